@@ -1,0 +1,50 @@
+// The one error class of the program: a mistake that the user can mend, told in one line.
+
+/** What went wrong, as one word that a script can test. */
+export type ErrorCode =
+  | 'usage' // an option, a threshold, a mode
+  | 'model' // a reference that leads to no checkpoint
+  | 'config' // config.json and its neighbours
+  | 'checkpoint' // safetensors files
+  | 'unsupported' // a valid checkpoint that this program cannot run
+  | 'text' // documents, tasks and prompts
+  | 'output' // where results are written
+  | 'numeric'; // NaN, infinity, overflow
+
+/**
+ * A mistake of the user's, or of a file's: printed as one line, exit code 2. The message says what was found, where,
+ * what is allowed and what to do. Anything else that is thrown is a bug of ours and is printed with its stack.
+ */
+export class SurgeryError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'SurgeryError';
+    this.code = code;
+  }
+}
+
+/** The message of anything thrown, on one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, ' ');
+}
+
+/** What the system said, in words a person can act on: "no space left on the device". */
+export function systemMessage(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const words: Record<string, string> = {
+    ENOENT: 'no such file or folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EISDIR: 'it is a folder',
+    EACCES: 'permission denied',
+    EPERM: 'not permitted',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space left on the device',
+    EFBIG: 'the file would exceed the size limit',
+    EDQUOT: 'the disk quota is used up',
+    EEXIST: 'it exists already',
+  };
+  return words[code] ?? messageOf(error);
+}
