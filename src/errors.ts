@@ -44,7 +44,7 @@ export function systemMessage(error: unknown): string {
     ENOSPC: 'no space left on the device',
     EFBIG: 'the file would exceed the size limit',
     EDQUOT: 'the disk quota is used up',
-    EEXIST: 'it exists already',
+    EEXIST: 'a file of that name is in the way',
   };
   return words[code] ?? messageOf(error);
 }

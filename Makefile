@@ -1,0 +1,46 @@
+# make run    installs, builds, and does the main job on the default model
+# make test   installs, builds, and runs all tests
+# Variables: VARIANCE_THRESHOLD, MODE, MODEL, e.g.  make run VARIANCE_THRESHOLD=0.95 MODE=separate MODEL=./my-llama
+
+VARIANCE_THRESHOLD ?= 0.9
+MODE ?= shared-kv
+MODEL ?=
+
+# onnxruntime-node would try to download CUDA libraries that nothing here uses; its CPU binary is in the package.
+export ONNXRUNTIME_NODE_INSTALL = skip
+
+RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
+SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
+
+.PHONY: run watch install build test lint bench clean
+
+run: build
+	@$(RUN)
+
+# Runs again when a source file changes; each run replaces the last one's results.
+watch: install
+	npx nodemon --quiet --watch src --ext ts,json --exec '$(MAKE) --no-print-directory build && $(RUN) --output results/watch --force'
+
+install: node_modules/.package-lock.json
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --ignore-scripts
+	@touch $@
+
+build: dist/.built
+
+dist/.built: node_modules/.package-lock.json $(SOURCES)
+	npm run --silent build
+	@touch $@
+
+test: build
+	npm test --silent
+
+lint: install
+	npm run --silent lint
+
+bench: build
+	node scripts/bench/bench.mjs
+
+clean:
+	rm -rf dist node_modules src/linalg/kernels/*.wasm

@@ -1,0 +1,55 @@
+// Names and shapes of the tensors of a Llama checkpoint, in Hugging Face's spelling.
+import type { LlamaConfig } from './config.ts';
+
+export const attentionProjections = ['q', 'k', 'v'] as const;
+export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
+
+export const embedName = 'model.embed_tokens.weight';
+export const finalNormName = 'model.norm.weight';
+export const unembedName = 'lm_head.weight';
+
+export const inputNormName = (layer: number) => `model.layers.${layer}.input_layernorm.weight`;
+export const postNormName = (layer: number) => `model.layers.${layer}.post_attention_layernorm.weight`;
+
+/** Name of a projection's weight, (out_features, in_features), or of its bias, (out_features). */
+export function projectionName(layer: number, projection: Projection, part: 'weight' | 'bias' = 'weight'): string {
+  const block = 'qkvo'.includes(projection) ? 'self_attn' : 'mlp';
+  return `model.layers.${layer}.${block}.${projection}_proj.${part}`;
+}
+
+/** (out_features, in_features) of a projection. */
+export function projectionShape(config: LlamaConfig, projection: Projection): [number, number] {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
+  const shapes: Record<Projection, [number, number]> = {
+    q: [heads * headDim, hiddenSize],
+    k: [kvHeads * headDim, hiddenSize],
+    v: [kvHeads * headDim, hiddenSize],
+    o: [hiddenSize, heads * headDim],
+    gate: [intermediateSize, hiddenSize],
+    up: [intermediateSize, hiddenSize],
+    down: [hiddenSize, intermediateSize],
+  };
+  return shapes[projection];
+}
+
+/** Whether the config gives this projection a bias. */
+export function hasBias(config: LlamaConfig, projection: Projection): boolean {
+  return 'qkvo'.includes(projection) ? config.attentionBias : config.mlpBias;
+}
+
+/** Every tensor that the forward pass reads, with its shape. */
+export function* expectedTensors(config: LlamaConfig): Generator<{ name: string; shape: readonly number[] }> {
+  const { hiddenSize, vocabSize } = config;
+  yield { name: embedName, shape: [vocabSize, hiddenSize] };
+  for (let layer = 0; layer < config.layers; layer++) {
+    yield { name: inputNormName(layer), shape: [hiddenSize] };
+    yield { name: postNormName(layer), shape: [hiddenSize] };
+    for (const projection of ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const) {
+      const shape = projectionShape(config, projection);
+      yield { name: projectionName(layer, projection), shape };
+      if (hasBias(config, projection)) yield { name: projectionName(layer, projection, 'bias'), shape: [shape[0]] };
+    }
+  }
+  yield { name: finalNormName, shape: [hiddenSize] };
+  if (!config.tiedEmbeddings) yield { name: unembedName, shape: [vocabSize, hiddenSize] };
+}

@@ -1,0 +1,249 @@
+// A checkpoint folder: its files are opened, checked against the config, and read one tensor at a time.
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { type LlamaConfig, parseConfig } from './config.ts';
+import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
+import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
+import { expectedTensors } from './names.ts';
+
+/** One safetensors file of a checkpoint. */
+export interface Shard {
+  /** Name inside the folder. */
+  readonly file: string;
+  readonly header: Header;
+  readonly bytes: number;
+}
+
+export interface Tensor extends TensorEntry {
+  /** The shard that holds it. */
+  readonly file: string;
+}
+
+export const singleFile = 'model.safetensors';
+export const indexFile = 'model.safetensors.index.json';
+
+/** A checkpoint folder whose headers are read and whose tensors are read on demand. */
+export class Checkpoint {
+  readonly folder: string;
+  readonly config: LlamaConfig;
+  readonly shards: readonly Shard[];
+  readonly tensors: ReadonlyMap<string, Tensor>;
+
+  private constructor(folder: string, config: LlamaConfig, shards: readonly Shard[]) {
+    this.folder = folder;
+    this.config = config;
+    this.shards = shards;
+    const tensors = shards.flatMap(({ file, header }) => header.tensors.map((entry) => ({ ...entry, file })));
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  /**
+   * Reads the config and every header of a Hugging Face folder, and checks that each tensor the model needs is there
+   * with its shape, in a dtype that can be read.
+   * @throws SurgeryError `model` for a folder that is no checkpoint, else as the parsers do.
+   */
+  static async open(folder: string): Promise<Checkpoint> {
+    await requireFolder(folder);
+    const configFile = join(folder, 'config.json');
+    const text = await readText(configFile);
+    if (text === undefined) {
+      throw new SurgeryError('model', `${folder} holds no config.json: give a Hugging Face checkpoint folder`);
+    }
+    const generationFile = join(folder, 'generation_config.json');
+    const generation = await readText(generationFile);
+    const config = parseConfig(
+      text,
+      configFile,
+      generation === undefined ? undefined : { text: generation, file: generationFile },
+    );
+    const checkpoint = new Checkpoint(folder, config, await readShards(folder));
+    checkpoint.#check();
+    return checkpoint;
+  }
+
+  /** Parameters in all tensors. */
+  get parameters(): number {
+    let total = 0;
+    for (const tensor of this.tensors.values()) total += tensor.shape.reduce((product, n) => product * n, 1);
+    return total;
+  }
+
+  /** The dtype that most of the model's bytes are in. */
+  get dtype(): WeightDtype {
+    const bytes: Record<WeightDtype, number> = { F32: 0, F16: 0, BF16: 0 };
+    for (const { dtype, begin, end } of this.tensors.values()) if (isWeightDtype(dtype)) bytes[dtype] += end - begin;
+    return (Object.keys(bytes) as WeightDtype[]).reduce((most, dtype) => (bytes[dtype] > bytes[most] ? dtype : most));
+  }
+
+  /** Table entry of a tensor. @throws SurgeryError `checkpoint` if there is none. */
+  tensor(name: string): Tensor {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new SurgeryError('checkpoint', `${this.folder} holds no tensor ${name}`);
+    return tensor;
+  }
+
+  /** A tensor's bytes as they lie in the file. */
+  async readBytes(name: string): Promise<Uint8Array> {
+    const { file, begin, end } = this.tensor(name);
+    const path = join(this.folder, file);
+    const handle = await openFile(path);
+    try {
+      const out = new Uint8Array(end - begin);
+      await readFully(handle, out, begin, path);
+      return out;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** A tensor's values, row-major. */
+  async readFloat32(name: string): Promise<Float32Array> {
+    return toFloat32(await this.readBytes(name), this.weightDtype(name));
+  }
+
+  /** The dtype of a tensor that is computed with. @throws SurgeryError `unsupported` for any other. */
+  weightDtype(name: string): WeightDtype {
+    const { dtype, file } = this.tensor(name);
+    if (isWeightDtype(dtype)) return dtype;
+    throw new SurgeryError(
+      'unsupported',
+      `${join(this.folder, file)}: tensor ${name} is ${dtype}, only F32, F16 and BF16 can be computed with`,
+    );
+  }
+
+  #check(): void {
+    for (const { name, shape } of expectedTensors(this.config)) {
+      const tensor = this.tensors.get(name);
+      if (!tensor) {
+        throw new SurgeryError('checkpoint', `${this.folder} lacks tensor ${name}, which its config.json calls for`);
+      }
+      if (tensor.shape.join() !== shape.join()) {
+        throw new SurgeryError(
+          'checkpoint',
+          `${join(this.folder, tensor.file)}: tensor ${name} has shape [${tensor.shape}], config.json calls for [${shape}]`,
+        );
+      }
+      this.weightDtype(name);
+    }
+  }
+}
+
+/** Text of a file, or undefined where there is none. @throws SurgeryError `checkpoint` if it cannot be read. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new SurgeryError('checkpoint', `${path} cannot be read: ${systemMessage(cause)}`, cause);
+  }
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  try {
+    if ((await stat(folder)).isDirectory()) return;
+  } catch (cause) {
+    throw new SurgeryError('model', `${folder} cannot be opened: ${systemMessage(cause)}`, cause);
+  }
+  throw new SurgeryError('model', `${folder} is a file: give the checkpoint's folder`);
+}
+
+async function readShards(folder: string): Promise<Shard[]> {
+  const index = join(folder, indexFile);
+  const single = await exists(join(folder, singleFile));
+  const text = single ? undefined : await readText(index);
+  if (text === undefined) return [await readShard(folder, singleFile)];
+  const weightMap = parseIndex(text, index);
+  const shards: Shard[] = [];
+  const holder = new Map<string, string>();
+  for (const file of new Set(weightMap.values())) {
+    const shard = await readShard(folder, file);
+    shards.push(shard);
+    for (const { name } of shard.header.tensors) {
+      const other = holder.get(name);
+      if (other) throw new SurgeryError('checkpoint', `${folder}: tensor ${name} is in both ${other} and ${file}`);
+      holder.set(name, file);
+    }
+  }
+  for (const [name, file] of weightMap) {
+    if (holder.get(name) !== file)
+      throw new SurgeryError('checkpoint', `${index} puts tensor ${name} into ${file}, which does not hold it`);
+  }
+  return shards;
+}
+
+const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * Tensor name → shard file name, from the text of an index.
+ * @throws SurgeryError `checkpoint` for anything else than that, and for shard names that lead out of the folder.
+ */
+export function parseIndex(text: string, file: string): Map<string, string> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SurgeryError('checkpoint', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
+  }
+  const parsed = indexSchema.safeParse(value);
+  if (!parsed.success || Object.keys(parsed.data.weight_map).length === 0) {
+    throw new SurgeryError('checkpoint', `${file} has no weight_map from tensor names to files`);
+  }
+  const map = new Map(Object.entries(parsed.data.weight_map));
+  for (const shard of map.values()) {
+    if (basename(shard) !== shard || shard.includes('\\') || !shard.endsWith('.safetensors')) {
+      throw new SurgeryError(
+        'checkpoint',
+        `${file} names the shard ${JSON.stringify(shard)}: only .safetensors files in the same folder are read`,
+      );
+    }
+  }
+  return map;
+}
+
+async function readShard(folder: string, file: string): Promise<Shard> {
+  const path = join(folder, file);
+  const handle = await openFile(path);
+  try {
+    const bytes = (await handle.stat()).size;
+    const prefix = new Uint8Array(Math.min(8, bytes));
+    await readFully(handle, prefix, 0, path);
+    const json = new Uint8Array(headerLength(prefix, bytes, path));
+    await readFully(handle, json, 8, path);
+    return { file, header: parseHeader(json, bytes, path), bytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw new SurgeryError('checkpoint', `${path} cannot be read: ${systemMessage(cause)}`, cause);
+  }
+}
+
+/** Fills `out` from byte `position` on. A single read may return less than asked for. */
+async function readFully(handle: FileHandle, out: Uint8Array, position: number, path: string): Promise<void> {
+  for (let done = 0; done < out.byteLength; ) {
+    const { bytesRead } = await handle.read(out, done, Math.min(out.byteLength - done, 1 << 30), position + done);
+    if (bytesRead === 0)
+      throw new SurgeryError(
+        'checkpoint',
+        `${path} ended at byte ${position + done} while it was read: did it change?`,
+      );
+    done += bytesRead;
+  }
+}
+
+/** Whether anything is at this path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+// argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { removeUnfinished } from './checkpoint/files.ts';
+import * as shared from './commands/options.ts';
+import { SurgeryError } from './errors.ts';
+
+const { version } = createRequire(import.meta.url)('../package.json');
+
+// Each command's code is loaded when it is called: --help should not wait for native modules.
+function buildProgram(argv: readonly string[]): Command {
+  const program = new Command('surgery')
+    .description('Operate on the weights of Llama-architecture language models on a CPU, and measure what was lost.')
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  const command = (name: string, description: string, examples: readonly string[]) =>
+    program
+      .command(name)
+      .description(description)
+      .addHelpText('after', `\nExamples:\n${examples.map((example) => `  surgery ${name} ${example}`).join('\n')}`);
+
+  const run = command('run', 'one experiment: operate, write, generate before and after, score', [
+    '--variance 0.3',
+    '--model ./my-llama --mode separate --variance 0.9 --prompt "The sea"',
+  ]);
+  shared.outputOptions(
+    shared.scoringOptions(
+      shared.samplingOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(run)))),
+    ),
+  );
+  run.action(async (options) => (await import('./commands/run.ts')).run(options, ['surgery', ...argv].join(' ')));
+
+  const inspect = command('inspect', 'tensors, spectra, and ranks at thresholds', [
+    '--model pocket',
+    '--mode separate --json',
+  ]);
+  shared.modeOption(shared.modelOptions(inspect));
+  inspect.action(async (options) => (await import('./commands/inspect.ts')).inspect(options));
+
+  const generate = command('generate', 'continue prompts', [
+    '--model pocket --prompt "Once upon a time"',
+    '--temperature 0 --max-new-tokens 20',
+  ]);
+  shared.samplingOptions(shared.runtimeOptions(shared.modelOptions(generate)));
+  generate.action(async (options) => (await import('./commands/generate.ts')).generate(options));
+
+  const evaluate = command('eval', 'score text and multiple-choice questions', [
+    '--model pocket --text stories.txt',
+    '--model results/my-run/model --base pocket --max-tokens 256',
+  ]);
+  shared.scoringOptions(shared.runtimeOptions(shared.modelOptions(evaluate)));
+  evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');
+  evaluate.action(async (options) => (await import('./commands/evaluate.ts')).evaluate(options));
+  return program;
+}
+
+/** The exit code for what was thrown, after saying so on stderr. */
+function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0; // --help, --version
+    const message =
+      error.code === 'commander.help' ? 'no command given: try surgery --help' : error.message.replace(/^error: /, '');
+    process.stderr.write(`surgery: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+    return 2;
+  }
+  if (error instanceof SurgeryError) {
+    process.stderr.write(`surgery: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`);
+    return 2;
+  }
+  process.stderr.write(`surgery: a bug, please report it\n${error instanceof Error ? error.stack : error}\n`);
+  return 1;
+}
+
+function stopOn(signal: 'SIGINT' | 'SIGTERM', code: number): void {
+  process.on(signal, () => {
+    removeUnfinished();
+    process.stderr.write('\nsurgery: stopped, nothing half-written is left\n');
+    process.exit(code);
+  });
+}
+
+stopOn('SIGINT', 130);
+stopOn('SIGTERM', 143);
+// A reader that closes early, such as `head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const argv = process.argv.slice(2);
+try {
+  await buildProgram(argv).parseAsync(argv, { from: 'user' });
+} catch (error) {
+  process.exitCode = reportFailure(error);
+}

@@ -1,0 +1,72 @@
+// surgery eval: how well a model predicts text and answers questions, alone or against a base model.
+import { SurgeryError } from '../errors.ts';
+import { scoreDocuments } from '../measure/score.ts';
+import { scoreTasks, taskRule } from '../measure/tasks.ts';
+import { type EvalResult, schema } from '../report/results.ts';
+import { evalText } from '../report/text.ts';
+import { Runtime } from '../runtime/session.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { type OpenModel, openModel, print, progressOf } from './model.ts';
+import type { ModelOptions, ScoringOptions } from './options.ts';
+import { scoringInput } from './scoring.ts';
+
+export type EvalOptions = ModelOptions & ScoringOptions & { readonly base?: string };
+
+export async function evaluate(options: EvalOptions): Promise<void> {
+  const progress = progressOf(options);
+  const model = await openModel(options.model, progress);
+  const base = options.base === undefined ? undefined : await openModel(options.base, progress);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  const scoring = await scoringInput(options, model, tokenizer);
+  if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
+  const load = async ({ checkpoint, info }: OpenModel, precision: EvalOptions['precision']) => {
+    const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
+      Runtime.open(checkpoint, { precision, threads: options.threads, onProgress }),
+    );
+    return { runtime };
+  };
+  const ours = await load(model, options.precision);
+  // The yardstick is always exact: --base with the model itself then measures what int8 costs.
+  const theirs = base && (await load(base, 'fp32'));
+  const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
+    theirs
+      ? scoreDocuments(scoring.documents, theirs, [ours], onProgress)
+      : scoreDocuments(scoring.documents, ours, [], onProgress),
+  );
+  const { tasks } = scoring;
+  const answered =
+    tasks &&
+    (await progress.step('Answering', 'questions', (onProgress) =>
+      scoreTasks(tasks.rows, tokenizer, ours, onProgress),
+    ));
+  await ours.runtime.close();
+  await theirs?.runtime.close();
+  const result: EvalResult = {
+    schema,
+    model: model.info,
+    ...(base ? { base: base.info } : {}),
+    precision: options.precision,
+    scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
+    ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: taskRule } } : {}),
+  };
+  print(options, result, () => evalText(result));
+}
+
+/** Distributions over tokens can be compared only where both models mean the same tokens and can read all of them. */
+async function requireSameTokens(base: OpenModel, model: OpenModel, maxTokens: number): Promise<void> {
+  const [a, b] = [base.checkpoint.config, model.checkpoint.config];
+  const probe = 'The 3 quick brown foxes, again: naïve!';
+  const encode = async ({ checkpoint }: OpenModel) => (await Tokenizer.open(checkpoint)).encode(probe).join();
+  if (a.vocabSize !== b.vocabSize || (await encode(base)) !== (await encode(model))) {
+    throw new SurgeryError(
+      'usage',
+      `--base ${base.info.ref} has another tokenizer than ${model.info.ref}: KL needs the same tokens`,
+    );
+  }
+  if (a.contextLength < maxTokens) {
+    throw new SurgeryError(
+      'usage',
+      `--base reads ${a.contextLength} tokens, documents are cut to ${maxTokens}: give --max-tokens ${a.contextLength}`,
+    );
+  }
+}

@@ -1,0 +1,45 @@
+// surgery generate: a model continues prompts; the text streams as it comes.
+import { generate as continueText } from '../measure/generate.ts';
+import { printable } from '../report/format.ts';
+import { type GenerateResult, type Sample, schema } from '../report/results.ts';
+import { Runtime } from '../runtime/session.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { openModel, print, progressOf } from './model.ts';
+import type { ModelOptions, SamplingOptions } from './options.ts';
+import { continuation, generateSettings, promptsOf, samplingInfo } from './samples.ts';
+
+export type GenerateOptions = ModelOptions & SamplingOptions;
+
+export async function generate(options: GenerateOptions): Promise<void> {
+  const progress = progressOf(options);
+  const { checkpoint, info } = await openModel(options.model, progress);
+  const tokenizer = await Tokenizer.open(checkpoint);
+  const prompts = promptsOf(options, tokenizer, checkpoint);
+  const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
+    Runtime.open(checkpoint, { precision: options.precision, threads: options.threads, onProgress }),
+  );
+  const show = (text: string) => {
+    if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
+  };
+  const samples: Sample[] = [];
+  for (const { text: prompt, ids: promptIds } of prompts) {
+    const stream = tokenizer.stream(promptIds);
+    show(tokenizer.decode(promptIds));
+    const { ids, tokensPerSecond } = await continueText(runtime, promptIds, {
+      ...generateSettings(options, runtime),
+      onToken: (id) => show(stream.push(id)),
+    });
+    show(`${stream.flush()}\n`);
+    progress.say(`(${ids.length - promptIds.length} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
+    samples.push({ variant: 'original', prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond });
+  }
+  await runtime.close();
+  const result: GenerateResult = {
+    schema,
+    model: info,
+    sampling: samplingInfo(options),
+    precision: options.precision,
+    samples,
+  };
+  if (options.json) print(options, result, () => '');
+}

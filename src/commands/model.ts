@@ -1,0 +1,62 @@
+// What every command does first: find the model, open it, and know what to call it.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Checkpoint } from '../checkpoint/reader.ts';
+import { resolveModel } from '../checkpoint/reference.ts';
+import { Progress } from '../report/progress.ts';
+import type { ModelInfo } from '../report/results.ts';
+import type { ModelOptions } from './options.ts';
+
+export interface OpenModel {
+  readonly checkpoint: Checkpoint;
+  readonly info: ModelInfo;
+}
+
+/** Resolves the reference, opens the checkpoint and hashes it. Says first if another model stands in for the default. */
+export async function openModel(ref: string | undefined, progress: Progress): Promise<OpenModel> {
+  const { ref: name, folder, notice } = await resolveModel(ref);
+  if (notice) progress.say(`${notice} (--model names another)`);
+  const checkpoint = await Checkpoint.open(folder);
+  const { config, parameters, dtype } = checkpoint;
+  const info = {
+    ref: name,
+    path: folder,
+    architecture: config.architecture,
+    layers: config.layers,
+    parameters,
+    dtype,
+    sha256: await hashShards(checkpoint),
+    ...(notice ? { notice } : {}),
+  };
+  return { checkpoint, info };
+}
+
+export function progressOf({ quiet }: Pick<ModelOptions, 'quiet'>): Progress {
+  return new Progress(quiet ?? false);
+}
+
+/** Prints a result: one JSON document with --json, else the text. */
+export function print(options: Pick<ModelOptions, 'json'>, result: unknown, text: () => string): void {
+  process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
+}
+
+export function versions(): Record<string, string> {
+  const require = createRequire(import.meta.url);
+  return {
+    surgery: require('../../package.json').version,
+    node: process.versions.node,
+    onnxruntime: require('onnxruntime-node/package.json').version,
+  };
+}
+
+/** SHA-256 of the safetensors files, one after the other, in hexadecimal. */
+async function hashShards(checkpoint: Checkpoint): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { file } of checkpoint.shards) {
+    for await (const bytes of createReadStream(join(checkpoint.folder, file), { highWaterMark: 1 << 22 }))
+      hash.update(bytes);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,220 @@
+// The forward pass of a Llama-architecture model as an ONNX graph, one straight page. Tensor names are the checkpoint's.
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import {
+  embedName,
+  finalNormName,
+  hasBias,
+  inputNormName,
+  type Projection,
+  postNormName,
+  projectionName,
+  projectionShape,
+  unembedName,
+} from '../checkpoint/names.ts';
+import { type ElementType, type ExternalData, elementTypes, GraphBuilder, microsoft } from './builder.ts';
+
+/** The checkpoint's own bytes; 16-bit dtypes are cast to float32 when the session is made. */
+export interface FileWeight {
+  readonly kind: 'file';
+  readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  readonly data: ExternalData;
+}
+
+/** Where a weight of the graph comes from. */
+export type WeightSource =
+  | FileWeight
+  /** Fed at every run as float32, (out, in): what an operation may replace. */
+  | { readonly kind: 'input'; readonly shape: readonly number[] }
+  /** 8-bit blocks and their scales, see {@link blockSize}. */
+  | {
+      readonly kind: 'int8';
+      readonly shape: readonly number[];
+      readonly blocks: ExternalData;
+      readonly scales: ExternalData;
+    };
+
+/** Weights along the input dimension that share one scale in 8-bit precision. */
+export const blockSize = 32;
+
+export interface GraphOptions {
+  /** Adds the residual stream as outputs `hidden.0` (the embedding) to `hidden.<layers>`, each (batch, tokens, hidden). */
+  readonly taps?: boolean;
+}
+
+const elementType: Readonly<Record<WeightDtype, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** Name of a layer's key or value cache as an input (`past`) and as an output (`present`). */
+export const cacheName = (when: 'past' | 'present', layer: number, what: 'key' | 'value') => `${when}.${layer}.${what}`;
+
+/** Numbers a head takes in the cache: onnxruntime's attention wants multiples of 8, so other head sizes are padded with zeros. */
+export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8) * 8;
+
+/** Name of the residual stream at a point, 0 (embedding) to `layers`. */
+export const tapName = (point: number) => `hidden.${point}`;
+
+/**
+ * Bytes of an ONNX model with
+ * inputs: `input_ids` and `position_ids` (batch, tokens); `past_lengths` (batch), total length − 1 of each row;
+ * `total_length` (1), the longest; `cos`, `sin` (positions, headDim / 2); `selected` (n), rows of the flattened
+ * (batch × tokens) whose logits are wanted; `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim);
+ * every weight whose source is `input`;
+ * outputs: `logits` (n, vocab) and `present.<layer>.key|value`, which may be the same buffers as the past.
+ *
+ * @param embedding the matrix that token ids are looked up in
+ * @param source where each other weight comes from; the embedding's own name if it also serves as unembedding
+ */
+export function llamaGraph(
+  config: LlamaConfig,
+  embedding: FileWeight,
+  source: (name: string) => WeightSource,
+  options: GraphOptions = {},
+): Uint8Array {
+  const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize } = config;
+  const g = new GraphBuilder();
+
+  const float32 = new Map<string, string>();
+
+  /** A weight as float32: norm scales, biases, and projections that are not quantised. */
+  const weight = (name: string): string => {
+    const value = float32.get(name) ?? addWeight(name, source(name));
+    float32.set(name, value);
+    return value;
+  };
+  const addWeight = (name: string, from: WeightSource): string => {
+    if (from.kind === 'int8') throw new RangeError(`${name} is quantised and cannot be read as float32`);
+    if (from.kind === 'input') return g.input(name, 'float32', from.shape);
+    g.external(name, elementType[from.dtype], from.shape, from.data);
+    // Casts of initialisers are folded when the session is made: they cost nothing at run time.
+    return from.dtype === 'F32' ? name : g.node('Cast', [name], `${name}.float32`, { to: elementTypes.float32 });
+  };
+
+  /** x @ W.T (+ bias): (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. */
+  const linear = (
+    x: string,
+    name: string,
+    shape: readonly number[],
+    bias: string | undefined,
+    output: string,
+  ): string => {
+    const from = source(name);
+    if (from.kind !== 'int8') return g.node('Gemm', [x, weight(name), ...(bias ? [bias] : [])], output, { transB: 1 });
+    const [out = 0, into = 0] = shape;
+    const perRow = Math.ceil(into / blockSize);
+    const blocks = g.external(`${name}.blocks`, 'uint8', [out, perRow, blockSize], from.blocks);
+    const scales = g.external(`${name}.scales`, 'float32', [out * perRow], from.scales);
+    const product = bias ? `${output}.product` : output;
+    // accuracy_level 4: activations are rounded to 8 bits by block too, so that the products are integer ones.
+    const attributes = { K: into, N: out, bits: 8, block_size: blockSize, accuracy_level: 4 };
+    g.node('MatMulNBits', [x, blocks, scales], product, attributes, microsoft);
+    return bias ? g.node('Add', [product, bias], output) : output;
+  };
+
+  const project = (x: string, layer: number, p: Projection, output: string): string => {
+    const bias = hasBias(config, p) ? weight(projectionName(layer, p, 'bias')) : undefined;
+    return linear(x, projectionName(layer, p), projectionShape(config, p), bias, output);
+  };
+
+  const norm = (x: string, name: string, output: string): string =>
+    g.node('SimplifiedLayerNormalization', [x, weight(name)], output, {
+      axis: -1,
+      epsilon: { float: config.rmsNormEps },
+    });
+
+  const padded = cacheHeadDim(config);
+
+  /** (batch, tokens, n * headDim) → (batch, tokens, n * padded): zeros change neither the scores nor the sums. */
+  const pad = (x: string, n: number): string => {
+    if (padded === headDim) return x;
+    const heads = g.node('Reshape', [x, g.constant([0, 0, n, headDim])], `${x}.heads`);
+    const wide = g.node('Pad', [heads, g.constant([0, 0, 0, 0, 0, 0, 0, padded - headDim])], `${x}.wide`);
+    return g.node('Reshape', [wide, g.constant([0, 0, n * padded])], `${x}.padded`);
+  };
+  const unpad = (x: string): string => {
+    if (padded === headDim) return x;
+    const wide = g.node('Reshape', [x, g.constant([0, 0, heads, padded])], `${x}.wide`);
+    return g.node('Slice', [wide, g.constant([0]), g.constant([headDim]), g.constant([3])], `${x}.narrow`);
+  };
+
+  const flat = (x: string, width: number) => g.node('Reshape', [x, g.constant([-1, width])], `${x}.flat`);
+
+  const ids = g.input('input_ids', 'int64', ['batch', 'tokens']);
+  const positions = g.input('position_ids', 'int64', ['batch', 'tokens']);
+  const pastLengths = g.input('past_lengths', 'int32', ['batch']);
+  const totalLength = g.input('total_length', 'int32', [1]);
+  const cos = g.input('cos', 'float32', ['positions', headDim / 2]);
+  const sin = g.input('sin', 'float32', ['positions', headDim / 2]);
+  const selected = g.input('selected', 'int64', ['n']);
+
+  // Only the rows that are looked up are cast: the embedding stays in the file's dtype.
+  g.external(embedName, elementType[embedding.dtype], embedding.shape, embedding.data);
+  const looked = g.node('Gather', [embedName, ids], embedding.dtype === 'F32' ? 'embedded' : 'embedded.raw');
+  const embedded =
+    embedding.dtype === 'F32' ? looked : g.node('Cast', [looked], 'embedded', { to: elementTypes.float32 });
+  // (batch, tokens) → as many numbers as a Reshape back from flat rows needs.
+  const batched = g.node('Concat', [g.node('Shape', [ids], 'batch_tokens'), g.constant([-1])], 'batched', { axis: 0 });
+
+  let x = flat(embedded, hiddenSize); // (batch * tokens, hidden), as every linear layer
+  const tap = (point: number) => {
+    if (!options.taps) return;
+    g.node('Reshape', [x, batched], tapName(point));
+    g.output(tapName(point), 'float32', ['batch', 'tokens', hiddenSize]);
+  };
+  tap(0);
+
+  for (let i = 0; i < layers; i++) {
+    const at = `layers.${i}`;
+    const cache = ['batch', kvHeads, 'capacity', padded];
+
+    // Attention: (rows, hidden) → q (rows, heads * headDim), k and v (rows, kvHeads * headDim)
+    const h = norm(x, inputNormName(i), `${at}.attention_in`);
+    const [q, k, v] = (['q', 'k', 'v'] as const).map((p) =>
+      g.node('Reshape', [project(h, i, p, `${at}.${p}`), batched], `${at}.${p}.batched`),
+    ) as [string, string, string];
+    // onnxruntime's attention could rotate by itself, but only for head sizes that are multiples of 16.
+    const rotate = (y: string, n: number) =>
+      g.node(
+        'RotaryEmbedding',
+        [y, positions, cos, sin],
+        `${y}.rotated`,
+        { num_heads: n, rotary_embedding_dim: headDim },
+        microsoft,
+      );
+    const past = (what: 'key' | 'value') => g.input(cacheName('past', i, what), 'float32', cache);
+    const present = (what: 'key' | 'value') => cacheName('present', i, what);
+    g.nodes(
+      'GroupQueryAttention',
+      [
+        pad(rotate(q, heads), heads),
+        pad(rotate(k, kvHeads), kvHeads),
+        pad(v, kvHeads),
+        past('key'),
+        past('value'),
+        pastLengths,
+        totalLength,
+      ],
+      [`${at}.attended`, present('key'), present('value')],
+      { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 0, scale: { float: headDim ** -0.5 } },
+      microsoft,
+    );
+    g.output(present('key'), 'float32', cache);
+    g.output(present('value'), 'float32', cache);
+    const attended = project(flat(unpad(`${at}.attended`), heads * headDim), i, 'o', `${at}.o`);
+    x = g.node('Add', [x, attended], `${at}.after_attention`);
+
+    // MLP: down(silu(gate(h)) * up(h))
+    const m = norm(x, postNormName(i), `${at}.mlp_in`);
+    const gate = project(m, i, 'gate', `${at}.gate`); // (rows, intermediate)
+    const activated = g.node('Mul', [gate, g.node('Sigmoid', [gate], `${gate}.sigmoid`)], `${at}.silu`);
+    const gated = g.node('Mul', [activated, project(m, i, 'up', `${at}.up`)], `${at}.gated`);
+    x = g.node('Add', [x, project(gated, i, 'down', `${at}.down`)], `${at}.out`);
+    tap(i + 1);
+  }
+
+  const rows = g.node('Gather', [x, selected], 'selected_rows', { axis: 0 }); // (n, hidden)
+  const unembed = config.tiedEmbeddings ? embedName : unembedName;
+  linear(norm(rows, finalNormName, 'unembed_in'), unembed, [vocabSize, hiddenSize], undefined, 'logits');
+  g.output('logits', 'float32', ['n', vocabSize]);
+  return g.build('llama');
+}

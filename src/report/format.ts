@@ -1,0 +1,88 @@
+// Numbers and tables as people read them. Rounding happens here and nowhere earlier.
+import Table from 'cli-table3';
+
+export const integer = (value: number) => value.toLocaleString('en-US');
+export const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
+
+/** Four significant digits, without exponents in the range that people read. */
+export function figure(value: number): string {
+  const magnitude = Math.abs(value);
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (magnitude < 1e-4 || magnitude >= 1e6) return value.toExponential(3);
+  return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(magnitude))));
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+/** A table without lines, columns two spaces apart; `r` aligns a column right, `l` left. */
+export function table(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
+  const none = '';
+  const out = new Table({
+    head: [...head],
+    colAligns: [...align].map((c) => (c === 'r' ? 'right' : 'left')),
+    chars: {
+      top: none,
+      'top-mid': none,
+      'top-left': none,
+      'top-right': none,
+      bottom: none,
+      'bottom-mid': none,
+      'bottom-left': none,
+      'bottom-right': none,
+      left: none,
+      'left-mid': none,
+      mid: none,
+      'mid-mid': none,
+      right: none,
+      'right-mid': none,
+      middle: '  ',
+    },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  });
+  out.push(...rows.map((row) => [...row]));
+  return trimLines(out.toString());
+}
+
+/** Two texts beside each other under their titles, in `width` columns. */
+export function sideBySide(titles: readonly [string, string], texts: readonly [string, string], width = 80): string {
+  const column = Math.floor((width - 3) / 2);
+  const out = new Table({
+    head: [...titles],
+    colWidths: [column, column],
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  out.push(texts.map((text) => breakLongWords(printable(text).replaceAll('\t', ' ').trim(), column - 2)));
+  return out.toString();
+}
+
+/** Text that a terminal shows as it is: control characters, which a damaged model may well write, become U+FFFD. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
+}
+
+/** The table cuts a word off where it does not fit its column; samples of a damaged model are full of such words. */
+function breakLongWords(text: string, width: number): string {
+  return text.replace(/\S+/g, (word) => {
+    const characters = [...word];
+    const fits = /^[\u0020-\u02ff]*$/.test(word) ? width : Math.floor(width / 2); // others may be two columns wide
+    if (characters.length <= fits) return word;
+    const lines = Array.from({ length: Math.ceil(characters.length / fits) }, (_, i) =>
+      characters.slice(i * fits, (i + 1) * fits).join(''),
+    );
+    return lines.join('\n');
+  });
+}
+
+/** Text broken at spaces so that no line is longer than `width`. */
+export function wrap(text: string, width = 80): string {
+  return text.replace(new RegExp(`(?![^\\n]{1,${width}}$)([^\\n]{1,${width}}) `, 'g'), '$1\n');
+}
+
+function trimLines(text: string): string {
+  return text.replace(/ +$/gm, '');
+}

@@ -1,0 +1,101 @@
+// What is being done, on stderr: bars on a terminal, plain lines elsewhere, nothing with --quiet.
+import { SingleBar } from 'cli-progress';
+import { duration } from './format.ts';
+
+/** Tells how much of a step is done. */
+export type Advance = (done: number, total: number) => void;
+
+export interface Timed<T> {
+  readonly value: T;
+  readonly seconds: number;
+}
+
+/** Seconds between plain lines about one step. */
+const lineEvery = 5;
+
+export class Progress {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #quiet: boolean;
+
+  constructor(quiet: boolean, stream: NodeJS.WriteStream = process.stderr) {
+    this.#quiet = quiet;
+    this.#stream = stream;
+  }
+
+  /** A line on its own, such as a notice. */
+  say(line: string): void {
+    if (!this.#quiet) this.#stream.write(`${line}\n`);
+  }
+
+  /** Runs a step of the work under a label; `unit` names what its progress counts. */
+  async step<T>(label: string, unit: string, work: (advance: Advance) => Promise<T>): Promise<Timed<T>> {
+    const start = performance.now();
+    const display = this.#quiet
+      ? silent
+      : this.#stream.isTTY
+        ? bar(this.#stream, label, unit)
+        : lines(this.#stream, label, unit);
+    try {
+      const value = await work(display.advance);
+      const seconds = (performance.now() - start) / 1000;
+      display.end(`${label}: ${duration(seconds)}`);
+      return { value, seconds };
+    } catch (error) {
+      display.end();
+      throw error;
+    }
+  }
+}
+
+interface Display {
+  readonly advance: Advance;
+  /** Takes the display down, and leaves a line if the step came to its end. */
+  readonly end: (line?: string) => void;
+}
+
+const silent: Display = { advance: () => {}, end: () => {} };
+
+function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
+  const single = new SingleBar({
+    stream,
+    format: `${label} {bar} {value}/{total} ${unit}, {eta_formatted} left`,
+    barsize: 24,
+    hideCursor: true,
+    clearOnComplete: true,
+    // A step that blocks the event loop is drawn by its own calls, not by a timer.
+    synchronousUpdate: true,
+  });
+  let started = false;
+  stream.write(`${label} …`);
+  const clear = () => stream.write('\r\x1b[K');
+  return {
+    advance: (done, total) => {
+      if (!started) {
+        clear();
+        single.start(total, done);
+      }
+      started = true;
+      single.update(done);
+    },
+    end: (line) => {
+      if (started) single.stop();
+      else clear();
+      if (line) stream.write(`${line}\n`);
+    },
+  };
+}
+
+function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display {
+  let last = performance.now();
+  return {
+    advance: (done, total) => {
+      const now = performance.now();
+      if (now - last < lineEvery * 1000) return;
+      last = now;
+      stream.write(`${label}: ${done} of ${total} ${unit}\n`);
+    },
+    end: (line) => {
+      if (line) stream.write(`${line}\n`);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+// What commands hand over to be shown or written as JSON: plain objects, numbers unrounded. run.json is a RunResult.
+import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import type { MeanRule } from '../decompose/group.ts';
+import type { Mode } from '../decompose/groups.ts';
+import type { LayerReport } from '../decompose/operate.ts';
+import type { Spectrum } from '../decompose/spectrum.ts';
+import type { Comparison, Score } from '../measure/score.ts';
+import type { TaskScores } from '../measure/tasks.ts';
+import type { Precision } from '../runtime/session.ts';
+
+/** Version of the JSON formats below. */
+export const schema = 1;
+
+export interface ModelInfo {
+  /** The reference as given, or `pocket`. */
+  readonly ref: string;
+  readonly path: string;
+  readonly architecture: string;
+  readonly layers: number;
+  readonly parameters: number;
+  readonly dtype: WeightDtype;
+  /** Of the safetensors files, one after the other. */
+  readonly sha256: string;
+  /** Why this model stands in for the default one, if it does. */
+  readonly notice?: string;
+}
+
+export interface Sample {
+  readonly variant: 'original' | 'operated';
+  readonly prompt: string;
+  /** The prompt as read back from its tokens, and what follows it. */
+  readonly text: string;
+  /** Only what follows. */
+  readonly completion: string;
+  /** The prompt and what follows it. */
+  readonly ids: readonly number[];
+  readonly tokensPerSecond: number;
+}
+
+/** What was scored, and by which rule. */
+export interface ScoredText {
+  /** File, or the name of the built-in text. */
+  readonly text: string;
+  readonly documents: number;
+  readonly tokens: number;
+  /** Longest part of a document that is read. */
+  readonly maxTokens: number;
+  readonly rule: string;
+}
+
+export interface RunResult {
+  readonly schema: typeof schema;
+  readonly command: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly model: ModelInfo;
+  readonly operation: {
+    readonly mode: Mode;
+    readonly variance: number;
+    readonly mean: MeanRule;
+    readonly groups: readonly string[];
+    readonly dtype: WeightDtype;
+  };
+  readonly layers: readonly LayerReport[];
+  readonly parameters: { readonly dense: number; readonly factored: number };
+  readonly sampling: SamplingInfo;
+  readonly samples: readonly Sample[];
+  readonly scores: ScoredText & { readonly original: Score; readonly operated: Comparison };
+  readonly tasks?: {
+    readonly file: string;
+    readonly rule: string;
+    readonly original: TaskScores;
+    readonly operated: TaskScores;
+  };
+  readonly precision: Precision;
+  readonly seconds: Readonly<Record<'load' | 'decompose' | 'write' | 'generate' | 'score' | 'total', number>>;
+  readonly output: string;
+}
+
+export interface SamplingInfo {
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly repetitionPenalty: number;
+  readonly seed: number;
+  readonly maxNewTokens: number;
+}
+
+export interface GenerateResult {
+  readonly schema: typeof schema;
+  readonly model: ModelInfo;
+  readonly sampling: SamplingInfo;
+  readonly precision: Precision;
+  readonly samples: readonly Sample[];
+}
+
+export interface EvalResult {
+  readonly schema: typeof schema;
+  readonly model: ModelInfo;
+  readonly base?: ModelInfo;
+  readonly precision: Precision;
+  readonly scores: ScoredText & (Score | Comparison);
+  readonly tasks?: TaskScores & { readonly file: string; readonly rule: string };
+}
+
+export interface InspectResult {
+  readonly schema: typeof schema;
+  readonly model: ModelInfo;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly dtype: string;
+    readonly parameters: number;
+  }[];
+  readonly mode: Mode;
+  readonly thresholds: readonly number[];
+  readonly spectra: readonly Spectrum[];
+}

@@ -1,0 +1,161 @@
+// Results → what a person reads in a terminal, at most 80 columns wide.
+import type { LayerReport } from '../decompose/operate.ts';
+import type { Comparison, Score } from '../measure/score.ts';
+import type { TaskScores } from '../measure/tasks.ts';
+import { bar, sparkline } from './chart.ts';
+import { figure, integer, percent, sideBySide, table, wrap } from './format.ts';
+import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo, ScoredText } from './results.ts';
+
+export function modelText({ ref, path, architecture, layers, parameters, dtype }: ModelInfo): string {
+  return [
+    `Model      ${ref}`,
+    `Folder     ${path}`,
+    `Shape      ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`,
+  ].join('\n');
+}
+
+export function runText(run: RunResult): string {
+  const { operation, parameters, seconds } = run;
+  const mean = operation.mean === 'keep' ? 'mean kept' : 'mean dropped';
+  return sections([
+    [
+      modelText(run.model),
+      `Operation  ${operation.mode}, variance ${operation.variance}, ${mean}, weights in ${operation.dtype}, ${run.precision}`,
+    ].join('\n'),
+    layersText(run.layers),
+    wrap(
+      `The attention projections hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
+        `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); the checkpoint written ` +
+        'is dense, so by itself it saves nothing.',
+    ),
+    samplesText(run.samples, run.sampling),
+    scoresText(run.scores, [
+      ['original', run.scores.original],
+      ['operated', run.scores.operated],
+    ]),
+    run.tasks &&
+      tasksText(run.tasks.file, run.tasks.rule, { original: run.tasks.original, operated: run.tasks.operated }),
+    wrap(
+      `Seconds    ${Object.entries(seconds)
+        .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
+        .join(', ')}`,
+    ),
+    `Written    ${run.output}`,
+  ]);
+}
+
+export function evalText(result: EvalResult): string {
+  const name = result.base ? 'model' : result.model.ref;
+  return sections([
+    modelText(result.model),
+    result.base && `Base       ${result.base.ref}`,
+    scoresText(result.scores, [[name, result.scores]]),
+    result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
+  ]);
+}
+
+export function inspectText(result: InspectResult): string {
+  const tensors = result.tensors.map(({ name, shape, dtype, parameters }) => [
+    name,
+    shape.join(' × '),
+    dtype,
+    integer(parameters),
+  ]);
+  tensors.push(['all tensors', '', '', integer(result.model.parameters)]);
+  const ranks = result.spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => [
+    String(layer),
+    group,
+    String(explainedVarianceRatio.length),
+    ...ranks.map(String),
+  ]);
+  return sections([
+    modelText(result.model),
+    table(['tensor', 'shape', 'dtype', 'parameters'], 'lllr', tensors),
+    `Rank at which the cumulative explained variance reaches a threshold (${result.mode})`,
+    table(
+      ['layer', 'group', 'of', ...result.thresholds.map((t) => String(t).replace(/^0/, ''))],
+      `rlr${'r'.repeat(result.thresholds.length)}`,
+      ranks,
+    ),
+    spectrumChart(result),
+  ]);
+}
+
+/** Cumulative explained variance over the components, and the rank at 0.9 as a share of all. */
+function spectrumChart({ spectra, thresholds }: InspectResult): string {
+  const marked = thresholds.indexOf(0.9);
+  const rows = spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => {
+    let sum = 0;
+    const cumulative = explainedVarianceRatio.map((share) => (sum += share));
+    const share = (ranks[marked] ?? 0) / explainedVarianceRatio.length;
+    return [String(layer), group, `│${sparkline(cumulative, 26)}│`, `${bar(share, 20)} ${percent(share, 0)}`];
+  });
+  return table(['layer', 'group', 'cumulative variance, 0 to 1', 'rank at 0.9, of all'], 'rlll', rows);
+}
+
+function layersText(layers: readonly LayerReport[]): string {
+  const rows = layers.flatMap(({ layer, groups }) =>
+    groups.map((group, i) => [
+      i === 0 ? String(layer) : '',
+      group.name,
+      `${group.rank} / ${group.of}`,
+      percent(group.explained),
+      Object.entries(group.relativeError)
+        .map(([projection, error]) => `${projection} ${error.toFixed(4)}`)
+        .join('  '),
+    ]),
+  );
+  return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows);
+}
+
+function samplesText(samples: readonly Sample[], sampling: SamplingInfo): string {
+  const rule =
+    sampling.temperature === 0
+      ? 'greedy'
+      : `temperature ${sampling.temperature}, top-p ${sampling.topP}${sampling.topK ? `, top-k ${sampling.topK}` : ''}, seed ${sampling.seed}`;
+  const pairs = samples
+    .filter(({ variant }) => variant === 'original')
+    .map((original, i) => {
+      const operated = samples.filter(({ variant }) => variant === 'operated')[i];
+      return [
+        wrap(`Prompt: ${original.prompt.trim()}`),
+        sideBySide(['original', 'operated'], [original.completion, operated?.completion ?? '']),
+        `${original.tokensPerSecond.toFixed(1)} and ${operated?.tokensPerSecond.toFixed(1)} tokens/s`,
+      ].join('\n');
+    });
+  return sections([`Samples (${rule}, at most ${sampling.maxNewTokens} new tokens)`, ...pairs]);
+}
+
+function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
+  const rows = scores.map(([name, score]) => [
+    name,
+    figure(score.nll),
+    figure(score.perplexity),
+    'kl' in score ? figure(score.kl) : '',
+    'sameTop' in score ? percent(score.sameTop) : '',
+  ]);
+  const rule = `${integer(text.documents)} documents, ${integer(text.tokens)} tokens of ${text.text}, cut to ${integer(text.maxTokens)}: ${text.rule}`;
+  return `${table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows)}\n${wrap(rule)}`;
+}
+
+function tasksText(file: string, rule: string, columns: Readonly<Record<string, TaskScores>>): string {
+  const [first] = Object.values(columns);
+  if (!first) return '';
+  const names = Object.keys(first.byTask);
+  const row = (
+    name: string,
+    of: (scores: TaskScores) => { accuracy: number; chance: number; questions: number } | undefined,
+  ) => [
+    name,
+    integer(of(first)?.questions ?? 0),
+    ...Object.values(columns).map((scores) => percent(of(scores)?.accuracy ?? 0)),
+    percent(of(first)?.chance ?? 0),
+  ];
+  const rows = [...names.map((name) => row(name, (scores) => scores.byTask[name])), row('all', (scores) => scores)];
+  const head = ['tasks', 'questions', ...Object.keys(columns), 'chance'];
+  return `${table(head, `lr${'r'.repeat(head.length - 2)}`, rows)}\n${wrap(`${file}: ${rule}`)}`;
+}
+
+function sections(parts: readonly (string | undefined | false)[]): string {
+  return parts.filter(Boolean).join('\n\n');
+}

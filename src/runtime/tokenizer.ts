@@ -1,0 +1,175 @@
+// Text → token ids and back, by the checkpoint's own tokenizer.json, chat template included.
+import { join } from 'node:path';
+import { Template } from '@huggingface/jinja';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { type Checkpoint, readText } from '../checkpoint/reader.ts';
+import { messageOf, SurgeryError } from '../errors.ts';
+
+const tokenText = z
+  .union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)])
+  .nullish();
+
+const tokenizerConfigSchema = z.looseObject({
+  bos_token: tokenText,
+  eos_token: tokenText,
+  chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
+});
+
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export class Tokenizer {
+  readonly #inner: HuggingFaceTokenizer;
+  readonly #bosId: number | undefined;
+  readonly #vocabSize: number;
+  readonly #tokens: { readonly bos_token: string; readonly eos_token: string };
+  readonly #template: string | undefined;
+
+  private constructor(
+    inner: HuggingFaceTokenizer,
+    checkpoint: Checkpoint,
+    tokens: { bos_token: string; eos_token: string },
+    template: string | undefined,
+  ) {
+    this.#inner = inner;
+    this.#bosId = checkpoint.config.bosId;
+    this.#vocabSize = checkpoint.config.vocabSize;
+    this.#tokens = tokens;
+    this.#template = template;
+  }
+
+  /** @throws SurgeryError `config` if the folder's tokenizer files are missing or damaged */
+  static async open(checkpoint: Checkpoint): Promise<Tokenizer> {
+    const file = join(checkpoint.folder, 'tokenizer.json');
+    const text = await readText(file);
+    if (text === undefined)
+      throw new SurgeryError('config', `${checkpoint.folder} holds no tokenizer.json, which text needs`);
+    const configFile = join(checkpoint.folder, 'tokenizer_config.json');
+    const parsed = tokenizerConfigSchema.safeParse(parseJson((await readText(configFile)) ?? '{}', configFile));
+    if (!parsed.success)
+      throw new SurgeryError(
+        'config',
+        `${configFile}: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+      );
+    const config = parsed.data;
+    const definition = parseJson(text, file);
+    let inner: HuggingFaceTokenizer;
+    try {
+      inner = new HuggingFaceTokenizer(definition, config);
+    } catch (cause) {
+      throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
+    }
+    const named = config.chat_template;
+    const own =
+      typeof named === 'string' ? named : (named?.find(({ name }) => name === 'default') ?? named?.[0])?.template;
+    const template = (await readText(join(checkpoint.folder, 'chat_template.jinja'))) ?? own;
+    return new Tokenizer(
+      inner,
+      checkpoint,
+      { bos_token: config.bos_token ?? '', eos_token: config.eos_token ?? '' },
+      template,
+    );
+  }
+
+  /**
+   * Token ids, BOS first where the model has one, whether or not the tokenizer adds it by itself; never twice.
+   * @throws SurgeryError `text` for ids beyond the model's vocabulary
+   */
+  encode(text: string): number[] {
+    const ids: number[] = [...this.#inner.encode(text).ids];
+    const bos = this.#bosId;
+    if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
+    if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
+    const outside = ids.find((id) => !(id < this.#vocabSize));
+    if (outside !== undefined) {
+      throw new SurgeryError(
+        'config',
+        `the tokenizer gives token ${outside}, the model's vocab_size is ${this.#vocabSize}: tokenizer.json belongs to another model`,
+      );
+    }
+    return ids;
+  }
+
+  /** Text of token ids, without BOS, EOS and other special tokens. */
+  decode(ids: readonly number[]): string {
+    return ids.length > 0
+      ? this.#inner.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+      : '';
+  }
+
+  get hasChatTemplate(): boolean {
+    return this.#template !== undefined;
+  }
+
+  /**
+   * The prompt that the model's own chat template makes of messages, ready for the assistant's answer.
+   * @throws SurgeryError `config` if there is no template or it fails
+   */
+  chat(messages: readonly Message[]): string {
+    if (this.#template === undefined)
+      throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
+    try {
+      return new Template(this.#template).render({ messages, add_generation_prompt: true, ...this.#tokens });
+    } catch (cause) {
+      throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);
+    }
+  }
+
+  /** A decoder for tokens that come one by one after `prompt`. */
+  stream(prompt: readonly number[]): StreamDecoder {
+    return new StreamDecoder((ids) => this.decode(ids), prompt);
+  }
+}
+
+/**
+ * Text of tokens as they come, never half a character: bytes of an unfinished one are held back.
+ *
+ * A token's text depends on its neighbours (a first space is dropped, bytes join to characters), so each step decodes a
+ * short window that starts at the last clean cut, twice: without and with the new tokens. The difference is what is new.
+ */
+export class StreamDecoder {
+  readonly #decode: (ids: readonly number[]) => string;
+  #window: number[];
+  /** Tokens of the window whose text was given out. */
+  #given: number;
+
+  constructor(decode: (ids: readonly number[]) => string, prompt: readonly number[]) {
+    this.#decode = decode;
+    this.#window = prompt.slice(-8);
+    this.#given = this.#window.length;
+  }
+
+  /** The text that this token completes, perhaps none. */
+  push(id: number): string {
+    this.#window.push(id);
+    const text = this.#pending();
+    if (text === '' || text.endsWith('\uFFFD')) return '';
+    this.#window = this.#window.slice(this.#given);
+    this.#given = this.#window.length;
+    return text;
+  }
+
+  /** What was held back, at the end of the text: an unfinished character shows as U+FFFD. */
+  flush(): string {
+    const text = this.#pending();
+    this.#given = this.#window.length;
+    return text;
+  }
+
+  #pending(): string {
+    return this.#decode(this.#window).slice(this.#decode(this.#window.slice(0, this.#given)).length);
+  }
+}
+
+function parseJson(text: string, file: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    throw new SurgeryError('config', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
+  }
+  throw new SurgeryError('config', `${file} does not hold a JSON object`);
+}

@@ -1,0 +1,73 @@
+// The tree's rule: a folder imports only from folders before it, and the native library has two importers.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from './support/paths.ts';
+
+const src = join(root, 'src');
+const order = ['errors', 'checkpoint linalg', 'decompose graph', 'runtime', 'measure', 'report', 'commands', 'cli'];
+const level = (part: string) => order.findIndex((parts) => parts.split(' ').includes(part));
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.ts') && !file.startsWith('linalg/kernels/'),
+);
+
+const imports: Import[] = files.flatMap((file) => {
+  const text = readFileSync(join(src, file), 'utf8');
+  const found = [...text.matchAll(/(import|export)\s+(type\s+)?[^;'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g)];
+  return found.map(([, , type, name, dynamic]) => ({ from: file, to: name ?? dynamic ?? '', typeOnly: Boolean(type) }));
+});
+
+const part = (file: string) => (file.split('/')[0] ?? '').replace(/\.ts$/, '');
+const target = ({ from, to }: Import) => relative(src, resolve(src, from, '..', to));
+
+test('there are imports to look at', () => {
+  expect(files.length).toBeGreaterThan(25);
+  expect(imports.length).toBeGreaterThan(80);
+});
+
+test('every part has its place in the order', () => {
+  expect(files.map(part).filter((name) => level(name) < 0)).toEqual([]);
+});
+
+test('a file imports only from parts on its left', () => {
+  const wrong = imports
+    .filter(({ to }) => to.startsWith('.'))
+    .filter((edge) => part(target(edge)) !== part(edge.from) && level(part(target(edge))) >= level(part(edge.from)))
+    .map((edge) => `${edge.from} → ${target(edge)}`);
+  expect(wrong).toEqual([]);
+});
+
+test('report reads types only', () => {
+  const wrong = imports.filter((edge) => part(edge.from) === 'report' && edge.to.startsWith('../') && !edge.typeOnly);
+  expect(wrong).toEqual([]);
+});
+
+test('onnxruntime-node is imported by one file of linalg, and by runtime', () => {
+  const importers = new Set(imports.filter(({ to }) => to === 'onnxruntime-node').map(({ from }) => from));
+  expect([...importers].filter((file) => part(file) !== 'runtime')).toEqual(['linalg/products.ts']);
+});
+
+test('only cli.ts ends the process', () => {
+  expect(files.filter((file) => /process\.exit\b\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual(['cli.ts']);
+});
+
+test('there are no cycles', () => {
+  const edges = new Map(
+    files.map((file) => [file, imports.filter((edge) => edge.from === file && edge.to.startsWith('.')).map(target)]),
+  );
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    expect(path, `cycle: ${[...path, file].join(' → ')}`).not.toContain(file);
+    if (done.has(file)) return;
+    for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+});

@@ -1,0 +1,134 @@
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Checkpoint, parseIndex } from '../../src/checkpoint/reader.ts';
+import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
+import { copyModel, fileBytes, merge, split } from '../support/safetensors.ts';
+
+const mqa = fixture('mqa-bias-f32');
+const sharded = fixture('gqa-headdim-llama3-bf16-sharded');
+const tmp = temporaryFolder();
+let made = 0;
+const changed = (from: string, change: Parameters<typeof copyModel>[2]) =>
+  copyModel(from, join(tmp, String(made++)), change);
+
+test('opens one file, and shards as one model', async () => {
+  const one = await Checkpoint.open(pocket);
+  expect(one.parameters).toBe(1_369_728);
+  expect(one.dtype).toBe('BF16');
+  expect(one.shards.map(({ file }) => file)).toEqual(['model.safetensors']);
+  const many = await Checkpoint.open(sharded);
+  expect(many.shards).toHaveLength(2);
+  expect(new Set([...many.tensors.values()].map(({ file }) => file)).size).toBe(2);
+});
+
+test('reads a tensor by itself, whatever its dtype', async () => {
+  for (const folder of [mqa, sharded, fixture('mha-tied-f16')]) {
+    const checkpoint = await Checkpoint.open(folder);
+    const values = await checkpoint.readFloat32('model.norm.weight');
+    expect(values).toHaveLength(checkpoint.config.hiddenSize);
+    expect(values.every(Number.isFinite)).toBe(true);
+  }
+});
+
+test('a folder of symbolic links is a folder like others, as the Hugging Face cache has them', async () => {
+  const linked = join(tmp, 'linked');
+  mkdirSync(linked);
+  for (const name of ['config.json', 'model.safetensors']) symlinkSync(join(mqa, name), join(linked, name));
+  expect((await Checkpoint.open(linked)).parameters).toBe((await Checkpoint.open(mqa)).parameters);
+});
+
+/** An edit of a safetensors file's header, keeping the data. */
+const header = (edit: (table: Record<string, Record<string, unknown>>) => void) => (old: Buffer) => {
+  const { header, data } = split(old);
+  edit(header);
+  return fileBytes(JSON.stringify(header), data);
+};
+
+describe('refuses', () => {
+  test.each<[string, () => string, RegExp]>([
+    ['a folder that is not there', () => join(tmp, 'missing'), /missing cannot be opened: no such file or folder/],
+    ['a file', () => join(mqa, 'config.json'), /is a file: give the checkpoint's folder/],
+    ['a folder without config.json', () => changed(mqa, { 'config.json': null }), /holds no config\.json/],
+    [
+      'a folder without weights',
+      () => changed(mqa, { 'model.safetensors': null }),
+      /model\.safetensors cannot be read: no such file/,
+    ],
+    [
+      'a truncated file',
+      () => {
+        const folder = changed(mqa, {});
+        truncateSync(join(folder, 'model.safetensors'), 5000);
+        return folder;
+      },
+      /is truncated/,
+    ],
+    [
+      'a tensor that is missing',
+      () => changed(mqa, { 'config.json': merge({ num_hidden_layers: 9 }) }),
+      /lacks tensor model\.layers\.\d\.input_layernorm\.weight/,
+    ],
+    [
+      "a shape that is not the config's",
+      () => changed(mqa, { 'config.json': merge({ intermediate_size: 99 }) }),
+      /has shape \[\d+,24\], config\.json calls for \[99,24\]/,
+    ],
+    [
+      'weights of a dtype that cannot be computed with',
+      () =>
+        changed(mqa, {
+          'model.safetensors': header((table) => {
+            for (const entry of Object.values(table)) if (entry.dtype === 'F32') entry.dtype = 'I32';
+          }),
+        }),
+      /is I32, only F32, F16 and BF16/,
+    ],
+    [
+      'a billion layers, at once',
+      () => changed(mqa, { 'config.json': merge({ num_hidden_layers: 1e9 }) }),
+      /lacks tensor/,
+    ],
+    [
+      'an index that names a missing shard',
+      () => changed(sharded, { 'model-00002-of-00002.safetensors': null }),
+      /model-00002-of-00002\.safetensors cannot be read/,
+    ],
+    [
+      'an index that puts a tensor elsewhere',
+      () =>
+        changed(sharded, {
+          'model.safetensors.index.json': (old) =>
+            old.toString().replace(/("model\.norm\.weight": *")[^"]*"/, '$1model-00001-of-00002.safetensors"'),
+        }),
+      /puts tensor model\.norm\.weight into model-00001/,
+    ],
+  ])('%s', async (_name, folder, message) => {
+    await expect(Checkpoint.open(folder())).rejects.toThrow(message);
+  });
+
+  test('shards that hold the same tensor', async () => {
+    const folder = changed(sharded, {});
+    const index = { weight_map: { a: 'x.safetensors', b: 'y.safetensors' } };
+    for (const name of ['x', 'y'])
+      writeFileSync(
+        join(folder, `${name}.safetensors`),
+        fileBytes('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4),
+      );
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+    await expect(Checkpoint.open(folder)).rejects.toThrow(/tensor a is in both x\.safetensors and y\.safetensors/);
+  });
+
+  test.each(['../../etc/passwd', '/etc/passwd', 'sub/model.safetensors', '..\\model.safetensors', '..', 'weights.bin'])(
+    'an index that names the shard %s',
+    (shard) => {
+      expect(() => parseIndex(JSON.stringify({ weight_map: { a: shard } }), 'index')).toThrow(
+        /only \.safetensors files in the same folder/,
+      );
+    },
+  );
+
+  test.each(['{', '[]', '{}', '{"weight_map":{}}', '{"weight_map":{"a":1}}'])('the index %s', (text) => {
+    expect(() => parseIndex(text, 'index')).toThrow(/index /);
+  });
+});

@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { fromFloat32, toFloat32 } from '../../src/checkpoint/dtypes.ts';
+import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { groupsOf } from '../../src/decompose/groups.ts';
+import { operate } from '../../src/decompose/operate.ts';
+import { spectra, thresholds } from '../../src/decompose/spectrum.ts';
+import { largestDifference } from '../support/goldens.ts';
+import { fixture, temporaryFolder } from '../support/paths.ts';
+import { copyModel, fileBytes, split } from '../support/safetensors.ts';
+
+const tmp = temporaryFolder();
+let made = 0;
+const open = (name: string) => Checkpoint.open(fixture(name));
+
+test('the modes share what they say', () => {
+  const shape = (mode: Parameters<typeof groupsOf>[0]) =>
+    groupsOf(mode).map(({ projections }) => projections.join('+'));
+  expect(shape('shared-kv')).toEqual(['q', 'k+v']);
+  expect(shape('separate')).toEqual(['q', 'k', 'v']);
+  expect(shape('shared-qkv')).toEqual(['q+k+v']);
+});
+
+test('at full variance every projection comes back', async () => {
+  const checkpoint = await open('mqa-bias-f32');
+  const { tensors, layers } = await operate(checkpoint, { mode: 'shared-kv', variance: 1, mean: 'keep' });
+  expect(tensors.size).toBe(3 * checkpoint.config.layers);
+  for (const [name, values] of tensors)
+    expect(largestDifference(values, await checkpoint.readFloat32(name))).toBeLessThan(1e-6);
+  for (const { groups } of layers) for (const { explained } of groups) expect(explained).toBeCloseTo(1, 12);
+});
+
+test('the variant holds what a file of its dtype holds', async () => {
+  const checkpoint = await open('mqa-bias-f32');
+  const operation = { mode: 'separate', variance: 0.5, mean: 'keep' } as const;
+  const exact = await operate(checkpoint, operation);
+  const rounded = await operate(checkpoint, operation, { dtype: 'BF16' });
+  for (const [name, values] of rounded.tensors) {
+    const expected = toFloat32(fromFloat32(exact.tensors.get(name) ?? new Float32Array(0), 'BF16', name), 'BF16');
+    expect(largestDifference(values, expected)).toBe(0);
+  }
+});
+
+test('the factored count is rank × (in + Σ out), the dense one in × Σ out', async () => {
+  const checkpoint = await open('gqa-headdim-llama3-bf16-sharded'); // hidden 40, q 72 rows, k and v 24 each
+  const { layers } = await operate(checkpoint, { mode: 'shared-kv', variance: 0.5, mean: 'keep' });
+  for (const group of layers[0]?.groups ?? []) {
+    const outs = group.name === 'q' ? 72 : 48;
+    expect(group.parameters).toEqual({ dense: 40 * outs, factored: group.rank * (40 + outs) });
+  }
+});
+
+test('progress counts groups to the end', async () => {
+  const seen: [number, number][] = [];
+  await operate(
+    await open('mha-tied-f16'),
+    { mode: 'shared-kv', variance: 0.5, mean: 'keep' },
+    { onProgress: (...step) => seen.push(step) },
+  );
+  expect(seen).toEqual([
+    [1, 4],
+    [2, 4],
+    [3, 4],
+    [4, 4],
+  ]);
+});
+
+test('spectra give the ranks that operations use', async () => {
+  const checkpoint = await open('mha-tied-f16');
+  const all = await spectra(checkpoint, 'shared-kv');
+  expect(all).toHaveLength(4);
+  for (const variance of [0.9, 0.5] as const) {
+    const { layers } = await operate(checkpoint, { mode: 'shared-kv', variance, mean: 'keep' });
+    for (const { layer, group, ranks, explainedVarianceRatio } of all) {
+      const report = layers[layer]?.groups.find(({ name }) => name === group);
+      expect(ranks[thresholds.indexOf(variance)]).toBe(report?.rank);
+      expect(explainedVarianceRatio).toHaveLength(report?.of ?? 0);
+    }
+  }
+});
+
+/** The F32 fixture with one tensor's values changed. */
+function withTensor(name: string, edit: (values: Float32Array) => void): Promise<Checkpoint> {
+  const folder = copyModel(fixture('mqa-bias-f32'), join(tmp, String(made++)), {
+    'model.safetensors': (old) => {
+      const { header, data } = split(old);
+      const [begin = 0, end = 0] = (header[name]?.data_offsets ?? []) as number[];
+      const values = new Float32Array(Uint8Array.from(data.subarray(begin, end)).buffer);
+      edit(values);
+      const copy = Buffer.from(data);
+      copy.set(new Uint8Array(values.buffer), begin);
+      return fileBytes(JSON.stringify(header), copy);
+    },
+  });
+  return Checkpoint.open(folder);
+}
+
+describe('unusual weights', () => {
+  const k = 'model.layers.1.self_attn.k_proj.weight';
+  const operation = { mode: 'separate', variance: 0.9, mean: 'keep' } as const;
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('%s is refused by tensor name and place', async (bad) => {
+    const checkpoint = await withTensor(k, (values) => values.set([bad], 25));
+    await expect(operate(checkpoint, operation)).rejects.toThrow(
+      new RegExp(`tensor ${k.replaceAll('.', '\\.')} holds ${bad} at \\[1, 1\\]`),
+    );
+  });
+
+  test('a matrix without variance needs no components and comes back from its mean', async () => {
+    const checkpoint = await withTensor(k, (values) => values.fill(0.25));
+    const { tensors, layers } = await operate(checkpoint, operation);
+    const report = layers[1]?.groups.find(({ name }) => name === 'k');
+    expect(report).toMatchObject({ rank: 0, explained: 1, relativeError: { k: 0 } });
+    expect(new Set(tensors.get(k))).toEqual(new Set([0.25]));
+  });
+
+  test('a zero matrix is no division by zero', async () => {
+    const checkpoint = await withTensor(k, (values) => values.fill(0));
+    const { layers } = await operate(checkpoint, operation);
+    expect(layers[1]?.groups.find(({ name }) => name === 'k')?.relativeError).toEqual({ k: 0 });
+  });
+});

@@ -1,0 +1,187 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { surgery } from '../support/cli.ts';
+import { type Greedy, golden } from '../support/goldens.ts';
+import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
+import { copyModel, merge } from '../support/safetensors.ts';
+
+const tmp = temporaryFolder();
+
+describe('surgery generate', () => {
+  test('greedy text is the golden text, streamed as it is', async () => {
+    const [, row] = golden<Greedy[]>(fixture('pocket'), 'greedy.json');
+    if (!row) throw new Error('no golden text');
+    const args = [
+      'generate',
+      '--model',
+      'pocket',
+      '--prompt',
+      row.prompt,
+      '--temperature',
+      '0',
+      '--max-new-tokens',
+      String(row.max_new_tokens),
+    ];
+    const streamed = await surgery([...args, '--quiet']);
+    expect(streamed).toEqual({ code: 0, stdout: `${row.text}\n`, stderr: '' });
+    const { stdout } = await surgery([...args, '--json', '--quiet']);
+    const result = JSON.parse(stdout);
+    expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'samples']));
+    expect(result.samples[0]).toMatchObject({ prompt: row.prompt, ids: row.ids, text: row.text });
+  });
+
+  test('sampling is reproducible by its seed', async () => {
+    const make = (seed: string) =>
+      surgery([
+        'generate',
+        '--model',
+        'pocket',
+        '--temperature',
+        '1.5',
+        '--max-new-tokens',
+        '20',
+        '--seed',
+        seed,
+        '--quiet',
+      ]);
+    const [a, again, b] = [await make('1'), await make('1'), await make('2')];
+    expect(again.stdout).toBe(a.stdout);
+    expect(b.stdout).not.toBe(a.stdout);
+  });
+
+  test('several prompts, each under its own chat template unless --raw', async () => {
+    const model = copyModel(pocket, join(tmp, 'chat'), {
+      'tokenizer_config.json': merge({
+        chat_template: '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:',
+      }),
+    });
+    const make = async (...more: string[]) =>
+      JSON.parse(
+        (await surgery(['generate', '--model', model, '--max-new-tokens', '2', '--json', '--quiet', ...more])).stdout,
+      ).samples.map(({ prompt }: { prompt: string }) => prompt);
+    const wrapped = (text: string) => `system: You are a helpful assistant.\nuser: ${text}\nassistant:`;
+    expect(await make('--prompt', 'Hi', '--prompt', 'Bye')).toEqual([wrapped('Hi'), wrapped('Bye')]);
+    expect(await make()).toEqual([wrapped('What is machine learning?')]);
+    expect(await make('--raw', '--prompt', 'Hi')).toEqual(['Hi']);
+  });
+});
+
+describe('surgery eval', () => {
+  test('scores text in three formats alike', async () => {
+    const texts = ['Lily was a clever girl.', 'Nora had a frog.'];
+    const files = {
+      'a.txt': texts.join('\n<|end|>\n'),
+      'a.json': JSON.stringify(texts),
+      'a.jsonl': texts.map((text) => JSON.stringify({ text })).join('\n'),
+    };
+    const scores = [];
+    for (const [name, content] of Object.entries(files)) {
+      writeFileSync(join(tmp, name), content);
+      const { stdout } = await surgery(['eval', '--model', 'pocket', '--text', join(tmp, name), '--json', '--quiet']);
+      const result = JSON.parse(stdout);
+      expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'scores']));
+      expect(result.scores).toMatchObject({ documents: 2, maxTokens: 512, rule: expect.stringContaining('BOS first') });
+      scores.push(result.scores.nll);
+    }
+    expect(new Set(scores).size).toBe(1);
+  });
+
+  test('answers questions, with accuracy by kind and chance beside it', async () => {
+    const { stdout } = await surgery([
+      'eval',
+      '--model',
+      'pocket',
+      '--tasks',
+      join(pocket, 'tasks.jsonl'),
+      '--max-tokens',
+      '8',
+      '--json',
+      '--quiet',
+    ]);
+    const { tasks } = JSON.parse(stdout);
+    // The reference answers 75.0 % of all 400, and by kind as below.
+    expect(tasks).toMatchObject({ questions: 400, accuracy: 0.75, chance: 0.25 });
+    expect(tasks.byTask.feeling.accuracy).toBe(1);
+    expect(tasks.byTask.colour.accuracy).toBeCloseTo(0.32, 2);
+    expect(tasks.byTask.place.accuracy).toBeCloseTo(0.398, 3);
+  });
+
+  test('a model against itself is exactly the same', async () => {
+    const { stdout } = await surgery([
+      'eval',
+      '--model',
+      'pocket',
+      '--base',
+      'pocket',
+      '--max-tokens',
+      '16',
+      '--json',
+      '--quiet',
+    ]);
+    expect(JSON.parse(stdout).scores).toMatchObject({ kl: 0, sameTop: 1 });
+  });
+
+  test('int8 stays near fp32 and says what it is', async () => {
+    const make = async (precision: string) =>
+      JSON.parse(
+        (
+          await surgery([
+            'eval',
+            '--model',
+            'pocket',
+            '--precision',
+            precision,
+            '--max-tokens',
+            '48',
+            '--json',
+            '--quiet',
+          ])
+        ).stdout,
+      );
+    const [exact, fast] = [await make('fp32'), await make('int8')];
+    expect(fast.precision).toBe('int8');
+    expect(fast.scores.nll).not.toBe(exact.scores.nll);
+    expect(Math.abs(fast.scores.nll - exact.scores.nll)).toBeLessThan(0.02);
+  });
+});
+
+describe('surgery inspect', () => {
+  test('lists every tensor with the total, ranks at twelve thresholds, and a chart', async () => {
+    const { code, stdout } = await surgery(['inspect', '--model', fixture('mha-tied-f16')]);
+    expect(code).toBe(0);
+    const lines = stdout.split('\n');
+    expect(lines.find((line) => line.startsWith('model.layers.0.self_attn.q_proj.weight'))).toMatch(
+      /32 × 32 +F16 +1,024/,
+    );
+    expect(stdout).toMatch(/all tensors/);
+    expect(stdout).toMatch(/layer +group +of +\.99 +\.975 +\.95 +\.9 +\.8 +\.7 +\.6 +\.5 +\.4 +\.3 +\.2 +\.1/);
+    expect(stdout).toMatch(/[▁▂▃▄▅▆▇█]{5}/);
+    expect(
+      Math.max(...lines.filter((line) => !line.startsWith('Folder')).map((line) => line.length)),
+    ).toBeLessThanOrEqual(80);
+  });
+
+  test('--json holds the same as data', async () => {
+    const { stdout } = await surgery(['inspect', '--model', 'pocket', '--mode', 'separate', '--json', '--quiet']);
+    const result = JSON.parse(stdout);
+    expect(result.tensors.reduce((sum: number, { parameters }: { parameters: number }) => sum + parameters, 0)).toBe(
+      1369728,
+    );
+    expect(result.spectra).toHaveLength(18);
+    expect(result.thresholds).toEqual([0.99, 0.975, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);
+    expect(result.spectra[0].explainedVarianceRatio.reduce((sum: number, share: number) => sum + share, 0)).toBeCloseTo(
+      1,
+      9,
+    );
+  });
+});
+
+describe('help', () => {
+  test.each([['--help'], ['run', '--help'], ['--version']])('%s %s', async (...args) => {
+    const { code, stdout, stderr } = await surgery(args.filter(Boolean));
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout.length).toBeGreaterThan(4);
+  });
+});

@@ -1,0 +1,197 @@
+// What users and files get wrong: one line, exit 2, and nothing left behind.
+import { chmodSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { surgery } from '../support/cli.ts';
+import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
+import { copyModel, fileBytes, merge, split } from '../support/safetensors.ts';
+
+const tmp = temporaryFolder();
+const work = join(tmp, 'work');
+mkdirSync(work);
+let made = 0;
+const broken = (change: Parameters<typeof copyModel>[2]) => copyModel(pocket, join(tmp, `model-${made++}`), change);
+
+function overlapping(): string {
+  return broken({
+    'model.safetensors': (old) => {
+      const { header, data } = split(old);
+      for (const entry of Object.values(header))
+        if (entry.data_offsets) entry.data_offsets = [0, (entry.data_offsets as number[])[1]];
+      return fileBytes(JSON.stringify(header), data);
+    },
+  });
+}
+
+function truncated(): string {
+  const folder = broken({});
+  truncateSync(join(folder, 'model.safetensors'), 100_000);
+  return folder;
+}
+
+const file = (name: string, content: string | Uint8Array) => {
+  writeFileSync(join(tmp, name), content);
+  return join(tmp, name);
+};
+
+const mistakes: [string, () => string[], RegExp][] = [
+  ['no command', () => [], /no command given/],
+  ['an unknown command', () => ['runn'], /unknown command 'runn'.*Did you mean run/],
+  ['an unknown option', () => ['run', '--varience', '0.3'], /unknown option '--varience'.*Did you mean --variance/],
+  ['an option without its value', () => ['run', '--variance'], /argument missing/],
+  ['an argument too many', () => ['run', 'pocket'], /too many arguments/],
+  ['variance 0', () => ['run', '--variance', '0'], /--variance is "0", allowed: a number above 0 up to 1/],
+  ['variance 1.5', () => ['run', '--variance', '1.5'], /--variance is "1\.5"/],
+  ['variance abc', () => ['run', '--variance', 'abc'], /--variance is "abc"/],
+  ['no variance', () => ['run', '--variance', ''], /--variance is ""/],
+  ['several thresholds', () => ['run', '--variance', '0.3,0.5'], /run takes one threshold/],
+  [
+    'an unknown mode',
+    () => ['run', '--mode', 'shared-vk'],
+    /--mode is "shared-vk", allowed: shared-kv, separate, shared-qkv/,
+  ],
+  ['an unknown mean rule', () => ['run', '--mean', 'no'], /--mean is "no", allowed: keep, drop/],
+  ['an unknown dtype', () => ['run', '--dtype', 'F8'], /--dtype is "F8", allowed: F32, F16, BF16/],
+  ['an unknown precision', () => ['generate', '--precision', 'int4'], /--precision is "int4"/],
+  ['a negative temperature', () => ['generate', '--temperature=-1'], /--temperature is "-1"/],
+  ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],
+  ['no threads', () => ['generate', '--threads', '0'], /--threads is "0"/],
+  ['a missing folder', () => ['run', '--model', './missing'], /no folder \.\/missing/],
+  [
+    'a model that is not cached',
+    () => ['run', '--model', 'org/name'],
+    /org\/name is neither a folder nor in the Hugging Face cache/,
+  ],
+  ['a file as model', () => ['run', '--model', join(pocket, 'config.json')], /is a file/],
+  ['a folder without a config', () => ['run', '--model', broken({ 'config.json': null })], /holds no config\.json/],
+  [
+    'a config that is not JSON',
+    () => ['run', '--model', broken({ 'config.json': () => '{' })],
+    /config\.json is not valid JSON/,
+  ],
+  [
+    'an unknown architecture',
+    () => ['run', '--model', broken({ 'config.json': merge({ architectures: ['FalconForCausalLM'] }) })],
+    /"FalconForCausalLM" is not supported/,
+  ],
+  ['a truncated checkpoint', () => ['run', '--model', truncated()], /is truncated/],
+  ['overlapping offsets', () => ['run', '--model', overlapping()], /tensor .* has data_offsets/],
+  [
+    'wrong shapes',
+    () => ['run', '--model', broken({ 'config.json': merge({ intermediate_size: 353 }) })],
+    /has shape .* config\.json calls for/,
+  ],
+  [
+    'a prompt longer than the context',
+    () => ['run', '--model', 'pocket', '--prompt', 'a b c '.repeat(400)],
+    /the prompt takes \d+ tokens, the model's context is 512/,
+  ],
+  [
+    'a text that is not there',
+    () => ['eval', '--model', 'pocket', '--text', 'missing.txt'],
+    /missing\.txt cannot be read: no such file/,
+  ],
+  [
+    'a text that is not UTF-8',
+    () => ['eval', '--model', 'pocket', '--text', file('latin.txt', Uint8Array.of(0xe9, 0x20))],
+    /is not UTF-8 text/,
+  ],
+  ['an empty text', () => ['eval', '--model', 'pocket', '--text', file('empty.txt', '\n')], /holds no text/],
+  [
+    'tasks with a wrong line',
+    () => ['eval', '--model', 'pocket', '--tasks', file('tasks.jsonl', '{}\n')],
+    /tasks\.jsonl, line 1/,
+  ],
+  [
+    'a base with another vocabulary',
+    () => ['eval', '--model', 'pocket', '--base', fixture('mha-tied-f16')],
+    /has another tokenizer than pocket/,
+  ],
+  [
+    'an output that is a file',
+    () => ['run', '--model', 'pocket', '--output', file('taken', '')],
+    /--output .*taken is a file/,
+  ],
+  [
+    'an output below a file',
+    () => ['run', '--model', 'pocket', '--output', join(file('taken', ''), 'x')],
+    /cannot be written: (a part of the path is not a folder|a file of that name is in the way)/,
+  ],
+  [
+    'an output that holds other files',
+    () => ['run', '--model', 'pocket', '--force', '--output', tmp],
+    /holds other files than a run's results/,
+  ],
+];
+
+describe('one line and exit 2', () => {
+  test.each(mistakes)('%s', async (_name, args, message) => {
+    const list = args();
+    const before = readdirSync(tmp).sort();
+    const { code, stdout, stderr } = await surgery(list, { cwd: work });
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !line.includes('running the embedded pocket model instead'));
+    expect(lines).toEqual([expect.stringMatching(message)]);
+    expect(lines[0]).toMatch(/^surgery: /);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(readdirSync(work)).toEqual([]);
+    expect(readdirSync(tmp).sort()).toEqual(before);
+  });
+});
+
+const tiny = ['run', '--model', 'pocket', '--max-new-tokens', '2', '--max-tokens', '4', '--quiet'];
+
+describe('results that exist', () => {
+  test('are kept, and replaced as a whole with --force', async () => {
+    const output = join(tmp, 'results');
+    expect((await surgery([...tiny, '--output', output])).code).toBe(0);
+    writeFileSync(join(output, 'note.txt'), 'mine');
+    const kept = await surgery([...tiny, '--variance', '0.5', '--output', output]);
+    expect(kept).toMatchObject({ code: 2, stderr: expect.stringMatching(/holds results already: .* --force/) });
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.9);
+    expect((await surgery([...tiny, '--variance', '0.5', '--output', output, '--force'])).code).toBe(0);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.5);
+    expect(readdirSync(output).sort()).toEqual(['model', 'run.json', 'samples.txt']);
+  });
+});
+
+describe('a system that refuses', () => {
+  test('a file size limit while writing: one line, nothing left', async () => {
+    // 512-byte blocks: the checkpoint is 2.7 MB. The signal would end the program before the write could fail.
+    const { code, stderr } = await surgery([...tiny, '--output', join(work, 'limited')], {
+      cwd: work,
+      through: 'trap \'\' XFSZ; ulimit -f 1000; "$@"',
+    });
+    expect(stderr).toMatch(/^surgery: .*model\.safetensors cannot be written: the file would exceed the size limit\n$/);
+    expect(code).toBe(2);
+    expect(readdirSync(work)).toEqual([]);
+  });
+
+  test('a full disk: one line, nothing left', async () => {
+    const script =
+      'mkdir -p disk && mount -t tmpfs -o size=1m tmpfs disk || exit 99; "$@"; code=$?; ls -A disk >&2; umount disk; rmdir disk; exit $code';
+    const { code, stderr } = await surgery([...tiny, '--output', 'disk/full'], { cwd: work, through: script });
+    if (code === 99)
+      return console.warn('no small disk can be mounted here (it takes root): a full disk was not tried');
+    expect(stderr).toMatch(/^surgery: .*model\.safetensors cannot be written: no space left on the device\n$/);
+    expect(code).toBe(2);
+  });
+
+  test('a folder that may not be written to', async () => {
+    const locked = join(tmp, 'locked');
+    mkdirSync(locked);
+    chmodSync(locked, 0o555);
+    // Permissions do not bind root: there the folder is on a file system that is mounted read-only instead.
+    const script =
+      '[ "$(id -u)" = 0 ] || exec "$@"; mkdir -p ro && mount -t tmpfs -o ro tmpfs ro || exit 99; "$@"; code=$?; umount ro; rmdir ro; exit $code';
+    const target = process.getuid?.() === 0 ? 'ro/x' : join(locked, 'x');
+    const { code, stderr } = await surgery([...tiny, '--output', target], { cwd: work, through: script });
+    if (code === 99) return console.warn('no read-only disk can be mounted here: it was not tried');
+    expect(stderr).toMatch(/^surgery: .*x cannot be written: (permission denied|the file system is read-only)\n$/);
+    expect(code).toBe(2);
+    expect(readdirSync(work)).toEqual([]);
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { operate } from '../../src/decompose/operate.ts';
+import { klDivergence, logSumExp, scoreDocuments } from '../../src/measure/score.ts';
+import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { fixture } from '../support/paths.ts';
+
+test('logSumExp does not overflow, and is exact where it can be told', () => {
+  expect(logSumExp(Float32Array.of(1000, 1000))).toBeCloseTo(1000 + Math.log(2), 12);
+  expect(logSumExp(Float32Array.of(-1000, -1000, -1000))).toBeCloseTo(-1000 + Math.log(3), 12);
+});
+
+test('KL of two coins', () => {
+  const [p, q] = [Float32Array.from([0.75, 0.25], Math.log), Float32Array.from([0.5, 0.5], Math.log)];
+  expect(klDivergence(p, logSumExp(p), q, logSumExp(q))).toBeCloseTo(0.75 * Math.log(1.5) + 0.25 * Math.log(0.5), 6);
+  expect(klDivergence(p, logSumExp(p), p, logSumExp(p))).toBe(0);
+});
+
+describe('documents', () => {
+  const documents = [[1, 24, 70, 3, 24], [1, 27, 25, 44, 15, 25, 43, 24, 6], [1]];
+  const open = async () => {
+    const checkpoint = await Checkpoint.open(fixture('mha-tied-f16'));
+    return {
+      checkpoint,
+      runtime: await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint), threads: 1 }),
+    };
+  };
+
+  test('the mean is over tokens, not documents, and a lone BOS adds none', async () => {
+    const { runtime } = await open();
+    const whole = await scoreDocuments(documents, { runtime });
+    const parts = await Promise.all(documents.slice(0, 2).map((document) => scoreDocuments([document], { runtime })));
+    expect(whole.tokens).toBe(12);
+    expect(whole.original.nll).toBeCloseTo(
+      parts.reduce((sum, { tokens, original }) => sum + tokens * original.nll, 0) / 12,
+      12,
+    );
+    expect(whole.original.perplexity).toBe(Math.exp(whole.original.nll));
+  });
+
+  test('the original against itself is exactly nothing', async () => {
+    const { runtime } = await open();
+    const { original, variants } = await scoreDocuments(documents, { runtime }, [{ runtime }]);
+    expect(variants).toEqual([{ ...original, kl: 0, sameTop: 1 }]);
+  });
+
+  test('variants scored together are scored as alone, and progress reaches the end', async () => {
+    const { checkpoint, runtime } = await open();
+    const models = [];
+    for (const variance of [0.9, 0.3]) {
+      const { tensors } = await operate(checkpoint, { mode: 'shared-kv', variance, mean: 'keep' });
+      models.push({ runtime, weights: runtime.variant(tensors) });
+    }
+    const seen: number[] = [];
+    const together = await scoreDocuments(documents, { runtime }, models, (done, total) => seen.push(done / total));
+    for (const [i, model] of models.entries()) {
+      expect((await scoreDocuments(documents, { runtime }, [model])).variants[0]).toEqual(together.variants[i]);
+    }
+    expect(together.variants[0]?.kl).toBeLessThan(together.variants[1]?.kl ?? 0);
+    expect(seen.at(-1)).toBe(1);
+  });
+});

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { duration, figure, percent, printable, sideBySide, table, wrap } from '../../src/report/format.ts';
+
+test.each<[number, string]>([
+  [0, '0'],
+  [1.3607, '1.361'],
+  [12.3456, '12.35'],
+  [0.001119, '0.001119'],
+  [22487, '22487'],
+  [123.456, '123.5'],
+  [0.00001234, '1.234e-5'],
+  [12_345_678, '1.235e+7'],
+  [-0.4308, '-0.4308'],
+  [Number.POSITIVE_INFINITY, 'Infinity'],
+])('figure(%d) is %s', (value, text) => expect(figure(value)).toBe(text));
+
+test('shares and times', () => {
+  expect([percent(0.98765), percent(1, 0)]).toEqual(['98.8 %', '100 %']);
+  expect([duration(0.0421), duration(12.34), duration(754)]).toEqual(['42 ms', '12.3 s', '12 min 34 s']);
+});
+
+test('a table aligns its columns and leaves no blanks at line ends', () => {
+  expect(
+    table(['name', 'n'], 'lr', [
+      ['a', '1'],
+      ['long name', '22'],
+    ]),
+  ).toBe('name        n\na           1\nlong name  22');
+});
+
+test('two texts beside each other stay within the width, whatever they hold', () => {
+  const text = 'a long line of words that has to be broken somewhere, '.repeat(4);
+  const box = sideBySide(['one', 'two'], [text, `${'x'.repeat(100)} 日本語 end`], 80);
+  const lines = box.split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(lines[1]).toMatch(/│ one +│ two +│/);
+  expect(box.replace(/[^x]/g, '')).toHaveLength(100);
+});
+
+test('wrapping keeps words and short lines', () => {
+  const text = `${'word '.repeat(40)}end`;
+  const lines = wrap(text, 30).split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30);
+  expect(lines.join(' ')).toBe(text);
+  expect(wrap('short', 30)).toBe('short');
+});
+
+test('control characters cannot reach the terminal', () => {
+  expect(printable('a\u001b[31mb\u0007\nc\td\u009b')).toBe('a\uFFFD[31mb\uFFFD\nc\td\uFFFD');
+});

@@ -1,0 +1,80 @@
+// Golden files of scripts/reference, and how far the program may lie from them.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MeanRule } from '../../src/decompose/group.ts';
+import type { Mode } from '../../src/decompose/groups.ts';
+import type { LayerReport } from '../../src/decompose/operate.ts';
+
+export interface Forward {
+  readonly prompt: string;
+  readonly ids: number[];
+  /** (layers + 1, tokens) */
+  readonly residual_norms: number[][];
+  readonly last_logits: number[];
+}
+
+export interface Greedy {
+  readonly prompt: string;
+  readonly max_new_tokens: number;
+  readonly ids: number[];
+  readonly text: string;
+}
+
+export interface OperationRow {
+  readonly mode: Mode;
+  readonly variance: number;
+  readonly mean: MeanRule;
+}
+
+/** By layer and group: rank, of, explained, and `<projection>_relative_error`. */
+export type PcaRow = OperationRow & { readonly layers: Record<string, Record<string, number>>[] };
+
+export type ScoreRow = OperationRow & {
+  readonly perplexity: number;
+  readonly nll: number;
+  readonly kl: number;
+  readonly same_top: number;
+};
+
+export interface Scores {
+  readonly documents: number;
+  readonly max_tokens: number;
+  readonly baseline: { readonly tokens: number; readonly nll: number; readonly perplexity: number };
+  readonly operated: readonly ScoreRow[];
+}
+
+export function golden<T>(folder: string, file: string): T {
+  return JSON.parse(readFileSync(join(folder, file), 'utf8'));
+}
+
+/** A layer report in the goldens' shape, for comparing whole operations at once. */
+export function asGolden(layers: readonly LayerReport[]): PcaRow['layers'] {
+  return layers.map(({ groups }) =>
+    Object.fromEntries(
+      groups.map(({ name, rank, of, explained, relativeError }) => [
+        name,
+        {
+          rank,
+          of,
+          explained,
+          ...Object.fromEntries(Object.entries(relativeError).map(([p, error]) => [`${p}_relative_error`, error])),
+        },
+      ]),
+    ),
+  );
+}
+
+/** Largest absolute difference of two rows of numbers. */
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs((a[i] ?? Number.NaN) - (b[i] ?? Number.NaN)));
+  return largest;
+}
+
+/** Frobenius norm of each row of (rows, cols). */
+export function rowNorms(values: Float32Array, cols: number): number[] {
+  return Array.from({ length: values.length / cols }, (_, row) =>
+    Math.hypot(...values.subarray(row * cols, (row + 1) * cols)),
+  );
+}
