@@ -1,24 +1,22 @@
 // After tsc: compiles the AssemblyScript kernels to wasm beside their sources, and puts all that is not TypeScript into dist/.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const kernels = 'src/linalg/kernels';
-if (existsSync(kernels)) {
-  const compiler = createRequire(import.meta.url).resolve('assemblyscript/bin/asc.js');
-  // No garbage collector and no imports: the kernels work on addresses that the caller lays out in the exported memory.
-  const flags = ['-O3', '--noAssert', '--converge', '--enable', 'simd', '--runtime', 'stub', '--use', 'abort='];
-  const { status } = spawnSync(
-    process.execPath,
-    [compiler, `${kernels}/eigen.ts`, '--outFile', `${kernels}/eigen.wasm`, ...flags],
-    { stdio: 'inherit' },
-  );
-  if (status !== 0) process.exit(status ?? 1);
-  mkdirSync('dist/linalg/kernels', { recursive: true });
-  copyFileSync(`${kernels}/eigen.wasm`, 'dist/linalg/kernels/eigen.wasm');
-}
+const compiler = createRequire(import.meta.url).resolve('assemblyscript/bin/asc.js');
+// No garbage collector and no imports: the kernels work on addresses that the caller lays out in the exported memory.
+const flags = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--use', 'abort='];
+const { status } = spawnSync(
+  process.execPath,
+  [compiler, `${kernels}/eigen.ts`, '--outFile', `${kernels}/eigen.wasm`, ...flags],
+  { stdio: 'inherit' },
+);
+if (status !== 0) process.exit(status ?? 1);
+mkdirSync('dist/linalg/kernels', { recursive: true });
+copyFileSync(`${kernels}/eigen.wasm`, 'dist/linalg/kernels/eigen.wasm');
 
 cpSync('src/pocket', 'dist/pocket', { recursive: true });
 chmodSync('dist/cli.js', 0o755);

@@ -62,11 +62,16 @@ async function commit(temporary: string, path: string, make: () => Promise<void>
   } catch (cause) {
     // What stopped the writing may stop this too; the first cause is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    if (cause instanceof SurgeryError) throw cause;
+    if (!isSystemError(cause)) throw cause;
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
   } finally {
     unfinished.delete(temporary);
   }
+}
+
+/** Whether the system refused, and not a bug or a mistake that was told already. */
+function isSystemError(cause: unknown): boolean {
+  return cause instanceof Error && 'syscall' in cause;
 }
 
 /** rename(2) replaces a file but not a folder that holds something: the old folder steps aside first. */

@@ -11,7 +11,7 @@ export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);
   const { checkpoint, info } = await openModel(options.model, progress);
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>
-    spectra(checkpoint, options.mode, onProgress),
+    spectra(checkpoint, options.mode, { onProgress }),
   );
   const tensors = [...checkpoint.tensors.values()].map(({ name, shape, dtype }) => ({
     name,

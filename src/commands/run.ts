@@ -75,7 +75,7 @@ async function perform(
   };
 
   const decomposed = await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-    operate(checkpoint, { mode, variance, mean }, { dtype, onProgress }),
+    operate(checkpoint, { mode, variance, mean }, { dtype, threads: options.threads, onProgress }),
   );
   const { tensors, layers } = decomposed.value;
 

@@ -1,113 +1,119 @@
-// One group of one layer: weights → stacked matrix → PCA → rebuilt weights.
-import { projectionName } from '../checkpoint/names.ts';
-import type { Checkpoint } from '../checkpoint/reader.ts';
+// One group of one layer: weights → stacked matrix → PCA → rebuilt weights. Knows no file, so that a thread can do it.
+import { fromFloat32, toFloat32, type WeightDtype } from '../checkpoint/dtypes.ts';
+import type { Projection } from '../checkpoint/names.ts';
 import { SurgeryError } from '../errors.ts';
-import { fitPca, type Pca, projectCentred } from '../linalg/pca.ts';
+import { explainedBy, fitPca, type Pca, rankForVariance, reconstruct, transpose } from '../linalg/pca.ts';
 import type { Matrix } from '../linalg/products.ts';
-import type { Group } from './groups.ts';
 
-/** The fitted PCA of a group, with what is needed to take the stacked matrix apart again. */
-export interface GroupFit {
-  readonly pca: Pca;
-  readonly members: readonly Member[];
-  /** A single projection with more rows than columns is fitted on its transpose. */
-  readonly transposed: boolean;
-}
-
-interface Member {
-  readonly projection: string;
+/** A projection's weight as the checkpoint holds it. */
+export interface Member {
+  readonly projection: Projection;
   /** Name of the tensor. */
   readonly name: string;
   /** (out_features, in_features) */
-  readonly weight: Matrix;
+  readonly shape: readonly [rows: number, cols: number];
+  readonly values: Float32Array;
+  /** The dtype that the rebuilt weight will be written in. */
+  readonly writeAs: WeightDtype;
 }
 
 /** What `--mean` says: whether the rebuilt matrix gets its column means back. */
 export type MeanRule = 'keep' | 'drop';
 
+/** What an operation did to one group of one layer. */
+export interface GroupReport {
+  readonly name: string;
+  readonly rank: number;
+  /** Components there are: min(rows, columns) of the stacked matrix. */
+  readonly of: number;
+  /** Share of the variance that the kept components explain. */
+  readonly explained: number;
+  /** By projection, ‖W − Ŵ‖ / ‖W‖ in Frobenius norm, before rounding to the dtype. */
+  readonly relativeError: Readonly<Record<string, number>>;
+  /** Parameters as dense matrices, and as `rank × (in + Σ out)` if the factors were kept instead. */
+  readonly parameters: { readonly dense: number; readonly factored: number };
+}
+
+export interface OperatedGroup {
+  readonly report: GroupReport;
+  /** Row-major, (out_features, in_features), holding exactly what a file of the dtype will hold. */
+  readonly rebuilt: readonly { readonly name: string; readonly values: Float32Array }[];
+}
+
 /**
- * Fits one PCA to the stacked projections of a group.
+ * Rebuilds the projections of a group, `(W − μ) Vᵣ Vᵣᵀ` and `+ μ` if the mean is kept, from the fewest components that
+ * reach `variance`.
+ * @throws SurgeryError `numeric`, by tensor name, for NaN, infinity, and values that do not fit the dtype
+ */
+export async function operateGroup(
+  name: string,
+  members: readonly Member[],
+  variance: number,
+  mean: MeanRule,
+): Promise<OperatedGroup> {
+  const { pca, transposed } = await fitGroup(members, (ratio) => rankForVariance(ratio, variance));
+  const ratio = pca.explainedVarianceRatio;
+  const rank = rankForVariance(ratio, variance);
+  const projected = await reconstruct(pca, rank, mean === 'keep');
+  const whole = transposed ? transpose(projected) : projected;
+
+  const relativeError: Record<string, number> = {};
+  const rebuilt: { name: string; values: Float32Array }[] = [];
+  let at = 0;
+  for (const member of members) {
+    const exact = whole.data.subarray(at, at + member.values.length);
+    at += member.values.length;
+    relativeError[member.projection] = relativeDistance(member.values, exact);
+    rebuilt.push({ name: member.name, values: roundTo(member.writeAs, Float32Array.from(exact), member.name) });
+  }
+  const outs = members.reduce((sum, { shape: [rows] }) => sum + rows, 0);
+  const ins = members[0]?.shape[1] ?? 0;
+  const parameters = { dense: ins * outs, factored: rank * (ins + outs) };
+  return {
+    report: { name, rank, of: ratio.length, explained: explainedBy(ratio, rank), relativeError, parameters },
+    rebuilt,
+  };
+}
+
+/**
+ * Share of the variance along each component of a group, largest first.
  * @throws SurgeryError `numeric`, by tensor name, for NaN or infinity
  */
-export async function fitGroup(
-  checkpoint: Checkpoint,
-  layer: number,
-  group: Group,
+export async function groupSpectrum(members: readonly Member[]): Promise<Float64Array> {
+  return (await fitGroup(members, () => 0)).pca.explainedVarianceRatio;
+}
+
+/** A single projection with more rows than columns is fitted on its transpose. */
+async function fitGroup(
+  members: readonly Member[],
   components: (explainedVarianceRatio: Float64Array) => number,
-): Promise<GroupFit> {
-  const members: Member[] = [];
-  for (const projection of group.projections) {
-    const name = projectionName(layer, projection);
-    members.push({ projection, name, weight: await readMatrix(checkpoint, name) });
-  }
-  const stacked = stack(members.map(({ weight }) => weight));
+): Promise<{ pca: Pca; transposed: boolean }> {
+  members.forEach(requireFinite);
+  const stacked = stack(members);
   const transposed = members.length === 1 && stacked.rows > stacked.cols;
-  return { pca: await fitPca(transposed ? transpose(stacked) : stacked, components), members, transposed };
+  return { pca: await fitPca(transposed ? transpose(stacked) : stacked, components), transposed };
 }
 
-/** A projection rebuilt from `rank` components. */
-export interface Rebuilt {
-  readonly projection: string;
-  readonly name: string;
-  /** (out_features, in_features), row-major, float64 */
-  readonly values: Float64Array;
-  /** ‖W − Ŵ‖ / ‖W‖ in Frobenius norm, of the float64 values. */
-  readonly relativeError: number;
+function requireFinite({ name, shape: [, cols], values }: Member): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const where = `[${Math.floor(bad / cols)}, ${bad % cols}]`;
+  throw new SurgeryError('numeric', `tensor ${name} holds ${values[bad]} at ${where}: PCA needs finite weights`);
 }
 
-/** `(W − μ) Vᵣ Vᵣᵀ`, with `+ μ` if the mean is kept, for every projection of the group. */
-export async function rebuildGroup(
-  { pca, members, transposed }: GroupFit,
-  rank: number,
-  mean: MeanRule,
-): Promise<Rebuilt[]> {
-  const projected = await projectCentred(pca, rank);
-  if (mean === 'keep') addRow(projected, pca.mean);
-  const whole = transposed ? transpose(projected) : projected;
-  let at = 0;
-  return members.map(({ projection, name, weight }) => {
-    const values = whole.data.subarray(at, at + weight.data.length);
-    at += weight.data.length;
-    return { projection, name, values, relativeError: relativeError(weight.data, values) };
-  });
-}
-
-async function readMatrix(checkpoint: Checkpoint, name: string): Promise<Matrix> {
-  const [rows = 0, cols = 0] = checkpoint.tensor(name).shape;
-  const data = Float64Array.from(await checkpoint.readFloat32(name));
-  const bad = data.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    const where = `[${Math.floor(bad / cols)}, ${bad % cols}]`;
-    throw new SurgeryError('numeric', `tensor ${name} holds ${data[bad]} at ${where}: PCA needs finite weights`);
-  }
-  return { rows, cols, data };
-}
-
-function stack(matrices: readonly Matrix[]): Matrix {
-  const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
-  const cols = matrices[0]?.cols ?? 0;
+function stack(members: readonly Member[]): Matrix<Float64Array> {
+  const rows = members.reduce((sum, { shape }) => sum + shape[0], 0);
+  const cols = members[0]?.shape[1] ?? 0;
   const data = new Float64Array(rows * cols);
   let at = 0;
-  for (const matrix of matrices) {
-    data.set(matrix.data, at);
-    at += matrix.data.length;
+  for (const { values } of members) {
+    data.set(values, at);
+    at += values.length;
   }
   return { rows, cols, data };
 }
 
-function transpose({ rows, cols, data }: Matrix): Matrix {
-  const out = new Float64Array(data.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) out[j * rows + i] = data[i * cols + j] ?? 0;
-  return { rows: cols, cols: rows, data: out };
-}
-
-function addRow({ rows, cols, data }: Matrix, row: Float64Array): void {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] ?? 0) + (row[j] ?? 0);
-  }
-}
-
-function relativeError(weight: Float64Array, rebuilt: Float64Array): number {
+function relativeDistance(weight: Float32Array, rebuilt: Float64Array): number {
   let error = 0;
   let norm = 0;
   for (let i = 0; i < weight.length; i++) {
@@ -116,4 +122,9 @@ function relativeError(weight: Float64Array, rebuilt: Float64Array): number {
     norm += value ** 2;
   }
   return norm > 0 ? Math.sqrt(error / norm) : 0;
+}
+
+/** The values that a reader of the written file will see. */
+function roundTo(dtype: WeightDtype, values: Float32Array, name: string): Float32Array {
+  return dtype === 'F32' ? values : toFloat32(fromFloat32(values, dtype, name), dtype);
 }

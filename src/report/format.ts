@@ -12,6 +12,13 @@ export function figure(value: number): string {
   return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(magnitude))));
 }
 
+/** A size in decimal units, as disks and downloads are measured. */
+export function size(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
+}
+
 export function duration(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -78,9 +85,11 @@ function breakLongWords(text: string, width: number): string {
   });
 }
 
-/** Text broken at spaces so that no line is longer than `width`. */
+/** Text broken at spaces so that no line is longer than `width`; its own line breaks stay. */
 export function wrap(text: string, width = 80): string {
-  return text.replace(new RegExp(`(?![^\\n]{1,${width}}$)([^\\n]{1,${width}}) `, 'g'), '$1\n');
+  return text.replace(new RegExp(`([^\\n]{1,${width}})(?: |(?=\\n|$))`, 'g'), (whole, line: string) =>
+    whole.endsWith(' ') ? `${line}\n` : line,
+  );
 }
 
 function trimLines(text: string): string {

@@ -1,6 +1,6 @@
 // What is being done, on stderr: bars on a terminal, plain lines elsewhere, nothing with --quiet.
 import { SingleBar } from 'cli-progress';
-import { duration } from './format.ts';
+import { duration, integer, size } from './format.ts';
 
 /** Tells how much of a step is done. */
 export type Advance = (done: number, total: number) => void;
@@ -58,7 +58,7 @@ const silent: Display = { advance: () => {}, end: () => {} };
 function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
   const single = new SingleBar({
     stream,
-    format: `${label} {bar} {value}/{total} ${unit}, {eta_formatted} left`,
+    format: `${label} {bar} {amount}, {eta_formatted} left`,
     barsize: 24,
     hideCursor: true,
     clearOnComplete: true,
@@ -72,10 +72,10 @@ function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
     advance: (done, total) => {
       if (!started) {
         clear();
-        single.start(total, done);
+        single.start(total, done, { amount: amount(done, total, unit) });
       }
       started = true;
-      single.update(done);
+      single.update(done, { amount: amount(done, total, unit) });
     },
     end: (line) => {
       if (started) single.stop();
@@ -92,10 +92,15 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
       const now = performance.now();
       if (now - last < lineEvery * 1000) return;
       last = now;
-      stream.write(`${label}: ${done} of ${total} ${unit}\n`);
+      stream.write(`${label}: ${amount(done, total, unit)}\n`);
     },
     end: (line) => {
       if (line) stream.write(`${line}\n`);
     },
   };
+}
+
+function amount(done: number, total: number, unit: string): string {
+  if (unit === 'bytes') return `${size(done)} of ${size(total)}`;
+  return `${integer(done)} of ${integer(total)} ${unit}`;
 }

@@ -17,7 +17,7 @@ test('a file is replaced only when the new one is whole', async () => {
   const failing = writeFileSafely(path, async (handle) => {
     await handle.writeFile('half');
     expect(readFileSync(path, 'utf8')).toBe('old');
-    throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });
   });
   await expect(failing).rejects.toThrow(/a\.txt cannot be written: no space left on the device/);
   expect(readdirSync(at)).toEqual(['a.txt']);

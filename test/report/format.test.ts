@@ -43,6 +43,7 @@ test('wrapping keeps words and short lines', () => {
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30);
   expect(lines.join(' ')).toBe(text);
   expect(wrap('short', 30)).toBe('short');
+  expect(wrap('a\n\nb c\nd', 30)).toBe('a\n\nb c\nd');
 });
 
 test('control characters cannot reach the terminal', () => {

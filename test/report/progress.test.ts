@@ -52,8 +52,17 @@ describe('elsewhere than on a terminal', () => {
 test('a terminal gets a bar with time left, then one line', async () => {
   const { stream, text } = sink(true);
   await new Progress(false, stream).step('Working', 'layers', work);
-  expect(text()).toMatch(/Working .*\/12 layers, .* left/);
+  expect(text()).toMatch(/Working .* of 12 layers, .* left/);
   expect(text()).toMatch(/Working: 12\.0 s\n$/);
+});
+
+test('bytes are told in sizes', async () => {
+  const { stream, text } = sink(false);
+  await new Progress(false, stream).step('Writing', 'bytes', async (advance) => {
+    vi.advanceTimersByTime(6000);
+    advance(1_189_171_200, 2_200_096_768);
+  });
+  expect(text()).toContain('Writing: 1.19 GB of 2.20 GB\n');
 });
 
 test('--quiet says nothing at all', async () => {
