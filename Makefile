@@ -23,8 +23,9 @@ watch: install
 
 install: node_modules/.package-lock.json
 
+# Not `npm ci`: it refuses a lock file that lacks optional binaries of other platforms, which a registry may not have.
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --ignore-scripts
+	npm install --no-save --ignore-scripts
 	@touch $@
 
 build: dist/.built
