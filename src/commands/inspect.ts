@@ -5,13 +5,13 @@ import { inspectText } from '../report/text.ts';
 import { openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, OperationOptions } from './options.ts';
 
-export type InspectOptions = Omit<ModelOptions, 'precision'> & Pick<OperationOptions, 'mode'>;
+export type InspectOptions = Omit<ModelOptions, 'precision'> & Pick<OperationOptions, 'mode' | 'pcaEngine'>;
 
 export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);
   const { checkpoint, info } = await openModel(options.model, progress);
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>
-    spectra(checkpoint, options.mode, { onProgress }),
+    spectra(checkpoint, options.mode, { engine: options.pcaEngine, onProgress }),
   );
   const tensors = [...checkpoint.tensors.values()].map(({ name, shape, dtype }) => ({
     name,

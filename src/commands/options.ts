@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
-import type { MeanRule } from '../decompose/group.ts';
+import type { Engine, MeanRule } from '../decompose/group.ts';
 import { type Mode, modes } from '../decompose/groups.ts';
 import { SurgeryError } from '../errors.ts';
 import type { Sampling } from '../measure/sampling.ts';
@@ -23,6 +23,7 @@ export interface OperationOptions {
   readonly mode: Mode;
   readonly mean: MeanRule;
   readonly dtype?: WeightDtype;
+  readonly pcaEngine: Engine;
 }
 
 export interface SamplingOptions extends Sampling {
@@ -71,12 +72,19 @@ export function runtimeOptions(command: Command): Command {
 }
 
 export function modeOption(command: Command): Command {
-  return command.option(
-    '--mode <mode>',
-    `which projections share one PCA: ${modes.join(', ')}`,
-    oneOf('--mode', modes),
-    'shared-kv',
-  );
+  return command
+    .option(
+      '--pca-engine <engine>',
+      'native, or ml-pca: a library as a cross-check, very slow on large matrices',
+      oneOf('--pca-engine', ['native', 'ml-pca']),
+      'native',
+    )
+    .option(
+      '--mode <mode>',
+      `which projections share one PCA: ${modes.join(', ')}`,
+      oneOf('--mode', modes),
+      'shared-kv',
+    );
 }
 
 export function operationOptions(command: Command): Command {

@@ -75,9 +75,14 @@ async function perform(
   };
 
   const decomposed = await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-    operate(checkpoint, { mode, variance, mean }, { dtype, threads: options.threads, onProgress }),
+    operate(
+      checkpoint,
+      { mode, variance, mean },
+      { dtype, threads: options.threads, engine: options.pcaEngine, onProgress },
+    ),
   );
-  const { tensors, layers } = decomposed.value;
+  const { tensors, layers, fromCache } = decomposed.value;
+  if (fromCache > 0) progress.say(`(components of ${fromCache} groups came from the cache)`);
 
   const written = await progress.step('Writing the checkpoint', 'bytes', async (onProgress) => {
     if (!options.save) return;

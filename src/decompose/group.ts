@@ -1,9 +1,20 @@
-// One group of one layer: weights → stacked matrix → PCA → rebuilt weights. Knows no file, so that a thread can do it.
+// One group of one layer: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread
+// can do it.
 import { fromFloat32, toFloat32, type WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import { SurgeryError } from '../errors.ts';
-import { explainedBy, fitPca, type Pca, rankForVariance, reconstruct, transpose } from '../linalg/pca.ts';
+import {
+  explainedBy,
+  fitPca,
+  type Pca,
+  rankForVariance,
+  reconstruct,
+  solveByGram,
+  solveByLibrary,
+  transpose,
+} from '../linalg/pca.ts';
 import type { Matrix } from '../linalg/products.ts';
+import { cached } from './cache.ts';
 
 /** A projection's weight as the checkpoint holds it. */
 export interface Member {
@@ -16,6 +27,17 @@ export interface Member {
   /** The dtype that the rebuilt weight will be written in. */
   readonly writeAs: WeightDtype;
 }
+
+/** How components are found. */
+export interface FitOptions {
+  /** The project's own eigensolver, or the library ml-pca as a cross-check. */
+  readonly engine: Engine;
+  /** Whether to look for the components on disk, and to keep them there. */
+  readonly cache: boolean;
+}
+
+export const engines = ['native', 'ml-pca'] as const;
+export type Engine = (typeof engines)[number];
 
 /** What `--mean` says: whether the rebuilt matrix gets its column means back. */
 export type MeanRule = 'keep' | 'drop';
@@ -36,6 +58,8 @@ export interface GroupReport {
 
 export interface OperatedGroup {
   readonly report: GroupReport;
+  /** Whether the components came from the disk. */
+  readonly fromCache: boolean;
   /** Row-major, (out_features, in_features), holding exactly what a file of the dtype will hold. */
   readonly rebuilt: readonly { readonly name: string; readonly values: Float32Array }[];
 }
@@ -50,8 +74,10 @@ export async function operateGroup(
   members: readonly Member[],
   variance: number,
   mean: MeanRule,
+  options: FitOptions,
 ): Promise<OperatedGroup> {
-  const { pca, transposed } = await fitGroup(members, (ratio) => rankForVariance(ratio, variance));
+  const fit = await fitGroup(members, (ratio) => rankForVariance(ratio, variance), options);
+  const { pca, transposed } = fit;
   const ratio = pca.explainedVarianceRatio;
   const rank = rankForVariance(ratio, variance);
   const projected = await reconstruct(pca, rank, mean === 'keep');
@@ -71,6 +97,7 @@ export async function operateGroup(
   const parameters = { dense: ins * outs, factored: rank * (ins + outs) };
   return {
     report: { name, rank, of: ratio.length, explained: explainedBy(ratio, rank), relativeError, parameters },
+    fromCache: fit.fromCache,
     rebuilt,
   };
 }
@@ -79,19 +106,29 @@ export async function operateGroup(
  * Share of the variance along each component of a group, largest first.
  * @throws SurgeryError `numeric`, by tensor name, for NaN or infinity
  */
-export async function groupSpectrum(members: readonly Member[]): Promise<Float64Array> {
-  return (await fitGroup(members, () => 0)).pca.explainedVarianceRatio;
+export async function groupSpectrum(members: readonly Member[], options: FitOptions): Promise<Float64Array> {
+  return (await fitGroup(members, () => 0, options)).pca.explainedVarianceRatio;
 }
 
 /** A single projection with more rows than columns is fitted on its transpose. */
 async function fitGroup(
   members: readonly Member[],
   components: (explainedVarianceRatio: Float64Array) => number,
-): Promise<{ pca: Pca; transposed: boolean }> {
+  { engine, cache }: FitOptions,
+): Promise<{ pca: Pca; transposed: boolean; fromCache: boolean }> {
   members.forEach(requireFinite);
   const stacked = stack(members);
   const transposed = members.length === 1 && stacked.rows > stacked.cols;
-  return { pca: await fitPca(transposed ? transpose(stacked) : stacked, components), transposed };
+  const use = { hit: false };
+  const solve = engine === 'native' ? solveByGram : solveByLibrary;
+  const identity = [engine, ...members.flatMap(({ shape, values }) => [shape.join(), bytesOf(values)])];
+  const solver = cache ? cached(solve, identity, use) : solve;
+  const pca = await fitPca(transposed ? transpose(stacked) : stacked, components, solver);
+  return { pca, transposed, fromCache: use.hit };
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
 function requireFinite({ name, shape: [, cols], values }: Member): void {

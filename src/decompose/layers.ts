@@ -3,7 +3,7 @@ import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { WorkerPool } from '../linalg/pool.ts';
-import { groupSpectrum, type Member, operateGroup } from './group.ts';
+import { type Engine, type FitOptions, groupSpectrum, type Member, operateGroup } from './group.ts';
 import type { Group } from './groups.ts';
 
 export interface LayersOptions {
@@ -11,6 +11,8 @@ export interface LayersOptions {
   readonly threads?: number | undefined;
   /** The dtype that rebuilt weights are written in. Default: each tensor's own. */
   readonly dtype?: WeightDtype | undefined;
+  /** How components are found. Default: the project's own eigensolver. */
+  readonly engine?: Engine | undefined;
   /** Called with the groups done so far and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -30,15 +32,17 @@ export async function overLayers<T>(
   checkpoint: Checkpoint,
   groups: readonly Group[],
   name: Work,
-  parameters: (group: Group, members: Member[]) => unknown[],
-  { threads, dtype, onProgress }: LayersOptions,
+  parameters: (group: Group, members: Member[], fit: FitOptions) => unknown[],
+  { threads, dtype, engine = 'native', onProgress }: LayersOptions,
 ): Promise<T[][]> {
   const { layers, hiddenSize } = checkpoint.config;
   const pool = hiddenSize >= worthAThread ? new WorkerPool(threads) : undefined;
   const jobs: Promise<T>[] = [];
   let done = 0;
   const start = async (layer: number, group: Group): Promise<T> => {
-    const make = async () => parameters(group, await readMembers(checkpoint, layer, group, dtype));
+    // Small matrices are decomposed faster than they are looked up.
+    const fit = { engine, cache: pool !== undefined };
+    const make = async () => parameters(group, await readMembers(checkpoint, layer, group, dtype), fit);
     const result = pool ? pool.run<T>(new URL('./group.ts', import.meta.url), name, make) : here<T>(name, await make());
     await result;
     onProgress?.(++done, layers * groups.length);

@@ -20,6 +20,8 @@ export interface LayerReport {
 export interface Operated {
   readonly tensors: ReadonlyMap<string, Float32Array>;
   readonly layers: readonly LayerReport[];
+  /** Groups whose components came from the cache. */
+  readonly fromCache: number;
 }
 
 /**
@@ -36,11 +38,12 @@ export async function operate(
     checkpoint,
     groupsOf(mode),
     'operateGroup',
-    (group, members) => [group.name, members, variance, mean],
+    (group, members, fit) => [group.name, members, variance, mean, fit],
     options,
   );
   return {
     tensors: new Map(results.flat().flatMap(({ rebuilt }) => rebuilt.map(({ name, values }) => [name, values]))),
+    fromCache: results.flat().filter(({ fromCache }) => fromCache).length,
     layers: results.map((groups, layer) => ({ layer, groups: groups.map(({ report }) => report) })),
   };
 }

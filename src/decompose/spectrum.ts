@@ -26,7 +26,7 @@ export async function spectra(checkpoint: Checkpoint, mode: Mode, options: Layer
     checkpoint,
     groups,
     'groupSpectrum',
-    (_, members) => [members],
+    (_, members, fit) => [members, fit],
     options,
   );
   return results.flatMap((ratios, layer) =>

@@ -10,16 +10,29 @@ export interface Pca {
   readonly explainedVarianceRatio: Float64Array;
   /** The matrix without its column means, lying down: (rows, cols), or (cols, rows) if there are more rows than columns. */
   readonly centred: Matrix<Float64Array>;
+  /** Whether `centred` is the transpose. */
+  readonly transposed: boolean;
   /** Leading eigenvectors of `centred · centredᵀ`, one a row, (k, min(rows, cols)). */
-  readonly vectors: Matrix<Float64Array>;
+  readonly vectors: Matrix<Float32Array>;
 }
 
+/** Eigenvalues of `centred · centredᵀ`, all, largest first, and the leading eigenvectors, one a row. */
+export interface Components {
+  readonly eigenvalues: Float64Array;
+  readonly vectors: Matrix<Float32Array>;
+}
+
+/** Finds the components of a matrix that lies down; `count` says from the explained-variance ratios how many are wanted. */
+export type Solver = (
+  centred: Matrix<Float64Array>,
+  count: (explainedVarianceRatio: Float64Array) => number,
+) => Promise<Components>;
+
 /**
- * Fits a centred PCA to the rows of `x` in float64.
+ * Fits a centred PCA to the rows of `x`, which is overwritten.
  *
  * The eigenvalues of the Gram matrix on the smaller side are the squared singular values of the centred matrix, so the
- * result is that of an SVD; squaring costs digits only in components far below float32's resolution. Cost: half a product
- * of rows × cols × min(rows, cols), and one symmetric eigenproblem of size min(rows, cols).
+ * result is that of an SVD; squaring costs digits only in components far below float32's resolution.
  *
  * @param x (rows, cols)
  * @param components how many leading components to keep, from the spectrum; more than it says cannot be rebuilt later
@@ -28,25 +41,42 @@ export interface Pca {
 export async function fitPca(
   x: Matrix<Float64Array>,
   components: (explainedVarianceRatio: Float64Array) => number,
+  solve: Solver = solveByGram,
 ): Promise<Pca> {
   const mean = columnMeans(x);
-  const centred = x.rows > x.cols ? transpose(addToRows(x, mean, -1)) : addToRows(x, mean, -1);
-  const side = centred.rows;
-  const gram = await gramOfRows(centred);
-  let ratio = new Float64Array(side);
-  const { vectors } = await symmetricEigen(gram.data as Float64Array, side, {
-    count: (values) => {
-      ratio = shares(values);
-      return components(ratio);
-    },
-  });
-  return {
-    mean,
-    explainedVarianceRatio: ratio,
-    centred,
-    vectors: { rows: vectors.length / side, cols: side, data: vectors },
-  };
+  const transposed = x.rows > x.cols;
+  const upright = addToRows(x, mean, -1);
+  const centred = transposed ? transpose(upright) : upright;
+  const { eigenvalues, vectors } = await solve(centred, components);
+  return { mean, explainedVarianceRatio: explainedRatios(eigenvalues), centred, transposed, vectors };
 }
+
+/**
+ * The project's own engine: the Gram matrix of the smaller side and its eigenvectors, in float64; the vectors are then
+ * rounded to float32. Cost: half a product of rows × cols × min(rows, cols), one eigenproblem of size min(rows, cols).
+ */
+export const solveByGram: Solver = async (centred, count) => {
+  const side = centred.rows;
+  const { data } = await gramOfRows(centred);
+  const { values, vectors } = await symmetricEigen(data, side, { count: (all) => count(explainedRatios(all)) });
+  return {
+    eigenvalues: values,
+    vectors: { rows: vectors.length / side, cols: side, data: Float32Array.from(vectors) },
+  };
+};
+
+/** The library ml-pca, by singular values: independent of ours, and a hundred times slower on large matrices. */
+export const solveByLibrary: Solver = async (centred, count) => {
+  const { PCA } = await import('ml-pca');
+  const { rows: samples, cols: side, data } = transpose(centred);
+  const list = Array.from({ length: samples }, (_, i) => [...data.subarray(i * side, (i + 1) * side)]);
+  const library = new PCA(list, { center: false, scale: false });
+  const eigenvalues = new Float64Array(side);
+  eigenvalues.set(library.getEigenvalues().slice(0, side));
+  const rows = count(explainedRatios(eigenvalues));
+  const loadings = library.getLoadings().to2DArray().slice(0, rows);
+  return { eigenvalues, vectors: { rows, cols: side, data: Float32Array.from(loadings.flat()) } };
+};
 
 /**
  * The smallest rank whose cumulative ratio reaches `variance`; all of them if rounding never lets it; 0 if there is no
@@ -69,21 +99,22 @@ export function explainedBy(explainedVarianceRatio: Float64Array, rank: number):
 }
 
 /**
- * `(X − μ) Vᵣ Vᵣᵀ`, or with `keepMean` `(X − μ) Vᵣ Vᵣᵀ + μ`, in the shape of `x`, (rows, cols).
+ * `(X − μ) Vᵣ Vᵣᵀ`, or with `keepMean` `(X − μ) Vᵣ Vᵣᵀ + μ`, in the shape of `x`, (rows, cols); products in float32.
  * Vᵣ are the leading right singular vectors; on a matrix that lies on its other side the left ones serve, since
  * `U Uᵀ X = X V Vᵀ`, so that nothing is divided by a singular value.
  * @throws RangeError if `rank` is above the number of vectors kept
  */
 export async function reconstruct(
-  { mean, centred, vectors }: Pca,
+  { mean, centred, transposed, vectors }: Pca,
   rank: number,
   keepMean: boolean,
 ): Promise<Matrix<Float64Array>> {
   if (rank > vectors.rows) throw new RangeError(`rank ${rank} asked of a PCA that kept ${vectors.rows} components`);
   const leading = { rows: rank, cols: vectors.cols, data: vectors.data.subarray(0, rank * vectors.cols) };
-  const projected = await multiply(leading, await multiply(leading, centred), { transposeA: true });
-  // `centred` lies on the side that the means run along, unless there were more rows than columns.
-  const upright = mean.length === projected.cols ? projected : transpose(projected);
+  const scores = await multiply(leading, { ...centred, data: Float32Array.from(centred.data) });
+  const { rows, cols, data } = await multiply(leading, scores, { transposeA: true });
+  const projected = { rows, cols, data: Float64Array.from(data) };
+  const upright = transposed ? transpose(projected) : projected;
   return keepMean ? addToRows(upright, mean, 1) : upright;
 }
 
@@ -118,7 +149,7 @@ function addToRows(matrix: Matrix<Float64Array>, row: Float64Array, sign: 1 | -1
 }
 
 /** Eigenvalues as shares of their sum. Rounding leaves tiny negative ones where the matrix is rank-deficient. */
-function shares(values: Float64Array): Float64Array<ArrayBuffer> {
+export function explainedRatios(values: Float64Array): Float64Array<ArrayBuffer> {
   const positive = Float64Array.from(values, (value) => Math.max(value, 0));
   const total = positive.reduce((sum, value) => sum + value, 0);
   return total > 0 ? positive.map((value) => value / total) : positive;
