@@ -60,11 +60,32 @@ export function fromFloat32(values: Float32Array, dtype: WeightDtype, name: stri
   for (let i = 0; i < bits.length; i++) {
     const half = round(bits[i] ?? 0);
     if ((half & 0x7fff) === infinity && Number.isFinite(values[i])) {
-      throw new SurgeryError('numeric', `${name} holds ${values[i]}, too large for ${dtype}: write with --dtype F32`);
+      throw tooLarge(values[i], dtype, name);
     }
     out[i] = half;
   }
   return new Uint8Array(out.buffer);
+}
+
+/**
+ * The values that a reader of a file of this dtype will see, in place.
+ * @throws SurgeryError `numeric` as {@link fromFloat32}
+ */
+export function roundTo(dtype: WeightDtype, values: Float32Array, name: string): Float32Array {
+  if (dtype === 'F16') return toFloat32(fromFloat32(values, dtype, name), dtype);
+  if (dtype === 'BF16') {
+    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < bits.length; i++) {
+      const half = roundToBrainFloat(bits[i] ?? 0);
+      if ((half & 0x7fff) === 0x7f80 && Number.isFinite(values[i])) throw tooLarge(values[i], dtype, name);
+      bits[i] = half << 16;
+    }
+  }
+  return values;
+}
+
+function tooLarge(value: number | undefined, dtype: WeightDtype, name: string): SurgeryError {
+  return new SurgeryError('numeric', `${name} holds ${value}, too large for ${dtype}: write with --dtype F32`);
 }
 
 /** The bytes as an ArrayBuffer that starts where they do: a view on the file's buffer may start anywhere. */

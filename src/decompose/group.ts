@@ -1,6 +1,6 @@
 // One group of one layer: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread
 // can do it.
-import { fromFloat32, toFloat32, type WeightDtype } from '../checkpoint/dtypes.ts';
+import { roundTo, type WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import { SurgeryError } from '../errors.ts';
 import {
@@ -90,7 +90,7 @@ export async function operateGroup(
     const exact = whole.data.subarray(at, at + member.values.length);
     at += member.values.length;
     relativeError[member.projection] = relativeDistance(member.values, exact);
-    rebuilt.push({ name: member.name, values: roundTo(member.writeAs, Float32Array.from(exact), member.name) });
+    rebuilt.push({ name: member.name, values: roundTo(member.writeAs, new Float32Array(exact), member.name) });
   }
   const outs = members.reduce((sum, { shape: [rows] }) => sum + rows, 0);
   const ins = members[0]?.shape[1] ?? 0;
@@ -132,10 +132,11 @@ function bytesOf(values: Float32Array): Uint8Array {
 }
 
 function requireFinite({ name, shape: [, cols], values }: Member): void {
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  const where = `[${Math.floor(bad / cols)}, ${bad % cols}]`;
-  throw new SurgeryError('numeric', `tensor ${name} holds ${values[bad]} at ${where}: PCA needs finite weights`);
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    const where = `[${Math.floor(i / cols)}, ${i % cols}]`;
+    throw new SurgeryError('numeric', `tensor ${name} holds ${values[i]} at ${where}: PCA needs finite weights`);
+  }
 }
 
 function stack(members: readonly Member[]): Matrix<Float64Array> {
@@ -159,9 +160,4 @@ function relativeDistance(weight: Float32Array, rebuilt: Float64Array): number {
     norm += value ** 2;
   }
   return norm > 0 ? Math.sqrt(error / norm) : 0;
-}
-
-/** The values that a reader of the written file will see. */
-function roundTo(dtype: WeightDtype, values: Float32Array, name: string): Float32Array {
-  return dtype === 'F32' ? values : toFloat32(fromFloat32(values, dtype, name), dtype);
 }

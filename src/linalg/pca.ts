@@ -61,7 +61,7 @@ export const solveByGram: Solver = async (centred, count) => {
   const { values, vectors } = await symmetricEigen(data, side, { count: (all) => count(explainedRatios(all)) });
   return {
     eigenvalues: values,
-    vectors: { rows: vectors.length / side, cols: side, data: Float32Array.from(vectors) },
+    vectors: { rows: vectors.length / side, cols: side, data: new Float32Array(vectors) },
   };
 };
 
@@ -75,7 +75,7 @@ export const solveByLibrary: Solver = async (centred, count) => {
   eigenvalues.set(library.getEigenvalues().slice(0, side));
   const rows = count(explainedRatios(eigenvalues));
   const loadings = library.getLoadings().to2DArray().slice(0, rows);
-  return { eigenvalues, vectors: { rows, cols: side, data: Float32Array.from(loadings.flat()) } };
+  return { eigenvalues, vectors: { rows, cols: side, data: new Float32Array(loadings.flat()) } };
 };
 
 /**
@@ -111,9 +111,9 @@ export async function reconstruct(
 ): Promise<Matrix<Float64Array>> {
   if (rank > vectors.rows) throw new RangeError(`rank ${rank} asked of a PCA that kept ${vectors.rows} components`);
   const leading = { rows: rank, cols: vectors.cols, data: vectors.data.subarray(0, rank * vectors.cols) };
-  const scores = await multiply(leading, { ...centred, data: Float32Array.from(centred.data) });
+  const scores = await multiply(leading, { ...centred, data: new Float32Array(centred.data) });
   const { rows, cols, data } = await multiply(leading, scores, { transposeA: true });
-  const projected = { rows, cols, data: Float64Array.from(data) };
+  const projected = { rows, cols, data: new Float64Array(data) };
   const upright = transposed ? transpose(projected) : projected;
   return keepMean ? addToRows(upright, mean, 1) : upright;
 }

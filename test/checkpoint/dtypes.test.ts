@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromFloat32, toFloat32 } from '../../src/checkpoint/dtypes.ts';
+import { fromFloat32, roundTo, toFloat32 } from '../../src/checkpoint/dtypes.ts';
 
 const seed = 1;
 const allHalves = Uint16Array.from({ length: 65536 }, (_, i) => i);
@@ -67,6 +67,14 @@ test('a finite value that the dtype cannot hold is refused by name', () => {
     /model\.w holds 70000, too large for F16/,
   );
   expect(() => fromFloat32(Float32Array.of(3.4e38), 'BF16', 'model.w')).toThrow(/too large for BF16/);
+});
+
+test.each(['F32', 'F16', 'BF16'] as const)('rounding to %s in place is what writing and reading gives', (dtype) => {
+  const values = Float32Array.from({ length: 500 }, (_, i) => Math.sin(i) * 10 ** ((i % 9) - 6));
+  const expected = toFloat32(fromFloat32(values, dtype, 'w'), dtype);
+  expect(roundTo(dtype, values.slice(), 'w')).toEqual(expected);
+  if (dtype !== 'F32')
+    expect(() => roundTo(dtype, Float32Array.of(3.4e38), 'model.w')).toThrow(/model\.w holds .* too large/);
 });
 
 test('bytes may start anywhere in their buffer', () => {
