@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { removeUnfinished } from './checkpoint/files.ts';
 import * as shared from './commands/options.ts';
 import { SurgeryError } from './errors.ts';
+import { closePools } from './linalg/pool.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
@@ -31,7 +32,7 @@ function buildProgram(argv: readonly string[]): Command {
       shared.samplingOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(run)))),
     ),
   );
-  run.action(async (options) => (await import('./commands/run.ts')).run(options, ['surgery', ...argv].join(' ')));
+  run.action(async (options) => (await import('./commands/run.ts')).run(options, ['surgery', ...argv].map(quoted).join(' ')));
 
   const inspect = command('inspect', 'tensors, spectra, and ranks at thresholds', [
     '--model pocket',
@@ -57,6 +58,11 @@ function buildProgram(argv: readonly string[]): Command {
   return program;
 }
 
+/** A word as a shell would have to be given it. */
+function quoted(word: string): string {
+  return /^[\w./@:=,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** The exit code for what was thrown, after saying so on stderr. */
 function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) {
@@ -74,25 +80,35 @@ function reportFailure(error: unknown): number {
   return 1;
 }
 
-function stopOn(signal: 'SIGINT' | 'SIGTERM', code: number): void {
-  process.on(signal, () => {
+let stopping = false;
+
+/** What is half-written goes first; threads are waited for, since native code must not be torn down under them. */
+function stopOn(signal: NodeJS.Signals, code: number): void {
+  process.once(signal, async () => {
+    stopping = true;
     removeUnfinished();
+    // A progress bar hides the cursor and turns line wrapping off.
+    if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h');
     process.stderr.write('\nsurgery: stopped, nothing half-written is left\n');
+    await closePools();
     process.exit(code);
   });
 }
 
 stopOn('SIGINT', 130);
 stopOn('SIGTERM', 143);
+stopOn('SIGHUP', 129);
+process.on('exit', removeUnfinished);
 // A reader that closes early, such as `head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
+process.stderr.on('error', () => {});
 
 const argv = process.argv.slice(2);
 try {
   await buildProgram(argv).parseAsync(argv, { from: 'user' });
 } catch (error) {
-  process.exitCode = reportFailure(error);
+  if (!stopping) process.exitCode = reportFailure(error);
 }

@@ -1,16 +1,42 @@
 // Writing so that a file or folder is either the old one or the new one, whatever happens in between.
-import { rmSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { renameSync, rmdirSync, rmSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SurgeryError, systemMessage } from '../errors.ts';
 
-/** What is being written at the moment, under a temporary name; removed if the program is interrupted. */
+/** What is being written at the moment, under a temporary name; removed if the program ends before it is done. */
 const unfinished = new Set<string>();
 
-/** Removes everything unfinished, at once: for the handler of a signal, after which nothing else runs. */
+/** Empty folders that hold a name for results to come. */
+const reserved = new Set<string>();
+
+/** Removes everything unfinished, at once: for the end of the program, after which nothing else runs. */
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
   unfinished.clear();
+  for (const path of reserved) removeIfEmpty(path);
+  reserved.clear();
+}
+
+/**
+ * Makes an empty folder, so that no other run takes the name. {@link writeFolderSafely} fills it; if the program ends
+ * before, it is removed, with the folders that had to be made above it.
+ * @returns whether the name was free
+ * @throws SurgeryError `output` if the system refuses
+ */
+export async function reserveFolder(path: string): Promise<boolean> {
+  try {
+    const above = await mkdir(dirname(path), { recursive: true });
+    for (let made = dirname(path); above !== undefined && made.length >= above.length; made = dirname(made)) reserved.add(made);
+    await mkdir(path);
+    reserved.add(path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST' && (await isFolder(path))) return false;
+    removeUnfinished();
+    throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+  }
 }
 
 /**
@@ -18,8 +44,7 @@ export function removeUnfinished(): void {
  * @throws SurgeryError `output` naming the file if the system refuses; what was there before is then untouched.
  */
 export async function writeFileSafely(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(path);
-  await commit(temporary, path, async () => {
+  await commit(path, async (temporary) => {
     const handle = await open(temporary, 'wx');
     try {
       await write(handle);
@@ -31,18 +56,27 @@ export async function writeFileSafely(path: string, write: (handle: FileHandle) 
 }
 
 /**
- * Fills a new folder under a temporary name beside it and renames it when `fill` is done. An existing `folder` is
- * replaced as a whole at that moment.
- * @throws SurgeryError `output` naming the folder if the system refuses; nothing is left behind.
+ * Fills a new folder under a temporary name beside it and renames it when `fill` is done. An empty folder of that name
+ * is taken over; one that holds something is replaced as a whole, at that moment, if `replace` says so.
+ * @throws SurgeryError `output` naming the folder if the system refuses or it is taken; nothing is left behind.
  */
-export async function writeFolderSafely(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = temporaryName(folder);
-  await commit(temporary, folder, async () => {
-    await mkdir(dirname(temporary), { recursive: true });
-    await mkdir(temporary);
+export async function writeFolderSafely(
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+  replace = false,
+): Promise<void> {
+  const fillAndFlush = async (temporary: string) => {
+    await mkdir(temporary, { recursive: true });
     await fill(temporary);
     await syncFolder(temporary);
-  });
+  };
+  await commit(folder, fillAndFlush, replace);
+}
+
+/** A copy that is on the disk when this returns. */
+export async function copySafely(from: string, to: string): Promise<void> {
+  const bytes = await readFile(from);
+  await writeFileSafely(to, (handle) => handle.writeFile(bytes));
 }
 
 /** All of `bytes`, at the end of what was written so far. A single write may take less than it was given. */
@@ -53,44 +87,65 @@ export async function append(handle: FileHandle, bytes: Uint8Array): Promise<voi
   }
 }
 
-async function commit(temporary: string, path: string, make: () => Promise<void>): Promise<void> {
+async function commit(path: string, make: (temporary: string) => Promise<void>, replace = false): Promise<void> {
+  const target = resolve(path);
+  const unique = `${process.pid}.${randomBytes(4).toString('hex')}`;
+  const temporary = join(dirname(target), `.${basename(target)}.${unique}.tmp`);
   unfinished.add(temporary);
   try {
-    await make();
-    await replace(temporary, path);
-    await syncFolder(dirname(resolve(path)));
+    await make(temporary);
+    put(temporary, target, replace);
+    await syncFolder(dirname(target));
+    for (let used = target; reserved.delete(used); ) used = dirname(used);
   } catch (cause) {
     // What stopped the writing may stop this too; the first cause is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    if (!isSystemError(cause)) throw cause;
-    throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+    for (let made = target; reserved.delete(made); made = dirname(made)) removeIfEmpty(made);
+    throw told(cause, temporary, path);
   } finally {
     unfinished.delete(temporary);
   }
 }
 
-/** Whether the system refused, and not a bug or a mistake that was told already. */
-function isSystemError(cause: unknown): boolean {
-  return cause instanceof Error && 'syscall' in cause;
+/** A refusal of the system in words, and any message about the temporary place as one about the real one. */
+function told(cause: unknown, temporary: string, path: string): unknown {
+  if (cause instanceof SurgeryError) return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
+  if (!(cause instanceof Error && 'syscall' in cause)) return cause; // a bug stays one
+  return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
 }
 
-/** rename(2) replaces a file but not a folder that holds something: the old folder steps aside first. */
-async function replace(temporary: string, path: string): Promise<void> {
+/** rename(2) replaces a file and an empty folder, but not a folder that holds something: the old one steps aside first. */
+function put(temporary: string, path: string, replace: boolean): void {
   try {
-    await rename(temporary, path);
+    renameSync(temporary, path);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw cause;
-    const old = `${temporaryName(path)}.old`;
-    await rename(path, old);
+    if (!replace) throw new SurgeryError('output', `${path} was made by somebody else meanwhile: name another folder`, cause);
+    const old = `${temporary}.old`;
+    renameSync(path, old);
     try {
-      await rename(temporary, path);
+      renameSync(temporary, path); // nothing runs between the two renames, not even the handler of a signal
     } catch (error) {
-      await rename(old, path);
+      renameSync(old, path);
       throw error;
     }
-    await rm(old, { recursive: true, force: true });
+    unfinished.add(old);
+    rmSync(old, { recursive: true, force: true });
+    unfinished.delete(old);
   }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It holds something, or is gone.
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 async function syncFolder(folder: string): Promise<void> {
@@ -100,9 +155,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function temporaryName(path: string): string {
-  const target = resolve(path);
-  return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
 }

@@ -1,7 +1,6 @@
 // Names and shapes of the tensors of a Llama checkpoint, in Hugging Face's spelling.
 import type { LlamaConfig } from './config.ts';
 
-export const attentionProjections = ['q', 'k', 'v'] as const;
 export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
 export const embedName = 'model.embed_tokens.weight';

@@ -1,10 +1,9 @@
 // A checkpoint with some tensors replaced → a folder that any Hugging Face reader opens.
-import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype } from './dtypes.ts';
-import { append, writeFileSafely, writeFolderSafely } from './files.ts';
+import { append, copySafely, writeFileSafely, writeFolderSafely } from './files.ts';
 import { buildHeader } from './header.ts';
-import { type Checkpoint, exists, indexFile, readText, type Shard, type Tensor } from './reader.ts';
+import { type Checkpoint, exists, indexFile, readText, type Shard, singleFile, type Tensor } from './reader.ts';
 
 /** Rebuilt tensors by name, row-major; all others come from the source. */
 export type Replacements = ReadonlyMap<string, Float32Array>;
@@ -17,6 +16,9 @@ export interface WriteOptions {
   /** Called with the bytes written so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+/** transformers refuses metadata that does not say which framework the tensors are laid out for. */
+const torch = { format: 'pt' };
 
 /** Files beside the weights that make a folder whole for transformers and for llama.cpp's converter. */
 const companions = [
@@ -52,11 +54,11 @@ export async function writeCheckpoint(
     for (const shard of source.shards) await writeShard(source, shard, replaced, target, options, advance);
     await writeText(join(target, 'config.json'), await configText(source, options.dtype));
     const index = await readText(join(source.folder, indexFile));
-    if (index !== undefined && source.shards.length > 1)
+    if (index !== undefined && !source.shards.some(({ file }) => file === singleFile))
       await writeText(join(target, indexFile), indexText(index, total));
     for (const name of companions) {
       const from = join(source.folder, name);
-      if (await exists(from)) await copyFile(from, join(target, name));
+      if (await exists(from)) await copySafely(from, join(target, name));
     }
   });
 }
@@ -76,7 +78,7 @@ async function writeShard(
     bytes: bytesAs(entry, dtype),
   }));
   await writeFileSafely(join(folder, shard.file), async (handle) => {
-    await append(handle, buildHeader(table, { ...metadata, ...provenance }));
+    await append(handle, buildHeader(table, { ...torch, ...metadata, ...provenance }));
     for (const { name, dtype: target, bytes } of table) {
       await append(handle, await tensorBytes(source, name, replaced.get(name), target));
       advance(bytes);

@@ -67,7 +67,7 @@ export function runtimeOptions(command: Command): Command {
     .option(
       '--threads <n>',
       `threads of a matrix product (default: ${availableParallelism()}, one a core)`,
-      whole('--threads', 1),
+      whole('--threads', 1, 256),
     );
 }
 
@@ -98,7 +98,7 @@ export function operationOptions(command: Command): Command {
     )
     .option(
       '--dtype <dtype>',
-      `dtype of the written weights: ${weightDtypes.join(', ')} (default: the source's)`,
+      `dtype of all weights in the file: ${weightDtypes.join(', ')} (default: the source's)`,
       oneOf('--dtype', weightDtypes),
     );
 }
@@ -172,10 +172,10 @@ function number(option: string, from: number, to: number, above = false): (text:
   };
 }
 
-function whole(option: string, least: number): (text: string) => number {
+function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isSafeInteger(value) && value >= least) return value;
-    throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}`);
+    if (value >= least && value <= most) return value;
+    throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`);
   };
 }

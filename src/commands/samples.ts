@@ -20,12 +20,7 @@ export function promptsOf({ prompt, raw }: SamplingOptions, tokenizer: Tokenizer
   const chat = tokenizer.hasChatTemplate && !raw;
   const texts = prompt ?? [chat ? 'What is machine learning?' : 'Once upon a time'];
   return texts.map((content) => {
-    const text = chat
-      ? tokenizer.chat([
-          { role: 'system', content: 'You are a helpful assistant.' },
-          { role: 'user', content },
-        ])
-      : content;
+    const text = chat ? wrapped(tokenizer, content) : content;
     const ids = tokenizer.encode(text);
     if (ids.length > config.contextLength) {
       throw new SurgeryError(
@@ -37,6 +32,16 @@ export function promptsOf({ prompt, raw }: SamplingOptions, tokenizer: Tokenizer
       throw new SurgeryError('text', 'the prompt is empty and this model has no BOS token: give some text');
     return { text, ids };
   });
+}
+
+/** The question in the model's chat template. Some templates know no system line. */
+function wrapped(tokenizer: Tokenizer, content: string): string {
+  const question = { role: 'user', content } as const;
+  try {
+    return tokenizer.chat([{ role: 'system', content: 'You are a helpful assistant.' }, question]);
+  } catch {
+    return tokenizer.chat([question]);
+  }
 }
 
 export function samplingInfo({

@@ -22,6 +22,14 @@ interface Job {
   reject: (reason: unknown) => void;
 }
 
+/** All pools that are open, for a program that has to end. */
+const pools = new Set<WorkerPool>();
+
+/** Closes every pool. */
+export async function closePools(): Promise<void> {
+  await Promise.all([...pools].map((pool) => pool.close()));
+}
+
 /**
  * A fixed number of threads, started when there is work for them, each with one product thread. Jobs start in the
  * order they were given. Memory stays bounded by the number of threads: a job's parameters are made only when one is free.
@@ -36,9 +44,12 @@ export class WorkerPool {
   private readonly idle: Worker[] = [];
   private readonly workers = new Map<Worker, Job | undefined>();
   private readonly queue: Job[] = [];
+  private readonly running = new Set<Promise<unknown>>();
+  private closing = false;
 
   constructor(size = availableParallelism()) {
     this.size = Math.max(1, size);
+    pools.add(this);
   }
 
   /**
@@ -47,19 +58,25 @@ export class WorkerPool {
    */
   run<T>(module: URL, name: string, parameters: () => unknown[] | Promise<unknown[]>): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
+      if (this.closing) return reject(new Error('the worker pool was closed'));
       this.queue.push({ module, name, parameters, resolve, reject });
       this.next();
     }) as Promise<T>;
   }
 
-  /** Ends all threads; jobs that have not finished are rejected. */
+  /**
+   * Ends all threads; jobs that have not started are rejected, those under way are waited for: a thread that is ended
+   * inside native code takes the whole process with it.
+   */
   async close(): Promise<void> {
     const stopped = new Error('the worker pool was closed');
     for (const job of this.queue.splice(0)) job.reject(stopped);
-    for (const job of this.workers.values()) job?.reject(stopped);
+    this.closing = true;
+    await Promise.allSettled(this.running);
     const workers = [...this.workers.keys()];
     this.workers.clear();
     this.idle.length = 0;
+    pools.delete(this);
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
@@ -67,7 +84,16 @@ export class WorkerPool {
     if (this.queue.length === 0) return;
     const worker = this.idle.pop() ?? (this.workers.size < this.size ? this.start() : undefined);
     const job = worker && this.queue.shift();
-    if (worker && job) void this.send(worker, job);
+    if (!worker || !job) return;
+    const done = new Promise<void>((resolve) => {
+      const end = <A>(settle: (value: A) => void) => (value: A) => {
+        settle(value);
+        resolve();
+      };
+      void this.send(worker, { ...job, resolve: end(job.resolve), reject: end(job.reject) });
+    });
+    this.running.add(done);
+    void done.then(() => this.running.delete(done));
   }
 
   private async send(worker: Worker, job: Job): Promise<void> {

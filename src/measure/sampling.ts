@@ -1,4 +1,5 @@
 // From logits to the next token: penalties, temperature, nucleus, and a seeded die.
+import { SurgeryError } from '../errors.ts';
 
 export interface Sampling {
   /** 0 is greedy: the most likely token, the first of equals. */
@@ -40,6 +41,7 @@ export function sample(
   random: () => number,
 ): number {
   const scores = penalise(logits, seen, sampling.repetitionPenalty);
+  requireFinite(scores[argmax(scores)]);
   if (sampling.temperature === 0) return argmax(scores);
   const candidates = likeliest(softmax(scores, sampling.temperature), sampling);
   const total = candidates.reduce((sum, { probability }) => sum + probability, 0);
@@ -56,6 +58,15 @@ export function argmax(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
   return best;
+}
+
+/**
+ * Passes a number on that every later figure hangs on.
+ * @throws SurgeryError `numeric` if it is not finite
+ */
+export function requireFinite(value: number | undefined): number {
+  if (value !== undefined && Number.isFinite(value)) return value;
+  throw new SurgeryError('numeric', 'the model gives logits that are not finite: its weights hold NaN or infinity, or overflow');
 }
 
 function penalise(logits: Float32Array, seen: readonly number[], penalty: number): Float32Array {
@@ -77,8 +88,8 @@ function softmax(scores: Float32Array, temperature: number): Float64Array {
 
 /** Tokens that top-k and top-p leave, most likely first, lower ids first among equals. */
 function likeliest(probabilities: Float64Array, { topK, topP }: Sampling): { id: number; probability: number }[] {
-  // A token below this cannot belong to the nucleus: all others together would not reach topP without it.
-  const least = topP < 1 ? (1 - topP) / probabilities.length : 0;
+  // A token below this cannot belong to the nucleus: all such together fall short of what the nucleus may leave out.
+  const least = topP < 1 && topK === 0 ? (1 - topP) / probabilities.length : 0;
   const candidates: { id: number; probability: number }[] = [];
   for (let id = 0; id < probabilities.length; id++) {
     const probability = probabilities[id] ?? 0;

@@ -32,8 +32,9 @@ export interface Scores {
 }
 
 /** The rule by which every figure here is made, to be printed beside it. */
-export const scoringRule =
-  'each document alone, BOS first, every position but the first scored, token-weighted mean, nats';
+export function scoringRule(hasBos: boolean): string {
+  return `each document alone, ${hasBos ? 'BOS first' : 'without a BOS, which the model has not'}, every position but the first scored, token-weighted mean, nats`;
+}
 
 /**
  * Scores a model on documents, and any number of variants against it: the original is computed once for all of them.

@@ -87,6 +87,7 @@ function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
 
 function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display {
   let last = performance.now();
+  stream.write(`${label} …\n`);
   return {
     advance: (done, total) => {
       const now = performance.now();

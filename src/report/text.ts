@@ -3,13 +3,14 @@ import type { LayerReport } from '../decompose/operate.ts';
 import type { Comparison, Score } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
-import { figure, integer, percent, sideBySide, table, wrap } from './format.ts';
+import { counted, figure, integer, percent, printable, sideBySide, table, wrap } from './format.ts';
 import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo, ScoredText } from './results.ts';
 
-export function modelText({ ref, path, architecture, layers, parameters, dtype }: ModelInfo): string {
+export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
-    `Model      ${ref}`,
-    `Folder     ${path}`,
+    ...(notice ? [wrap(notice)] : []),
+    `Model      ${printable(ref)}`,
+    `Folder     ${printable(path)}`,
     `Shape      ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`,
   ].join('\n');
 }
@@ -25,8 +26,8 @@ export function runText(run: RunResult): string {
     layersText(run.layers),
     wrap(
       `The attention projections hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
-        `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); the checkpoint written ` +
-        'is dense, so by itself it saves nothing.',
+        `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); a dense rewrite by itself ` +
+        'saves nothing.',
     ),
     samplesText(run.samples, run.sampling),
     scoresText(run.scores, [
@@ -56,7 +57,7 @@ export function evalText(result: EvalResult): string {
 
 export function inspectText(result: InspectResult): string {
   const tensors = result.tensors.map(({ name, shape, dtype, parameters }) => [
-    name,
+    printable(name),
     shape.join(' × '),
     dtype,
     integer(parameters),
@@ -134,7 +135,8 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
     'kl' in score ? figure(score.kl) : '',
     'sameTop' in score ? percent(score.sameTop) : '',
   ]);
-  const rule = `${integer(text.documents)} documents, ${integer(text.tokens)} tokens of ${text.text}, cut to ${integer(text.maxTokens)}: ${text.rule}`;
+  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
+  const rule = `${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
   return `${table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows)}\n${wrap(rule)}`;
 }
 

@@ -37,7 +37,7 @@ describe('elsewhere than on a terminal', () => {
   test('a line every five seconds and one at the end; the value and the seconds come back', async () => {
     const { stream, text } = sink(false);
     expect(await new Progress(false, stream).step('Working', 'layers', work)).toEqual({ value: 'value', seconds: 12 });
-    expect(text()).toBe('Working: 5 of 12 layers\nWorking: 10 of 12 layers\nWorking: 12.0 s\n');
+    expect(text()).toBe('Working …\nWorking: 5 of 12 layers\nWorking: 10 of 12 layers\nWorking: 12.0 s\n');
   });
 
   test('a step that fails leaves no line that says it was done', async () => {
@@ -45,7 +45,7 @@ describe('elsewhere than on a terminal', () => {
     await expect(
       new Progress(false, stream).step('Working', 'layers', async () => Promise.reject(new Error('no'))),
     ).rejects.toThrow('no');
-    expect(text()).toBe('');
+    expect(text()).toBe('Working …\n');
   });
 });
 
