@@ -1,5 +1,5 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
-import { generate as continueText } from '../measure/generate.ts';
+import { generateTogether } from '../measure/generate.ts';
 import { printable } from '../report/format.ts';
 import { type GenerateResult, type Sample, schema } from '../report/results.ts';
 import { Runtime } from '../runtime/session.ts';
@@ -21,16 +21,21 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
+  // The first prompt's text streams; the others', which are made beside it, follow when all are done.
+  const streams = prompts.map(({ ids }) => tokenizer.stream(ids));
+  const pieces = prompts.map(({ ids }) => [tokenizer.decode(ids)]);
+  const put = (i: number, text: string) => (i === 0 ? show(text) : void pieces[i]?.push(text));
+  show(pieces[0]?.join('') ?? '');
+  const generated = await generateTogether(
+    runtime,
+    prompts.map(({ ids }, i) => ({ prompt: ids, onToken: (id) => put(i, streams[i]?.push(id) ?? '') })),
+    generateSettings(options, runtime),
+  );
   const samples: Sample[] = [];
-  for (const { text: prompt, ids: promptIds } of prompts) {
-    const stream = tokenizer.stream(promptIds);
-    show(tokenizer.decode(promptIds));
-    const { ids, tokensPerSecond } = await continueText(runtime, promptIds, {
-      ...generateSettings(options, runtime),
-      onToken: (id) => show(stream.push(id)),
-    });
-    show(`${stream.flush()}\n`);
-    progress.say(`(${ids.length - promptIds.length} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
+  for (const [i, { ids, promptTokens, tokensPerSecond }] of generated.entries()) {
+    const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
+    show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
+    progress.say(`(${ids.length - promptTokens} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
     samples.push({ variant: 'original', prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond });
   }
   await runtime.close();

@@ -7,13 +7,14 @@ import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { groupsOf } from '../decompose/groups.ts';
 import { operate } from '../decompose/operate.ts';
 import { SurgeryError } from '../errors.ts';
-import { generate } from '../measure/generate.ts';
+import { generateTogether } from '../measure/generate.ts';
 import { scoreDocuments } from '../measure/score.ts';
 import { scoreTasks, taskRule } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
 import { type RunResult, type Sample, schema } from '../report/results.ts';
 import { runText } from '../report/text.ts';
-import { attentionWeights, Runtime, type Weights } from '../runtime/session.ts';
+import type { Weights } from '../runtime/sequence.ts';
+import { attentionWeights, Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
@@ -99,6 +100,7 @@ async function perform(
       precision: options.precision,
       threads: options.threads,
       replaceable: attentionWeights(checkpoint),
+      sets: 2, // the original and the operated model, side by side
       onProgress,
     }),
   );
@@ -155,7 +157,7 @@ async function perform(
   };
 }
 
-/** Every prompt continued by the original and by the operated model, from the same seed. */
+/** Every prompt continued by the original and by the operated model, from the same seed, side by side. */
 async function sampleBoth(
   options: RunOptions,
   runtime: Runtime,
@@ -164,23 +166,23 @@ async function sampleBoth(
   prompts: readonly Prompt[],
   onProgress: (done: number, total: number) => void,
 ): Promise<Sample[]> {
-  const samples: Sample[] = [];
-  const total = prompts.length * 2 * options.maxNewTokens;
+  const variants = [
+    ['original', runtime.original],
+    ['operated', operated],
+  ] as const;
+  const wanted = prompts.flatMap((prompt) => variants.map(([variant, weights]) => ({ variant, weights, prompt })));
+  const total = wanted.length * options.maxNewTokens;
   let done = 0;
-  for (const { text: prompt, ids: promptIds } of prompts) {
-    for (const [variant, weights] of [
-      ['original', runtime.original],
-      ['operated', operated],
-    ] as const) {
-      const { ids, tokensPerSecond } = await generate(runtime, promptIds, {
-        ...generateSettings(options, runtime),
-        weights,
-        onToken: () => onProgress(++done, total),
-      });
-      samples.push({ variant, prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond });
-    }
-  }
-  return samples;
+  const generated = await generateTogether(
+    runtime,
+    wanted.map(({ weights, prompt }) => ({ prompt: prompt.ids, weights, onToken: () => onProgress(++done, total) })),
+    generateSettings(options, runtime),
+  );
+  return wanted.flatMap(({ variant, prompt: { text: prompt, ids: promptIds } }, i) => {
+    const { ids, tokensPerSecond } = generated[i] ?? {};
+    if (!ids || tokensPerSecond === undefined) return [];
+    return { variant, prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond };
+  });
 }
 
 function samplesFile(samples: readonly Sample[]): string {

@@ -41,6 +41,8 @@ export const blockSize = 32;
 export interface GraphOptions {
   /** Adds the residual stream as outputs `hidden.0` (the embedding) to `hidden.<layers>`, each (batch, tokens, hidden). */
   readonly taps?: boolean;
+  /** Sets of replaceable weights that the rows of one batch can use. Default 1. */
+  readonly sets?: number;
 }
 
 const elementType: Readonly<Record<WeightDtype, ElementType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
@@ -51,6 +53,9 @@ export const cacheName = (when: 'past' | 'present', layer: number, what: 'key' |
 /** Numbers a head takes in the cache: onnxruntime's attention wants multiples of 8, so other head sizes are padded with zeros. */
 export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8) * 8;
 
+/** Name of a replaceable weight's input in one of the graph's sets, counted from 0. */
+export const setName = (weight: string, set: number) => (set === 0 ? weight : `${weight}.set${set}`);
+
 /** Name of the residual stream at a point, 0 (embedding) to `layers`. */
 export const tapName = (point: number) => `hidden.${point}`;
 
@@ -59,7 +64,9 @@ export const tapName = (point: number) => `hidden.${point}`;
  * inputs: `input_ids` and `position_ids` (batch, tokens); `past_lengths` (batch), total length − 1 of each row;
  * `total_length` (1), the longest; `cos`, `sin` (positions, headDim / 2); `selected` (n), rows of the flattened
  * (batch × tokens) whose logits are wanted; `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim);
- * every weight whose source is `input`;
+ * every weight whose source is `input`, once for each of `options.sets` (see {@link setName}); with several sets
+ * `set_rows` (sets), how many of the flattened rows belong to each, in order: rows of one batch then differ in these
+ * weights and share the reading of all others;
  * outputs: `logits` (n, vocab) and `present.<layer>.key|value`, which may be the same buffers as the past.
  *
  * @param embedding the matrix that token ids are looked up in
@@ -72,6 +79,7 @@ export function llamaGraph(
   options: GraphOptions = {},
 ): Uint8Array {
   const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize } = config;
+  const sets = options.sets ?? 1;
   const g = new GraphBuilder();
 
   const float32 = new Map<string, string>();
@@ -99,6 +107,7 @@ export function llamaGraph(
     output: string,
   ): string => {
     const from = source(name);
+    if (from.kind === 'input' && sets > 1) return replaceable(x, name, from.shape, bias, output);
     if (from.kind !== 'int8') return g.node('Gemm', [x, weight(name), ...(bias ? [bias] : [])], output, { transB: 1 });
     const [out = 0, into = 0] = shape;
     const perRow = Math.ceil(into / blockSize);
@@ -109,6 +118,30 @@ export function llamaGraph(
     const attributes = { K: into, N: out, bits: 8, block_size: blockSize, accuracy_level: 4 };
     g.node('MatMulNBits', [x, blocks, scales], product, attributes, microsoft);
     return bias ? g.node('Add', [product, bias], output) : output;
+  };
+
+  /** Each set's rows through that set's weight. A set without rows costs nothing. */
+  const replaceable = (
+    x: string,
+    name: string,
+    shape: readonly number[],
+    bias: string | undefined,
+    output: string,
+  ): string => {
+    const parts = rowsOfSets(x).map((rows, set) => {
+      const weight = g.input(setName(name, set), 'float32', shape);
+      return g.node('Gemm', [rows, weight, ...(bias ? [bias] : [])], `${output}.set${set}`, { transB: 1 });
+    });
+    return g.node('Concat', parts, output, { axis: 0 });
+  };
+  const split = new Map<string, string[]>();
+  const rowsOfSets = (x: string): string[] => {
+    const known = split.get(x);
+    if (known) return known;
+    const parts = Array.from({ length: sets }, (_, set) => `${x}.set${set}`);
+    g.nodes('Split', [x, setRows], parts, { axis: 0 });
+    split.set(x, parts);
+    return parts;
   };
 
   const project = (x: string, layer: number, p: Projection, output: string): string => {
@@ -146,6 +179,7 @@ export function llamaGraph(
   const cos = g.input('cos', 'float32', ['positions', headDim / 2]);
   const sin = g.input('sin', 'float32', ['positions', headDim / 2]);
   const selected = g.input('selected', 'int64', ['n']);
+  const setRows = sets > 1 ? g.input('set_rows', 'int64', [sets]) : '';
 
   // Only the rows that are looked up are cast: the embedding stays in the file's dtype.
   g.external(embedName, elementType[embedding.dtype], embedding.shape, embedding.data);

@@ -1,5 +1,6 @@
 // How well a model predicts documents, and how far a variant's predictions lie from the original's.
-import type { Runtime, Weights } from '../runtime/session.ts';
+import type { Weights } from '../runtime/sequence.ts';
+import type { Runtime } from '../runtime/session.ts';
 import { argmax } from './sampling.ts';
 
 /** A session and the variant's weights in it. */

@@ -1,0 +1,252 @@
+// Tokens read so far by one variant or by several side by side, with their keys and values.
+import { Tensor } from 'onnxruntime-node';
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import { cacheHeadDim, cacheName, setName, tapName } from '../graph/llama.ts';
+
+/** A model's replaceable weights, ready to be fed. */
+export type Weights = Readonly<Record<string, Tensor>>;
+
+/** Runs the graph once. `capacity` is the largest number of positions that the feeds may hold. */
+export interface Engine {
+  readonly config: LlamaConfig;
+  /** Sets of replaceable weights that one batch can use. */
+  readonly sets: number;
+  run(feeds: Weights, caches: Weights, capacity: number): Promise<Readonly<Record<string, Tensor>>>;
+}
+
+/** Tokens that go through the graph at once: long enough for fast products, short enough for Ctrl-C and progress. */
+const chunkTokens = 128;
+
+/** Keys and values of all layers, each (rows, kvHeads, capacity, cacheHeadDim). */
+class KeyValues {
+  readonly capacity: number;
+  readonly #buffers: ReadonlyMap<string, Float32Array>;
+  readonly #config: LlamaConfig;
+  #view: { key: string; past: Weights; present: Weights } | undefined;
+
+  constructor(config: LlamaConfig, rows: number, capacity: number) {
+    this.capacity = capacity;
+    this.#config = config;
+    const size = rows * config.kvHeads * capacity * cacheHeadDim(config);
+    const names = Array.from({ length: config.layers }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
+    this.#buffers = new Map(names.map((name) => [name, new Float32Array(size)]));
+  }
+
+  /** The rows `from` to `from + count` as inputs and outputs: the same memory, so that onnxruntime appends in place. */
+  rows(from: number, count: number): { past: Weights; present: Weights } {
+    const key = `${from}.${count}`;
+    if (this.#view?.key === key) return this.#view; // a sequence asks for the same rows at every step
+    const headDim = cacheHeadDim(this.#config);
+    const { kvHeads, layers } = this.#config;
+    const dims = [count, kvHeads, this.capacity, headDim];
+    const size = kvHeads * this.capacity * headDim;
+    const past: Record<string, Tensor> = {};
+    const present: Record<string, Tensor> = {};
+    for (let layer = 0; layer < layers; layer++) {
+      for (const what of ['key', 'value'] as const) {
+        const values = this.#buffers.get(`${layer}.${what}`)?.subarray(from * size, (from + count) * size);
+        if (!values) throw new RangeError(`no cache for layer ${layer}`);
+        past[cacheName('past', layer, what)] = new Tensor('float32', values, dims);
+        present[cacheName('present', layer, what)] = new Tensor('float32', values, dims);
+      }
+    }
+    this.#view = { key, past, present };
+    return this.#view;
+  }
+}
+
+/** Tokens read so far by one variant. Made by `Runtime.sequence`, or with others by `Runtime.batch`. */
+export class Sequence {
+  /** Tokens read. */
+  length = 0;
+  /** Residual stream of the last chunk at each of layers + 1 points, (tokens, hidden), if the runtime has taps. */
+  residuals: readonly Float32Array[] = [];
+  readonly #engine: Engine;
+  readonly #capacity: number;
+  readonly #weights: Weights;
+  readonly #cache: KeyValues;
+  readonly #row: number;
+
+  /** @param place the cache and the row in it that is this sequence's own */
+  constructor(engine: Engine, capacity: number, weights: Weights, place?: { cache: KeyValues; row: number }) {
+    this.#engine = engine;
+    this.#capacity = capacity;
+    this.#weights = weights;
+    this.#cache = place?.cache ?? new KeyValues(engine.config, 1, capacity);
+    this.#row = place?.row ?? 0;
+  }
+
+  /** Reads tokens in chunks and returns the logits after the last one, (vocab). */
+  async readToEnd(ids: readonly number[], onProgress?: (tokens: number) => void): Promise<Float32Array> {
+    let logits: Float32Array = new Float32Array(0);
+    for (let at = 0; at < ids.length; at += chunkTokens) {
+      const chunk = ids.slice(at, at + chunkTokens);
+      logits = await this.#read(chunk, [chunk.length - 1]);
+      onProgress?.(at + chunk.length);
+    }
+    return logits;
+  }
+
+  /** Reads tokens in chunks and yields each chunk's logits, (tokens, vocab). */
+  async *readAll(ids: readonly number[]): AsyncGenerator<Float32Array> {
+    for (let at = 0; at < ids.length; at += chunkTokens) {
+      const chunk = ids.slice(at, at + chunkTokens);
+      yield await this.#read(
+        chunk,
+        chunk.map((_, i) => i),
+      );
+    }
+  }
+
+  /** Forgets all tokens after the first `length`. */
+  rewind(length: number): void {
+    if (length > this.length) throw new RangeError(`cannot rewind from ${this.length} to ${length} tokens`);
+    this.length = length;
+  }
+
+  async #read(ids: readonly number[], selected: readonly number[]): Promise<Float32Array> {
+    this.requireRoom(ids.length);
+    const from = this.length;
+    const to = from + ids.length;
+    const { past, present } = this.#cache.rows(this.#row, 1);
+    const outputs = await this.#engine.run(
+      {
+        ...weightFeeds(this.#engine.sets, [{ weights: this.#weights, rows: ids.length }]),
+        ...past,
+        input_ids: int64(ids, [1, ids.length]),
+        position_ids: int64(
+          ids.map((_, i) => from + i),
+          [1, ids.length],
+        ),
+        past_lengths: int32([to - 1]),
+        total_length: int32([to]),
+        selected: int64(selected, [selected.length]),
+      },
+      present,
+      this.#cache.capacity,
+    );
+    this.length = to;
+    const { layers } = this.#engine.config;
+    this.residuals = outputs[tapName(0)]
+      ? Array.from({ length: layers + 1 }, (_, point) => floats(outputs, tapName(point)))
+      : [];
+    return floats(outputs, 'logits');
+  }
+
+  /** @throws RangeError where `tokens` more do not fit */
+  requireRoom(tokens: number): void {
+    const to = this.length + tokens;
+    if (to > this.#capacity) throw new RangeError(`${to} tokens in a sequence made for ${this.#capacity}`);
+  }
+}
+
+/**
+ * Sequences that read their next tokens together: one pass over the weights then serves all of them, and reading the
+ * weights is what a token costs. Each computes what it would alone, up to the rounding of the products.
+ */
+export class Batch {
+  /** In the order of the weights that the batch was made with. */
+  readonly sequences: readonly Sequence[];
+  readonly #engine: Engine;
+  readonly #cache: KeyValues;
+  /** The sequences in the cache's order, where those with the same weights are neighbours. */
+  readonly #rows: readonly { readonly sequence: Sequence; readonly weights: Weights }[];
+
+  /** @throws RangeError for more different weights than the engine has sets */
+  constructor(engine: Engine, capacity: number, weights: readonly Weights[]) {
+    this.#engine = engine;
+    // One position more than is ever used: a full sequence that sits out a step has somewhere to write.
+    this.#cache = new KeyValues(engine.config, weights.length, capacity + 1);
+    const different = [...new Set(weights)];
+    if (different.length > engine.sets)
+      throw new RangeError(`${different.length} variants in a batch, the runtime was opened for ${engine.sets}`);
+    const order = different.flatMap((one) => weights.flatMap((other, at) => (other === one ? [at] : [])));
+    const sequences = weights.map((one, at) => {
+      const row = order.indexOf(at);
+      return { row, weights: one, sequence: new Sequence(engine, capacity, one, { cache: this.#cache, row }) };
+    });
+    this.sequences = sequences.map(({ sequence }) => sequence);
+    this.#rows = sequences.toSorted((a, b) => a.row - b.row);
+  }
+
+  /**
+   * Reads one more token of each sequence in `next` and returns the logits after it, (vocab).
+   * @throws RangeError for a sequence that is full
+   */
+  async step(next: ReadonlyMap<Sequence, number>): Promise<Map<Sequence, Float32Array>> {
+    for (const sequence of next.keys()) sequence.requireRoom(1);
+    const isActive = ({ sequence }: { sequence: Sequence }) => next.has(sequence);
+    const first = this.#rows.findIndex(isActive);
+    if (first < 0) return new Map();
+    // The cache's rows must be neighbours: those that sit out between two active ones read a token that leaves no trace,
+    // because what is written beyond a sequence's length is written again before it is read.
+    const rows = this.#rows.slice(first, this.#rows.findLastIndex(isActive) + 1);
+    const { past, present } = this.#cache.rows(first, rows.length);
+    const lengths = rows.map(({ sequence }) => sequence.length);
+    const outputs = await this.#engine.run(
+      {
+        ...weightFeeds(this.#engine.sets, runs(rows.map(({ weights }) => weights))),
+        ...past,
+        input_ids: int64(
+          rows.map(({ sequence }) => next.get(sequence) ?? 0),
+          [rows.length, 1],
+        ),
+        position_ids: int64(lengths, [rows.length, 1]),
+        past_lengths: int32(lengths),
+        total_length: int32([Math.max(...lengths) + 1]),
+        selected: int64([...rows.keys()], [rows.length]),
+      },
+      present,
+      this.#cache.capacity,
+    );
+    const logits = floats(outputs, 'logits');
+    const vocab = logits.length / rows.length;
+    const result = new Map<Sequence, Float32Array>();
+    for (const [row, { sequence }] of rows.entries()) {
+      if (!next.has(sequence)) continue;
+      sequence.length++;
+      result.set(sequence, logits.subarray(row * vocab, (row + 1) * vocab));
+    }
+    return result;
+  }
+}
+
+interface RowsOfWeights {
+  readonly weights: Weights;
+  readonly rows: number;
+}
+
+/** Neighbours with the same weights, counted. */
+function runs(weights: readonly Weights[]): RowsOfWeights[] {
+  return [...new Set(weights)].map((one) => ({
+    weights: one,
+    rows: weights.filter((other) => other === one).length,
+  }));
+}
+
+/** Feeds of the graph's sets. Sets that no row uses get the first one's weights, which are then not looked at. */
+function weightFeeds(sets: number, used: readonly RowsOfWeights[]): Weights {
+  const [first] = used;
+  if (sets === 1 || !first || Object.keys(first.weights).length === 0) return first?.weights ?? {};
+  const feeds: Record<string, Tensor> = {};
+  const rows = Array.from({ length: sets }, (_, set) => used[set]?.rows ?? 0);
+  for (let set = 0; set < sets; set++) {
+    const { weights } = used[set] ?? first;
+    for (const [name, tensor] of Object.entries(weights)) feeds[setName(name, set)] = tensor;
+  }
+  return { ...feeds, set_rows: int64(rows, [sets]) };
+}
+
+function int64(values: readonly number[], dims: number[]): Tensor {
+  return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+}
+
+function int32(values: readonly number[]): Tensor {
+  return new Tensor('int32', Int32Array.from(values), [values.length]);
+}
+
+function floats(outputs: Readonly<Record<string, Tensor>>, name: string): Float32Array {
+  const data = outputs[name]?.data;
+  if (!(data instanceof Float32Array)) throw new TypeError(`output ${name} is not float32`);
+  return data;
+}
