@@ -44,4 +44,4 @@ bench: build
 	node scripts/bench/bench.mjs
 
 clean:
-	rm -rf dist node_modules src/linalg/kernels/*.wasm
+	rm -rf dist node_modules src/*/kernels/*.wasm

@@ -5,18 +5,22 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const kernels = 'src/linalg/kernels';
 const compiler = createRequire(import.meta.url).resolve('assemblyscript/bin/asc.js');
 // No garbage collector and no imports: the kernels work on addresses that the caller lays out in the exported memory.
 const flags = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--use', 'abort='];
-const { status } = spawnSync(
-  process.execPath,
-  [compiler, `${kernels}/eigen.ts`, '--outFile', `${kernels}/eigen.wasm`, ...flags],
-  { stdio: 'inherit' },
-);
-if (status !== 0) process.exit(status ?? 1);
-mkdirSync('dist/linalg/kernels', { recursive: true });
-copyFileSync(`${kernels}/eigen.wasm`, 'dist/linalg/kernels/eigen.wasm');
+for (const [folder, name] of [
+  ['linalg/kernels', 'eigen'],
+  ['runtime/kernels', 'quantise'],
+]) {
+  const { status } = spawnSync(
+    process.execPath,
+    [compiler, `src/${folder}/${name}.ts`, '--outFile', `src/${folder}/${name}.wasm`, ...flags],
+    { stdio: 'inherit' },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+  mkdirSync(`dist/${folder}`, { recursive: true });
+  copyFileSync(`src/${folder}/${name}.wasm`, `dist/${folder}/${name}.wasm`);
+}
 
 cpSync('src/pocket', 'dist/pocket', { recursive: true });
 chmodSync('dist/cli.js', 0o755);

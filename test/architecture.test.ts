@@ -15,7 +15,7 @@ interface Import {
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => file.endsWith('.ts') && !file.startsWith('linalg/kernels/'),
+  (file) => file.endsWith('.ts') && !/^(linalg|runtime)\/kernels\//.test(file),
 );
 
 const imports: Import[] = files.flatMap((file) => {

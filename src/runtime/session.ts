@@ -6,8 +6,9 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
 import { llamaGraph, tapName, type WeightSource } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
+import { withInt8Weights } from './blocks.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
-import { fileWeights, int8Weights } from './weights.ts';
+import { fileWeights, type SessionWeights } from './weights.ts';
 
 export const precisions = ['fp32', 'int8'] as const;
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8-bit blocks. */
@@ -23,7 +24,7 @@ export interface RuntimeOptions {
   readonly sets?: number;
   /** Also gives the residual stream, see {@link Sequence.residuals}. */
   readonly taps?: boolean;
-  /** Called with the weights done and in all while 8-bit blocks are made. */
+  /** Called with the weights done and in all while 8-bit blocks are made, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -53,16 +54,18 @@ export class Runtime implements Engine {
   /** Builds the graph over the checkpoint's files and makes a session of it. Takes seconds at a billion parameters. */
   static async open(checkpoint: Checkpoint, options: RuntimeOptions = {}): Promise<Runtime> {
     const replaceable = new Set(options.replaceable ?? []);
-    const weights =
-      options.precision === 'int8'
-        ? await int8Weights(checkpoint, replaceable, options.onProgress)
-        : await fileWeights(checkpoint);
-    const source = (name: string): WeightSource =>
-      replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : weights.source(name);
     // Without replaceable weights there is nothing for the sets to differ in.
     const sets = replaceable.size > 0 ? options.sets : 1;
-    const graph = llamaGraph(checkpoint.config, weights.embedding, source, { ...options, sets });
-    const session = await createSession(graph, options.threads, weights.options);
+    const start = ({ embedding, source, folder }: SessionWeights) => {
+      const from = (name: string): WeightSource =>
+        replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : source(name);
+      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, sets });
+      return createSession(graph, options.threads, folder);
+    };
+    const session =
+      options.precision === 'int8'
+        ? await withInt8Weights(checkpoint, start, (damaged) => damaged.release(), options.onProgress)
+        : await start(await fileWeights(checkpoint));
     const original: Record<string, Tensor> = {};
     for (const name of replaceable) {
       original[name] = new Tensor('float32', await checkpoint.readFloat32(name), [...checkpoint.tensor(name).shape]);
@@ -145,7 +148,7 @@ export function attentionWeights({ config }: Checkpoint): string[] {
 async function createSession(
   graph: Uint8Array,
   threads: number | undefined,
-  weights: InferenceSession.SessionOptions,
+  folder: string,
 ): Promise<InferenceSession> {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const handlers = signals.map((signal) => ({ signal, listeners: process.listeners(signal) }));
@@ -155,7 +158,13 @@ async function createSession(
       executionProviders: ['cpu'],
       ...(threads ? { intraOpNumThreads: threads } : {}),
       logSeverityLevel: 4,
-      ...weights,
+      extra: {
+        session: {
+          model_external_initializers_file_folder_path: folder,
+          // Else the weights go through the arena, which asks for more memory than they take.
+          use_device_allocator_for_initializers: '1',
+        },
+      },
     });
   } finally {
     for (const { signal, listeners } of handlers) for (const listener of listeners) process.on(signal, listener);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { blockSize } from '../../src/graph/llama.ts';
-import { quantise } from '../../src/runtime/weights.ts';
+import { quantise } from '../../src/runtime/quantise.ts';
 
 test('8-bit blocks hold every weight to half a step of its block', () => {
   const matrix = fc
@@ -17,9 +17,8 @@ test('8-bit blocks hold every weight to half a step of its block', () => {
     fc.property(matrix, ([rows, cols, list]) => {
       const values = Float32Array.from(list);
       const perRow = Math.ceil(cols / blockSize);
-      const bytes = new Uint8Array(rows * perRow * blockSize);
-      const scales = new Float32Array(rows * perRow);
-      quantise(values, rows, cols, bytes, scales);
+      const { bytes, scales } = quantise(values, rows, cols);
+      expect([bytes.length, scales.length]).toEqual([rows * perRow * blockSize, rows * perRow]);
       for (let row = 0; row < rows; row++) {
         for (let col = 0; col < perRow * blockSize; col++) {
           const block = row * perRow + Math.floor(col / blockSize);

@@ -1,0 +1,220 @@
+// A checkpoint's matrices in 8-bit blocks, in one file that is made once and found again as long as the checkpoint stays.
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, open, readdir, realpath, rm, stat, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { cacheFolder } from '../checkpoint/cache.ts';
+import { writeFileSafely } from '../checkpoint/files.ts';
+import { embedName, expectedTensors, unembedName } from '../checkpoint/names.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { SurgeryError } from '../errors.ts';
+import type { ExternalData } from '../graph/builder.ts';
+import { blockSize, type FileWeight, type WeightSource } from '../graph/llama.ts';
+import { WorkerPool } from '../linalg/pool.ts';
+import type { QuantiseJob, Region } from './quantise.ts';
+import { filesIn, type SessionWeights } from './weights.ts';
+
+type Int8Weight = Extract<WeightSource, { kind: 'int8' }>;
+type Part = { readonly name: string; readonly weight: FileWeight | Int8Weight };
+
+/** Where everything lies in the file. After it come the SHA-256 of its regions, 32 bytes each. */
+interface Layout {
+  readonly parts: readonly Part[];
+  readonly bytes: number;
+}
+
+/** Changes when the meaning of the file does: older ones are then no longer found. */
+const version = 'blocks 1';
+
+/** Bytes that prepared models may take together; the one not used for the longest time goes first. */
+const cacheBytes = 8e9;
+
+const task = new URL('./quantise.ts', import.meta.url);
+
+/** Runs a step of the work over a checkpoint's prepared file, and again over a new one if the file was damaged. */
+export async function withInt8Weights<T>(
+  checkpoint: Checkpoint,
+  use: (weights: SessionWeights) => Promise<T>,
+  discard: (result: T) => Promise<void>,
+  onProgress?: (done: number, total: number) => void,
+): Promise<T> {
+  const path = join(cacheFolder('int8'), `${await identityOf(checkpoint)}.bin`);
+  const layout = layoutOf(checkpoint, basename(path));
+  const found = await stat(path).catch(() => undefined);
+  if (found?.size === layout.bytes + digestBytes(layout)) {
+    // Reading the whole file takes about as long as the session's start, and has a core for itself.
+    const pool = new WorkerPool(1);
+    try {
+      const intact = isIntact(pool, path, layout);
+      const result = await use(sessionWeights(layout, dirname(path))).catch(async (cause) => {
+        if (await intact) throw cause;
+        return undefined;
+      });
+      if (await intact) {
+        await utimes(path, new Date(), new Date()).catch(() => {});
+        if (result !== undefined) return result;
+      }
+      if (result !== undefined) await discard(result);
+    } finally {
+      await pool.close();
+    }
+  }
+  return prepareAnd(checkpoint, layout, path, use, onProgress);
+}
+
+/** Prepares the file in the cache, or where that cannot be written to, in a temporary folder for this time only. */
+async function prepareAnd<T>(
+  checkpoint: Checkpoint,
+  layout: Layout,
+  path: string,
+  use: (weights: SessionWeights) => Promise<T>,
+  onProgress?: (done: number, total: number) => void,
+): Promise<T> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await prepare(checkpoint, layout, path, onProgress);
+  } catch (cause) {
+    if (!(cause instanceof SurgeryError) && !isSystemError(cause)) throw cause;
+    const folder = await mkdtemp(join(tmpdir(), 'surgery-int8-'));
+    try {
+      await prepare(checkpoint, layout, join(folder, basename(path)), onProgress);
+      return await use(sessionWeights(layout, folder));
+    } finally {
+      await rm(folder, { recursive: true, force: true }); // what the session has mapped stays readable
+    }
+  }
+  await prune(dirname(path), basename(path));
+  return use(sessionWeights(layout, dirname(path)));
+}
+
+function isSystemError(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && 'syscall' in cause;
+}
+
+/** Changes whenever the checkpoint's files do. Their contents are not read: that would take longer than preparing. */
+async function identityOf(checkpoint: Checkpoint): Promise<string> {
+  const hash = createHash('sha256').update(version).update(JSON.stringify(checkpoint.config));
+  for (const { file } of checkpoint.shards) {
+    const path = await realpath(join(checkpoint.folder, file));
+    const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    hash.update(`\0${path}\0${size} ${mtimeNs} ${ctimeNs}`);
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
+/** Every matrix of a product in 8 bits, the rest as it is in the checkpoint. */
+function layoutOf(checkpoint: Checkpoint, file: string): Layout {
+  let bytes = 0;
+  const place = (size: number): ExternalData => {
+    const offset = bytes;
+    bytes += Math.ceil(size / 64) * 64;
+    return { file, offset, bytes: size };
+  };
+  const copied = (name: string): FileWeight => {
+    const { begin, end, shape } = checkpoint.tensor(name);
+    return { kind: 'file', dtype: checkpoint.weightDtype(name), shape, data: place(end - begin) };
+  };
+  const quantised = (shape: readonly number[]): Int8Weight => {
+    const [rows = 0, cols = 0] = shape;
+    const blocks = rows * Math.ceil(cols / blockSize);
+    return { kind: 'int8', shape, blocks: place(blocks * blockSize), scales: place(blocks * 4) };
+  };
+  const parts = [...expectedTensors(checkpoint.config)].map(({ name, shape }) => ({
+    name,
+    weight: name === unembedName || name.endsWith('_proj.weight') ? quantised(shape) : copied(name),
+  }));
+  // The embedding is looked up in as it is, and is a product's matrix too where it serves as unembedding.
+  if (checkpoint.config.tiedEmbeddings) {
+    parts.push({ name: embedName, weight: quantised(checkpoint.tensor(embedName).shape) });
+  }
+  return { parts, bytes };
+}
+
+function regionsOf({ weight }: Part): Region[] {
+  return weight.kind === 'int8' ? [weight.blocks, weight.scales] : [weight.data];
+}
+
+function digestBytes({ parts }: Layout): number {
+  return 32 * parts.flatMap(regionsOf).length;
+}
+
+function sessionWeights({ parts }: Layout, folder: string): SessionWeights {
+  const weights = new Map(parts.map(({ name, weight }) => [name, weight])); // a tied embedding's blocks come last
+  const embedding = parts.find(({ name }) => name === embedName)?.weight;
+  if (embedding?.kind !== 'file') throw new RangeError('the embedding was not prepared');
+  const source = (name: string): WeightSource => {
+    const weight = weights.get(name);
+    if (!weight) throw new RangeError(`${name} was not prepared`);
+    return weight;
+  };
+  return { embedding, source, folder };
+}
+
+/** Writes the file: all cores quantise, each a matrix at a time. */
+async function prepare(
+  checkpoint: Checkpoint,
+  { parts, bytes }: Layout,
+  path: string,
+  onProgress?: (done: number, total: number) => void,
+): Promise<void> {
+  const files = await filesIn(checkpoint);
+  const pool = new WorkerPool();
+  let done = 0;
+  const work = async ({ name, weight }: Part, target: number): Promise<string[]> => {
+    const { file, begin } = checkpoint.tensor(name);
+    const from = files.get(file) ?? file;
+    const [rows = 0, cols = 0] = weight.shape;
+    const dtype = checkpoint.weightDtype(name);
+    const digests =
+      weight.kind === 'file'
+        ? await pool.run<string[]>(task, 'copyRegion', () => [from, begin, target, weight.data])
+        : await pool.run<string[]>(task, 'quantiseMatrix', () => {
+            const { blocks, scales } = weight;
+            return [{ path: from, offset: begin, dtype, rows, cols, target, blocks, scales } satisfies QuantiseJob];
+          });
+    onProgress?.(++done, parts.length);
+    return digests;
+  };
+  try {
+    await writeFileSafely(path, async (handle) => {
+      const digests = await Promise.all(parts.map((part) => work(part, handle.fd)));
+      await handle.write(Buffer.from(digests.flat().join(''), 'hex'), 0, undefined, bytes);
+    });
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Whether the file's regions have the digests at its end. A file that cannot be read is as bad as a damaged one. */
+async function isIntact(pool: WorkerPool, path: string, layout: Layout): Promise<boolean> {
+  const regions = layout.parts.flatMap(regionsOf);
+  const expected = { offset: layout.bytes, bytes: digestBytes(layout) };
+  try {
+    const digests = await pool.run<string[]>(task, 'hashRegions', () => [path, regions]);
+    return digests.join('') === (await readRegion(path, expected)).toString('hex');
+  } catch {
+    return false;
+  }
+}
+
+async function readRegion(path: string, { offset, bytes }: Region): Promise<Buffer> {
+  const handle = await open(path, 'r');
+  try {
+    return (await handle.read(Buffer.alloc(bytes), 0, bytes, offset)).buffer;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Deletes prepared files, those unused for the longest time first, until the rest fits. */
+async function prune(folder: string, keep: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.bin') && name !== keep);
+  const files = await Promise.all(
+    names.map(async (name) => ({ path: join(folder, name), ...(await stat(join(folder, name))) })),
+  );
+  let total = (await stat(join(folder, keep))).size;
+  for (const { path, size } of files.toSorted((a, b) => b.mtimeMs - a.mtimeMs)) {
+    total += size;
+    if (total > cacheBytes) await rm(path, { force: true });
+  }
+}
