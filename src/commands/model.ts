@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Checkpoint } from '../checkpoint/reader.ts';
 import { resolveModel } from '../checkpoint/reference.ts';
-import { Progress } from '../report/progress.ts';
+import { type Advance, Progress } from '../report/progress.ts';
 import type { ModelInfo } from '../report/results.ts';
 import type { ModelOptions } from './options.ts';
 
@@ -17,7 +17,7 @@ export interface OpenModel {
 /** Resolves the reference, opens the checkpoint and hashes it. Says first if another model stands in for the default. */
 export async function openModel(ref: string | undefined, progress: Progress): Promise<OpenModel> {
   const { ref: name, folder, notice } = await resolveModel(ref);
-  if (notice) progress.say(`${notice} (--model names another)`);
+  if (notice) process.stderr.write(`${notice} (--model names another)\n`);
   const checkpoint = await Checkpoint.open(folder);
   const { config, parameters, dtype } = checkpoint;
   const info = {
@@ -27,7 +27,7 @@ export async function openModel(ref: string | undefined, progress: Progress): Pr
     layers: config.layers,
     parameters,
     dtype,
-    sha256: await hashShards(checkpoint),
+    sha256: (await progress.step(`Reading ${name}`, 'bytes', (advance) => hashShards(checkpoint, advance))).value,
     ...(notice ? { notice } : {}),
   };
   return { checkpoint, info };
@@ -52,11 +52,16 @@ export function versions(): Record<string, string> {
 }
 
 /** SHA-256 of the safetensors files, one after the other, in hexadecimal. */
-async function hashShards(checkpoint: Checkpoint): Promise<string> {
+async function hashShards(checkpoint: Checkpoint, advance: Advance): Promise<string> {
   const hash = createHash('sha256');
+  const total = checkpoint.shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  let done = 0;
   for (const { file } of checkpoint.shards) {
-    for await (const bytes of createReadStream(join(checkpoint.folder, file), { highWaterMark: 1 << 22 }))
+    for await (const bytes of createReadStream(join(checkpoint.folder, file), { highWaterMark: 1 << 22 })) {
       hash.update(bytes);
+      done += bytes.length;
+      advance(done, total);
+    }
   }
   return hash.digest('hex');
 }

@@ -29,14 +29,45 @@ export async function scoringInput(
   const texts = file === undefined ? passages : await readDocuments(file);
   const context = checkpoint.config.contextLength;
   const maxTokens = Math.min(options.maxTokens ?? context, context);
-  const documents = texts
-    .map((document) => tokenizer.encode(document).slice(0, maxTokens))
-    .filter((ids) => ids.length > 1);
+  const encoded = texts.map((one) => encodeUpTo(tokenizer, one, maxTokens));
+  const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
   if (documents.length === 0)
     throw new SurgeryError('text', `${text}: no document has two tokens, so there is nothing to score`);
   return {
     documents,
-    about: { text, documents: documents.length, maxTokens, rule: scoringRule },
-    ...(options.tasks ? { tasks: { file: options.tasks, rows: await readTasks(options.tasks) } } : {}),
+    about: {
+      text,
+      documents: documents.length,
+      cut: encoded.filter(({ cut }) => cut).length,
+      maxTokens,
+      rule: scoringRule(checkpoint.config.bosId !== undefined),
+    },
+    ...(options.tasks
+      ? { tasks: { file: options.tasks, rows: await fittingTasks(options.tasks, tokenizer, context) } }
+      : {}),
   };
+}
+
+/** The first `maxTokens` of a text. Only as much of a long one is encoded as is needed. */
+function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number): { ids: number[]; cut: boolean } {
+  for (let length = maxTokens * 8; length < text.length; length *= 2) {
+    const ids = tokenizer.encode(text.slice(0, length));
+    // Where the slice ends, tokens may differ from those of the whole: a good margin is left.
+    if (ids.length > maxTokens + 64) return { ids: ids.slice(0, maxTokens), cut: true };
+  }
+  const ids = tokenizer.encode(text);
+  return { ids: ids.slice(0, maxTokens), cut: ids.length > maxTokens };
+}
+
+/** The questions of a file, all of which fit the model's context. */
+async function fittingTasks(file: string, tokenizer: Tokenizer, context: number): Promise<Task[]> {
+  const tasks = await readTasks(file);
+  for (const [row, { context: text, choices }] of tasks.entries()) {
+    const longest = Math.max(...choices.map((choice) => tokenizer.encode(text + choice).length));
+    if (longest > context) {
+      const what = `question ${row + 1} takes ${longest} tokens, the model's context is ${context}`;
+      throw new SurgeryError('text', `${file}: ${what}: leave it out`);
+    }
+  }
+  return tasks;
 }

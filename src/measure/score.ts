@@ -1,7 +1,7 @@
 // How well a model predicts documents, and how far a variant's predictions lie from the original's.
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
-import { argmax } from './sampling.ts';
+import { argmax, requireFinite } from './sampling.ts';
 
 /** A session and the variant's weights in it. */
 export interface Model {
@@ -110,7 +110,7 @@ interface Row {
 function rowsOf(logits: Float32Array, vocab: number, targets: readonly number[]): Row[] {
   return Array.from({ length: logits.length / vocab }, (_, i) => {
     const row = logits.subarray(i * vocab, (i + 1) * vocab);
-    return { row, target: targets[i] ?? 0, logSum: logSumExp(row) };
+    return { row, target: targets[i] ?? 0, logSum: requireFinite(logSumExp(row)) };
   });
 }
 

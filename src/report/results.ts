@@ -43,6 +43,8 @@ export interface ScoredText {
   readonly text: string;
   readonly documents: number;
   readonly tokens: number;
+  /** Documents that were longer than what is read of them. */
+  readonly cut: number;
   /** Longest part of a document that is read. */
   readonly maxTokens: number;
   readonly rule: string;
