@@ -32,7 +32,9 @@ function buildProgram(argv: readonly string[]): Command {
       shared.samplingOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(run)))),
     ),
   );
-  run.action(async (options) => (await import('./commands/run.ts')).run(options, ['surgery', ...argv].map(quoted).join(' ')));
+  run.action(async (options) =>
+    (await import('./commands/run.ts')).run(options, ['surgery', ...argv].map(quoted).join(' ')),
+  );
 
   const inspect = command('inspect', 'tensors, spectra, and ranks at thresholds', [
     '--model pocket',

@@ -28,7 +28,8 @@ export function removeUnfinished(): void {
 export async function reserveFolder(path: string): Promise<boolean> {
   try {
     const above = await mkdir(dirname(path), { recursive: true });
-    for (let made = dirname(path); above !== undefined && made.length >= above.length; made = dirname(made)) reserved.add(made);
+    for (let made = dirname(path); above !== undefined && made.length >= above.length; made = dirname(made))
+      reserved.add(made);
     await mkdir(path);
     reserved.add(path);
     return true;
@@ -109,7 +110,8 @@ async function commit(path: string, make: (temporary: string) => Promise<void>, 
 
 /** A refusal of the system in words, and any message about the temporary place as one about the real one. */
 function told(cause: unknown, temporary: string, path: string): unknown {
-  if (cause instanceof SurgeryError) return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
+  if (cause instanceof SurgeryError)
+    return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
   if (!(cause instanceof Error && 'syscall' in cause)) return cause; // a bug stays one
   return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
 }
@@ -121,7 +123,8 @@ function put(temporary: string, path: string, replace: boolean): void {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw cause;
-    if (!replace) throw new SurgeryError('output', `${path} was made by somebody else meanwhile: name another folder`, cause);
+    if (!replace)
+      throw new SurgeryError('output', `${path} was made by somebody else meanwhile: name another folder`, cause);
     const old = `${temporary}.old`;
     renameSync(path, old);
     try {

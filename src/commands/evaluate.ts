@@ -6,7 +6,7 @@ import { type EvalResult, schema } from '../report/results.ts';
 import { evalText } from '../report/text.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
-import { type OpenModel, openModel, print, progressOf } from './model.ts';
+import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions } from './options.ts';
 import { scoringInput } from './scoring.ts';
 
@@ -14,8 +14,8 @@ export type EvalOptions = ModelOptions & ScoringOptions & { readonly base?: stri
 
 export async function evaluate(options: EvalOptions): Promise<void> {
   const progress = progressOf(options);
-  const model = await openModel(options.model, progress);
-  const base = options.base === undefined ? undefined : await openModel(options.base, progress);
+  const model = await openModel(options.model);
+  const base = options.base === undefined ? undefined : await openModel(options.base);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
@@ -43,8 +43,8 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   await theirs?.runtime.close();
   const result: EvalResult = {
     schema,
-    model: model.info,
-    ...(base ? { base: base.info } : {}),
+    model: await identify(model, progress),
+    ...(base ? { base: await identify(base, progress) } : {}),
     precision: options.precision,
     scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
     ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: taskRule } } : {}),

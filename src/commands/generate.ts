@@ -4,7 +4,7 @@ import { printable } from '../report/format.ts';
 import { type GenerateResult, type Sample, schema } from '../report/results.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
-import { openModel, print, progressOf } from './model.ts';
+import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, SamplingOptions } from './options.ts';
 import { continuation, generateSettings, promptsOf, samplingInfo } from './samples.ts';
 
@@ -12,7 +12,7 @@ export type GenerateOptions = ModelOptions & SamplingOptions;
 
 export async function generate(options: GenerateOptions): Promise<void> {
   const progress = progressOf(options);
-  const { checkpoint, info } = await openModel(options.model, progress);
+  const { checkpoint, info } = await openModel(options.model);
   const tokenizer = await Tokenizer.open(checkpoint);
   const prompts = promptsOf(options, tokenizer, checkpoint);
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
@@ -39,12 +39,13 @@ export async function generate(options: GenerateOptions): Promise<void> {
     samples.push({ variant: 'original', prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond });
   }
   await runtime.close();
+  if (!options.json) return;
   const result: GenerateResult = {
     schema,
-    model: info,
+    model: await identify({ checkpoint, info }, progress),
     sampling: samplingInfo(options),
     precision: options.precision,
     samples,
   };
-  if (options.json) print(options, result, () => '');
+  print(options, result, () => '');
 }

@@ -2,14 +2,16 @@
 import { spectra, thresholds } from '../decompose/spectrum.ts';
 import { type InspectResult, schema } from '../report/results.ts';
 import { inspectText } from '../report/text.ts';
-import { openModel, print, progressOf } from './model.ts';
+import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, OperationOptions } from './options.ts';
 
 export type InspectOptions = Omit<ModelOptions, 'precision'> & Pick<OperationOptions, 'mode' | 'pcaEngine'>;
 
 export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);
-  const { checkpoint, info } = await openModel(options.model, progress);
+  const model = await openModel(options.model);
+  const { checkpoint } = model;
+  const info = await identify(model, progress);
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>
     spectra(checkpoint, options.mode, { engine: options.pcaEngine, onProgress }),
   );

@@ -11,11 +11,12 @@ import type { ModelOptions } from './options.ts';
 
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
-  readonly info: ModelInfo;
+  /** What is known without reading the weights. */
+  readonly info: Omit<ModelInfo, 'sha256'>;
 }
 
-/** Resolves the reference, opens the checkpoint and hashes it. Says first if another model stands in for the default. */
-export async function openModel(ref: string | undefined, progress: Progress): Promise<OpenModel> {
+/** Resolves the reference and opens the checkpoint. Says first if another model stands in for the default. */
+export async function openModel(ref: string | undefined): Promise<OpenModel> {
   const { ref: name, folder, notice } = await resolveModel(ref);
   if (notice) process.stderr.write(`${notice} (--model names another)\n`);
   const checkpoint = await Checkpoint.open(folder);
@@ -27,10 +28,17 @@ export async function openModel(ref: string | undefined, progress: Progress): Pr
     layers: config.layers,
     parameters,
     dtype,
-    sha256: (await progress.step(`Reading ${name}`, 'bytes', (advance) => hashShards(checkpoint, advance))).value,
     ...(notice ? { notice } : {}),
   };
   return { checkpoint, info };
+}
+
+/** The model with the hash of its weights, which takes seconds at a billion parameters: after all that may be refused. */
+export async function identify({ checkpoint, info }: OpenModel, progress: Progress): Promise<ModelInfo> {
+  const { value: sha256 } = await progress.step(`Reading ${info.ref}`, 'bytes', (advance) =>
+    hashShards(checkpoint, advance),
+  );
+  return { ...info, sha256 };
 }
 
 export function progressOf({ quiet }: Pick<ModelOptions, 'quiet'>): Progress {

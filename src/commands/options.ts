@@ -6,13 +6,11 @@ import type { Engine, MeanRule } from '../decompose/group.ts';
 import { type Mode, modes } from '../decompose/groups.ts';
 import { SurgeryError } from '../errors.ts';
 import type { Sampling } from '../measure/sampling.ts';
-
-/** The precisions that the runtime knows. */
-const precisions = ['fp32', 'int8'] as const;
+import type { Precision } from '../runtime/session.ts';
 
 export interface ModelOptions {
   readonly model?: string;
-  readonly precision: (typeof precisions)[number];
+  readonly precision: Precision;
   readonly threads?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -61,7 +59,7 @@ export function runtimeOptions(command: Command): Command {
     .option(
       '--precision <p>',
       'fp32 (exact) or int8 (weights that are not operated on in 8 bits)',
-      oneOf('--precision', precisions),
+      oneOf<Precision>('--precision', ['fp32', 'int8']),
       'fp32',
     )
     .option(
@@ -76,7 +74,7 @@ export function modeOption(command: Command): Command {
     .option(
       '--pca-engine <engine>',
       'native, or ml-pca: a library as a cross-check, very slow on large matrices',
-      oneOf('--pca-engine', ['native', 'ml-pca']),
+      oneOf<Engine>('--pca-engine', ['native', 'ml-pca']),
       'native',
     )
     .option(
@@ -176,6 +174,9 @@ function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`);
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`,
+    );
   };
 }

@@ -1,22 +1,23 @@
 // surgery run: one experiment. Operate, write, generate before and after, score, report.
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
-import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
-import { exists } from '../checkpoint/reader.ts';
+import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { reserveFolder, writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
+import { type Checkpoint, exists } from '../checkpoint/reader.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { groupsOf } from '../decompose/groups.ts';
-import { operate } from '../decompose/operate.ts';
-import { SurgeryError } from '../errors.ts';
+import { type LayerReport, operate } from '../decompose/operate.ts';
+import { SurgeryError, systemMessage } from '../errors.ts';
+import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
-import { scoreDocuments } from '../measure/score.ts';
+import { type Model, scoreDocuments } from '../measure/score.ts';
 import { scoreTasks, taskRule } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
-import { type RunResult, type Sample, schema } from '../report/results.ts';
+import { type ModelInfo, type RunResult, type Sample, schema } from '../report/results.ts';
 import { runText } from '../report/text.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import { attentionWeights, Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
-import { type OpenModel, openModel, print, progressOf, versions } from './model.ts';
+import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
 import { continuation, generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
@@ -24,136 +25,158 @@ import { type ScoringInput, scoringInput } from './scoring.ts';
 export type RunOptions = ModelOptions & OperationOptions & SamplingOptions & ScoringOptions & OutputOptions;
 
 export async function run(options: RunOptions, command: string): Promise<void> {
+  const start = performance.now();
   const progress = progressOf(options);
-  const model = await openModel(options.model, progress);
+  const model = await openModel(options.model);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const prompts = promptsOf(options, tokenizer, model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
-  const output = await outputFolder(options, model);
-  const start = performance.now();
-  let result: RunResult | undefined;
+  await requireOutput(options);
+
+  const info = await identify(model, progress);
+  const operation = operationOf(options, info);
+  const decomposed = await decompose(options, model, progress);
+  const { tensors, layers } = decomposed.value;
+  const loaded = await load(options, model, progress);
+  const runtime = loaded.value;
+
   // Everything is written into one new folder that appears when the run is complete.
-  await writeFolderSafely(output, async (folder) => {
-    const experiment = await perform(options, model, tokenizer, prompts, scoring, folder, progress);
-    const total = (performance.now() - start) / 1000;
-    const { operation, seconds, ...rest } = experiment;
+  const output = await takeOutput(options, info);
+  let result: RunResult | undefined;
+  const fill = async (folder: string) => {
+    const written = await write(options, model.checkpoint, info, operation, tensors, join(folder, 'model'), progress);
+    const measured = await measure(options, runtime, runtime.variant(tensors), tokenizer, prompts, scoring, progress);
+    const { seconds, ...figures } = measured;
     result = {
       schema,
       command,
       versions: versions(),
-      model: model.info,
+      model: info,
       operation,
-      ...rest,
+      layers,
+      parameters: totalParameters(layers),
+      ...figures,
       sampling: samplingInfo(options),
       precision: options.precision,
-      seconds: { ...seconds, total },
+      seconds: {
+        load: loaded.seconds,
+        decompose: decomposed.seconds,
+        write: written,
+        ...seconds,
+        total: (performance.now() - start) / 1000,
+      },
       output,
     };
     const { samples } = result;
     await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(samples)));
     await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
-  });
+  };
+  await writeFolderSafely(output, fill, options.force);
+  await runtime.close();
   const finished = result;
   if (finished) print(options, finished, () => runText(finished));
 }
 
-async function perform(
-  options: RunOptions,
-  { checkpoint, info }: OpenModel,
-  tokenizer: Tokenizer,
-  prompts: readonly Prompt[],
-  scoring: ScoringInput,
-  folder: string,
-  progress: Progress,
-) {
-  const { mode, variance, mean, dtype } = options;
-  const operation = {
-    mode,
-    variance,
-    mean,
-    groups: groupsOf(mode).map(({ name }) => name),
-    dtype: dtype ?? info.dtype,
-  };
+function operationOf({ mode, variance, mean, dtype }: RunOptions, info: ModelInfo): RunResult['operation'] {
+  const groups = groupsOf(mode).map(({ name }) => name);
+  return { mode, variance, mean, groups, dtype: dtype ?? info.dtype };
+}
 
+async function decompose(options: RunOptions, { checkpoint, info }: OpenModel, progress: Progress) {
+  const { dtype, threads, pcaEngine: engine } = options;
   const decomposed = await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-    operate(
-      checkpoint,
-      { mode, variance, mean },
-      { dtype, threads: options.threads, engine: options.pcaEngine, onProgress },
-    ),
+    operate(checkpoint, options, { dtype, threads, engine, onProgress }),
   );
-  const { tensors, layers, fromCache } = decomposed.value;
+  const { fromCache } = decomposed.value;
   if (fromCache > 0) progress.say(`(components of ${fromCache} groups came from the cache)`);
+  return decomposed;
+}
 
-  const written = await progress.step('Writing the checkpoint', 'bytes', async (onProgress) => {
-    if (!options.save) return;
-    const provenance = {
-      'surgery.version': versions().surgery ?? '',
-      'surgery.operation': JSON.stringify(operation),
-      'surgery.source': info.sha256,
-    };
-    await writeCheckpoint(checkpoint, tensors, join(folder, 'model'), { dtype, provenance, onProgress });
-  });
-
-  const loaded = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
+function load({ precision, threads }: RunOptions, { checkpoint, info }: OpenModel, progress: Progress) {
+  return progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
-      precision: options.precision,
-      threads: options.threads,
+      precision,
+      threads,
       replaceable: attentionWeights(checkpoint),
       sets: 2, // the original and the operated model, side by side
       onProgress,
     }),
   );
-  const runtime = loaded.value;
-  const weights = runtime.variant(tensors);
+}
 
-  const generated = await progress.step('Generating', 'tokens', (onProgress) =>
-    sampleBoth(options, runtime, weights, tokenizer, prompts, onProgress),
+/** Writes the operated checkpoint, unless --no-save. Returns the seconds it took. */
+async function write(
+  { save, dtype }: RunOptions,
+  checkpoint: Checkpoint,
+  info: ModelInfo,
+  operation: RunResult['operation'],
+  tensors: ReadonlyMap<string, Float32Array>,
+  folder: string,
+  progress: Progress,
+): Promise<number> {
+  if (!save) return 0;
+  const provenance = {
+    'surgery.version': versions().surgery ?? '',
+    'surgery.operation': JSON.stringify(operation),
+    'surgery.source': info.sha256,
+  };
+  const { seconds } = await progress.step('Writing the checkpoint', 'bytes', (onProgress) =>
+    writeCheckpoint(checkpoint, tensors, folder, { dtype, provenance, onProgress }),
   );
+  return seconds;
+}
 
+/** Texts and scores of the original and of the operated model. */
+async function measure(
+  options: RunOptions,
+  runtime: Runtime,
+  weights: Weights,
+  tokenizer: Tokenizer,
+  prompts: readonly Prompt[],
+  { documents, about, tasks }: ScoringInput,
+  progress: Progress,
+) {
+  const generated = await progress.step('Generating', 'tokens', (advance) =>
+    sampleBoth(options, runtime, weights, tokenizer, prompts, advance),
+  );
   const original = { runtime };
   const operated = { runtime, weights };
-  const scored = await progress.step('Scoring', 'tokens', (onProgress) =>
-    scoreDocuments(scoring.documents, original, [operated], onProgress),
+  const scored = await progress.step('Scoring', 'tokens', (advance) =>
+    scoreDocuments(documents, original, [operated], advance),
   );
-  const { tokens, variants } = scored.value;
-  const [comparison] = variants;
+  const [comparison] = scored.value.variants;
   if (!comparison) throw new TypeError('scoring a variant gave no score for it');
-  const { tasks } = scoring;
+  const answer = (which: string, model: Model, rows: readonly Task[]) =>
+    progress.step(`Answering, ${which}`, 'questions', (advance) => scoreTasks(rows, tokenizer, model, advance));
   const answered = tasks && {
-    file: tasks.file,
-    rule: taskRule,
-    original: (
-      await progress.step('Answering, original', 'questions', (advance) =>
-        scoreTasks(tasks.rows, tokenizer, original, advance),
-      )
-    ).value,
-    operated: (
-      await progress.step('Answering, operated', 'questions', (advance) =>
-        scoreTasks(tasks.rows, tokenizer, operated, advance),
-      )
-    ).value,
+    original: await answer('original', original, tasks.rows),
+    operated: await answer('operated', operated, tasks.rows),
   };
-  await runtime.close();
+  return {
+    samples: generated.value,
+    scores: { ...about, tokens: scored.value.tokens, original: scored.value.original, operated: comparison },
+    ...(tasks && answered
+      ? {
+          tasks: {
+            file: tasks.file,
+            rule: taskRule,
+            original: answered.original.value,
+            operated: answered.operated.value,
+          },
+        }
+      : {}),
+    seconds: {
+      generate: generated.seconds,
+      score: scored.seconds + (answered ? answered.original.seconds + answered.operated.seconds : 0),
+    },
+  };
+}
 
+function totalParameters(layers: readonly LayerReport[]): RunResult['parameters'] {
   const groups = layers.flatMap((layer) => layer.groups);
   return {
-    operation,
-    layers,
-    parameters: {
-      dense: groups.reduce((sum, { parameters }) => sum + parameters.dense, 0),
-      factored: groups.reduce((sum, { parameters }) => sum + parameters.factored, 0),
-    },
-    samples: generated.value,
-    scores: { ...scoring.about, tokens, original: scored.value.original, operated: comparison },
-    ...(answered ? { tasks: answered } : {}),
-    seconds: {
-      load: loaded.seconds,
-      decompose: decomposed.seconds,
-      write: written.seconds,
-      generate: generated.seconds,
-      score: scored.seconds,
-    },
+    dense: groups.reduce((sum, { parameters }) => sum + parameters.dense, 0),
+    factored: groups.reduce((sum, { parameters }) => sum + parameters.factored, 0),
   };
 }
 
@@ -192,31 +215,49 @@ function samplesFile(samples: readonly Sample[]): string {
 }
 
 /**
- * The folder that the results go to.
- * @throws SurgeryError `output` if it exists and may not be replaced: results need --force, anything else never is
+ * Refuses an --output that could not be written to in the end.
+ * @throws SurgeryError `output`: results are replaced with --force only, anything else never
  */
-async function outputFolder({ output, force, mode, variance, mean }: RunOptions, { info }: OpenModel): Promise<string> {
-  if (output === undefined) {
-    const slug = basename(info.ref.replace(/@.*$/, '') === '.' ? resolve('.') : info.ref)
-      .replace(/[^\w.-]+/g, '-')
-      .toLowerCase();
-    const name = join('results', [slug, mode, variance, ...(mean === 'drop' ? ['drop'] : [])].join('-'));
-    for (let n = 1; ; n++) {
-      const candidate = n === 1 ? name : `${name}-${n}`;
-      if (!(await exists(candidate))) return candidate;
-    }
+async function requireOutput({ output = 'results', force }: RunOptions): Promise<void> {
+  const refuse = (what: string): never => {
+    throw new SurgeryError('output', `--output ${JSON.stringify(output)} ${what}`);
+  };
+  if (output.trim() === '') refuse('names no folder');
+  const path = resolve(output);
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isDirectory()) refuse('is a file: name a folder');
+  const above = await existing(dirname(path));
+  if (!(await stat(above)).isDirectory()) refuse(`cannot be written: ${above} is a file`);
+  const where = found ? path : above;
+  await access(where, constants.W_OK).catch((cause) => {
+    throw new SurgeryError('output', `${output} cannot be written: ${systemMessage(cause)}`, cause);
+  });
+  if (!found || output === 'results') return;
+  if (path === process.cwd()) refuse('is the folder you are in: name one inside it');
+  if (found.dev !== (await stat(above)).dev) refuse('is a mount point: name a folder inside it');
+  const content = await readdir(path);
+  if (content.length === 0) return;
+  if (!content.includes('run.json')) refuse("holds other files than a run's results: name a new folder");
+  if (!force) refuse('holds results already: name another folder, or replace them with --force');
+}
+
+/** The nearest folder above that exists. */
+async function existing(path: string): Promise<string> {
+  return (await exists(path)) || path === dirname(path) ? path : existing(dirname(path));
+}
+
+/** The folder that the results go to, behind symbolic links. A new one is taken, so that no other run takes it too. */
+async function takeOutput({ output, mode, variance, mean }: RunOptions, { ref }: ModelInfo): Promise<string> {
+  if (output !== undefined) {
+    if (await exists(output)) return realpath(output);
+    if (await reserveFolder(output)) return output;
+    throw new SurgeryError('output', `--output ${output} was made by somebody else meanwhile: name another folder`);
   }
-  const found = await stat(output).catch(() => undefined);
-  if (!found) return output;
-  if (!found.isDirectory()) throw new SurgeryError('output', `--output ${output} is a file: name a folder`);
-  const content = await readdir(output);
-  if (content.length === 0) return output;
-  if (!content.includes('run.json'))
-    throw new SurgeryError('output', `--output ${output} holds other files than a run's results: name a new folder`);
-  if (!force)
-    throw new SurgeryError(
-      'output',
-      `--output ${output} holds results already: name another folder, or replace them with --force`,
-    );
-  return output;
+  const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
+  const slug = name.replace(/[^\w.-]+/g, '-').toLowerCase();
+  const wanted = join('results', [slug, mode, variance, ...(mean === 'drop' ? ['drop'] : [])].join('-'));
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? wanted : `${wanted}-${n}`;
+    if (!(await exists(candidate)) && (await reserveFolder(candidate))) return candidate;
+  }
 }

@@ -36,8 +36,7 @@ export interface FitOptions {
   readonly cache: boolean;
 }
 
-export const engines = ['native', 'ml-pca'] as const;
-export type Engine = (typeof engines)[number];
+export type Engine = 'native' | 'ml-pca';
 
 /** What `--mean` says: whether the rebuilt matrix gets its column means back. */
 export type MeanRule = 'keep' | 'drop';

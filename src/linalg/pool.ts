@@ -86,10 +86,12 @@ export class WorkerPool {
     const job = worker && this.queue.shift();
     if (!worker || !job) return;
     const done = new Promise<void>((resolve) => {
-      const end = <A>(settle: (value: A) => void) => (value: A) => {
-        settle(value);
-        resolve();
-      };
+      const end =
+        <A>(settle: (value: A) => void) =>
+        (value: A) => {
+          settle(value);
+          resolve();
+        };
       void this.send(worker, { ...job, resolve: end(job.resolve), reject: end(job.reject) });
     });
     this.running.add(done);

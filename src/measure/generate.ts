@@ -24,7 +24,7 @@ export interface Generated {
   /** The prompt and what follows it. */
   readonly ids: number[];
   readonly promptTokens: number;
-  /** New tokens a second, without the time that reading the prompts took; 0 if there are none. */
+  /** New tokens a second after the first, which comes with the prompt; 0 if there are none. */
   readonly tokensPerSecond: number;
 }
 
@@ -123,7 +123,8 @@ async function generateBatch(
   return texts.map((text, i) => ({
     ids: text.ids,
     promptTokens: starts[i]?.prompt.length ?? 0,
-    tokensPerSecond: text.created > 0 ? text.created / (seconds.get(text) ?? 0) : 0,
+    // The first token comes with the prompt: only the others took a step each.
+    tokensPerSecond: text.created > 1 ? (text.created - 1) / (seconds.get(text) ?? 0) : 0,
   }));
 }
 

@@ -66,7 +66,10 @@ export function argmax(values: Float32Array): number {
  */
 export function requireFinite(value: number | undefined): number {
   if (value !== undefined && Number.isFinite(value)) return value;
-  throw new SurgeryError('numeric', 'the model gives logits that are not finite: its weights hold NaN or infinity, or overflow');
+  throw new SurgeryError(
+    'numeric',
+    'the model gives logits that are not finite: its weights hold NaN or infinity, or overflow',
+  );
 }
 
 function penalise(logits: Float32Array, seen: readonly number[], penalty: number): Float32Array {

@@ -10,9 +10,8 @@ import { withInt8Weights } from './blocks.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
 
-export const precisions = ['fp32', 'int8'] as const;
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8-bit blocks. */
-export type Precision = (typeof precisions)[number];
+export type Precision = 'fp32' | 'int8';
 
 export interface RuntimeOptions {
   readonly precision?: Precision;
@@ -150,7 +149,9 @@ async function createSession(
   threads: number | undefined,
   folder: string,
 ): Promise<InferenceSession> {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
+  // A signal that came before still goes to them: between two immediates the event loop looks for signals once.
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const handlers = signals.map((signal) => ({ signal, listeners: process.listeners(signal) }));
   for (const { signal } of handlers) process.removeAllListeners(signal);
   try {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { removeUnfinished, writeFileSafely, writeFolderSafely } from '../../src/checkpoint/files.ts';
+import { removeUnfinished, reserveFolder, writeFileSafely, writeFolderSafely } from '../../src/checkpoint/files.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -31,10 +31,11 @@ test('a folder appears when it is full, and replaces an old one as a whole', asy
   const at = folder('folder');
   const path = join(at, 'results');
   for (const content of ['first', 'second']) {
-    await writeFolderSafely(path, async (temporary) => {
+    const fill = async (temporary: string) => {
       expect(readdirSync(at).filter((name) => !name.startsWith('.'))).toEqual(content === 'first' ? [] : ['results']);
       writeFileSync(join(temporary, `${content}.txt`), content);
-    });
+    };
+    await writeFolderSafely(path, fill, true);
     expect(readdirSync(path)).toEqual([`${content}.txt`]);
     expect(readdirSync(at)).toEqual(['results']);
   }
@@ -58,4 +59,44 @@ test('a folder that cannot be made is told in one line', async () => {
   await expect(writeFolderSafely(join(path, 'results'), async () => {})).rejects.toThrow(
     /results cannot be written: a file of that name is in the way/,
   );
+});
+
+test('a folder that somebody else made meanwhile is kept, unless it may be replaced', async () => {
+  const at = folder('race');
+  const path = join(at, 'results');
+  const late = writeFolderSafely(path, async (temporary) => {
+    writeFileSync(join(temporary, 'mine.txt'), '');
+    mkdirSync(path);
+    writeFileSync(join(path, 'theirs.txt'), '');
+  });
+  await expect(late).rejects.toThrow(/results was made by somebody else meanwhile/);
+  expect(readdirSync(at)).toEqual(['results']);
+  expect(readdirSync(path)).toEqual(['theirs.txt']);
+});
+
+test('a name is reserved once, and given back with the folders above it if nothing comes', async () => {
+  const at = folder('reserved');
+  const path = join(at, 'a/b/results');
+  expect(await reserveFolder(path)).toBe(true);
+  expect(await reserveFolder(path)).toBe(false);
+  const failing = writeFolderSafely(path, async () => Promise.reject(new Error('no')));
+  await expect(failing).rejects.toThrow('no');
+  expect(readdirSync(at)).toEqual([]);
+
+  expect(await reserveFolder(path)).toBe(true);
+  removeUnfinished();
+  expect(readdirSync(at)).toEqual([]);
+
+  expect(await reserveFolder(path)).toBe(true);
+  await writeFolderSafely(path, async (temporary) => writeFileSync(join(temporary, 'x'), ''));
+  removeUnfinished();
+  expect(readdirSync(path)).toEqual(['x']);
+});
+
+test('messages name the place that was asked for', async () => {
+  const path = join(folder('named'), 'results');
+  const failing = writeFolderSafely(path, (temporary) =>
+    writeFileSafely(join(temporary, 'model/a.bin'), (handle) => handle.writeFile('')),
+  );
+  await expect(failing).rejects.toThrow(`${path}/model/a.bin cannot be written: no such file or folder`);
 });

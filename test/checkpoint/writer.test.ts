@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { SafeTensor } from 'safetensors';
@@ -7,7 +7,7 @@ import { fromFloat32 } from '../../src/checkpoint/dtypes.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { writeCheckpoint } from '../../src/checkpoint/writer.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
-import { split } from '../support/safetensors.ts';
+import { copyModel, fileBytes, split } from '../support/safetensors.ts';
 
 const tmp = temporaryFolder();
 const replaced = 'model.layers.0.self_attn.k_proj.weight';
@@ -74,6 +74,24 @@ test('the npm package safetensors reads every tensor back', async () => {
     expect(independent.metadata.get(name)).toMatchObject({ shape, dtype });
     expect(Buffer.compare(independent.getTensor(name), await source.readBytes(name)), name).toBe(0);
   }
+});
+
+test('a single shard with an index keeps its index; metadata says which framework the tensors are laid out for', async () => {
+  const from = join(tmp, 'one-shard');
+  const name = 'model-00001-of-00001.safetensors';
+  copyModel(fixture('mqa-bias-f32'), from);
+  renameSync(join(from, 'model.safetensors'), join(from, name));
+  const { header, data } = split(readFileSync(join(from, name)));
+  const { __metadata__: _, ...tensors } = header;
+  writeFileSync(join(from, name), fileBytes(JSON.stringify(tensors), data));
+  const weightMap = Object.fromEntries(Object.keys(tensors).map((tensor) => [tensor, name]));
+  writeFileSync(join(from, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+  const folder = join(tmp, 'one-shard-copy');
+  await writeCheckpoint(await Checkpoint.open(from), new Map(), folder);
+  expect((await Checkpoint.open(folder)).shards[0]).toMatchObject({
+    file: name,
+    header: { metadata: { format: 'pt' } },
+  });
 });
 
 test('any values survive the way through a file, in any dtype', async () => {

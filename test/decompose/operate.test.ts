@@ -1,11 +1,15 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { fromFloat32, toFloat32 } from '../../src/checkpoint/dtypes.ts';
+import { projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { operateGroup } from '../../src/decompose/group.ts';
 import { groupsOf } from '../../src/decompose/groups.ts';
 import { operate } from '../../src/decompose/operate.ts';
 import { spectra, thresholds } from '../../src/decompose/spectrum.ts';
 import { largestDifference } from '../support/goldens.ts';
+import { makeModel } from '../support/models.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 import { copyModel, fileBytes, split } from '../support/safetensors.ts';
 
@@ -77,6 +81,53 @@ test('spectra give the ranks that operations use', async () => {
       expect(explainedVarianceRatio).toHaveLength(report?.of ?? 0);
     }
   }
+});
+
+describe('a model that is decomposed in threads', () => {
+  const sizes = { hidden_size: 448, num_attention_heads: 7, num_key_value_heads: 1, head_dim: 64 };
+
+  test('gives what one after the other gives, and finds its components again', async () => {
+    vi.stubEnv('SURGERY_CACHE', join(tmp, 'cache'));
+    const checkpoint = await Checkpoint.open(makeModel(join(tmp, 'threads'), sizes));
+    const operation = { mode: 'shared-kv', variance: 0.6, mean: 'keep' } as const;
+    const first = await operate(checkpoint, operation);
+    const second = await operate(checkpoint, operation, { threads: 1 });
+    expect([first.fromCache, second.fromCache]).toEqual([0, 2 * checkpoint.config.layers]);
+    expect(second.tensors).toEqual(first.tensors);
+    for (const { layer, groups } of first.layers) {
+      for (const { name, rank, relativeError } of groups) {
+        const members = [...name].map((p) => projectionName(layer, p as 'q'));
+        const read = async (tensor: string) => ({
+          projection: 'q' as const,
+          name: tensor,
+          shape: checkpoint.tensor(tensor).shape as [number, number],
+          values: await checkpoint.readFloat32(tensor),
+          writeAs: 'F32' as const,
+        });
+        const here = await operateGroup(name, await Promise.all(members.map(read)), 0.6, 'keep', {
+          engine: 'native',
+          cache: false,
+        });
+        expect(here.report.rank).toBe(rank);
+        expect(here.report.relativeError.q).toBeCloseTo(Object.values(relativeError).at(-1) ?? 0, 6);
+        for (const { name: tensor, values } of here.rebuilt) {
+          expect(largestDifference(values, first.tensors.get(tensor) ?? [])).toBeLessThan(1e-5);
+        }
+      }
+    }
+    vi.unstubAllEnvs();
+  });
+
+  test('a weight that is not finite is one error, and the threads end', async () => {
+    const folder = makeModel(join(tmp, 'nan'), { ...sizes, num_hidden_layers: 6 });
+    const name = 'model.layers.3.self_attn.k_proj.weight';
+    const path = join(folder, 'model.safetensors');
+    const bytes = readFileSync(path);
+    bytes.writeFloatLE(Number.NaN, (await Checkpoint.open(folder)).tensor(name).begin);
+    writeFileSync(path, bytes);
+    const operating = operate(await Checkpoint.open(folder), { mode: 'shared-kv', variance: 0.6, mean: 'keep' });
+    await expect(operating).rejects.toThrow(`tensor ${name} holds NaN at [0, 0]`);
+  });
 });
 
 /** The F32 fixture with one tensor's values changed. */

@@ -1,34 +1,26 @@
 // Ctrl-C, in the middle of the write and of the text: exit 130, nothing half-written, nothing lost.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { expectedTensors } from '../../src/checkpoint/names.ts';
-import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { start, surgery } from '../support/cli.ts';
-import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
-import { copyModel, fileBytes, merge } from '../support/safetensors.ts';
+import { makeModel } from '../support/models.ts';
+import { pocket, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
 
-/** A model whose file takes a while to write: the F32 fixture with a vocabulary of 1.2 million, zeros where nothing is read. */
-async function slowModel(): Promise<string> {
-  const folder = copyModel(fixture('mqa-bias-f32'), join(tmp, 'slow'), {
-    'config.json': merge({ vocab_size: 1_200_000 }),
+/** A model whose file takes a while to write: a vocabulary of 1.2 million. */
+const slowModel = (folder: string) => makeModel(folder, { vocab_size: 1_200_000 }, (name) => name.includes('layers'));
+
+/** A model that is decomposed in threads, for some seconds. */
+const wide = (folder: string) =>
+  makeModel(folder, {
+    hidden_size: 640,
+    num_attention_heads: 10,
+    num_key_value_heads: 2,
+    num_hidden_layers: 8,
+    head_dim: 64,
   });
-  const source = await Checkpoint.open(fixture('mqa-bias-f32'));
-  const table: Record<string, unknown> = {};
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { name, shape } of expectedTensors({ ...source.config, vocabSize: 1_200_000 })) {
-    const size = 4 * shape.reduce((product, n) => product * n, 1);
-    parts.push(size === (await source.readBytes(name)).length ? await source.readBytes(name) : new Uint8Array(size));
-    table[name] = { dtype: 'F32', shape, data_offsets: [at, at + size] };
-    at += size;
-  }
-  writeFileSync(join(folder, 'model.safetensors'), fileBytes(JSON.stringify(table), Buffer.concat(parts)));
-  return folder;
-}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(1);
@@ -38,7 +30,7 @@ const unfinished = (folder: string) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.tmp'));
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s during the write', async (signal) => {
-  const model = await slowModel();
+  const model = slowModel(join(tmp, `slow-${signal}`));
   const work = join(tmp, signal);
   mkdirSync(work);
   const child = start(['run', '--model', model, '--prompt', 'The cat', '--output', join(work, 'out')]);
@@ -69,4 +61,36 @@ test('Ctrl-C while text is generated leaves old results as they were', async () 
   expect((await child.ended).code).toBe(130);
   expect(readFileSync(join(output, 'run.json'), 'utf8')).toBe(before);
   expect(unfinished(tmp)).toBe(false);
+});
+
+test('Ctrl-C while threads decompose waits for them and leaves nothing', async () => {
+  const model = wide(join(tmp, 'wide'));
+  const work = join(tmp, 'decomposing');
+  mkdirSync(work);
+  for (const pause of [300, 600, 900]) {
+    const child = start(['run', '--model', model, '--prompt', 'The cat'], {
+      cwd: work,
+      env: { SURGERY_CACHE: join(work, `cache-${pause}`) },
+    });
+    let told = '';
+    child.stderr?.on('data', (text: string) => {
+      told += text;
+    });
+    await until(() => told.includes('Decomposing'));
+    await sleep(pause);
+    child.kill('SIGINT');
+    const { code, stderr } = await child.ended;
+    expect(stderr).toContain('stopped, nothing half-written is left');
+    expect(code).toBe(130);
+    expect(unfinished(work)).toBe(false);
+    expect(readdirSync(work)).not.toContain('results');
+  }
+});
+
+test('a reader that goes away leaves nothing half-written either', async () => {
+  const work = join(tmp, 'pipe');
+  mkdirSync(work);
+  const through = 'set -o pipefail; "$@" 2>&1 | head -1 >/dev/null';
+  await surgery(['run', '--model', 'pocket', '--max-tokens', '64', '--max-new-tokens', '4'], { cwd: work, through });
+  expect(unfinished(work)).toBe(false);
 });

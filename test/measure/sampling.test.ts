@@ -65,6 +65,24 @@ test('the nucleus is that of a full sort', () => {
   );
 });
 
+test('as many tokens as there are, kept by k, change nothing about p', () => {
+  // One likely token and a long flat tail, of which p leaves out most.
+  const tail = 996;
+  const weights = [0.8, 0.05, 0.04, 0.03, ...Array.from({ length: tail }, () => 0.08 / tail)];
+  const kept = (topK: number) =>
+    new Set(
+      Array.from({ length: 400 }, (_, i) => sample(logs(weights), [], { ...all, topP: 0.9, topK }, () => i / 400)),
+    );
+  expect(kept(weights.length)).toEqual(kept(0));
+});
+
+test('logits that are not finite are refused, not sampled from', () => {
+  expect(() => sample(Float32Array.of(Number.NaN, 1), [], greedy, () => 0)).toThrow(/logits that are not finite/);
+  expect(() => sample(Float32Array.of(Number.POSITIVE_INFINITY, 1), [], all, () => 0)).toThrow(
+    /logits that are not finite/,
+  );
+});
+
 describe('repetition penalty', () => {
   test('divides positive logits and multiplies negative ones of tokens that occurred', () => {
     const penalty = { ...greedy, repetitionPenalty: 2 };

@@ -17,6 +17,7 @@ test.each<[number, string]>([
 test('shares and times', () => {
   expect([percent(0.98765), percent(1, 0)]).toEqual(['98.8 %', '100 %']);
   expect([duration(0.0421), duration(12.34), duration(754)]).toEqual(['42 ms', '12.3 s', '12 min 34 s']);
+  expect([duration(59.97), duration(119.7)]).toEqual(['1 min 0 s', '2 min 0 s']);
 });
 
 test('a table aligns its columns and leaves no blanks at line ends', () => {
