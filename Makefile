@@ -18,10 +18,10 @@ run: build
 	@$(RUN)
 
 # Runs again when a source file changes; each run replaces the last one's results.
-watch: install
+watch: node_modules/.package-lock.json
 	npx nodemon --quiet --watch src --ext ts,json --exec '$(MAKE) --no-print-directory build && $(RUN) --output results/watch --force'
 
-install: node_modules/.package-lock.json
+install: build
 
 # Not `npm ci`: it refuses a lock file that lacks optional binaries of other platforms, which a registry may not have.
 node_modules/.package-lock.json: package.json package-lock.json
@@ -37,11 +37,11 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 test: build
 	npm test --silent
 
-lint: install
+lint: node_modules/.package-lock.json
 	npm run --silent lint
 
 bench: build
-	node scripts/bench/bench.mjs
+	node scripts/bench/bench.mjs $(MODEL)
 
 clean:
 	rm -rf dist node_modules src/*/kernels/*.wasm

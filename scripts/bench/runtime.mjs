@@ -243,7 +243,12 @@ async function main() {
     const options = ['--precision', precision, '--threads', String(threads)];
     const starts = [];
     for (let i = 0; i < 3; i++) starts.push(await command([...first, ...options]));
-    const figures = await speeds(model, precision, { threads, rounds, llamaFolder: values.llama, gguf: ggufs[precision] });
+    const figures = await speeds(model, precision, {
+      threads,
+      rounds,
+      llamaFolder: values.llama,
+      gguf: ggufs[precision],
+    });
     const operated = await contender('ours', model, precision, threads, 'run');
     result[precision] = {
       ...figures,
