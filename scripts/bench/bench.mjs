@@ -143,7 +143,7 @@ function report({ pca, int8, runtime, help, cpu, cores, load }) {
   for (const precision of ['fp32', 'int8']) {
     const figures = runtime[precision];
     for (const what of ['prefill', 'decode']) {
-      const { ours, llama, ratio: times } = figures[what] ?? {};
+      const { tokensPerSecond: ours, llamaCpp: llama, ratio: times } = figures[what];
       rows.push([
         `${what} ${precision}, tokens/s`,
         String(ours),
