@@ -15,7 +15,7 @@ const reserved = new Set<string>();
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
   unfinished.clear();
-  for (const path of reserved) removeIfEmpty(path);
+  for (const path of [...reserved].sort((a, b) => b.length - a.length)) removeIfEmpty(path); // inner ones first
   reserved.clear();
 }
 

@@ -57,7 +57,7 @@ test('a folder that cannot be made is told in one line', async () => {
   const path = join(tmp, 'a-file');
   writeFileSync(path, '');
   await expect(writeFolderSafely(join(path, 'results'), async () => {})).rejects.toThrow(
-    /results cannot be written: a file of that name is in the way/,
+    /results cannot be written: a part of the path is not a folder/,
   );
 });
 

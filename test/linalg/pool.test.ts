@@ -59,10 +59,11 @@ test('parameters that cannot be made reject their job alone', async () => {
   await expect(failed).rejects.toThrow('no such tensor');
 });
 
-test('closing rejects what has not finished', async () => {
+test('closing waits for what is under way and rejects the rest', async () => {
   const closing = new WorkerPool(1);
   const jobs = [50, 60].map((n) => closing.run(eigen, 'symmetricEigen', () => [symmetric(n, 1), n]));
   const outcomes = Promise.allSettled(jobs);
   await closing.close();
-  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  await expect(closing.run(eigen, 'symmetricEigen', () => [symmetric(3, 1), 3])).rejects.toThrow('closed');
 });
