@@ -23,6 +23,12 @@ export function runText(run: RunResult): string {
       modelText(run.model),
       `Operation  ${operation.mode}, variance ${operation.variance}, ${mean}, weights in ${operation.dtype}, ${run.precision}`,
     ].join('\n'),
+    operation.dtype !== run.model.dtype &&
+      operation.dtype !== 'F32' &&
+      wrap(
+        `All weights of the written checkpoint are in ${operation.dtype}. The figures below were measured with the weights ` +
+          `outside the operation in ${run.model.dtype}: surgery eval on the written checkpoint gives its own.`,
+      ),
     layersText(run.layers),
     wrap(
       `The attention projections hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
