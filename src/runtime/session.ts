@@ -1,10 +1,11 @@
 // The native session: a checkpoint's graph in onnxruntime, and the weights that variants replace.
+import { totalmem } from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
-import { llamaGraph, tapName, type WeightSource } from '../graph/llama.ts';
+import { cacheHeadDim, llamaGraph, tapName, type WeightSource } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { withInt8Weights } from './blocks.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
@@ -89,7 +90,7 @@ export class Runtime implements Engine {
 
   /** An empty sequence with room for `capacity` tokens. @throws SurgeryError `text` beyond the model's context. */
   sequence(capacity: number, weights: Weights = this.original): Sequence {
-    this.#requireContext(capacity);
+    this.#requireRoom(capacity, 1);
     return new Sequence(this, capacity, weights);
   }
 
@@ -99,7 +100,7 @@ export class Runtime implements Engine {
    * @throws RangeError for more different weights than the runtime was opened for
    */
   batch(capacity: number, weights: readonly Weights[]): Batch {
-    this.#requireContext(capacity);
+    this.#requireRoom(capacity, weights.length);
     return new Batch(this, capacity, weights);
   }
 
@@ -114,13 +115,19 @@ export class Runtime implements Engine {
     return this.#session.run({ ...feeds, ...this.#rotaryFeeds(capacity) }, wanted);
   }
 
-  #requireContext(capacity: number): void {
-    const limit = this.config.contextLength;
-    if (capacity <= limit) return;
-    throw new SurgeryError(
-      'text',
-      `${capacity} tokens do not fit the model's context of ${limit}: shorten the text or ask for fewer new tokens`,
-    );
+  #requireRoom(capacity: number, rows: number): void {
+    const { contextLength: limit, layers, kvHeads } = this.config;
+    if (capacity > limit) {
+      throw new SurgeryError(
+        'text',
+        `${capacity} tokens do not fit the model's context of ${limit}: shorten the text or ask for fewer new tokens`,
+      );
+    }
+    const bytes = 8 * layers * kvHeads * capacity * cacheHeadDim(this.config) * rows;
+    if (bytes > totalmem()) {
+      const memory = `${(bytes / 1e9).toFixed(1)} GB, this machine has ${(totalmem() / 1e9).toFixed(1)}`;
+      throw new SurgeryError('text', `keys and values of ${capacity} tokens take ${memory}: ask for fewer new tokens`);
+    }
   }
 
   #rotaryFeeds(positions: number): Weights {

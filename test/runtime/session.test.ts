@@ -5,6 +5,7 @@ import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
+import { copyModel, merge } from '../support/safetensors.ts';
 
 const tmp = temporaryFolder();
 
@@ -40,6 +41,12 @@ test('one session serves the original and its variants, in turn', async () => {
   const changed = await read(runtime.variant(new Map([[name, zeros]])));
   expect(largestDifference(changed, before)).toBeGreaterThan(1e-3);
   expect(await read()).toEqual(before);
+});
+
+test('a context beyond the memory is refused before it is asked for', async () => {
+  const folder = copyModel(pocket, join(tmp, 'endless'), { 'config.json': merge({ max_position_embeddings: 1e9 }) });
+  const runtime = await Runtime.open(await Checkpoint.open(folder), { threads: 1 });
+  expect(() => runtime.sequence(1e9)).toThrow(/keys and values of 1000000000 tokens take 3072.0 GB, this machine has/);
 });
 
 test('what cannot be is refused', async () => {
