@@ -9,8 +9,6 @@ export default defineConfig({
     // The native library keeps threads of its own, which worker threads would have to share.
     pool: 'forks',
     maxWorkers: 2,
-    // No test finds what another run left in the user's cache.
-    env: { SURGERY_CACHE: '/nonexistent' },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
