@@ -91,6 +91,6 @@ test('a reader that goes away leaves nothing half-written either', async () => {
   const work = join(tmp, 'pipe');
   mkdirSync(work);
   const through = 'set -o pipefail; "$@" 2>&1 | head -1 >/dev/null';
-  await surgery(['run', '--model', 'pocket', '--max-tokens', '64', '--max-new-tokens', '4'], { cwd: work, through });
+  await surgery(['run', '--model', 'pocket', '--max-tokens', '8', '--max-new-tokens', '4'], { cwd: work, through });
   expect(unfinished(work)).toBe(false);
 });

@@ -143,7 +143,8 @@ describe('one line and exit 2', () => {
   });
 });
 
-const tiny = ['run', '--model', 'pocket', '--max-new-tokens', '2', '--max-tokens', '4', '--quiet'];
+const story = file('story.txt', 'Lily was a clever girl.');
+const tiny = ['run', '--model', 'pocket', '--max-new-tokens', '2', '--text', story, '--quiet'];
 
 describe('results that exist', () => {
   test('are kept, and replaced as a whole with --force', async () => {
