@@ -87,7 +87,9 @@ describe('surgery run', () => {
     expect(readFileSync(join(output, 'samples.txt'), 'utf8')).toContain(run.samples[1].text);
   });
 
-  test('the written checkpoint scores exactly as the run said, and a plain Python script reads it', async () => {
+  test('the written checkpoint scores exactly as the run said, and a plain Python script reads it', async ({
+    skip,
+  }) => {
     const output = join(tmp, 'scored');
     await surgery([
       'run',
@@ -127,7 +129,7 @@ describe('surgery run', () => {
     const python = spawnSync('python3', [join(root, 'scripts/reference/read_back.py'), join(output, 'model'), pocket], {
       encoding: 'utf8',
     });
-    if (python.error) return console.warn('python3 is not here: its read-back was not tried');
+    if (python.error) return skip('python3 is not here: its read-back was not tried');
     expect(python.stderr).toBe('');
     const tensors: Record<string, { shape: number[]; dtype: string; same: boolean }> = JSON.parse(python.stdout);
     const source = await Checkpoint.open(pocket);
