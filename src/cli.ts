@@ -40,7 +40,7 @@ function buildProgram(argv: readonly string[]): Command {
     '--model pocket',
     '--mode separate --json',
   ]);
-  shared.modeOption(shared.modelOptions(inspect));
+  shared.modeOption(shared.engineOption(shared.modelOptions(inspect)));
   inspect.action(async (options) => (await import('./commands/inspect.ts')).inspect(options));
 
   const generate = command('generate', 'continue prompts', [

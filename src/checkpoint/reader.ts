@@ -84,23 +84,25 @@ export class Checkpoint {
     return tensor;
   }
 
-  /** A tensor's bytes as they lie in the file. */
-  async readBytes(name: string): Promise<Uint8Array> {
-    const { file, begin, end } = this.tensor(name);
+  /** A tensor's bytes as they lie in the file; those of some of its rows alone, from the first up to the second. */
+  async readBytes(name: string, rows?: readonly [from: number, to: number]): Promise<Uint8Array> {
+    const { file, begin, end, shape } = this.tensor(name);
     const path = join(this.folder, file);
     const handle = await openFile(path);
     try {
-      const out = new Uint8Array(end - begin);
-      await readFully(handle, out, begin, path);
+      const row = (end - begin) / Math.max(shape[0] ?? 1, 1);
+      const [from, to] = rows ? [begin + rows[0] * row, begin + rows[1] * row] : [begin, end];
+      const out = new Uint8Array(to - from);
+      await readFully(handle, out, from, path);
       return out;
     } finally {
       await handle.close();
     }
   }
 
-  /** A tensor's values, row-major. */
-  async readFloat32(name: string): Promise<Float32Array> {
-    return toFloat32(await this.readBytes(name), this.weightDtype(name));
+  /** A tensor's values, row-major; those of some of its rows alone, from the first up to the second. */
+  async readFloat32(name: string, rows?: readonly [from: number, to: number]): Promise<Float32Array> {
+    return toFloat32(await this.readBytes(name, rows), this.weightDtype(name));
   }
 
   /** The dtype of a tensor that is computed with. @throws SurgeryError `unsupported` for any other. */

@@ -2,8 +2,10 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
-import type { Engine, MeanRule } from '../decompose/group.ts';
-import { type Mode, modes } from '../decompose/groups.ts';
+import type { Projection } from '../checkpoint/names.ts';
+import type { Engine } from '../decompose/group.ts';
+import { type Mode, modes, projections } from '../decompose/groups.ts';
+import type { MeanRule } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import type { Sampling } from '../measure/sampling.ts';
 import type { Precision } from '../runtime/session.ts';
@@ -16,12 +18,22 @@ export interface ModelOptions {
   readonly quiet?: boolean;
 }
 
-export interface OperationOptions {
-  readonly variance: number;
-  readonly mode: Mode;
+/** What an operation is, apart from its mode and how much is kept. */
+export interface SharedOperationOptions {
   readonly mean: MeanRule;
+  readonly center: 'on' | 'off';
+  readonly balance?: boolean;
+  readonly targets?: readonly Projection[];
+  readonly layers?: readonly number[];
+  readonly allocate: 'uniform' | 'global';
   readonly dtype?: WeightDtype;
   readonly pcaEngine: Engine;
+}
+
+export interface OperationOptions extends SharedOperationOptions {
+  readonly mode: Mode;
+  readonly variance?: number;
+  readonly rank?: number;
 }
 
 export interface SamplingOptions extends Sampling {
@@ -69,30 +81,58 @@ export function runtimeOptions(command: Command): Command {
     );
 }
 
+export function engineOption(command: Command): Command {
+  return command.option(
+    '--pca-engine <engine>',
+    'native, or ml-pca: a library as a cross-check, very slow on large matrices',
+    oneOf<Engine>('--pca-engine', ['native', 'ml-pca']),
+    'native',
+  );
+}
+
 export function modeOption(command: Command): Command {
-  return command
-    .option(
-      '--pca-engine <engine>',
-      'native, or ml-pca: a library as a cross-check, very slow on large matrices',
-      oneOf<Engine>('--pca-engine', ['native', 'ml-pca']),
-      'native',
-    )
-    .option(
-      '--mode <mode>',
-      `which projections share one PCA: ${modes.join(', ')}`,
-      oneOf('--mode', modes),
-      'shared-kv',
-    );
+  return command.option(
+    '--mode <mode>',
+    `which projections share one PCA: ${modes.join(', ')}`,
+    oneOf('--mode', modes),
+    'shared-kv',
+  );
 }
 
 export function operationOptions(command: Command): Command {
-  return modeOption(command)
-    .option('--variance <t>', 'share of the variance to keep, above 0 up to 1', variance, 0.9)
+  return sharedOperationOptions(
+    modeOption(command)
+      .option('--variance <t>', 'share of the variance to keep, above 0 up to 1 (default: 0.9)', variance)
+      .option('--rank <n>', 'components to keep in every group, instead of a share', whole('--rank', 0)),
+  );
+}
+
+export function sharedOperationOptions(command: Command): Command {
+  return engineOption(command)
     .option(
       '--mean <rule>',
       'keep adds the column means back, drop does not (the original experiment)',
       oneOf('--mean', ['keep', 'drop'] as const),
       'keep',
+    )
+    .option(
+      '--center <on|off>',
+      'off decomposes the weights without taking their column means off',
+      oneOf('--center', ['on', 'off'] as const),
+      'on',
+    )
+    .option('--balance', 'divide projections that share a PCA by their norms for the fit, so that each has a say')
+    .option(
+      '--targets <list>',
+      `projections to operate on, of ${projections.join(',')} (default: q,k,v)`,
+      listOf(oneOf('--targets', projections)),
+    )
+    .option('--layers <list>', 'layers to operate on, counted from 0, such as 0,5-9 (default: all)', layerList)
+    .option(
+      '--allocate <rule>',
+      'uniform: the threshold in every layer; global: as many components in all, where they explain most',
+      oneOf('--allocate', ['uniform', 'global'] as const),
+      'uniform',
     )
     .option(
       '--dtype <dtype>',
@@ -148,8 +188,23 @@ function variance(text: string): number {
   return number('--variance', 0, 1, true)(text);
 }
 
+/** A parser for several of something, between commas. */
+export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(',').map((part) => one(part.trim()));
+}
+
+/** "0,5-9" → 0, 5, 6, 7, 8, 9. */
+function layerList(text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const [, from, to = from] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];
+    if (from === undefined || Number(to) < Number(from))
+      throw new SurgeryError('usage', `--layers is ${JSON.stringify(text)}, allowed: numbers and ranges such as 0,5-9`);
+    return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i);
+  });
+}
+
 /** A parser for one of a few words. */
-function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
+export function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
   return (text) => {
     const found = allowed.find((word) => word === text);
     if (found === undefined)
@@ -159,7 +214,7 @@ function oneOf<const T extends string>(option: string, allowed: readonly T[]): (
 }
 
 /** A parser for numbers from `from` to `to`, `from` itself only if not `above`. */
-function number(option: string, from: number, to: number, above = false): (text: string) => number {
+export function number(option: string, from: number, to: number, above = false): (text: string) => number {
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text);
     if (value >= from && value <= to && !(above && value === from)) return value;
@@ -170,7 +225,7 @@ function number(option: string, from: number, to: number, above = false): (text:
   };
 }
 
-function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;

@@ -4,20 +4,21 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { reserveFolder, writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
 import { type Checkpoint, exists } from '../checkpoint/reader.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
-import { groupsOf } from '../decompose/groups.ts';
 import { type LayerReport, operate } from '../decompose/operate.ts';
+import type { Operation, Settled } from '../decompose/operation.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
 import { type Model, scoreDocuments } from '../measure/score.ts';
 import { scoreTasks, taskRule } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
-import { type ModelInfo, type RunResult, type Sample, schema } from '../report/results.ts';
+import { type ModelInfo, type OperationInfo, type RunResult, type Sample, schema } from '../report/results.ts';
 import { runText } from '../report/text.ts';
 import type { Weights } from '../runtime/sequence.ts';
-import { attentionWeights, Runtime } from '../runtime/session.ts';
+import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
+import { operationInfo, operationOf, touched } from './operations.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
 import { continuation, generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
@@ -29,19 +30,21 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model);
   const tokenizer = await Tokenizer.open(model.checkpoint);
+  const whole = operationOf(options, model.checkpoint.config);
+  const operation = operationInfo(whole, model.checkpoint.config);
   const prompts = promptsOf(options, tokenizer, model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
 
   const info = await identify(model, progress);
-  const operation = operationOf(options, info);
-  const decomposed = await decompose(options, model, progress);
+  const { dtype = info.dtype } = options;
+  const decomposed = await decompose(options, whole, model, progress);
   const { tensors, layers } = decomposed.value;
-  const loaded = await load(options, model, progress);
+  const loaded = await load(options, whole, model, progress);
   const runtime = loaded.value;
 
   // Everything is written into one new folder that appears when the run is complete.
-  const output = await takeOutput(options, info);
+  const output = await takeOutput(options.output, whole, info);
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
     const written = await write(options, model.checkpoint, info, operation, tensors, join(folder, 'model'), progress);
@@ -52,7 +55,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       command,
       versions: versions(),
       model: info,
-      operation,
+      operation: { ...operation, dtype },
       layers,
       parameters: totalParameters(layers),
       ...figures,
@@ -77,27 +80,31 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   if (finished) print(options, finished, () => runText(finished));
 }
 
-function operationOf({ mode, variance, mean, dtype }: RunOptions, info: ModelInfo): RunResult['operation'] {
-  const groups = groupsOf(mode).map(({ name }) => name);
-  return { mode, variance, mean, groups, dtype: dtype ?? info.dtype };
-}
-
-async function decompose(options: RunOptions, { checkpoint, info }: OpenModel, progress: Progress) {
-  const { dtype, threads, pcaEngine: engine } = options;
+async function decompose(
+  { dtype, threads, pcaEngine: engine }: RunOptions,
+  operation: Operation,
+  { checkpoint, info }: OpenModel,
+  progress: Progress,
+) {
   const decomposed = await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-    operate(checkpoint, options, { dtype, threads, engine, onProgress }),
+    operate(checkpoint, operation, { dtype, threads, engine, onProgress }),
   );
   const { fromCache } = decomposed.value;
   if (fromCache > 0) progress.say(`(components of ${fromCache} groups came from the cache)`);
   return decomposed;
 }
 
-function load({ precision, threads }: RunOptions, { checkpoint, info }: OpenModel, progress: Progress) {
+function load(
+  { precision, threads }: RunOptions,
+  operation: Settled,
+  { checkpoint, info }: OpenModel,
+  progress: Progress,
+) {
   return progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
       precision,
       threads,
-      replaceable: attentionWeights(checkpoint),
+      replaceable: touched([operation]),
       sets: 2, // the original and the operated model, side by side
       onProgress,
     }),
@@ -109,7 +116,7 @@ async function write(
   { save, dtype }: RunOptions,
   checkpoint: Checkpoint,
   info: ModelInfo,
-  operation: RunResult['operation'],
+  operation: OperationInfo,
   tensors: ReadonlyMap<string, Float32Array>,
   folder: string,
   progress: Progress,
@@ -247,7 +254,11 @@ async function existing(path: string): Promise<string> {
 }
 
 /** The folder that the results go to, behind symbolic links. A new one is taken, so that no other run takes it too. */
-async function takeOutput({ output, mode, variance, mean }: RunOptions, { ref }: ModelInfo): Promise<string> {
+async function takeOutput(
+  output: string | undefined,
+  { mode, variance, rank, mean }: Operation,
+  { ref }: ModelInfo,
+): Promise<string> {
   if (output !== undefined) {
     if (await exists(output)) return realpath(output);
     if (await reserveFolder(output)) return output;
@@ -255,7 +266,8 @@ async function takeOutput({ output, mode, variance, mean }: RunOptions, { ref }:
   }
   const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
   const slug = name.replace(/[^\w.-]+/g, '-').toLowerCase();
-  const wanted = join('results', [slug, mode, variance, ...(mean === 'drop' ? ['drop'] : [])].join('-'));
+  const kept = rank === undefined ? [variance] : ['rank', rank];
+  const wanted = join('results', [slug, mode, ...kept, ...(mean === 'drop' ? ['drop'] : [])].join('-'));
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? wanted : `${wanted}-${n}`;
     if (!(await exists(candidate)) && (await reserveFolder(candidate))) return candidate;

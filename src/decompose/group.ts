@@ -1,5 +1,4 @@
-// One group of one layer: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread
-// can do it.
+// One group: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread can do it.
 import { roundTo, type WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import { SurgeryError } from '../errors.ts';
@@ -14,14 +13,18 @@ import {
   transpose,
 } from '../linalg/pca.ts';
 import type { Matrix } from '../linalg/products.ts';
+import { gaussian, randomOrthonormal, seededRandom } from '../linalg/random.ts';
 import { cached } from './cache.ts';
+import type { MeanRule } from './operation.ts';
 
-/** A projection's weight as the checkpoint holds it. */
+/** The weight of a part, as the checkpoint holds it. */
 export interface Member {
   readonly projection: Projection;
   /** Name of the tensor. */
   readonly name: string;
-  /** (out_features, in_features) */
+  /** First of its rows that the part has. */
+  readonly row: number;
+  /** (rows of the part, in_features) */
   readonly shape: readonly [rows: number, cols: number];
   readonly values: Float32Array;
   /** The dtype that the rebuilt weight will be written in. */
@@ -34,106 +37,175 @@ export interface FitOptions {
   readonly engine: Engine;
   /** Whether to look for the components on disk, and to keep them there. */
   readonly cache: boolean;
+  /** Whether column means are taken off first. */
+  readonly center: boolean;
+  /** Whether each projection is divided by its Frobenius norm first, if there are several. */
+  readonly balance: boolean;
 }
 
 export type Engine = 'native' | 'ml-pca';
 
-/** What `--mean` says: whether the rebuilt matrix gets its column means back. */
-export type MeanRule = 'keep' | 'drop';
+/** How much of a group is kept: the fewest components that reach a share of the variance, or a number of them. */
+export type Budget = { readonly variance: number } | { readonly rank: number };
 
-/** What an operation did to one group of one layer. */
-export interface GroupReport {
-  readonly name: string;
+/** What is done with the components. */
+export interface Rebuilding {
+  readonly budget: Budget;
+  readonly mean: MeanRule;
+  /** A control that changes what is rebuilt, and the seed of what it draws. */
+  readonly control?: { readonly kind: 'random-subspace' | 'noise'; readonly seed: number };
+}
+
+/** A group's squared singular values after preparation, largest first, and what taking the mean off took off. */
+export interface GroupSpectrum {
+  readonly eigenvalues: Float64Array;
+  /** Squared Frobenius norm of the means: rows × ‖μ‖², as fitted. */
+  readonly meanSquares: number;
+}
+
+export interface RebuiltGroup {
   readonly rank: number;
   /** Components there are: min(rows, columns) of the stacked matrix. */
   readonly of: number;
-  /** Share of the variance that the kept components explain. */
+  /** Share of the variance that lies along the kept directions. */
   readonly explained: number;
-  /** By projection, ‖W − Ŵ‖ / ‖W‖ in Frobenius norm, before rounding to the dtype. */
-  readonly relativeError: Readonly<Record<string, number>>;
-  /** Parameters as dense matrices, and as `rank × (in + Σ out)` if the factors were kept instead. */
-  readonly parameters: { readonly dense: number; readonly factored: number };
-}
-
-export interface OperatedGroup {
-  readonly report: GroupReport;
   /** Whether the components came from the disk. */
   readonly fromCache: boolean;
-  /** Row-major, (out_features, in_features), holding exactly what a file of the dtype will hold. */
-  readonly rebuilt: readonly { readonly name: string; readonly values: Float32Array }[];
+  /** In the order of the members. */
+  readonly parts: readonly RebuiltPart[];
+}
+
+export interface RebuiltPart {
+  /** Name of the tensor, and the first row of it that this is. */
+  readonly name: string;
+  readonly row: number;
+  /** in_features */
+  readonly cols: number;
+  /** Row-major, (rows, in_features), holding exactly what a file of the dtype will hold. */
+  readonly values: Float32Array;
+  /** ‖W − Ŵ‖² in Frobenius norm, before rounding to the dtype, and ‖W‖². */
+  readonly squaredError: number;
+  readonly squaredNorm: number;
+}
+
+/** A group's PCA, of the stacked matrix or, for a single part with more rows than columns, of its transpose. */
+export interface Fitted {
+  readonly pca: Pca;
+  readonly transposed: boolean;
+  readonly fromCache: boolean;
 }
 
 /**
- * Rebuilds the projections of a group, `(W − μ) Vᵣ Vᵣᵀ` and `+ μ` if the mean is kept, from the fewest components that
- * reach `variance`.
+ * Rebuilds the members of a group, `(W − μ) Vᵣ Vᵣᵀ` and `+ μ` if the mean is kept.
  * @throws SurgeryError `numeric`, by tensor name, for NaN, infinity, and values that do not fit the dtype
  */
 export async function operateGroup(
-  name: string,
   members: readonly Member[],
-  variance: number,
-  mean: MeanRule,
+  rebuilding: Rebuilding,
   options: FitOptions,
-): Promise<OperatedGroup> {
-  const fit = await fitGroup(members, (ratio) => rankForVariance(ratio, variance), options);
-  const { pca, transposed } = fit;
-  const ratio = pca.explainedVarianceRatio;
-  const rank = rankForVariance(ratio, variance);
-  const projected = await reconstruct(pca, rank, mean === 'keep');
-  const whole = transposed ? transpose(projected) : projected;
-
-  const relativeError: Record<string, number> = {};
-  const rebuilt: { name: string; values: Float32Array }[] = [];
-  let at = 0;
-  for (const member of members) {
-    const exact = whole.data.subarray(at, at + member.values.length);
-    at += member.values.length;
-    relativeError[member.projection] = relativeDistance(member.values, exact);
-    rebuilt.push({ name: member.name, values: roundTo(member.writeAs, new Float32Array(exact), member.name) });
-  }
-  const outs = members.reduce((sum, { shape: [rows] }) => sum + rows, 0);
-  const ins = members[0]?.shape[1] ?? 0;
-  const parameters = { dense: ins * outs, factored: rank * (ins + outs) };
-  return {
-    report: { name, rank, of: ratio.length, explained: explainedBy(ratio, rank), relativeError, parameters },
-    fromCache: fit.fromCache,
-    rebuilt,
-  };
+): Promise<RebuiltGroup> {
+  const fitted = await fitGroup(members, (ratio) => rankFor(ratio, rebuilding.budget), options);
+  return rebuildGroup(members, fitted, rebuilding);
 }
 
-/**
- * Share of the variance along each component of a group, largest first.
- * @throws SurgeryError `numeric`, by tensor name, for NaN or infinity
- */
-export async function groupSpectrum(members: readonly Member[], options: FitOptions): Promise<Float64Array> {
-  return (await fitGroup(members, () => 0, options)).pca.explainedVarianceRatio;
+/** @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
+export async function groupSpectrum(members: readonly Member[], options: FitOptions): Promise<GroupSpectrum> {
+  return spectrumOf(await fitGroup(members, () => 0, options));
 }
 
-/** A single projection with more rows than columns is fitted on its transpose. */
-async function fitGroup(
+/** Fits a group; `components` says from the spectrum how many directions will be wanted. */
+export async function fitGroup(
   members: readonly Member[],
   components: (explainedVarianceRatio: Float64Array) => number,
-  { engine, cache }: FitOptions,
-): Promise<{ pca: Pca; transposed: boolean; fromCache: boolean }> {
+  { engine, cache, center, balance }: FitOptions,
+): Promise<Fitted> {
   members.forEach(requireFinite);
   const stacked = stack(members);
   const transposed = members.length === 1 && stacked.rows > stacked.cols;
+  const blocks = balance && members.length > 1 ? blocksOf(members) : undefined;
   const use = { hit: false };
   const solve = engine === 'native' ? solveByGram : solveByLibrary;
-  const identity = [engine, ...members.flatMap(({ shape, values }) => [shape.join(), bytesOf(values)])];
+  const preparation = [center ? 'centred' : 'not centred', blocks ? `balanced ${blocks.join()}` : 'as it is'];
+  const identity = [engine, ...preparation, ...members.flatMap(({ shape, values }) => [shape.join(), bytesOf(values)])];
   const solver = cache ? cached(solve, identity, use) : solve;
-  const pca = await fitPca(transposed ? transpose(stacked) : stacked, components, solver);
+  const x = transposed ? transpose(stacked) : stacked;
+  const pca = await fitPca(x, components, solver, { center, ...(blocks ? { balance: blocks } : {}) });
   return { pca, transposed, fromCache: use.hit };
+}
+
+export function spectrumOf({ pca: { eigenvalues, mean, centred, transposed } }: Fitted): GroupSpectrum {
+  const rows = transposed ? centred.cols : centred.rows;
+  return { eigenvalues, meanSquares: rows * mean.reduce((sum, value) => sum + value ** 2, 0) };
+}
+
+/** The second half of {@link operateGroup}. @throws SurgeryError as it does */
+export async function rebuildGroup(
+  members: readonly Member[],
+  { pca, transposed, fromCache }: Fitted,
+  { budget, mean, control }: Rebuilding,
+): Promise<RebuiltGroup> {
+  const ratio = pca.explainedVarianceRatio;
+  const rank = rankFor(ratio, budget);
+  const random = seededRandom(control?.seed ?? 0);
+  const isRandom = control?.kind === 'random-subspace';
+  const along = isRandom ? await withRandomVectors(pca, rank, random) : pca;
+  const projected = await reconstruct(along, rank, mean === 'keep');
+  const whole = (transposed ? transpose(projected) : projected).data;
+
+  const parts: RebuiltPart[] = [];
+  let at = 0;
+  for (const { name, row, shape, values, writeAs } of members) {
+    const exact = whole.subarray(at, at + values.length);
+    at += values.length;
+    if (control?.kind === 'noise') addNoise(exact, values, random);
+    const rounded = roundTo(writeAs, new Float32Array(exact), name);
+    parts.push({ name, row, cols: shape[1], values: rounded, ...squares(values, exact) });
+  }
+  const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
+  return { rank, of: ratio.length, explained, fromCache, parts };
+}
+
+function rankFor(explainedVarianceRatio: Float64Array, budget: Budget): number {
+  if ('rank' in budget) return Math.min(budget.rank, explainedVarianceRatio.length);
+  return rankForVariance(explainedVarianceRatio, budget.variance);
+}
+
+/** Random directions on the smaller side: within the row space of a matrix that lies down, as the components are. */
+async function withRandomVectors(pca: Pca, rank: number, random: () => number): Promise<Pca> {
+  const { rows, cols, data } = await randomOrthonormal(rank, pca.centred.rows, random);
+  return { ...pca, vectors: { rows, cols, data: new Float32Array(data) } };
+}
+
+/** Share of the variance that lies along the first `rank` vectors, whatever they are. */
+async function shareAlong(pca: Pca, rank: number): Promise<number> {
+  const sumOfSquares = (values: Float64Array) => values.reduce((sum, value) => sum + value ** 2, 0);
+  const kept = await reconstruct({ ...pca, transposed: false, mean: new Float64Array(pca.centred.cols) }, rank, false);
+  const total = sumOfSquares(pca.centred.data);
+  return total > 0 ? sumOfSquares(kept.data) / total : 1;
+}
+
+/** The weight itself with normal noise, as large in Frobenius norm as the error that it takes the place of. */
+function addNoise(exact: Float64Array, weight: Float32Array, random: () => number): void {
+  const noise = gaussian(weight.length, random);
+  const { squaredError } = squares(weight, exact);
+  const factor = Math.sqrt(squaredError / noise.reduce((sum, value) => sum + value ** 2, 0));
+  for (let i = 0; i < exact.length; i++) exact[i] = (weight[i] ?? 0) + factor * (noise[i] ?? 0);
+}
+
+/** The block of each row of the stacked matrix: rows of one projection, whatever the layer, are one block. */
+function blocksOf(members: readonly Member[]): number[] {
+  const order = [...new Set(members.map(({ projection }) => projection))];
+  return members.flatMap(({ projection, shape: [rows] }) => new Array<number>(rows).fill(order.indexOf(projection)));
 }
 
 function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-function requireFinite({ name, shape: [, cols], values }: Member): void {
+function requireFinite({ name, row, shape: [, cols], values }: Member): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
-    const where = `[${Math.floor(i / cols)}, ${i % cols}]`;
+    const where = `[${row + Math.floor(i / cols)}, ${i % cols}]`;
     throw new SurgeryError('numeric', `tensor ${name} holds ${values[i]} at ${where}: PCA needs finite weights`);
   }
 }
@@ -150,13 +222,13 @@ function stack(members: readonly Member[]): Matrix<Float64Array> {
   return { rows, cols, data };
 }
 
-function relativeDistance(weight: Float32Array, rebuilt: Float64Array): number {
-  let error = 0;
-  let norm = 0;
+function squares(weight: Float32Array, rebuilt: Float64Array): { squaredError: number; squaredNorm: number } {
+  let squaredError = 0;
+  let squaredNorm = 0;
   for (let i = 0; i < weight.length; i++) {
     const value = weight[i] ?? 0;
-    error += (value - (rebuilt[i] ?? 0)) ** 2;
-    norm += value ** 2;
+    squaredError += (value - (rebuilt[i] ?? 0)) ** 2;
+    squaredNorm += value ** 2;
   }
-  return norm > 0 ? Math.sqrt(error / norm) : 0;
+  return { squaredError, squaredNorm };
 }

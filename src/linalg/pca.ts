@@ -4,11 +4,15 @@ import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** A fitted PCA: the spectrum, and the leading directions on the smaller side of the matrix. */
 export interface Pca {
-  /** Mean of each column of the matrix, (cols). */
+  /** Mean of each column of the matrix, (cols); zeros where it was not centred. */
   readonly mean: Float64Array;
+  /** What each row was divided by, (rows), if the matrix was balanced. */
+  readonly scales?: Float64Array;
+  /** Squared singular values of what was fitted, largest first, (min(rows, cols)). */
+  readonly eigenvalues: Float64Array;
   /** Share of the variance along each component, largest first, (min(rows, cols)). All 0 where rows do not differ. */
   readonly explainedVarianceRatio: Float64Array;
-  /** The matrix without its column means, lying down: (rows, cols), or (cols, rows) if there are more rows than columns. */
+  /** What was fitted, lying down: (rows, cols), or (cols, rows) if there are more rows than columns. */
   readonly centred: Matrix<Float64Array>;
   /** Whether `centred` is the transpose. */
   readonly transposed: boolean;
@@ -28,8 +32,16 @@ export type Solver = (
   count: (explainedVarianceRatio: Float64Array) => number,
 ) => Promise<Components>;
 
+/** What is done to the matrix before it is decomposed. */
+export interface Preparation {
+  /** Whether column means are taken off. Default: yes. */
+  readonly center?: boolean;
+  /** The block that each row belongs to, (rows): after centring, every block is divided by its own Frobenius norm. */
+  readonly balance?: readonly number[];
+}
+
 /**
- * Fits a centred PCA to the rows of `x`, which is overwritten.
+ * Fits a PCA to the rows of `x`, which is overwritten.
  *
  * The eigenvalues of the Gram matrix on the smaller side are the squared singular values of the centred matrix, so the
  * result is that of an SVD; squaring costs digits only in components far below float32's resolution.
@@ -42,14 +54,21 @@ export async function fitPca(
   x: Matrix<Float64Array>,
   components: (explainedVarianceRatio: Float64Array) => number,
   solve: Solver = solveByGram,
+  { center = true, balance }: Preparation = {},
 ): Promise<Pca> {
-  const mean = columnMeans(x);
+  const mean = center ? columnMeans(x) : new Float64Array(x.cols);
   const transposed = x.rows > x.cols;
   const upright = addToRows(x, mean, -1);
+  const scales = balance && blockNorms(upright, balance);
+  if (scales) multiplyRows(upright, scales, -1);
   const centred = transposed ? transpose(upright) : upright;
   const { eigenvalues, vectors } = await solve(centred, components);
-  return { mean, explainedVarianceRatio: explainedRatios(eigenvalues), centred, transposed, vectors };
+  const explainedVarianceRatio = explainedRatios(eigenvalues);
+  return { mean, ...(scales ? { scales } : {}), eigenvalues, explainedVarianceRatio, centred, transposed, vectors };
 }
+
+/** Eigenvectors that the eigensolver makes at once. */
+const slab = 128;
 
 /**
  * The project's own engine: the Gram matrix of the smaller side and its eigenvectors, in float64; the vectors are then
@@ -58,10 +77,16 @@ export async function fitPca(
 export const solveByGram: Solver = async (centred, count) => {
   const side = centred.rows;
   const { data } = await gramOfRows(centred);
-  const { values, vectors } = await symmetricEigen(data, side, { count: (all) => count(explainedRatios(all)) });
+  // In whole slabs: then a vector's last digits do not depend on how many others were asked for with it.
+  let rows = 0;
+  const inSlabs = (all: Float64Array) => {
+    rows = count(explainedRatios(all));
+    return Math.min(Math.ceil(rows / slab) * slab, side);
+  };
+  const { values, vectors } = await symmetricEigen(data, side, { count: inSlabs });
   return {
     eigenvalues: values,
-    vectors: { rows: vectors.length / side, cols: side, data: new Float32Array(vectors) },
+    vectors: { rows, cols: side, data: new Float32Array(vectors.subarray(0, rows * side)) },
   };
 };
 
@@ -105,7 +130,7 @@ export function explainedBy(explainedVarianceRatio: Float64Array, rank: number):
  * @throws RangeError if `rank` is above the number of vectors kept
  */
 export async function reconstruct(
-  { mean, centred, transposed, vectors }: Pca,
+  { mean, scales, centred, transposed, vectors }: Pca,
   rank: number,
   keepMean: boolean,
 ): Promise<Matrix<Float64Array>> {
@@ -115,6 +140,7 @@ export async function reconstruct(
   const { rows, cols, data } = await multiply(leading, scores, { transposeA: true });
   const projected = { rows, cols, data: new Float64Array(data) };
   const upright = transposed ? transpose(projected) : projected;
+  if (scales) multiplyRows(upright, scales, 1);
   return keepMean ? addToRows(upright, mean, 1) : upright;
 }
 
@@ -146,6 +172,25 @@ function addToRows(matrix: Matrix<Float64Array>, row: Float64Array, sign: 1 | -1
     for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] ?? 0) + sign * (row[j] ?? 0);
   }
   return matrix;
+}
+
+/** Frobenius norm of the block that each row belongs to, (rows). A block of zeros counts as 1. */
+function blockNorms({ rows, cols, data }: Matrix<Float64Array>, blocks: readonly number[]): Float64Array {
+  const squares = new Map<number, number>();
+  for (let i = 0; i < rows; i++) {
+    let sum = squares.get(blocks[i] ?? 0) ?? 0;
+    for (let j = 0; j < cols; j++) sum += (data[i * cols + j] ?? 0) ** 2;
+    squares.set(blocks[i] ?? 0, sum);
+  }
+  return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(squares.get(blocks[i] ?? 0) ?? 0) || 1);
+}
+
+/** Multiplies each row by its own factor, or divides it, in place. */
+function multiplyRows({ rows, cols, data }: Matrix<Float64Array>, factors: Float64Array, power: 1 | -1): void {
+  for (let i = 0; i < rows; i++) {
+    const factor = (factors[i] ?? 1) ** power;
+    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] ?? 0) * factor;
+  }
 }
 
 /** Eigenvalues as shares of their sum. Rounding leaves tiny negative ones where the matrix is rank-deficient. */

@@ -1,7 +1,8 @@
 // Prompts → their continuations, token by token, several side by side.
+import { seededRandom } from '../linalg/random.ts';
 import type { Batch, Sequence, Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
-import { type Sampling, sample, seededRandom } from './sampling.ts';
+import { type Sampling, sample } from './sampling.ts';
 
 export interface GenerateOptions {
   readonly sampling: Sampling;

@@ -14,21 +14,6 @@ export interface Sampling {
 
 export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 };
 
-/** Uniform numbers in [0, 1) from a whole-number seed. Chris Doty-Humphrey's sfc32, 53 bits a draw. */
-export function seededRandom(seed: number): () => number {
-  let [a, b, c, counter] = [0x9e3779b9, Math.floor(seed / 2 ** 32) | 0, seed | 0, 1];
-  const next = () => {
-    const t = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + t) | 0;
-    return t >>> 0;
-  };
-  for (let i = 0; i < 15; i++) next();
-  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
-}
-
 /**
  * The next token. The order of the steps is that of transformers: penalty, temperature, top-k, top-p.
  * @param logits (vocab), left as they are

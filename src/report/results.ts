@@ -1,8 +1,8 @@
 // What commands hand over to be shown or written as JSON: plain objects, numbers unrounded. run.json is a RunResult.
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
-import type { MeanRule } from '../decompose/group.ts';
 import type { Mode } from '../decompose/groups.ts';
 import type { LayerReport } from '../decompose/operate.ts';
+import type { Settled } from '../decompose/operation.ts';
 import type { Spectrum } from '../decompose/spectrum.ts';
 import type { Comparison, Score } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
@@ -50,18 +50,15 @@ export interface ScoredText {
   readonly rule: string;
 }
 
+/** An operation, and the names of its groups, without heads. */
+export type OperationInfo = Settled & { readonly groups: readonly string[] };
+
 export interface RunResult {
   readonly schema: typeof schema;
   readonly command: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly model: ModelInfo;
-  readonly operation: {
-    readonly mode: Mode;
-    readonly variance: number;
-    readonly mean: MeanRule;
-    readonly groups: readonly string[];
-    readonly dtype: WeightDtype;
-  };
+  readonly operation: OperationInfo & { readonly dtype: WeightDtype };
   readonly layers: readonly LayerReport[];
   readonly parameters: { readonly dense: number; readonly factored: number };
   readonly sampling: SamplingInfo;

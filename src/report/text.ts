@@ -1,5 +1,6 @@
 // Results → what a person reads in a terminal, at most 80 columns wide.
-import type { LayerReport } from '../decompose/operate.ts';
+import type { GroupReport, LayerReport } from '../decompose/operate.ts';
+import type { Operation } from '../decompose/operation.ts';
 import type { Comparison, Score } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
@@ -17,11 +18,10 @@ export function modelText({ ref, path, architecture, layers, parameters, dtype, 
 
 export function runText(run: RunResult): string {
   const { operation, parameters, seconds } = run;
-  const mean = operation.mean === 'keep' ? 'mean kept' : 'mean dropped';
   return sections([
     [
       modelText(run.model),
-      `Operation  ${operation.mode}, variance ${operation.variance}, ${mean}, weights in ${operation.dtype}, ${run.precision}`,
+      wrap(`Operation  ${operationText(operation, run.model.layers)}, weights in ${operation.dtype}, ${run.precision}`),
     ].join('\n'),
     operation.dtype !== run.model.dtype &&
       operation.dtype !== 'F32' &&
@@ -31,7 +31,7 @@ export function runText(run: RunResult): string {
       ),
     layersText(run.layers),
     wrap(
-      `The attention projections hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
+      `The projections operated on hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
         `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); a dense rewrite by itself ` +
         'saves nothing.',
     ),
@@ -100,20 +100,65 @@ function spectrumChart({ spectra, thresholds }: InspectResult): string {
   return table(['layer', 'group', 'cumulative variance, 0 to 1', 'rank at 0.9, of all'], 'rlll', rows);
 }
 
+/** An operation in a line; what is as by default is left out. */
+export function operationText(operation: Operation, layers: number): string {
+  const { mode, variance, rank, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
+  return [
+    mode,
+    match && `matched to ${match.of} in ${match.rule}`,
+    rank === undefined ? `variance ${variance}` : `rank ${rank}`,
+    mean === 'keep' ? 'mean kept' : 'mean dropped',
+    center === false && 'not centred',
+    balance && 'balanced',
+    targets && targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
+    chosen && chosen.length < layers && `only layers ${ranges(chosen)}`,
+    allocate === 'global' && 'ranks spread over the layers',
+    control && `control ${control}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** 0, 5, 6, 7 → "0, 5-7". */
+function ranges(numbers: readonly number[]): string {
+  const starts = numbers.filter((n) => !numbers.includes(n - 1));
+  const ends = numbers.filter((n) => !numbers.includes(n + 1));
+  return starts.map((from, i) => (ends[i] === from ? `${from}` : `${from}-${ends[i]}`)).join(', ');
+}
+
+/** A row a group; the heads of a projection, which are many, in one row. */
 function layersText(layers: readonly LayerReport[]): string {
   const rows = layers.flatMap(({ layer, groups }) =>
-    groups.map((group, i) => [
+    classes(groups).map(([name, members], i) => [
       i === 0 ? String(layer) : '',
-      group.name,
-      `${group.rank} / ${group.of}`,
-      percent(group.explained),
-      Object.entries(group.relativeError)
-        .map(([projection, error]) => `${projection} ${error.toFixed(4)}`)
+      members.length > 1 ? `${name}, ${members.length} heads` : name,
+      `${span(members.map(({ rank }) => rank))} / ${members[0]?.of ?? 0}`,
+      percent(mean(members.map(({ explained }) => explained))),
+      Object.keys(members[0]?.relativeError ?? {})
+        .map(
+          (projection) =>
+            `${projection} ${rootMeanSquare(members.map((one) => one.relativeError[projection] ?? 0)).toFixed(4)}`,
+        )
         .join('  '),
     ]),
   );
   return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows);
 }
+
+/** Groups by their name without a head, in their order. */
+function classes(groups: readonly GroupReport[]): (readonly [string, readonly GroupReport[]])[] {
+  const withoutHead = ({ name }: GroupReport) => name.replace(/\.\d+$/, '');
+  const names = [...new Set(groups.map(withoutHead))];
+  return names.map((name) => [name, groups.filter((group) => withoutHead(group) === name)]);
+}
+
+function span(values: readonly number[]): string {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return least === most ? String(least) : `${least}-${most}`;
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
 
 function samplesText(samples: readonly Sample[], sampling: SamplingInfo): string {
   const rule =

@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { fromFloat32, toFloat32 } from '../../src/checkpoint/dtypes.ts';
-import { projectionName } from '../../src/checkpoint/names.ts';
+import { type Projection, projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { operateGroup } from '../../src/decompose/group.ts';
-import { groupsOf } from '../../src/decompose/groups.ts';
+import { groupsOf, type Mode, type Part } from '../../src/decompose/groups.ts';
 import { operate } from '../../src/decompose/operate.ts';
 import { spectra, thresholds } from '../../src/decompose/spectrum.ts';
 import { largestDifference } from '../support/goldens.ts';
@@ -18,11 +18,26 @@ let made = 0;
 const open = (name: string) => Checkpoint.open(fixture(name));
 
 test('the modes share what they say', () => {
-  const shape = (mode: Parameters<typeof groupsOf>[0]) =>
-    groupsOf(mode).map(({ projections }) => projections.join('+'));
-  expect(shape('shared-kv')).toEqual(['q', 'k+v']);
-  expect(shape('separate')).toEqual(['q', 'k', 'v']);
-  expect(shape('shared-qkv')).toEqual(['q+k+v']);
+  const config = { heads: 4, kvHeads: 2, headDim: 8 };
+  const shape = (mode: Mode, targets: readonly Projection[] = ['q', 'k', 'v']) =>
+    groupsOf(mode, targets, [0, 3], config).map(({ name, layer, parts }) => {
+      const part = ({ layer: at, projection, rows }: Part) => `${projection}${at}${rows ? `:${rows.join('-')}` : ''}`;
+      return `${name}@${layer ?? 'all'} ${parts.map(part).join('+')}`;
+    });
+  expect(shape('shared-kv')).toEqual(['q@0 q0', 'kv@0 k0+v0', 'q@3 q3', 'kv@3 k3+v3']);
+  expect(shape('separate', ['k', 'v'])).toEqual(['k@0 k0', 'v@0 v0', 'k@3 k3', 'v@3 v3']);
+  expect(shape('shared-qkv', ['q', 'v', 'up'])).toEqual(['qv@0 q0+v0', 'up@0 up0', 'qv@3 q3+v3', 'up@3 up3']);
+  expect(shape('shared-kv', ['k', 'o'])).toEqual(['k@0 k0', 'o@0 o0', 'k@3 k3', 'o@3 o3']);
+  expect(shape('cross-layer-kv')).toEqual(['q@0 q0', 'q@3 q3', 'kv@all k0+v0+k3+v3']);
+  expect(shape('per-head', ['k', 'down'])).toEqual([
+    ...['k.0@0 k0:0-8', 'k.1@0 k0:8-16', 'down@0 down0'],
+    ...['k.0@3 k3:0-8', 'k.1@3 k3:8-16', 'down@3 down3'],
+  ]);
+  expect(shape('per-head-kv').slice(3, 6)).toEqual([
+    'q.3@0 q0:24-32',
+    'kv.0@0 k0:0-8+v0:0-8',
+    'kv.1@0 k0:8-16+v0:8-16',
+  ]);
 });
 
 test('at full variance every projection comes back', async () => {
@@ -76,7 +91,7 @@ test('spectra give the ranks that operations use', async () => {
   for (const variance of [0.9, 0.5] as const) {
     const { layers } = await operate(checkpoint, { mode: 'shared-kv', variance, mean: 'keep' });
     for (const { layer, group, ranks, explainedVarianceRatio } of all) {
-      const report = layers[layer]?.groups.find(({ name }) => name === group);
+      const report = layers[layer ?? -1]?.groups.find(({ name }) => name === group);
       expect(ranks[thresholds.indexOf(variance)]).toBe(report?.rank);
       expect(explainedVarianceRatio).toHaveLength(report?.of ?? 0);
     }
@@ -100,17 +115,20 @@ describe('a model that is decomposed in threads', () => {
         const read = async (tensor: string) => ({
           projection: 'q' as const,
           name: tensor,
+          row: 0,
           shape: checkpoint.tensor(tensor).shape as [number, number],
           values: await checkpoint.readFloat32(tensor),
           writeAs: 'F32' as const,
         });
-        const here = await operateGroup(name, await Promise.all(members.map(read)), 0.6, 'keep', {
-          engine: 'native',
-          cache: false,
-        });
-        expect(here.report.rank).toBe(rank);
-        expect(here.report.relativeError.q).toBeCloseTo(Object.values(relativeError).at(-1) ?? 0, 6);
-        for (const { name: tensor, values } of here.rebuilt) {
+        const here = await operateGroup(
+          await Promise.all(members.map(read)),
+          { budget: { variance: 0.6 }, mean: 'keep' },
+          { engine: 'native', cache: false, center: true, balance: false },
+        );
+        expect(here.rank).toBe(rank);
+        const { squaredError = 0, squaredNorm = 1 } = here.parts.at(-1) ?? {};
+        expect(Math.sqrt(squaredError / squaredNorm)).toBeCloseTo(Object.values(relativeError).at(-1) ?? 0, 6);
+        for (const { name: tensor, values } of here.parts) {
           expect(largestDifference(values, first.tensors.get(tensor) ?? [])).toBeLessThan(1e-5);
         }
       }

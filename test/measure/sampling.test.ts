@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { argmax, greedy, sample, seededRandom } from '../../src/measure/sampling.ts';
+import { seededRandom } from '../../src/linalg/random.ts';
+import { argmax, greedy, sample } from '../../src/measure/sampling.ts';
 
 const all = { temperature: 1, topP: 1, topK: 0, repetitionPenalty: 1 };
 const logs = (probabilities: number[]) => Float32Array.from(probabilities, Math.log);

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConfig } from '../../src/checkpoint/config.ts';
 import { expectedTensors } from '../../src/checkpoint/names.ts';
-import { seededRandom } from '../../src/measure/sampling.ts';
+import { seededRandom } from '../../src/linalg/random.ts';
 import { fixture } from './paths.ts';
 import { copyModel, fileBytes, merge } from './safetensors.ts';
 

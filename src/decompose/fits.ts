@@ -1,0 +1,168 @@
+// The PCAs of a checkpoint's groups, each fitted once however many operations ask for it, over the cores where the
+// matrices are large enough to be worth a thread.
+import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import { projectionName } from '../checkpoint/names.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { WorkerPool } from '../linalg/pool.ts';
+import {
+  type Engine,
+  type FitOptions,
+  type Fitted,
+  fitGroup,
+  type GroupSpectrum,
+  groupSpectrum,
+  type Member,
+  operateGroup,
+  type Rebuilding,
+  type RebuiltGroup,
+  rebuildGroup,
+  spectrumOf,
+} from './group.ts';
+import type { Group } from './groups.ts';
+
+export interface FitsOptions {
+  /** Threads. Default: one a core. */
+  readonly threads?: number | undefined;
+  /** The dtype that rebuilt weights are written in. Default: each tensor's own. */
+  readonly dtype?: WeightDtype | undefined;
+  /** How components are found. Default: the project's own eigensolver. */
+  readonly engine?: Engine | undefined;
+}
+
+/** What is done to a group's matrix before it is decomposed. */
+export type Preparation = Pick<FitOptions, 'center' | 'balance'>;
+
+/** A group and how it is rebuilt. */
+export interface Rebuild {
+  readonly group: Group;
+  readonly rebuilding: Rebuilding;
+}
+
+/** Called with the groups done so far and in all. */
+export type OnProgress = (done: number, total: number) => void;
+
+/** The functions of group.ts that can be a thread's job. */
+const jobs = { operateGroup, groupSpectrum };
+
+/** Starting a thread costs about as much as a Gram matrix of this size does on the spot. */
+const worthAThread = 400;
+
+export class Fits {
+  readonly checkpoint: Checkpoint;
+  readonly #options: FitsOptions;
+  /** Small matrices are decomposed faster than a thread is asked or a file looked up. */
+  readonly #pool: WorkerPool | undefined;
+  readonly #spectra = new Map<string, Promise<GroupSpectrum>>();
+  /** Small groups' PCAs with all their components. */
+  readonly #fitted = new Map<string, Promise<Fitted>>();
+  /** What was rebuilt last: the next operation often shares its q. */
+  #last = new Map<string, RebuiltGroup>();
+
+  constructor(checkpoint: Checkpoint, options: FitsOptions = {}) {
+    this.checkpoint = checkpoint;
+    this.#options = options;
+    this.#pool = checkpoint.config.hiddenSize >= worthAThread ? new WorkerPool(options.threads) : undefined;
+  }
+
+  /** @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
+  async spectra(groups: readonly Group[], how: Preparation, onProgress?: OnProgress): Promise<GroupSpectrum[]> {
+    return this.#each(groups, onProgress, (group) => {
+      const key = keyOf(group, how);
+      const known = this.#spectra.get(key) ?? this.#spectrum(group, how);
+      this.#spectra.set(key, known);
+      return known;
+    });
+  }
+
+  /** @throws SurgeryError `numeric`, by tensor name, for weights that are not finite or do not fit the dtype */
+  async rebuild(wanted: readonly Rebuild[], how: Preparation, onProgress?: OnProgress): Promise<RebuiltGroup[]> {
+    const rebuilt = await this.#each(wanted, onProgress, async ({ group, rebuilding }) => {
+      const known = this.#last.get(rebuildKey(group, how, rebuilding));
+      return known ?? (await this.#rebuild(group, how, rebuilding));
+    });
+    this.#last = new Map(
+      wanted.flatMap(({ group, rebuilding }, i) => {
+        const one = rebuilt[i];
+        if (!one) return [];
+        const byRank = { ...rebuilding, budget: { rank: one.rank } };
+        return [rebuilding, byRank].map((each) => [rebuildKey(group, how, each), one] as const);
+      }),
+    );
+    return rebuilt;
+  }
+
+  /** Weights of a group's parts. */
+  members({ parts }: Group): Promise<Member[]> {
+    return Promise.all(
+      parts.map(async ({ layer, projection, rows }) => {
+        const name = projectionName(layer, projection);
+        const [all = 0, cols = 0] = this.checkpoint.tensor(name).shape;
+        const [from, to] = rows ?? [0, all];
+        const values = await this.checkpoint.readFloat32(name, [from, to]);
+        const writeAs = this.#options.dtype ?? this.checkpoint.weightDtype(name);
+        return { projection, name, row: from, shape: [to - from, cols] as const, values, writeAs };
+      }),
+    );
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#pool?.close();
+  }
+
+  #spectrum(group: Group, how: Preparation): Promise<GroupSpectrum> {
+    if (!this.#pool) return this.#fit(group, how).then(spectrumOf);
+    return this.#inThread<GroupSpectrum>('groupSpectrum', group, (members) => [members, this.#fitOptions(how)]);
+  }
+
+  async #rebuild(group: Group, how: Preparation, rebuilding: Rebuilding): Promise<RebuiltGroup> {
+    if (!this.#pool) return rebuildGroup(await this.members(group), await this.#fit(group, how), rebuilding);
+    const parameters = (members: Member[]) => [members, rebuilding, this.#fitOptions(how)];
+    return this.#inThread<RebuiltGroup>('operateGroup', group, parameters);
+  }
+
+  #fit(group: Group, how: Preparation): Promise<Fitted> {
+    const key = keyOf(group, how);
+    const make = async () => fitGroup(await this.members(group), (ratio) => ratio.length, this.#fitOptions(how));
+    const known = this.#fitted.get(key) ?? make();
+    this.#fitted.set(key, known);
+    return known;
+  }
+
+  #fitOptions(how: Preparation): FitOptions {
+    return { engine: this.#options.engine ?? 'native', cache: this.#pool !== undefined, ...how };
+  }
+
+  /** Weights are read when a thread is free for them, so that few are in memory at once. */
+  #inThread<T>(name: keyof typeof jobs, group: Group, parameters: (members: Member[]) => unknown[]): Promise<T> {
+    if (!this.#pool) throw new TypeError('there are no threads');
+    const make = async () => parameters(await this.members(group));
+    return this.#pool.run<T>(new URL('./group.ts', import.meta.url), name, make);
+  }
+
+  /** All at once where there are threads for them, else one after the other. */
+  async #each<A, B>(
+    items: readonly A[],
+    onProgress: OnProgress | undefined,
+    call: (item: A) => Promise<B>,
+  ): Promise<B[]> {
+    let done = 0;
+    const counted = async (item: A) => {
+      const result = await call(item);
+      onProgress?.(++done, items.length);
+      return result;
+    };
+    if (this.#pool) return Promise.all(items.map(counted));
+    const results: B[] = [];
+    for (const item of items) results.push(await counted(item));
+    return results;
+  }
+}
+
+function keyOf({ parts }: Group, { center, balance }: Preparation): string {
+  return JSON.stringify([center, balance, parts.map(({ layer, projection, rows }) => [layer, projection, rows])]);
+}
+
+function rebuildKey(group: Group, how: Preparation, rebuilding: Rebuilding): string {
+  return `${keyOf(group, how)} ${JSON.stringify(rebuilding)}`;
+}

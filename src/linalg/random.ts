@@ -1,0 +1,49 @@
+// Seeded random numbers, and random directions made of them.
+import { symmetricEigen } from './eigen.ts';
+import { gramOfRows, type Matrix, multiply } from './products.ts';
+
+/** Uniform numbers in [0, 1) from a whole-number seed. Chris Doty-Humphrey's sfc32, 53 bits a draw. */
+export function seededRandom(seed: number): () => number {
+  let [a, b, c, counter] = [0x9e3779b9, Math.floor(seed / 2 ** 32) | 0, seed | 0, 1];
+  const next = () => {
+    const t = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    return t >>> 0;
+  };
+  for (let i = 0; i < 15; i++) next();
+  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
+}
+
+/** `count` independent standard normal numbers (Box and Muller). */
+export function gaussian(count: number, random: () => number): Float64Array {
+  const out = new Float64Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random()));
+    const angle = 2 * Math.PI * random();
+    out[i] = radius * Math.cos(angle);
+    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
+  }
+  return out;
+}
+
+/**
+ * `rows` orthonormal rows of length `cols`, spanning a subspace that is uniformly random: X of normal numbers, made
+ * orthonormal as (X Xᵀ)^(−½) X.
+ * @throws RangeError for more rows than columns
+ */
+export async function randomOrthonormal(
+  rows: number,
+  cols: number,
+  random: () => number,
+): Promise<Matrix<Float64Array>> {
+  if (rows > cols) throw new RangeError(`${rows} directions in a space of ${cols} cannot be orthonormal`);
+  const x = { rows, cols, data: gaussian(rows * cols, random) };
+  if (rows === 0) return x;
+  const { values, vectors } = await symmetricEigen((await gramOfRows(x)).data, rows);
+  const scaled = vectors.map((value, i) => value / Math.sqrt(values[Math.floor(i / rows)] ?? 1));
+  const square = (data: Float64Array) => ({ rows, cols: rows, data });
+  return multiply(await multiply(square(vectors), square(scaled), { transposeA: true }), x);
+}
