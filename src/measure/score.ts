@@ -2,12 +2,23 @@
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { argmax, requireFinite } from './sampling.ts';
+import { bootstrap, summarise } from './statistics.ts';
 
 /** A session and the variant's weights in it. */
 export interface Model {
   readonly runtime: Runtime;
   readonly weights?: Weights;
 }
+
+/** What a model says about documents: a live one, or one whose logits were kept. */
+export interface Predictions {
+  readonly vocab: number;
+  /** Logits after each of the tokens that are read of a document, in chunks of (tokens, vocab). */
+  chunks(document: number, read: readonly number[]): AsyncIterator<Float32Array>;
+}
+
+/** A 95 % interval; none where a single document leaves nothing to judge by. */
+export type Interval = readonly [low: number, high: number] | null;
 
 /** Mean over scored tokens. */
 export interface Score {
@@ -17,10 +28,23 @@ export interface Score {
 }
 
 export interface Comparison extends Score {
-  /** Mean KL(original ‖ variant), nats per token. */
+  /** Mean KL(original ‖ variant), nats per token. Rounding may leave it a little below 0, and it stays so. */
   readonly kl: number;
   /** How often both put the same token first, 0 to 1. */
   readonly sameTop: number;
+  /** The variant's nll less the original's. */
+  readonly deltaNll: number;
+  readonly intervals: { readonly deltaNll: Interval; readonly kl: Interval };
+  /** Over tokens. */
+  readonly klQuantiles: Readonly<Record<'median' | 'p99' | 'p999' | 'max', number>>;
+  /** The variant's less the original's probability of the token that came next. */
+  readonly deltaP: { readonly mean: number; readonly rms: number };
+}
+
+/** Sums over the tokens of each document, in their order: what differences of two variants are made of. */
+export interface ByDocument {
+  readonly tokens: readonly number[];
+  readonly nll: readonly number[];
 }
 
 export interface Scores {
@@ -28,8 +52,11 @@ export interface Scores {
   /** Tokens scored. */
   readonly tokens: number;
   readonly original: Score;
+  readonly originalByDocument: ByDocument;
   /** One for each variant, in their order. */
   readonly variants: readonly Comparison[];
+  /** KL is in nats, like nll. */
+  readonly variantsByDocument: readonly (ByDocument & { readonly kl: readonly number[] })[];
 }
 
 /** The rule by which every figure here is made, to be printed beside it. */
@@ -37,50 +64,75 @@ export function scoringRule(hasBos: boolean): string {
   return `each document alone, ${hasBos ? 'BOS first' : 'without a BOS, which the model has not'}, every position but the first scored, token-weighted mean, nats`;
 }
 
+/** How intervals are made, to be printed beside them. */
+export const intervalRule = '95 % bootstrap-t over documents, 2,000 resamples, seed 0';
+
 /**
  * Scores a model on documents, and any number of variants against it: the original is computed once for all of them.
  * Sums and log-softmax are in float64.
  * @param documents token ids, BOS first, each cut to the length wanted
- * @param onProgress called with the original's tokens done and in all
+ * @param onProgress called with the tokens done and in all
  */
 export async function scoreDocuments(
   documents: readonly (readonly number[])[],
-  original: Model,
+  original: Model | Predictions,
   variants: readonly Model[] = [],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Scores> {
-  const vocab = original.runtime.checkpoint.config.vocabSize;
-  const total = documents.reduce((sum, ids) => sum + Math.max(ids.length - 1, 0), 0);
-  const sums = { tokens: 0, nll: 0, variants: variants.map(() => ({ nll: 0, kl: 0, same: 0 })) };
-  for (const ids of documents) {
+  const base = 'runtime' in original ? predictionsOf(original) : original;
+  const total = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+  const ours = new Tally(total);
+  const theirs = variants.map(() => new Tally(total));
+  for (const [document, ids] of documents.entries()) {
     const read = ids.slice(0, -1); // the last token is predicted, never read
-    const chunksOf = ({ runtime, weights }: Model) => runtime.sequence(read.length, weights).readAll(read);
-    const others = variants.map(chunksOf);
+    const chunks = base.chunks(document, read);
+    const others = variants.map((variant) => predictionsOf(variant).chunks(document, read));
+    for (const tally of [ours, ...theirs]) tally.startDocument();
     let at = 1;
-    for await (const logits of chunksOf(original)) {
-      const rows = rowsOf(logits, vocab, ids.slice(at));
-      for (const { row, target, logSum } of rows) sums.nll += logSum - (row[target] ?? 0);
-      for (const [i, sum] of sums.variants.entries()) {
+    for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
+      const rows = rowsOf(chunk.value, base.vocab, ids.slice(at));
+      for (const row of rows) ours.add(row);
+      for (const [i, tally] of theirs.entries()) {
         const { value } = (await others[i]?.next()) ?? {};
-        if (value) addComparison(sum, rows, rowsOf(value, vocab, ids.slice(at)));
+        if (value) compare(tally, rows, rowsOf(value, base.vocab, ids.slice(at)));
       }
       at += rows.length;
-      sums.tokens += rows.length;
-      onProgress?.(sums.tokens, total);
+      onProgress?.(ours.done, total);
     }
   }
-  const { tokens } = sums;
   return {
     documents: documents.length,
-    tokens,
-    original: scoreOf(sums.nll / tokens),
-    variants: sums.variants.map(({ nll, kl, same }) => ({
-      ...scoreOf(nll / tokens),
-      kl: kl / tokens,
-      sameTop: same / tokens,
-    })),
+    tokens: ours.done,
+    original: scoreOf(ours),
+    originalByDocument: { tokens: ours.tokens, nll: ours.nll },
+    variants: theirs.map((tally) => comparisonOf(ours, tally)),
+    variantsByDocument: theirs.map(({ tokens, nll, kl }) => ({ tokens, nll, kl })),
   };
 }
+
+/** Tokens of a document that are scored: all but the first. */
+export function scoredTokens(ids: readonly number[]): number {
+  return Math.max(ids.length - 1, 0);
+}
+
+export function predictionsOf({ runtime, weights }: Model): Predictions {
+  return {
+    vocab: runtime.checkpoint.config.vocabSize,
+    chunks: (_, read) => runtime.sequence(read.length, weights).readAll(read),
+  };
+}
+
+/**
+ * The token-weighted mean over documents of what a quantity sums to in each, and its interval by {@link intervalRule}.
+ * With differences of two variants' sums it is the interval of a paired comparison.
+ */
+export function meanOver(tokens: readonly number[], sums: readonly number[]): { mean: number; interval: Interval } {
+  const { mean, low, high } = resampled(sums.map((sum, i) => ({ sum, count: tokens[i] ?? 0 })));
+  return { mean, interval: low === undefined || high === undefined ? null : [low, high] };
+}
+
+/** All intervals over the same documents come from the same resamples. */
+const resampled = bootstrap(0);
 
 /** Natural logarithm of Σ exp(logits), float64. */
 export function logSumExp(logits: Float32Array): number {
@@ -114,20 +166,74 @@ function rowsOf(logits: Float32Array, vocab: number, targets: readonly number[])
   });
 }
 
-function addComparison(
-  sum: { nll: number; kl: number; same: number },
-  original: readonly Row[],
-  variant: readonly Row[],
-): void {
-  for (const [i, { row, target, logSum }] of variant.entries()) {
-    const base = original[i];
-    if (!base) throw new RangeError('a variant read another number of tokens than the original');
-    sum.nll += logSum - (row[target] ?? 0);
-    sum.kl += klDivergence(base.row, base.logSum, row, logSum);
-    sum.same += argmax(base.row) === argmax(row) ? 1 : 0;
+/** Sums over the tokens of each document, and what is needed of each token. */
+class Tally {
+  readonly tokens: number[] = [];
+  readonly nll: number[] = [];
+  readonly kl: number[] = [];
+  /** Of each token: its KL, and how much likelier the variant finds the right token. */
+  readonly tokenKl: Float64Array;
+  readonly deltaP: Float64Array;
+  same = 0;
+  done = 0;
+
+  constructor(total: number) {
+    this.tokenKl = new Float64Array(total);
+    this.deltaP = new Float64Array(total);
+  }
+
+  startDocument(): void {
+    for (const sums of [this.tokens, this.nll, this.kl]) sums.push(0);
+  }
+
+  add({ row, target, logSum }: Row): void {
+    const document = this.tokens.length - 1;
+    this.tokens[document] = (this.tokens[document] ?? 0) + 1;
+    this.nll[document] = (this.nll[document] ?? 0) + logSum - (row[target] ?? 0);
+    this.done++;
+  }
+
+  addComparison(kl: number, deltaP: number, same: boolean): void {
+    const document = this.kl.length - 1;
+    this.kl[document] = (this.kl[document] ?? 0) + kl;
+    this.tokenKl[this.done] = kl;
+    this.deltaP[this.done] = deltaP;
+    this.same += same ? 1 : 0;
   }
 }
 
-function scoreOf(nll: number): Score {
-  return { nll, perplexity: Math.exp(nll) };
+function compare(tally: Tally, original: readonly Row[], variant: readonly Row[]): void {
+  for (const [i, row] of variant.entries()) {
+    const base = original[i];
+    if (!base) throw new RangeError('a variant read another number of tokens than the original');
+    const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] ?? 0) - logSum);
+    const kl = klDivergence(base.row, base.logSum, row.row, row.logSum);
+    tally.addComparison(kl, probability(row) - probability(base), argmax(base.row) === argmax(row.row));
+    tally.add(row);
+  }
+}
+
+function scoreOf({ nll, done }: Tally): Score {
+  const mean = nll.reduce((sum, value) => sum + value, 0) / done;
+  return { nll: mean, perplexity: Math.exp(mean) };
+}
+
+function comparisonOf(original: Tally, variant: Tally): Comparison {
+  const { tokens, nll, kl, same, done } = variant;
+  const delta = meanOver(
+    tokens,
+    nll.map((value, i) => value - (original.nll[i] ?? 0)),
+  );
+  const divergence = meanOver(tokens, kl);
+  const { kl: spread, deltaP } = summarise(variant.tokenKl, variant.deltaP);
+  const { median, p99, p999, max } = spread;
+  return {
+    ...scoreOf(variant),
+    kl: divergence.mean,
+    sameTop: same / done,
+    deltaNll: delta.mean,
+    intervals: { deltaNll: delta.interval, kl: divergence.interval },
+    klQuantiles: { median, p99, p999, max },
+    deltaP,
+  };
 }

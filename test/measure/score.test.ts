@@ -41,7 +41,13 @@ describe('documents', () => {
   test('the original against itself is exactly nothing', async () => {
     const { runtime } = await open();
     const { original, variants } = await scoreDocuments(documents, { runtime }, [{ runtime }]);
-    expect(variants).toEqual([{ ...original, kl: 0, sameTop: 1 }]);
+    expect(variants).toEqual([
+      {
+        ...original,
+        ...{ kl: 0, sameTop: 1, deltaNll: 0, intervals: { deltaNll: [0, 0], kl: [0, 0] } },
+        ...{ klQuantiles: { median: 0, p99: 0, p999: 0, max: 0 }, deltaP: { mean: 0, rms: 0 } },
+      },
+    ]);
   });
 
   test('variants scored together are scored as alone, and progress reaches the end', async () => {

@@ -1,0 +1,90 @@
+// The original's logits on disk, so that any number of variants can be held against them without computing them again.
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { append } from '../checkpoint/files.ts';
+import { SurgeryError, systemMessage } from '../errors.ts';
+import { type Model, type Predictions, predictionsOf, scoredTokens } from './score.ts';
+
+/** Where a document's logits lie, in numbers: the first, and how many each chunk has. */
+interface Place {
+  readonly from: number;
+  readonly lengths: readonly number[];
+}
+
+/** Logits of every scored position of documents, float32, in a file that {@link close} removes. */
+export class Recording implements Predictions {
+  readonly vocab: number;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  /** By document. */
+  readonly #places: readonly Place[];
+
+  private constructor(vocab: number, path: string, handle: FileHandle, places: readonly Place[]) {
+    this.vocab = vocab;
+    this.#path = path;
+    this.#handle = handle;
+    this.#places = places;
+  }
+
+  /**
+   * Computes a model's logits on documents and keeps them in a new file.
+   * @throws SurgeryError `output` naming the file if the system refuses, as where the disk is full
+   */
+  static async make(
+    path: string,
+    documents: readonly (readonly number[])[],
+    model: Model,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<Recording> {
+    const { vocab, chunks } = predictionsOf(model);
+    const total = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+    const places: { from: number; lengths: number[] }[] = [];
+    let at = 0;
+    const handle = await refusing(path, () => open(path, 'wx+'));
+    try {
+      for (const [document, ids] of documents.entries()) {
+        const place = { from: at, lengths: [] as number[] };
+        places.push(place);
+        const rows = chunks(document, ids.slice(0, -1));
+        for (let chunk = await rows.next(); !chunk.done; chunk = await rows.next()) {
+          const { value } = chunk;
+          await refusing(path, () => append(handle, new Uint8Array(value.buffer, value.byteOffset, value.byteLength)));
+          place.lengths.push(value.length);
+          at += value.length;
+          onProgress?.(at / vocab, total);
+        }
+      }
+    } catch (error) {
+      await handle.close();
+      await rm(path, { force: true });
+      throw error;
+    }
+    return new Recording(vocab, path, handle, places);
+  }
+
+  async *chunks(document: number): AsyncGenerator<Float32Array> {
+    const { from, lengths } = this.#places[document] ?? { from: 0, lengths: [] };
+    let at = from;
+    for (const length of lengths) {
+      const values = new Float32Array(length);
+      const { bytesRead } = await this.#handle.read(new Uint8Array(values.buffer), 0, values.byteLength, at * 4);
+      if (bytesRead !== values.byteLength)
+        throw new SurgeryError('output', `${this.#path} ended while it was read: did something change it?`);
+      yield values;
+      at += length;
+    }
+  }
+
+  /** Removes the file. */
+  async close(): Promise<void> {
+    await this.#handle.close();
+    await rm(this.#path, { force: true });
+  }
+}
+
+async function refusing<T>(path: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+  }
+}
