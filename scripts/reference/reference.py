@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A slow, plain reference for Llama surgery, in numpy float64, independent of the TypeScript in src/.
 
-It loads a Hugging Face Llama folder, runs the forward pass, fits PCA by SVD, rebuilds the
-attention weights, and scores text and multiple-choice tasks. `goldens.py` writes what it computes.
+It loads a Hugging Face Llama folder, runs the forward pass, fits PCA by SVD, rebuilds attention and MLP weights,
+and scores text and multiple-choice tasks. `goldens.py` and `operations.py` write what it computes.
 
 Shapes follow the checkpoint: a projection W is (out_features, in_features) and acts as x @ W.T.
 """
@@ -137,61 +137,202 @@ def log_softmax(x):
 
 # --- PCA -------------------------------------------------------------------------------------
 
-def pca(x):
-    """Centred PCA of the rows of x. Returns mean (features,), components (k, features), ratio (k,)."""
-    mean = x.mean(0)
-    _, s, vt = np.linalg.svd(x - mean, full_matrices=False)
-    return mean, vt, s ** 2 / (s ** 2).sum()
+PROJECTIONS = {**{c: "self_attn.%s_proj" % c for c in "qkvo"}, **{c: "mlp.%s_proj" % c for c in ("gate", "up", "down")}}
+# What each mode stacks, of those that are targets. The rest stands alone; in the per-head modes q, k and v head by head.
+MODES = {"separate": "", "shared-kv": "kv", "shared-qkv": "qkv", "cross-layer-kv": "kv", "per-head": "", "per-head-kv": "kv"}
+DEFAULTS = {"targets": ["q", "k", "v"], "layers": None, "variance": None, "rank": None, "mean": "keep", "center": "on",
+            "balance": False, "allocate": "uniform", "match": None, "control": None}
+
+
+def complete(model, operation):
+    """The operation with every key, its layers listed. One of variance and rank is set, the other None."""
+    o = {**DEFAULTS, **operation}
+    o["layers"] = list(range(model.layers)) if o["layers"] is None else o["layers"]
+    assert (o["variance"] is None) != (o["rank"] is None), "one of variance and rank"
+    assert o["allocate"] == "uniform" or o["variance"] is not None, "allocate wants a variance"
+    assert sum([o["allocate"] != "uniform", o["match"] is not None, o["control"] is not None]) <= 1, "one of allocate, match and control"
+    return o
+
+
+def groups(model, o):
+    """[{group, layer, parts}]: which rows share one PCA. A part is (layer, projection, head); head None means all rows,
+    layer None a group over layers, which stands last."""
+    heads = {"q": model.heads, "k": model.kv_heads, "v": model.kv_heads} if o["mode"].startswith("per-head") else {}
+    stacked = [c for c in "qkv" if c in MODES[o["mode"]] and c in o["targets"]]
+    out, across = [], []
+    for i in o["layers"]:
+        for c in PROJECTIONS:
+            members = stacked if c in stacked else [c]
+            if c not in o["targets"] or c != members[0]:
+                continue
+            if o["mode"] == "cross-layer-kv" and c in stacked:
+                across += [(i, m, None) for m in members]
+                continue
+            for h in range(heads[c]) if c in heads else [None]:
+                name = "".join(members) + ("" if h is None else ".%d" % h)
+                out.append({"group": name, "layer": i, "parts": [(i, m, h) for m in members]})
+    return out + ([{"group": "".join(stacked), "layer": None, "parts": across}] if across else [])
+
+
+def weight(model, part):
+    """The rows of a part, a view into the model's weights."""
+    i, c, h = part
+    w = model.w["model.layers.%d.%s.weight" % (i, PROJECTIONS[c])]
+    return w if h is None else w[h * model.hd:(h + 1) * model.hd]
+
+
+def fit(model, parts, center=True, balance=False):
+    """PCA of the stacked parts. Squared singular values, their shares, mean and components; flip: it is that of the transpose."""
+    blocks = [weight(model, p) for p in parts]
+    x = np.vstack(blocks)
+    flip = len(parts) == 1 and x.shape[0] > x.shape[1]
+    x = x.T if flip else x
+    mean = x.mean(0) if center else np.zeros(x.shape[1])
+    b = x - mean
+    if balance and len(parts) > 1:
+        of = np.concatenate([[c] * len(w) for (_, c, _), w in zip(parts, blocks)])
+        for c in set(of):
+            b[of == c] /= np.linalg.norm(b[of == c]) or 1
+    _, s, vt = np.linalg.svd(b, full_matrices=False)
+    return {"values": s ** 2, "ratio": s ** 2 / ((s ** 2).sum() or 1), "mean": mean, "components": vt, "flip": flip, "rows": len(x)}
 
 
 def rank_for(ratio, variance):
-    """Smallest rank whose cumulative explained variance reaches the threshold; all of them if none does."""
-    c = np.cumsum(ratio)
-    hit = np.nonzero(c >= variance)[0]
-    return int(hit[0]) + 1 if len(hit) else len(ratio)
+    """Smallest rank whose cumulative explained variance reaches the threshold; all if none does, 0 where nothing varies."""
+    hit = np.nonzero(np.cumsum(ratio) >= variance)[0]
+    return int(hit[0]) + 1 if len(hit) else len(ratio) if ratio.any() else 0
 
 
-def project(x, mean, components, keep_mean):
-    y = (x - mean) @ components.T @ components
-    return y + mean if keep_mean else y
+def rebuild(model, g, keep_mean):
+    """[(part, its rows, those rows from g's leading components)]"""
+    v, out = g["components"][:g["rank"]], []
+    for p in g["parts"]:
+        w = weight(model, p)
+        y = ((w.T if g["flip"] else w) - g["mean"]) @ v.T @ v + (g["mean"] if keep_mean else 0)
+        out.append((p, w, y.T if g["flip"] else y))
+    return out
 
 
-MODES = {"separate": ["q", "k", "v"], "shared-kv": ["q", "kv"], "shared-qkv": ["qkv"], "cross-layer-kv": ["q", "kv"]}
+def kind(g):
+    """A group's name without its head number."""
+    return g["group"].split(".")[0]
 
 
-def operate(model, variance, mode, keep_mean=True, dtype=None):
-    """Rebuild q/k/v of every layer. Returns a report per layer: {group: {rank, of, explained, X_relative_error}}.
+def largest(lists):
+    """(list, place) of all numbers of all lists, largest first; on ties the earlier list, then the earlier place."""
+    return [(i, j) for _, i, j in sorted((-x, i, j) for i, xs in enumerate(lists) for j, x in enumerate(xs))]
 
-    separate: one PCA for each of q, k, v. shared-kv: one for q, one for k stacked on v. shared-qkv: one for all three.
-    cross-layer-kv: q as before, and one PCA for the k and v of all layers stacked (k0, v0, k1, v1, ...).
+
+def plan(model, operation):
+    """The groups of an operation, each with its fit and rank. Changes nothing."""
+    o = complete(model, operation)
+    if o["match"]:
+        return matched(model, o)
+    out = [{**g, **fit(model, g["parts"], o["center"] == "on", o["balance"])} for g in groups(model, o)]
+    for g in out:
+        g["rank"] = rank_for(g["ratio"], o["variance"]) if o["rank"] is None else min(o["rank"], len(g["ratio"]))
+    if o["allocate"] == "global":
+        for name in {kind(g) for g in out}:
+            same = [g for g in out if kind(g) == name]
+            taken = [i for i, _ in largest([g["ratio"] for g in same])[:sum(g["rank"] for g in same)]]
+            for i, g in enumerate(same):
+                g["rank"] = taken.count(i)
+    if o["control"] == "full-rank":
+        for g in out:
+            g["rank"] = len(g["ratio"])
+    if o["control"] == "other-layer":  # v from the next chosen layer, at the rank found for the layer's own
+        after = dict(zip(o["layers"], o["layers"][1:] + o["layers"][:1]))
+        mixed = [g for g in out if g["layer"] is not None and {"k", "v"} <= {c for _, c, _ in g["parts"]}]
+        assert mixed, "no group of one layer holds its k and v"
+        for g in mixed:
+            g["parts"] = [(after[i] if c == "v" else i, c, h) for i, c, h in g["parts"]]
+            g.update(fit(model, g["parts"], o["center"] == "on", o["balance"]))
+    return out
+
+
+def matched(model, o):
+    """The partner of the cell whose mode is o["match"]["mode"]: its shared groups taken apart, the parts' components taken
+    in order of the variance they hold until the rule says stop. Balance concerns the shared cell alone."""
+    shared, rule = plan(model, {**o, "mode": o["match"]["mode"], "match": None}), o["match"]["rule"]
+    assert o["mode"] == ("per-head" if o["match"]["mode"] == "per-head-kv" else "separate")
+    out, keep = [], o["mean"] == "keep"
+    for g in shared:
+        if len(g["parts"]) == 1:
+            out.append(g)
+            continue
+        alone = [{"group": c if h is None else "%s.%d" % (c, h), "layer": i, "parts": [(i, c, h)], "rank": 0,
+                  **fit(model, [(i, c, h)], o["center"] == "on")} for i, c, h in g["parts"]]
+        order = largest([a["values"] for a in alone])
+        rows = [len(weight(model, p)) for p in g["parts"]]
+        columns = weight(model, g["parts"][0]).shape[1]
+        if rule == "width":
+            n = min(g["rank"], len(order))
+        elif rule == "parameters":
+            spent = np.cumsum([columns + rows[i] for i, _ in order])
+            n = int((spent <= g["rank"] * (columns + sum(rows))).sum())
+        else:
+            left = missing(alone, order, keep)
+            enough = np.nonzero(left <= squared_error(model, g, keep) * (1 + 1e-9))[0]
+            n = int(enough[0]) if len(enough) else len(order)
+        for i, _ in order[:n]:
+            alone[i]["rank"] += 1
+        out += alone
+    return out
+
+
+def squared_error(model, g, keep_mean):
+    return sum(((w - y) ** 2).sum() for _, w, y in rebuild(model, g, keep_mean))
+
+
+def missing(alone, order, keep_mean):
+    """Squared error of groups of one part with none, one, two ... of the components in `order` taken."""
+    values = np.array([alone[i]["values"][j] for i, j in order] + [0])
+    mean = 0 if keep_mean else sum(a["rows"] * (a["mean"] ** 2).sum() for a in alone)
+    return np.cumsum(values[::-1])[::-1] + mean
+
+
+def surgery(model, operation, dtype=None):
+    """Rebuild the weights that an operation names. Returns [{group, layer, rank, of, explained, relative_error: {part: error}}].
+
+    operation: mode, variance or rank, and what differs from DEFAULTS. match: {rule: width | parameters | error, mode: that of
+    the shared cell}, with mode that of the partner. Every fit sees the original weights.
     A single matrix with more rows than columns is fitted on its transpose, as the original experiment does.
-    keep_mean=False reproduces that experiment, which centres the rows and never adds the mean back.
+    mean drop reproduces that experiment, which centres the rows and never adds the mean back.
     dtype (BF16, F16, F32) rounds the rebuilt weights to what a checkpoint of that dtype holds; the relative
     errors are those before rounding. Ranks and scores then describe the file as written.
     """
-    name = lambda i, c: "model.layers.%d.self_attn.%s_proj.weight" % (i, c)
-    report = [{"layer": i} for i in range(model.layers)]
-
-    def rebuild(label, members):  # members: [(layer, projection)]
-        x = np.vstack([model.w[name(*m)] for m in members])
-        flip = len(members) == 1 and x.shape[0] > x.shape[1]
-        mean, comp, ratio = pca(x.T if flip else x)
-        r = rank_for(ratio, variance)
-        for i, c in members:
-            w = model.w[name(i, c)]
-            y = project(w.T if flip else w, mean, comp[:r], keep_mean)
-            y = y.T if flip else y
-            row = report[i].setdefault(label, {"rank": r, "of": len(ratio), "explained": float(np.cumsum(ratio)[r - 1])})
-            row[c + "_relative_error"] = float(np.linalg.norm(w - y) / np.linalg.norm(w))
-            model.w[name(i, c)] = y if dtype is None else round_to(y, dtype)
-
-    for label in MODES[mode]:
-        if mode == "cross-layer-kv" and label == "kv":
-            rebuild(label, [(i, c) for i in range(model.layers) for c in label])
-        else:
-            for i in range(model.layers):
-                rebuild(label, [(i, c) for c in label])
+    o = complete(model, operation)
+    keep_mean = o["mean"] == "keep" or o["control"] == "full-rank"
+    planned = plan(model, o)
+    report, written = [], []
+    for g in planned:
+        parts = rebuild(model, g, keep_mean)
+        written += parts
+        report.append({"group": g["group"], "layer": g["layer"], "rank": g["rank"], "of": len(g["ratio"]),
+                       "explained": float(g["ratio"][:g["rank"]].sum()),
+                       "relative_error": {".".join(str(x) for x in p if x is not None): float(np.linalg.norm(w - y) / np.linalg.norm(w))
+                                          for p, w, y in parts}})
+    for _, w, y in written:
+        w[:] = y if dtype is None else round_to(y, dtype)
     return report
+
+
+def operate(model, variance, mode, keep_mean=True, dtype=None):
+    """surgery on q, k and v of every layer, with a report per layer: {group: {rank, of, explained, X_relative_error}}."""
+    report = [{"layer": i} for i in range(model.layers)]
+    for g in surgery(model, {"mode": mode, "variance": variance, "mean": "keep" if keep_mean else "drop"}, dtype):
+        for part, error in g["relative_error"].items():
+            i, c = part.split(".")[:2]
+            row = report[int(i)].setdefault(g["group"], {n: g[n] for n in ("rank", "of", "explained")})
+            row[c + "_relative_error"] = error
+    return report
+
+
+def principal_angles(model, layer, rank_k, rank_v):
+    """Cosines, largest first, between the spaces of the leading right singular vectors of the centred k and of the centred v."""
+    k, v = (weight(model, (layer, c, None)) for c in "kv")
+    k, v = (np.linalg.svd(w - w.mean(0), full_matrices=False)[2][:r] for w, r in ((k, rank_k), (v, rank_v)))
+    return np.linalg.svd(k @ v.T, compute_uv=False).tolist()
 
 
 # --- scores ----------------------------------------------------------------------------------
@@ -216,6 +357,22 @@ def score(model, documents, base=None):
     if base is not None:
         out.update(kl=float(kl / tokens), same_top=float(same / tokens))
     return out
+
+
+def statistics(model, documents, base):
+    """Sums for each document, and over all scored tokens the spread of KL(base || model) and of the change in the right token's probability."""
+    rows, kls, changes = [], [], []
+    for ids in documents:
+        bp, lp = (log_softmax(m.logits(ids[:-1])) for m in (base, model))
+        at = np.arange(len(ids) - 1), np.asarray(ids[1:])
+        kl, same = (np.exp(bp) * (bp - lp)).sum(-1), bp.argmax(-1) == lp.argmax(-1)
+        rows.append({"tokens": len(kl), "nll": float(-lp[at].sum()), "base_nll": float(-bp[at].sum()), "kl": float(kl.sum()), "same_top": int(same.sum())})
+        kls.append(kl)
+        changes.append(np.exp(lp[at]) - np.exp(bp[at]))
+    kl, change, n = np.concatenate(kls), np.concatenate(changes), sum(r["tokens"] for r in rows)
+    q = lambda p: float(np.quantile(kl, p))
+    return {"documents": rows, "tokens": n, "kl": {"mean": float(kl.mean()), "median": q(.5), "p99": q(.99), "p99_9": q(.999), "max": float(kl.max())},
+            "delta_p": {"mean": float(change.mean()), "rms": float(np.sqrt((change ** 2).mean()))}, "same_top": sum(r["same_top"] for r in rows) / n}
 
 
 def choice_log_probability(model, context, whole):
