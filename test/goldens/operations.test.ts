@@ -1,5 +1,4 @@
 // Every kind of operation against the float64 reference, on pocket and on the random models of other shapes.
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Projection } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
