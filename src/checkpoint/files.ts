@@ -11,6 +11,12 @@ const unfinished = new Set<string>();
 /** Empty folders that hold a name for results to come. */
 const reserved = new Set<string>();
 
+/** Has a file removed when the program ends, unless the returned function is called before. */
+export function removeAtExit(path: string): () => void {
+  unfinished.add(resolve(path));
+  return () => unfinished.delete(resolve(path));
+}
+
 /** Removes everything unfinished, at once: for the end of the program, after which nothing else runs. */
 export function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, SamplingOptions } from './options.ts';
-import { continuation, generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
 
 export type GenerateOptions = ModelOptions & SamplingOptions;
 
@@ -36,7 +36,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
     const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
     show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
     progress.say(`(${ids.length - promptTokens} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
-    samples.push({ variant: 'original', prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond });
+    samples.push({ variant: 'original', prompt, ...tokenizer.continuation(promptIds, ids), ids, tokensPerSecond });
   }
   await runtime.close();
   if (!options.json) return;

@@ -20,7 +20,7 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { operationInfo, operationOf, touched } from './operations.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
-import { continuation, generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 
 export type RunOptions = ModelOptions & OperationOptions & SamplingOptions & ScoringOptions & OutputOptions;
@@ -211,7 +211,7 @@ async function sampleBoth(
   return wanted.flatMap(({ variant, prompt: { text: prompt, ids: promptIds } }, i) => {
     const { ids, tokensPerSecond } = generated[i] ?? {};
     if (!ids || tokensPerSecond === undefined) return [];
-    return { variant, prompt, ...continuation(tokenizer, promptIds, ids), ids, tokensPerSecond };
+    return { variant, prompt, ...tokenizer.continuation(promptIds, ids), ids, tokensPerSecond };
   });
 }
 

@@ -64,19 +64,3 @@ export function generateSettings(options: SamplingOptions, runtime: Runtime) {
     stopIds: runtime.checkpoint.config.eosIds,
   };
 }
-
-/** The whole text, and the part of it that follows the prompt. */
-export function continuation(
-  tokenizer: Tokenizer,
-  prompt: readonly number[],
-  ids: readonly number[],
-): { text: string; completion: string } {
-  const text = tokenizer.decode(ids);
-  const stream = tokenizer.stream(prompt);
-  const completion =
-    ids
-      .slice(prompt.length)
-      .map((id) => stream.push(id))
-      .join('') + stream.flush();
-  return { text, completion };
-}

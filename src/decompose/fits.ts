@@ -4,6 +4,7 @@ import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { WorkerPool } from '../linalg/pool.ts';
+import { type Angles, type AnglesAt, principalAngles } from './angles.ts';
 import {
   type Engine,
   type FitOptions,
@@ -89,6 +90,18 @@ export class Fits {
       }),
     );
     return rebuilt;
+  }
+
+  /** Principal angles between the row spaces of k and v of a layer. @throws SurgeryError as {@link spectra} */
+  async angles(layer: number, kept: readonly AnglesAt[]): Promise<Angles[]> {
+    const parts = (['k', 'v'] as const).map((projection) => ({ layer, projection }));
+    const parameters = async (): Promise<[Member, Member, readonly AnglesAt[]]> => {
+      const [k, v] = await this.members({ name: 'kv', layer, parts });
+      if (!k || !v) throw new TypeError(`layer ${layer} has no k or no v`);
+      return [k, v, kept];
+    };
+    if (!this.#pool) return principalAngles(...(await parameters()));
+    return this.#pool.run<Angles[]>(new URL('./angles.ts', import.meta.url), 'principalAngles', parameters);
   }
 
   /** Weights of a group's parts. */

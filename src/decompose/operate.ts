@@ -19,6 +19,8 @@ export interface GroupReport {
   readonly explained: number;
   /** By projection, ‖W − Ŵ‖ / ‖W‖ in Frobenius norm, before rounding to the dtype. */
   readonly relativeError: Readonly<Record<string, number>>;
+  /** By projection, ‖W‖². */
+  readonly squaredNorm: Readonly<Record<string, number>>;
   /**
    * Parameters as dense matrices, and as `rank × (in + Σ out)` if the factors were kept instead. Layers that share a
    * group share its `rank × in` equally.
@@ -237,6 +239,7 @@ function reports(
 
 function reportOf(group: Group, { rank, of, explained, parts }: RebuiltGroup, layer: number): GroupReport {
   const relativeError: Record<string, number> = {};
+  const norms: Record<string, number> = {};
   let outs = 0;
   let ins = 0;
   for (const [i, { projection, layer: from }] of group.parts.entries()) {
@@ -244,12 +247,13 @@ function reportOf(group: Group, { rank, of, explained, parts }: RebuiltGroup, la
     if (!part || (group.layer === undefined && from !== layer)) continue;
     const { values, squaredError, squaredNorm } = part;
     relativeError[projection] = squaredNorm > 0 ? Math.sqrt(squaredError / squaredNorm) : 0;
+    norms[projection] = squaredNorm;
     ins = part.cols;
     outs += values.length / ins;
   }
   const sharers = new Set(group.parts.map((part) => part.layer)).size;
   const parameters = { dense: ins * outs, factored: rank * (outs + ins / (group.layer === undefined ? sharers : 1)) };
-  return { name: group.name, rank, of, explained, relativeError, parameters };
+  return { name: group.name, rank, of, explained, relativeError, squaredNorm: norms, parameters };
 }
 
 function shapeOf({ config }: Checkpoint, { projection, rows }: Part): [number, number] {

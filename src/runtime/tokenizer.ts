@@ -100,6 +100,13 @@ export class Tokenizer {
       : '';
   }
 
+  /** Text of a prompt and what follows it, and of what follows alone. */
+  continuation(prompt: readonly number[], ids: readonly number[]): { text: string; completion: string } {
+    const stream = this.stream(prompt);
+    const pieces = ids.slice(prompt.length).map((id) => stream.push(id));
+    return { text: this.decode(ids), completion: pieces.join('') + stream.flush() };
+  }
+
   get hasChatTemplate(): boolean {
     return this.#template !== undefined;
   }

@@ -1,0 +1,57 @@
+// surgery merge: the parts of a study that several machines made → the study.
+import { SurgeryError } from '../errors.ts';
+import { readStudyFolder, StudyFolder, sameContext } from '../study/folder.ts';
+import { canonical } from '../study/grid.ts';
+import type { CellResult, Study } from '../study/results.ts';
+import { summarised } from '../study/summary.ts';
+import { showStudy } from './showing.ts';
+
+export interface MergeOptions {
+  readonly output: string;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly quiet?: boolean;
+}
+
+/**
+ * @throws SurgeryError `output` for parts of different studies, for parts that contradict each other, and where an
+ * --output holds another study
+ */
+export async function merge(folders: readonly string[], options: MergeOptions): Promise<void> {
+  const cells = new Map<string, CellResult>();
+  let whole: Study | undefined;
+  for (const folder of folders) {
+    const part = await readStudyFolder(folder);
+    if (whole && (!sameContext(whole, part.study) || whole.cells.join() !== part.study.cells.join()))
+      throw new SurgeryError('output', `${folder} is part of another study than ${folders[0]}: merge them apart`);
+    for (const [id, cell] of part.cells) {
+      const known = cells.get(id);
+      if (known && canonical(known) !== canonical(cell))
+        throw new SurgeryError('output', `${folder} has another result for cell ${id} than a folder before it`);
+      cells.set(id, cell);
+    }
+    if (whole?.original && part.study.original && canonical(whole.original) !== canonical(part.study.original))
+      throw new SurgeryError('output', `${folder} has other figures for the original model than ${folders[0]}`);
+    whole = {
+      ...(whole ?? part.study),
+      original: whole?.original ?? part.study.original,
+      angles: whole?.angles.length ? whole.angles : part.study.angles,
+    };
+  }
+  if (!whole) throw new SurgeryError('usage', 'no folder given: name the parts of a study');
+  const folder = await StudyFolder.open(options.output);
+  try {
+    if (folder.study && !sameContext(folder.study, whole))
+      throw new SurgeryError('output', `${options.output} holds another study: name another folder`);
+    const ordered = whole.cells.filter((id) => cells.has(id) && !folder.cells.has(id));
+    for (const id of ordered) {
+      const cell = cells.get(id);
+      if (cell) await folder.add(cell);
+    }
+    const study = summarised(whole, folder.cells);
+    await folder.write(study);
+    await showStudy(options, { study, cells: folder.cells, folder: folder.path });
+  } finally {
+    await folder.close();
+  }
+}

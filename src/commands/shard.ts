@@ -1,0 +1,52 @@
+// Which part of a study this machine makes.
+import { SurgeryError } from '../errors.ts';
+
+/** Part `index` of `of`, counted from 0. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** The cells of a part: every `of`-th, so that parts cost about the same. */
+export function ownCells(ids: readonly string[], shard: Shard = { index: 0, of: 1 }): string[] {
+  return ids.filter((_, i) => i % shard.of === shard.index);
+}
+
+/** "2/8", counted from 1. @throws SurgeryError `usage` */
+export function parseShard(text: string): Shard {
+  const [, index, of] = /^\s*(\d{1,6})\s*\/\s*(\d{1,6})\s*$/.exec(text) ?? [];
+  if (index === undefined || Number(index) < 1 || Number(index) > Number(of))
+    throw new SurgeryError('usage', `--shard is ${JSON.stringify(text)}, allowed: i/n with i from 1 to n, such as 2/8`);
+  return { index: Number(index) - 1, of: Number(of) };
+}
+
+/**
+ * The part that a job array's environment names: Slurm's array tasks, counted from SLURM_ARRAY_TASK_MIN, or a Kubernetes
+ * indexed Job's completions, whose number JOB_COMPLETIONS has to tell (the Job itself does not).
+ * @throws SurgeryError `usage` for numbers that do not fit together
+ */
+export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined {
+  const number = (name: string) => {
+    const text = env[name];
+    if (text === undefined || text === '') return undefined;
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new SurgeryError('usage', `${name} is ${JSON.stringify(text)}, which is not a whole number: give --shard i/n`);
+  };
+  const task = number('SLURM_ARRAY_TASK_ID');
+  const tasks = number('SLURM_ARRAY_TASK_COUNT');
+  if (task !== undefined && tasks !== undefined) {
+    const [least = 0, step = 1] = [number('SLURM_ARRAY_TASK_MIN'), number('SLURM_ARRAY_TASK_STEP')];
+    return checked((task - least) / step, tasks, `SLURM_ARRAY_TASK_ID ${task}, of ${tasks} from ${least} on`);
+  }
+  const completion = number('JOB_COMPLETION_INDEX');
+  if (completion === undefined) return undefined;
+  const completions = number('JOB_COMPLETIONS');
+  if (completions === undefined)
+    throw new SurgeryError('usage', 'JOB_COMPLETION_INDEX is set but not JOB_COMPLETIONS: set it to the number of parts, or give --shard i/n');
+  return checked(completion, completions, `JOB_COMPLETION_INDEX ${completion} of ${completions}`);
+}
+
+function checked(index: number, of: number, what: string): Shard {
+  if (Number.isInteger(index) && index >= 0 && index < of) return { index, of };
+  throw new SurgeryError('usage', `${what} is no part of a whole: give --shard i/n`);
+}

@@ -1,0 +1,233 @@
+// What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { removeAtExit } from '../checkpoint/files.ts';
+import { Fits } from '../decompose/fits.ts';
+import { type Operation, settled } from '../decompose/operation.ts';
+import { SurgeryError } from '../errors.ts';
+import { Recording } from '../measure/recording.ts';
+import { intervalRule, scoredTokens } from '../measure/score.ts';
+import { taskRule } from '../measure/tasks.ts';
+import type { Progress } from '../report/progress.ts';
+import { type ModelInfo, schema } from '../report/results.ts';
+import { Runtime } from '../runtime/session.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { anglesOf } from '../study/angles.ts';
+import { StudyFolder, sameContext } from '../study/folder.ts';
+import { cellId } from '../study/grid.ts';
+import { type Bench, cellsTogether, type Measurement, measureCells, measureOriginal, type Seconds } from '../study/measure.ts';
+import type { AngleResult, CellResult, Context, Study } from '../study/results.ts';
+import { summarised } from '../study/summary.ts';
+import { identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
+import { touched } from './operations.ts';
+import type { ModelOptions, SamplingOptions, ScoringOptions, SharedOperationOptions } from './options.ts';
+import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
+import { type ScoringInput, scoringInput } from './scoring.ts';
+import { ownCells, type Shard } from './shard.ts';
+
+export type StudyOptions = ModelOptions &
+  Pick<SharedOperationOptions, 'dtype' | 'pcaEngine'> &
+  SamplingOptions &
+  ScoringOptions & {
+    readonly samples: boolean;
+    readonly output?: string;
+    readonly shard?: Shard;
+    readonly csv?: boolean;
+  };
+
+/** What a command wants studied. */
+export interface Design {
+  readonly kind: Study['kind'];
+  readonly cells: readonly Operation[];
+  /** What is compared with what, given the cells' names. */
+  readonly relations: (ids: readonly string[]) => Pick<Study, 'pairs' | 'controls' | 'sensitivity'>;
+  /** Thresholds at which the row spaces of k and v are compared. */
+  readonly angles: readonly number[];
+}
+
+/** A study that has been brought to its end, or to that of this part of it. */
+export interface FinishedStudy {
+  readonly study: Study;
+  readonly cells: ReadonlyMap<string, CellResult>;
+  readonly folder: string;
+  /** Nothing for a study that had been finished before. */
+  readonly seconds?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Makes the cells of a study that its folder does not hold yet. An interrupted study continues, a finished one is read.
+ * @param command by which the study can be made again
+ * @throws SurgeryError for everything that can be refused before anything is computed, and as its parts do
+ */
+export async function makeStudy(
+  options: StudyOptions,
+  design: (checkpoint: Checkpoint) => Design,
+  command: string,
+): Promise<FinishedStudy> {
+  const start = performance.now();
+  const progress = progressOf(options);
+  const model = await openModel(options.model);
+  const { kind, cells: operations, relations, angles } = design(model.checkpoint);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  const prompts = options.samples ? promptsOf(options, tokenizer, model.checkpoint) : [];
+  const scoring = await scoringInput(options, model, tokenizer);
+  const info = await identify(model, progress);
+  const context = contextOf(options, info, scoring, prompts);
+  const ids = operations.map((operation) => cellId(operation, context, model.checkpoint.config));
+  const blank: Study = {
+    ...{ schema, kind, complete: false, command, model: publicInfo(info), context },
+    text: { ...scoring.about, tokens: tokensOf(scoring), intervals: intervalRule },
+    ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: taskRule } } : {}),
+    cells: ids,
+    original: null,
+    angles: [],
+    ...relations(ids),
+  };
+
+  const folder = await StudyFolder.open(outputOf(options, blank, info));
+  try {
+    const { study: before } = folder;
+    if (before && !sameContext(before, blank))
+      throw new SurgeryError(
+        'output',
+        `${folder.path} holds a study of another model, text or setting: name another folder with --output`,
+      );
+    const own = ownCells(ids, options.shard);
+    const missing = own.filter((id) => !folder.cells.has(id));
+    const known = { original: before?.original ?? null, angles: before?.angles ?? [] };
+    let seconds: Record<string, number> | undefined;
+    let study = summarised({ ...blank, ...known }, folder.cells);
+    const withAngles = angles.length > 0 && study.angles.length === 0 && isFirst(options.shard);
+    if (missing.length > 0 || study.original === null || withAngles) {
+      await folder.write(study);
+      if (folder.cells.size > 0 && missing.length > 0)
+        progress.say(`Continuing ${folder.path}: ${own.length - missing.length} of ${own.length} cells are there`);
+      const wanted = new Set(missing);
+      const todo = ids.flatMap((id, i) => {
+        const operation = operations[i];
+        return operation && wanted.delete(id) ? [{ id, operation }] : [];
+      });
+      const made = await work(options, model, tokenizer, prompts, scoring, folder, todo, withAngles ? angles : [], progress);
+      seconds = { ...made.seconds, total: (performance.now() - start) / 1000 };
+      const found = { original: made.original, angles: withAngles ? made.angles : study.angles };
+      study = summarised({ ...blank, ...found }, folder.cells);
+      await folder.writeFile('seconds.json', `${JSON.stringify(seconds, null, 1)}\n`);
+    }
+    await folder.write(study);
+    return { study, cells: folder.cells, folder: folder.path, ...(seconds ? { seconds } : {}) };
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Everything that takes time: the session, the original, the cells. */
+async function work(
+  options: StudyOptions,
+  { checkpoint, info }: OpenModel,
+  tokenizer: Tokenizer,
+  prompts: readonly Prompt[],
+  { documents, tasks }: ScoringInput,
+  folder: StudyFolder,
+  cells: readonly { readonly id: string; readonly operation: Operation }[],
+  angleThresholds: readonly number[],
+  progress: Progress,
+) {
+  const { precision, threads, dtype, pcaEngine: engine } = options;
+  const weights = touched(cells.map(({ operation }) => settled(operation, checkpoint.config)));
+  const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
+  const together = prompts.length > 0 ? cellsTogether(bytes) : 1;
+  const loaded = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
+    Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
+  );
+  const runtime = loaded.value;
+  const fits = new Fits(checkpoint, { threads, dtype, engine });
+  const file = folder.scratch('logits');
+  const forget = removeAtExit(file);
+  const recorded = await progress.step('Scoring the original', 'tokens', (advance) =>
+    Recording.make(file, documents, { runtime }, advance),
+  );
+  const measurement: Measurement = {
+    documents,
+    tasks: tasks?.rows ?? [],
+    prompts,
+    generation: generateSettings(options, runtime),
+  };
+  const bench: Bench = { fits, runtime, tokenizer, recording: recorded.value, measurement };
+  const seconds: Seconds = { decompose: 0, score: recorded.seconds, generate: 0, answer: 0 };
+  try {
+    const original = await measureOriginal(bench, seconds);
+    const tokens = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+    const total = tokens * cells.length;
+    await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
+      let done = 0;
+      for (let at = 0; at < cells.length; at += together) {
+        const onTokens = (more: number) => advance((done += more), total);
+        for (const cell of await measureCells(bench, cells.slice(at, at + together), seconds, onTokens))
+          await folder.add(cell);
+      }
+    });
+    const angles = await anglesFor(fits, angleThresholds, progress);
+    return { original, angles, seconds: { load: loaded.seconds, ...seconds } };
+  } finally {
+    await bench.recording.close();
+    forget();
+    await fits.close();
+    await runtime.close();
+  }
+}
+
+async function anglesFor(fits: Fits, thresholds: readonly number[], progress: Progress): Promise<AngleResult[]> {
+  if (thresholds.length === 0) return [];
+  const { value } = await progress.step('Angles between k and v', 'layers', (advance) =>
+    anglesOf(fits, thresholds, advance),
+  );
+  return value;
+}
+
+function contextOf(
+  options: StudyOptions,
+  info: ModelInfo,
+  { documents, tasks }: ScoringInput,
+  prompts: readonly Prompt[],
+): Context {
+  const { surgery = '', onnxruntime = '' } = versions();
+  return {
+    format: 1,
+    versions: { surgery, onnxruntime },
+    model: info.sha256,
+    precision: options.precision,
+    engine: options.pcaEngine,
+    dtype: options.dtype ?? 'source',
+    documents: hashOf(documents),
+    tasks: tasks ? hashOf(tasks.rows) : null,
+    prompts: prompts.length > 0 ? hashOf(prompts.map(({ ids }) => ids)) : null,
+    sampling: prompts.length > 0 ? samplingInfo(options) : null,
+  };
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** Without what differs from one machine to the next. */
+function publicInfo({ ref, architecture, layers, parameters, dtype, sha256 }: ModelInfo): Study['model'] {
+  return { ref, architecture, layers, parameters, dtype, sha256 };
+}
+
+function tokensOf({ documents }: ScoringInput): number {
+  return documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+}
+
+/** The same command has the same folder, so that it finds what it left. */
+function outputOf({ output, shard }: StudyOptions, { kind, context, cells }: Study, { ref }: ModelInfo): string {
+  if (output !== undefined && output.trim() === '')
+    throw new SurgeryError('output', '--output "" names no folder');
+  const slug = ref.replace(/[^\w.-]+/g, '-').replace(/^[-.]+/, '').toLowerCase();
+  const name = output ?? join('results', `${slug}-${kind}-${hashOf([context, cells]).slice(0, 8)}`);
+  return shard && shard.of > 1 ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
+}
+
+function isFirst(shard: Shard | undefined): boolean {
+  return shard === undefined || shard.index === 0;
+}

@@ -1,0 +1,79 @@
+// surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
+import { separateOf } from '../decompose/groups.ts';
+import { type MatchRule, type MeanRule } from '../decompose/operation.ts';
+import type { Mode } from '../decompose/groups.ts';
+import { SurgeryError } from '../errors.ts';
+import { type Grid, type Kept, type Plan, planSweep } from '../study/grid.ts';
+import type { Study } from '../study/results.ts';
+import { defaultVariance, sharedPart } from './operations.ts';
+import type { SharedOperationOptions } from './options.ts';
+import { makeStudy, type StudyOptions } from './study.ts';
+import { showStudy } from './showing.ts';
+
+export type SweepOptions = StudyOptions &
+  Omit<SharedOperationOptions, 'mean' | 'layers'> & {
+    readonly variance?: readonly number[];
+    readonly rank?: readonly number[];
+    readonly mode: readonly Mode[];
+    readonly mean: readonly MeanRule[];
+    readonly layers?: readonly (readonly number[])[];
+    readonly match?: readonly ('variance' | MatchRule)[];
+    readonly controls?: boolean;
+  };
+
+export async function sweep(options: SweepOptions, command: string): Promise<void> {
+  const finished = await makeStudy(
+    options,
+    ({ config }) => {
+      const grid = gridOf(options, config);
+      const plan = planSweep(grid, config);
+      const thresholds = grid.kept.flatMap((kept) => ('variance' in kept ? [kept.variance] : []));
+      return {
+        kind: 'sweep',
+        cells: plan.cells,
+        relations: (ids) => relationsOf(plan, ids),
+        angles: options.controls ? thresholds : [],
+      };
+    },
+    command,
+  );
+  await showStudy(options, finished);
+}
+
+function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1]): Grid {
+  const { variance, rank, mode, mean, layers, match = [], controls = false } = options;
+  const kept: Kept[] = [
+    ...(variance ?? (rank ? [] : [defaultVariance])).map((each) => ({ variance: each })),
+    ...(rank ?? []).map((each) => ({ rank: each })),
+  ];
+  if (rank && options.allocate === 'global')
+    throw new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
+  if (match.length > 0 && !mode.some(separateOf))
+    throw new SurgeryError('usage', `--match gives a shared mode its separate partner, --mode ${mode.join()} shares nothing`);
+  const sets = layers ?? [undefined];
+  const { center, balance, targets, allocate } = sharedPart({ ...options, mean: 'keep', layers: layers?.flat() }, config);
+  return {
+    modes: [...new Set(mode)],
+    kept,
+    means: [...new Set(mean)],
+    layers: sets,
+    match: [...new Set(match)],
+    controls,
+    common: { center, balance, ...(targets ? { targets } : {}), allocate },
+  };
+}
+
+/** What is compared with what, by the cells' names; nothing is known of them yet. */
+function relationsOf({ pairs, controls }: Plan, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
+  const name = (index: number) => ids[index] ?? '';
+  return {
+    pairs: pairs.map(({ rule, shared, separate }) => ({
+      ...{ rule, shared: name(shared), separate: name(separate) },
+      ...{ difference: null, met: null },
+    })),
+    controls: controls.map(({ control, cell, of }) => ({
+      ...{ control, cell: name(cell), of: of === undefined ? null : name(of) },
+      difference: null,
+    })),
+  };
+}

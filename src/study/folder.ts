@@ -1,0 +1,169 @@
+// A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
+import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { append, writeFileSafely } from '../checkpoint/files.ts';
+import { exists } from '../checkpoint/reader.ts';
+import { SurgeryError, systemMessage } from '../errors.ts';
+import { canonical } from './grid.ts';
+import { lockFolder } from './lock.ts';
+import type { CellResult, Study } from './results.ts';
+
+const cellsFile = 'cells.jsonl';
+const studyFile = 'study.json';
+/** Begins the names of files that are of no use to anybody else. */
+const scratch = '.scratch';
+
+/**
+ * A study's folder, held by this process. A cell is on the disk when {@link add} returns; whatever ends the process,
+ * the next one finds all cells before it.
+ */
+export class StudyFolder {
+  readonly path: string;
+  readonly cells: Map<string, CellResult>;
+  /** What study.json said when the folder was opened. */
+  readonly study: Study | undefined;
+  readonly #unlock: () => Promise<void>;
+
+  private constructor(
+    path: string,
+    cells: Map<string, CellResult>,
+    study: Study | undefined,
+    unlock: () => Promise<void>,
+  ) {
+    this.path = path;
+    this.cells = cells;
+    this.study = study;
+    this.#unlock = unlock;
+  }
+
+  /**
+   * @throws SurgeryError `output` if another process has the folder, if it holds something else, or if the system refuses
+   */
+  static async open(path: string): Promise<StudyFolder> {
+    await makeFolder(path);
+    const unlock = await lockFolder(path);
+    try {
+      await requireStudyOrEmpty(path);
+      // What a process left that was killed.
+      for (const name of await readdir(path))
+        if (name.startsWith(scratch) || (name.startsWith('.') && name.endsWith('.tmp')))
+          await rm(join(path, name), { recursive: true, force: true });
+      return new StudyFolder(path, await readCells(join(path, cellsFile)), await readStudy(path), unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  /** A place for a file that goes when the folder is opened next, at the latest. */
+  scratch(name: string): string {
+    return join(this.path, `${scratch}.${name}`);
+  }
+
+  /** Appends a cell and flushes it to the disk. */
+  async add(cell: CellResult): Promise<void> {
+    const path = join(this.path, cellsFile);
+    try {
+      const handle = await open(path, 'a');
+      try {
+        await append(handle, Buffer.from(`${JSON.stringify(cell)}\n`));
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+    }
+    this.cells.set(cell.id, cell);
+  }
+
+  /**
+   * Writes study.json, and puts the cells into its order where they are in another; cells of other grids come last.
+   */
+  async write(study: Study): Promise<void> {
+    await this.writeFile(studyFile, `${JSON.stringify(study, null, 1)}\n`);
+    const known = study.cells.filter((id) => this.cells.has(id));
+    const others = [...this.cells.keys()].filter((id) => !study.cells.includes(id)).sort();
+    const order = [...known, ...others];
+    if (order.join() === [...this.cells.keys()].join()) return;
+    const sorted = order.flatMap((id) => this.cells.get(id) ?? []);
+    await this.writeFile(cellsFile, sorted.map((cell) => `${JSON.stringify(cell)}\n`).join(''));
+    this.cells.clear();
+    for (const cell of sorted) this.cells.set(cell.id, cell);
+  }
+
+  /** Another file of the study. */
+  async writeFile(name: string, text: string): Promise<void> {
+    await writeFileSafely(join(this.path, name), (handle) => handle.writeFile(text));
+  }
+
+  async close(): Promise<void> {
+    await this.#unlock();
+  }
+}
+
+/** A folder's study and its cells, without holding it. @throws SurgeryError `output` where there is none */
+export async function readStudyFolder(path: string): Promise<{ study: Study; cells: Map<string, CellResult> }> {
+  const study = await readStudy(path);
+  if (!study) throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json`);
+  return { study, cells: await readCells(join(path, cellsFile), false) };
+}
+
+/** Whether two studies may share a folder: the same model, text, prompts and program. */
+export function sameContext(a: Study, b: Pick<Study, 'kind' | 'context'>): boolean {
+  return a.kind === b.kind && canonical(a.context) === canonical(b.context);
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+  }
+}
+
+async function requireStudyOrEmpty(path: string): Promise<void> {
+  const names = (await readdir(path)).filter((name) => !name.startsWith('.'));
+  if (names.length > 0 && !names.includes(studyFile))
+    throw new SurgeryError('output', `${path} holds other files than a study's: name a new folder`);
+}
+
+async function readStudy(path: string): Promise<Study | undefined> {
+  const file = join(path, studyFile);
+  if (!(await exists(file))) return undefined;
+  try {
+    const study = JSON.parse(await readFile(file, 'utf8'));
+    if (study.schema === 1 && Array.isArray(study.cells)) return study;
+  } catch {
+    // Told below.
+  }
+  throw new SurgeryError('output', `${file} is not a study that this version reads: name another folder`);
+}
+
+/**
+ * The cells of a file. A last line without an end is what a killed process was writing: it is taken away, so that the
+ * next one can be appended.
+ */
+async function readCells(path: string, mend = true): Promise<Map<string, CellResult>> {
+  const cells = new Map<string, CellResult>();
+  if (!(await exists(path))) return cells;
+  const text = await readFile(path, 'utf8');
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  if (mend && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
+  for (const [i, line] of whole.split('\n').slice(0, -1).entries()) {
+    const cell = parseCell(line);
+    if (!cell)
+      throw new SurgeryError('output', `${path}, line ${i + 1} is not a cell: remove the line, and it is made again`);
+    cells.set(cell.id, cell);
+  }
+  return cells;
+}
+
+function parseCell(text: string): CellResult | undefined {
+  try {
+    const cell = JSON.parse(text);
+    return typeof cell.id === 'string' && cell.scores && cell.byDocument ? cell : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+// What a study consists of: the cells of its grid, and which of them are held against each other.
+import { createHash } from 'node:crypto';
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import type { Projection } from '../checkpoint/names.ts';
+import { type Mode, separateOf } from '../decompose/groups.ts';
+import { hasControl } from '../decompose/operate.ts';
+import { type Control, type MatchRule, type MeanRule, type Operation, settled } from '../decompose/operation.ts';
+
+/** How much is kept: a share of the variance, or a number of components. */
+export type Kept = { readonly variance: number } | { readonly rank: number };
+
+export interface Grid {
+  readonly modes: readonly Mode[];
+  readonly kept: readonly Kept[];
+  readonly means: readonly MeanRule[];
+  /** Sets of layers; one undefined for all layers. */
+  readonly layers: readonly (readonly number[] | undefined)[];
+  /** What partners of shared cells have in common with them. */
+  readonly match: readonly ('variance' | MatchRule)[];
+  readonly controls: boolean;
+  /** What all cells have in common. */
+  readonly common: Pick<Operation, 'center' | 'balance' | 'targets' | 'allocate'>;
+}
+
+/** A shared cell and its separate partner, as indices into the cells. */
+export interface Pair {
+  readonly rule: 'variance' | 'rank' | MatchRule;
+  readonly shared: number;
+  readonly separate: number;
+}
+
+/** A control and the cell it is held against, as indices into the cells. */
+export interface ControlOf {
+  readonly control: Control;
+  readonly cell: number;
+  /** None for those that belong to no threshold. */
+  readonly of?: number;
+}
+
+export interface Plan {
+  readonly cells: readonly Operation[];
+  readonly pairs: readonly Pair[];
+  readonly controls: readonly ControlOf[];
+}
+
+/** Controls that a cell at a threshold has. */
+const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisfies Control[];
+
+/**
+ * The cells of a grid, each once, most kept first: the components that one cell needs then serve all after it.
+ * @param config of the model, for the layers there are
+ */
+export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan {
+  const cells: Operation[] = [];
+  const index = new Map<string, number>();
+  const pairs = new Map<string, Pair>();
+  const controls: ControlOf[] = [];
+  const add = (operation: Operation): number => {
+    const key = canonical(settled(operation, config));
+    const known = index.get(key);
+    if (known !== undefined) return known;
+    index.set(key, cells.length);
+    return cells.push(operation) - 1;
+  };
+  const pair = (one: Pair) => pairs.set(canonical({ ...one }), one);
+
+  for (const layers of grid.layers) {
+    const common = { ...grid.common, ...(layers ? { layers } : {}) };
+    if (grid.controls) {
+      // What it costs to do nothing does not depend on the mode.
+      controls.push({ control: 'none', cell: add({ mode: 'separate', variance: 1, mean: 'keep', ...onlyWhere(common), control: 'none' }) });
+      for (const mode of grid.modes) {
+        const whole: Operation = { mode, variance: 1, mean: 'keep', ...common, allocate: 'uniform', control: 'full-rank' };
+        controls.push({ control: 'full-rank', cell: add(whole) });
+      }
+    }
+    for (const kept of [...grid.kept].sort(mostFirst)) {
+      for (const mean of grid.means) {
+        const made = new Map<Mode, number>();
+        for (const mode of grid.modes) {
+          const operation: Operation = { mode, ...kept, mean, ...common };
+          const cell = add(operation);
+          made.set(mode, cell);
+          const partner = separateOf(mode);
+          for (const rule of partner ? grid.match : []) {
+            if (rule === 'variance') made.set(partner as Mode, add({ ...operation, mode: partner as Mode }));
+            else pair({ rule, shared: cell, separate: add({ ...operation, mode: partner as Mode, match: { rule, of: mode } }) });
+          }
+          if (!grid.controls) continue;
+          for (const control of cellControls.filter((one) => hasControl(mode, one)))
+            controls.push({ control, cell: add({ ...operation, control }), of: cell });
+        }
+        const rule = 'variance' in kept ? 'variance' : 'rank';
+        for (const [mode, shared] of made) {
+          const separate = made.get(separateOf(mode) ?? mode);
+          if (separate !== undefined && separate !== shared) pair({ rule, shared, separate });
+        }
+      }
+    }
+  }
+  return { cells, pairs: [...pairs.values()], controls };
+}
+
+/** What is operated on alone, beside everything together: by layer, by projection, or by both. */
+export type Unit = 'layer' | 'projection' | 'both';
+
+/** One row of a sensitivity study: some layers and projections, and their cells at each threshold. */
+export interface SensitivityRow {
+  readonly layers: readonly number[];
+  readonly targets: readonly Projection[];
+  /** By threshold, as indices into the cells. */
+  readonly cells: readonly number[];
+}
+
+export interface SensitivityPlan {
+  readonly cells: readonly Operation[];
+  /** What is kept, most first. */
+  readonly kept: readonly Kept[];
+  readonly rows: readonly SensitivityRow[];
+  /** Everything at once, by threshold. */
+  readonly joint: readonly number[];
+}
+
+/** Cells that operate on one part of what the operation touches at a time, and on all of it. */
+export function planSensitivity(
+  operation: Omit<Operation, 'variance' | 'rank'>,
+  kept: readonly Kept[],
+  by: Unit,
+  config: Pick<LlamaConfig, 'layers'>,
+): SensitivityPlan {
+  const { layers, targets } = settled({ ...operation, variance: 1 }, config);
+  const parts = layers
+    .flatMap((layer) => (by === 'projection' ? [] : [[layer]]))
+    .concat(by === 'projection' ? [[...layers]] : [])
+    .flatMap((some) => (by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] }))));
+  const cells: Operation[] = [];
+  const rows = parts.map((part) => ({ ...part, cells: [] as number[] }));
+  const joint: number[] = [];
+  const sorted = [...kept].sort(mostFirst);
+  for (const one of sorted) {
+    joint.push(cells.push({ ...operation, ...one, layers, targets }) - 1);
+    for (const row of rows)
+      row.cells.push(cells.push({ ...operation, ...one, layers: row.layers, targets: row.targets }) - 1);
+  }
+  return { cells, kept: sorted, rows, joint };
+}
+
+/** The name of a cell: a hash of everything that decides its result. */
+export function cellId(operation: Operation, context: unknown, config: Pick<LlamaConfig, 'layers'>): string {
+  return createHash('sha256')
+    .update(canonical({ operation: settled(operation, config), context }))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/** JSON with keys in alphabetical order, so that equal things are equal texts. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part) =>
+    part && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/** Thresholds from the highest on, then ranks from the largest on. */
+export function mostFirst(a: Kept, b: Kept): number {
+  if ('variance' in a) return 'variance' in b ? b.variance - a.variance : -1;
+  return 'rank' in b ? b.rank - a.rank : 1;
+}
+
+/** What decides which weights are touched. */
+function onlyWhere({ targets, layers }: Pick<Operation, 'targets' | 'layers'>) {
+  return { ...(targets ? { targets } : {}), ...(layers ? { layers } : {}) };
+}

@@ -1,0 +1,135 @@
+// Cells → their results: operate, score, sample, answer. One session and one reading of the original serve them all.
+import { freemem } from 'node:os';
+import type { Fits } from '../decompose/fits.ts';
+import { type Operated, operateWith } from '../decompose/operate.ts';
+import { type Operation, settled } from '../decompose/operation.ts';
+import type { Task } from '../measure/documents.ts';
+import { type GenerateOptions, generateTogether, type Start } from '../measure/generate.ts';
+import type { Recording } from '../measure/recording.ts';
+import { type Scores, scoreDocuments } from '../measure/score.ts';
+import { scoreTasks } from '../measure/tasks.ts';
+import type { Weights } from '../runtime/sequence.ts';
+import type { Runtime } from '../runtime/session.ts';
+import type { Tokenizer } from '../runtime/tokenizer.ts';
+import type { CellResult, OriginalResult, StudySample } from './results.ts';
+import { extentOf } from './summary.ts';
+
+/** What is measured of every cell. */
+export interface Measurement {
+  readonly documents: readonly (readonly number[])[];
+  readonly tasks: readonly Task[];
+  readonly prompts: readonly { readonly text: string; readonly ids: readonly number[] }[];
+  readonly generation: GenerateOptions;
+}
+
+/** What a study works with. */
+export interface Bench {
+  readonly fits: Fits;
+  readonly runtime: Runtime;
+  readonly tokenizer: Tokenizer;
+  readonly recording: Recording;
+  readonly measurement: Measurement;
+}
+
+/** Seconds by stage. */
+export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
+
+/** Cells whose samples are continued side by side: more take more memory and gain little. */
+export const mostTogether = 4;
+
+/** How many variants of so many bytes may be in memory at once: those of a batch, in a quarter of what is free. */
+export function cellsTogether(bytes: number, free = freemem()): number {
+  return Math.max(1, Math.min(mostTogether, Math.floor(free / 4 / Math.max(bytes, 1))));
+}
+
+/** The original's scores, from its kept logits, with its samples and answers. */
+export async function measureOriginal(bench: Bench, seconds: Seconds): Promise<OriginalResult> {
+  const { runtime, recording, tokenizer, measurement } = bench;
+  const scores = await timed(seconds, 'score', () => scoreDocuments(measurement.documents, recording));
+  const [samples = []] = await timed(seconds, 'generate', () => samplesOf(bench, [runtime.original]));
+  const tasks = await timed(seconds, 'answer', () => answersOf(measurement, tokenizer, { runtime }));
+  return {
+    scores: scores.original,
+    byDocument: scores.originalByDocument,
+    ...(tasks ? { tasks } : {}),
+    samples,
+  };
+}
+
+/**
+ * Results of some cells, whose samples are continued side by side; each is what it would be alone.
+ * @param onTokens called with the tokens scored since it was called last
+ * @throws SurgeryError as the operation and the scoring do
+ */
+export async function measureCells(
+  bench: Bench,
+  cells: readonly { readonly id: string; readonly operation: Operation }[],
+  seconds: Seconds,
+  onTokens: (tokens: number) => void,
+): Promise<CellResult[]> {
+  const { fits, runtime, tokenizer, recording, measurement } = bench;
+  const done: { operated: Operated; weights: Weights; scores: Scores; answers: CellResult['tasks'] }[] = [];
+  for (const { operation } of cells) {
+    const operated = await timed(seconds, 'decompose', () => operateWith(fits, operation));
+    const weights = runtime.variant(operated.tensors);
+    let last = 0;
+    const scores = await timed(seconds, 'score', () =>
+      scoreDocuments(measurement.documents, recording, [{ runtime, weights }], (tokens) => {
+        onTokens(tokens - last);
+        last = tokens;
+      }),
+    );
+    const answers = await timed(seconds, 'answer', () => answersOf(measurement, tokenizer, { runtime, weights }));
+    done.push({ operated, weights, scores, answers });
+  }
+  const samples = await timed(seconds, 'generate', () =>
+    samplesOf(
+      bench,
+      done.map(({ weights }) => weights),
+    ),
+  );
+  return cells.flatMap(({ id, operation }, i) => {
+    const { operated, scores, answers } = done[i] ?? {};
+    const [comparison, byDocument] = [scores?.variants[0], scores?.variantsByDocument[0]];
+    if (!operated || !comparison || !byDocument) throw new TypeError(`cell ${id} was not measured`);
+    return {
+      id,
+      operation: settled(operation, runtime.config),
+      extent: extentOf(operated.layers),
+      layers: operated.layers,
+      scores: comparison,
+      byDocument,
+      ...(answers ? { tasks: answers } : {}),
+      samples: samples[i] ?? [],
+    };
+  });
+}
+
+async function answersOf({ tasks }: Measurement, tokenizer: Tokenizer, model: { runtime: Runtime; weights?: Weights }) {
+  return tasks.length > 0 ? scoreTasks(tasks, tokenizer, model) : undefined;
+}
+
+/** Every prompt continued by every variant: a list for each variant. */
+async function samplesOf(
+  { runtime, tokenizer, measurement: { prompts, generation } }: Bench,
+  variants: readonly Weights[],
+): Promise<StudySample[][]> {
+  const starts: Start[] = variants.flatMap((weights) => prompts.map(({ ids }) => ({ prompt: ids, weights })));
+  if (starts.length === 0) return variants.map(() => []);
+  const generated = await generateTogether(runtime, starts, generation);
+  return variants.map((_, variant) =>
+    prompts.flatMap(({ text, ids: prompt }, i) => {
+      const one = generated[variant * prompts.length + i];
+      return one ? [{ prompt: text, ...tokenizer.continuation(prompt, one.ids), ids: one.ids }] : [];
+    }),
+  );
+}
+
+async function timed<T>(seconds: Seconds, stage: keyof Seconds, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  try {
+    return await work();
+  } finally {
+    seconds[stage] += (performance.now() - start) / 1000;
+  }
+}

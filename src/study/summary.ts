@@ -1,0 +1,114 @@
+// What follows from a study's cells: extents, paired differences, additivity. Pure arithmetic.
+import type { GroupReport, LayerReport } from '../decompose/operate.ts';
+import { type ByDocument, type Interval, meanOver } from '../measure/score.ts';
+import type { Additivity, CellResult, Difference, Extent, Study } from './results.ts';
+
+/** Null for the control that decomposes nothing. */
+export function extentOf(layers: readonly LayerReport[]): Extent | null {
+  if (layers.length === 0) return null;
+  const groups = layers.flatMap((layer) => layer.groups);
+  const parameters = {
+    dense: sum(groups.map((group) => group.parameters.dense)),
+    factored: sum(groups.map((group) => group.parameters.factored)),
+  };
+  return {
+    rank: sum(groups.map(({ rank }) => rank)) / groups.length,
+    width: sum(layers.map(widthOf)) / layers.length,
+    parameters,
+    relativeError: errorOver(groups, () => true) ?? 0,
+    relativeErrorKv: errorOver(groups, (projection) => projection === 'k' || projection === 'v'),
+  };
+}
+
+/** A study with everything that follows from the cells that are there. */
+export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>): Study {
+  const { pairs, controls, sensitivity, original } = study;
+  return {
+    ...study,
+    complete: original !== null && study.cells.every((id) => cells.has(id)),
+    pairs: pairs.map((pair) => {
+      const [shared, separate] = [cells.get(pair.shared), cells.get(pair.separate)];
+      if (!shared || !separate) return { ...pair, difference: null, met: null };
+      const met = pair.rule === 'error' ? reaches(separate, shared) : true;
+      return { ...pair, difference: difference(shared, separate), met };
+    }),
+    controls: controls.map((control) => {
+      const [own, of] = [cells.get(control.cell), cells.get(control.of ?? '')];
+      return { ...control, difference: own && of ? difference(own, of) : null };
+    }),
+    ...(sensitivity
+      ? {
+          sensitivity: {
+            ...sensitivity,
+            additivity: sensitivity.joint.map((joint, threshold) => {
+              const parts = sensitivity.rows.map((row) => cells.get(row.cells[threshold] ?? ''));
+              return original ? additivityOf(cells.get(joint), parts, original.byDocument) : null;
+            }),
+          },
+        }
+      : {}),
+  };
+}
+
+/** The sum of the parts' effects beside the effect of all at once; null where a cell is missing. */
+function additivityOf(
+  joint: CellResult | undefined,
+  parts: readonly (CellResult | undefined)[],
+  original: ByDocument,
+): Additivity | null {
+  if (!joint || parts.length === 0) return null;
+  let summed = original.nll.map(() => 0);
+  const effects = (cell: CellResult) => minus(cell.byDocument.nll, original.nll);
+  for (const part of parts) {
+    if (!part) return null;
+    summed = effects(part).map((value, i) => value + (summed[i] ?? 0));
+  }
+  const { tokens } = original;
+  const { mean, interval } = meanOver(tokens, minus(effects(joint), summed));
+  return { joint: meanOver(tokens, effects(joint)).mean, sum: meanOver(tokens, summed).mean, difference: mean, interval };
+}
+
+/** The first less the second, on the same documents. */
+function difference(a: CellResult, b: CellResult): Difference {
+  const { tokens } = a.byDocument;
+  const nll = meanOver(tokens, minus(a.byDocument.nll, b.byDocument.nll));
+  const kl = meanOver(tokens, minus(a.byDocument.kl, b.byDocument.kl));
+  return { deltaNll: nll.mean, interval: nll.interval, deltaKl: kl.mean, intervalKl: kl.interval };
+}
+
+/** Whether an interval leaves zero out; false where there is none. */
+export function isClear(interval: Interval): boolean {
+  return interval !== null && (interval[0] > 0 || interval[1] < 0);
+}
+
+function widthOf({ groups }: LayerReport): number {
+  const holdsKv = ({ relativeError }: GroupReport) => 'k' in relativeError || 'v' in relativeError;
+  const counted = groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
+  return sum(counted.map(({ rank }) => rank));
+}
+
+/** Frobenius norm of the errors of some projections together, over that of their weights. */
+function errorOver(groups: readonly GroupReport[], isCounted: (projection: string) => boolean): number | null {
+  let [error, norm] = [0, 0];
+  for (const { relativeError, squaredNorm } of groups) {
+    for (const [projection, relative] of Object.entries(relativeError)) {
+      if (!isCounted(projection)) continue;
+      error += relative ** 2 * (squaredNorm[projection] ?? 0);
+      norm += squaredNorm[projection] ?? 0;
+    }
+  }
+  return norm > 0 ? Math.sqrt(error / norm) : null;
+}
+
+/** Whether a partner's error over k and v is within the shared cell's, but for rounding to float32. */
+function reaches(partner: CellResult, shared: CellResult): boolean {
+  return (partner.extent?.relativeErrorKv ?? 0) <= (shared.extent?.relativeErrorKv ?? 0) * (1 + 1e-5) + 1e-6;
+}
+
+function minus(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, i) => value - (b[i] ?? 0));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
