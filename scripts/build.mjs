@@ -11,6 +11,7 @@ const flags = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--
 for (const [folder, name] of [
   ['linalg/kernels', 'eigen'],
   ['runtime/kernels', 'quantise'],
+  ['measure/kernels', 'logits'],
 ]) {
   const { status } = spawnSync(
     process.execPath,

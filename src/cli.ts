@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { removeUnfinished } from './checkpoint/files.ts';
 import * as shared from './commands/options.ts';
+import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { SurgeryError } from './errors.ts';
 import { closePools } from './linalg/pool.ts';
 
@@ -36,6 +37,53 @@ function buildProgram(argv: readonly string[]): Command {
     (await import('./commands/run.ts')).run(options, ['surgery', ...argv].map(quoted).join(' ')),
   );
 
+  const sweep = command('sweep', 'a grid of operations on the same text, matched comparisons, controls', [
+    '--variance 0.99,0.9,0.5 --mode separate,shared-kv',
+    '--variance 0.9,0.5 --mode shared-kv --match width,parameters --controls',
+  ]);
+  shared.studyOptions(
+    shared.scoringOptions(
+      shared.samplingOptions(
+        shared.runtimeOptions(
+          shared.sharedOperationOptions(shared.gridOptions(shared.keptOptions(shared.modelOptions(sweep)))),
+        ),
+      ),
+    ),
+  );
+  sweep.action(async (options) => (await import('./commands/sweep.ts')).sweep(sharded(options), repeatable(argv)));
+
+  const sensitivity = command('sensitivity', 'one layer or projection operated on at a time, and all at once', [
+    '--variance 0.9,0.5',
+    '--by both --variance 0.5 --no-samples',
+  ]);
+  shared.studyOptions(
+    shared.scoringOptions(
+      shared.samplingOptions(
+        shared.runtimeOptions(
+          shared.sharedOperationOptions(
+            shared.layersOption(
+              shared.meanOption(shared.modeOption(shared.keptOptions(shared.modelOptions(sensitivity)))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+  shared.unitOption(sensitivity);
+  sensitivity.action(async (options) =>
+    (await import('./commands/sensitivity.ts')).sensitivity(sharded(options), repeatable(argv)),
+  );
+
+  const merge = command('merge', 'join the parts of a study that several machines made', [
+    'results/study/part-* --output results/study',
+  ]);
+  merge
+    .argument('<dir...>', 'folders of the parts, in any order')
+    .requiredOption('--output <dir>', "the whole study's folder")
+    .option('--json', 'print one JSON document on stdout')
+    .option('--csv', 'print the cells as comma-separated values on stdout');
+  merge.action(async (folders, options) => (await import('./commands/merge.ts')).merge(folders, options));
+
   const inspect = command('inspect', 'tensors, spectra, and ranks at thresholds', [
     '--model pocket',
     '--mode separate --json',
@@ -58,6 +106,23 @@ function buildProgram(argv: readonly string[]): Command {
   evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');
   evaluate.action(async (options) => (await import('./commands/evaluate.ts')).evaluate(options));
   return program;
+}
+
+/** The part of a study that the command line asks for, or a job array's environment. */
+function sharded<T extends { readonly shard?: Shard }>(options: T): T {
+  const shard = options.shard ?? shardFromEnvironment(process.env);
+  return shard ? { ...options, shard } : options;
+}
+
+/** A study's command without what changes where and how it is told, not what it is. */
+function repeatable(argv: readonly string[]): string {
+  const alone = ['--json', '--quiet', '--csv', '--offline'];
+  const valued = ['--output', '--shard', '--threads'];
+  const words = argv.filter((word, i) => {
+    const isValue = i > 0 && valued.includes(argv[i - 1] ?? '');
+    return !isValue && !alone.includes(word) && !valued.some((name) => word === name || word.startsWith(`${name}=`));
+  });
+  return ['surgery', ...words].map(quoted).join(' ');
 }
 
 /** A word as a shell would have to be given it. */

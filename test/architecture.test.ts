@@ -5,7 +5,17 @@ import { expect, test } from 'vitest';
 import { root } from './support/paths.ts';
 
 const src = join(root, 'src');
-const order = ['errors', 'checkpoint linalg', 'decompose graph', 'runtime', 'measure', 'report', 'commands', 'cli'];
+const order = [
+  'errors',
+  'checkpoint linalg',
+  'decompose graph',
+  'runtime',
+  'measure',
+  'study',
+  'report',
+  'commands',
+  'cli',
+];
 const level = (part: string) => order.findIndex((parts) => parts.split(' ').includes(part));
 
 interface Import {
@@ -15,7 +25,7 @@ interface Import {
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => file.endsWith('.ts') && !/^(linalg|runtime)\/kernels\//.test(file),
+  (file) => file.endsWith('.ts') && !/^(linalg|runtime|measure)\/kernels\//.test(file),
 );
 
 const imports: Import[] = files.flatMap((file) => {

@@ -4,7 +4,7 @@ import { readStudyFolder, StudyFolder, sameContext } from '../study/folder.ts';
 import { canonical } from '../study/grid.ts';
 import type { CellResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
-import { showStudy } from './showing.ts';
+import { showStudy, writeStudy } from './showing.ts';
 
 export interface MergeOptions {
   readonly output: string;
@@ -49,8 +49,8 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
       if (cell) await folder.add(cell);
     }
     const study = summarised(whole, folder.cells);
-    await folder.write(study);
-    await showStudy(options, { study, cells: folder.cells, folder: folder.path });
+    await writeStudy(folder, study);
+    showStudy(options, { study, cells: folder.cells, folder: folder.path });
   } finally {
     await folder.close();
   }

@@ -5,10 +5,11 @@ import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import type { Engine } from '../decompose/group.ts';
 import { type Mode, modes, projections } from '../decompose/groups.ts';
-import type { MeanRule } from '../decompose/operation.ts';
+import { type MeanRule, matchRules, means } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import type { Sampling } from '../measure/sampling.ts';
 import type { Precision } from '../runtime/session.ts';
+import { parseShard } from './shard.ts';
 
 export interface ModelOptions {
   readonly model?: string;
@@ -101,20 +102,59 @@ export function modeOption(command: Command): Command {
 
 export function operationOptions(command: Command): Command {
   return sharedOperationOptions(
-    modeOption(command)
+    layersOption(meanOption(modeOption(command)))
       .option('--variance <t>', 'share of the variance to keep, above 0 up to 1 (default: 0.9)', variance)
       .option('--rank <n>', 'components to keep in every group, instead of a share', whole('--rank', 0)),
   );
 }
 
+export function meanOption(command: Command): Command {
+  return command.option(
+    '--mean <rule>',
+    'keep adds the column means back, drop does not (the original experiment)',
+    oneOf('--mean', means),
+    'keep',
+  );
+}
+
+export function layersOption(command: Command): Command {
+  return command.option(
+    '--layers <list>',
+    'layers to operate on, counted from 0, such as 0,5-9 (default: all)',
+    layerList,
+  );
+}
+
+/** Those of a sweep's grid that take several values. */
+export function gridOptions(command: Command): Command {
+  return command
+    .option(
+      '--mode <mode,...>',
+      `which projections share one PCA, of ${modes.join(', ')}`,
+      listOf(oneOf('--mode', modes)),
+      ['separate', 'shared-kv'],
+    )
+    .option(
+      '--mean <rule,...>',
+      'keep adds the column means back, drop does not (the original experiment)',
+      listOf(oneOf('--mean', means)),
+      ['keep'],
+    )
+    .option(
+      '--layers <list>',
+      'layers to operate on, such as 0,5-9; repeat it for several sets (default: all)',
+      (text: string, all?: number[][]) => [...(all ?? []), layerList(text)],
+    )
+    .option(
+      '--match <rule,...>',
+      `give each shared cell a separate partner that is equal in variance, ${matchRules.join(', ')}`,
+      listOf(oneOf('--match', ['variance', ...matchRules] as const)),
+    )
+    .option('--controls', 'also what no operation, rounding, random directions, noise and another layer do');
+}
+
 export function sharedOperationOptions(command: Command): Command {
   return engineOption(command)
-    .option(
-      '--mean <rule>',
-      'keep adds the column means back, drop does not (the original experiment)',
-      oneOf('--mean', ['keep', 'drop'] as const),
-      'keep',
-    )
     .option(
       '--center <on|off>',
       'off decomposes the weights without taking their column means off',
@@ -127,7 +167,6 @@ export function sharedOperationOptions(command: Command): Command {
       `projections to operate on, of ${projections.join(',')} (default: q,k,v)`,
       listOf(oneOf('--targets', projections)),
     )
-    .option('--layers <list>', 'layers to operate on, counted from 0, such as 0,5-9 (default: all)', layerList)
     .option(
       '--allocate <rule>',
       'uniform: the threshold in every layer; global: as many components in all, where they explain most',
@@ -138,6 +177,46 @@ export function sharedOperationOptions(command: Command): Command {
       '--dtype <dtype>',
       `dtype of all weights in the file: ${weightDtypes.join(', ')} (default: the source's)`,
       oneOf('--dtype', weightDtypes),
+    );
+}
+
+/** What sweep and sensitivity take beside an operation's options. */
+export function studyOptions(command: Command): Command {
+  return command
+    .option('--no-samples', 'score only, generate nothing')
+    .option(
+      '--output <dir>',
+      "the study's folder, continued if it is there (default: one in results/ for this command)",
+    )
+    .option(
+      '--shard <i/n>',
+      'make only part i of n (default: from SLURM_ARRAY_TASK_ID, or JOB_COMPLETION_INDEX of JOB_COMPLETIONS)',
+      parseShard,
+    )
+    .option('--csv', 'print the cells as comma-separated values on stdout');
+}
+
+export function unitOption(command: Command): Command {
+  return command.option(
+    '--by <unit>',
+    'what is operated on at a time: layer, projection (in all layers), or both',
+    oneOf('--by', ['layer', 'projection', 'both'] as const),
+    'layer',
+  );
+}
+
+/** --variance and --rank as lists. */
+export function keptOptions(command: Command): Command {
+  return command
+    .option(
+      '--variance <t,...>',
+      'shares of the variance to keep (default: 0.9)',
+      listOf(number('--variance', 0, 1, true)),
+    )
+    .option(
+      '--rank <n,...>',
+      'components to keep in every group, beside or instead of shares',
+      listOf(whole('--rank', 0)),
     );
 }
 

@@ -45,5 +45,5 @@ export async function sensitivity(options: SensitivityOptions, command: string):
     },
     command,
   );
-  await showStudy(options, finished);
+  showStudy(options, finished);
 }

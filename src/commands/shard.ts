@@ -30,7 +30,10 @@ export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined 
     const text = env[name];
     if (text === undefined || text === '') return undefined;
     if (/^\d{1,9}$/.test(text)) return Number(text);
-    throw new SurgeryError('usage', `${name} is ${JSON.stringify(text)}, which is not a whole number: give --shard i/n`);
+    throw new SurgeryError(
+      'usage',
+      `${name} is ${JSON.stringify(text)}, which is not a whole number: give --shard i/n`,
+    );
   };
   const task = number('SLURM_ARRAY_TASK_ID');
   const tasks = number('SLURM_ARRAY_TASK_COUNT');
@@ -42,7 +45,10 @@ export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined 
   if (completion === undefined) return undefined;
   const completions = number('JOB_COMPLETIONS');
   if (completions === undefined)
-    throw new SurgeryError('usage', 'JOB_COMPLETION_INDEX is set but not JOB_COMPLETIONS: set it to the number of parts, or give --shard i/n');
+    throw new SurgeryError(
+      'usage',
+      'JOB_COMPLETION_INDEX is set but not JOB_COMPLETIONS: set it to the number of parts, or give --shard i/n',
+    );
   return checked(completion, completions, `JOB_COMPLETION_INDEX ${completion} of ${completions}`);
 }
 

@@ -1,8 +1,8 @@
 // What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Checkpoint } from '../checkpoint/reader.ts';
 import { removeAtExit } from '../checkpoint/files.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
 import { Fits } from '../decompose/fits.ts';
 import { type Operation, settled } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
@@ -16,8 +16,15 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { anglesOf } from '../study/angles.ts';
 import { StudyFolder, sameContext } from '../study/folder.ts';
 import { cellId } from '../study/grid.ts';
-import { type Bench, cellsTogether, type Measurement, measureCells, measureOriginal, type Seconds } from '../study/measure.ts';
-import type { AngleResult, CellResult, Context, Study } from '../study/results.ts';
+import {
+  type Bench,
+  cellsTogether,
+  type Measurement,
+  measureCells,
+  measureOriginal,
+  type Seconds,
+} from '../study/measure.ts';
+import type { AngleResult, Context, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
 import { identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { touched } from './operations.ts';
@@ -25,6 +32,7 @@ import type { ModelOptions, SamplingOptions, ScoringOptions, SharedOperationOpti
 import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
+import { type Shown, writeStudy } from './showing.ts';
 
 export type StudyOptions = ModelOptions &
   Pick<SharedOperationOptions, 'dtype' | 'pcaEngine'> &
@@ -46,15 +54,6 @@ export interface Design {
   readonly angles: readonly number[];
 }
 
-/** A study that has been brought to its end, or to that of this part of it. */
-export interface FinishedStudy {
-  readonly study: Study;
-  readonly cells: ReadonlyMap<string, CellResult>;
-  readonly folder: string;
-  /** Nothing for a study that had been finished before. */
-  readonly seconds?: Readonly<Record<string, number>>;
-}
-
 /**
  * Makes the cells of a study that its folder does not hold yet. An interrupted study continues, a finished one is read.
  * @param command by which the study can be made again
@@ -64,7 +63,7 @@ export async function makeStudy(
   options: StudyOptions,
   design: (checkpoint: Checkpoint) => Design,
   command: string,
-): Promise<FinishedStudy> {
+): Promise<Shown> {
   const start = performance.now();
   const progress = progressOf(options);
   const model = await openModel(options.model);
@@ -108,13 +107,23 @@ export async function makeStudy(
         const operation = operations[i];
         return operation && wanted.delete(id) ? [{ id, operation }] : [];
       });
-      const made = await work(options, model, tokenizer, prompts, scoring, folder, todo, withAngles ? angles : [], progress);
+      const made = await work(
+        options,
+        model,
+        tokenizer,
+        prompts,
+        scoring,
+        folder,
+        todo,
+        withAngles ? angles : [],
+        progress,
+      );
       seconds = { ...made.seconds, total: (performance.now() - start) / 1000 };
       const found = { original: made.original, angles: withAngles ? made.angles : study.angles };
       study = summarised({ ...blank, ...found }, folder.cells);
       await folder.writeFile('seconds.json', `${JSON.stringify(seconds, null, 1)}\n`);
     }
-    await folder.write(study);
+    if (seconds || !before?.complete) await writeStudy(folder, study);
     return { study, cells: folder.cells, folder: folder.path, ...(seconds ? { seconds } : {}) };
   } finally {
     await folder.close();
@@ -162,7 +171,10 @@ async function work(
     await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
       let done = 0;
       for (let at = 0; at < cells.length; at += together) {
-        const onTokens = (more: number) => advance((done += more), total);
+        const onTokens = (more: number) => {
+          done += more;
+          advance(done, total);
+        };
         for (const cell of await measureCells(bench, cells.slice(at, at + together), seconds, onTokens))
           await folder.add(cell);
       }
@@ -221,9 +233,11 @@ function tokensOf({ documents }: ScoringInput): number {
 
 /** The same command has the same folder, so that it finds what it left. */
 function outputOf({ output, shard }: StudyOptions, { kind, context, cells }: Study, { ref }: ModelInfo): string {
-  if (output !== undefined && output.trim() === '')
-    throw new SurgeryError('output', '--output "" names no folder');
-  const slug = ref.replace(/[^\w.-]+/g, '-').replace(/^[-.]+/, '').toLowerCase();
+  if (output !== undefined && output.trim() === '') throw new SurgeryError('output', '--output "" names no folder');
+  const slug = ref
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^[-.]+/, '')
+    .toLowerCase();
   const name = output ?? join('results', `${slug}-${kind}-${hashOf([context, cells]).slice(0, 8)}`);
   return shard && shard.of > 1 ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
 }

@@ -1,14 +1,15 @@
 // surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
-import { separateOf } from '../decompose/groups.ts';
-import { type MatchRule, type MeanRule } from '../decompose/operation.ts';
+
 import type { Mode } from '../decompose/groups.ts';
+import { separateOf } from '../decompose/groups.ts';
+import type { MatchRule, MeanRule } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import { type Grid, type Kept, type Plan, planSweep } from '../study/grid.ts';
 import type { Study } from '../study/results.ts';
 import { defaultVariance, sharedPart } from './operations.ts';
 import type { SharedOperationOptions } from './options.ts';
-import { makeStudy, type StudyOptions } from './study.ts';
 import { showStudy } from './showing.ts';
+import { makeStudy, type StudyOptions } from './study.ts';
 
 export type SweepOptions = StudyOptions &
   Omit<SharedOperationOptions, 'mean' | 'layers'> & {
@@ -37,7 +38,7 @@ export async function sweep(options: SweepOptions, command: string): Promise<voi
     },
     command,
   );
-  await showStudy(options, finished);
+  showStudy(options, finished);
 }
 
 function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1]): Grid {
@@ -49,9 +50,15 @@ function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1])
   if (rank && options.allocate === 'global')
     throw new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
   if (match.length > 0 && !mode.some(separateOf))
-    throw new SurgeryError('usage', `--match gives a shared mode its separate partner, --mode ${mode.join()} shares nothing`);
+    throw new SurgeryError(
+      'usage',
+      `--match gives a shared mode its separate partner, --mode ${mode.join()} shares nothing`,
+    );
   const sets = layers ?? [undefined];
-  const { center, balance, targets, allocate } = sharedPart({ ...options, mean: 'keep', layers: layers?.flat() }, config);
+  const { center, balance, targets, allocate } = sharedPart(
+    { ...options, mean: 'keep', layers: layers?.flat() },
+    config,
+  );
   return {
     modes: [...new Set(mode)],
     kept,

@@ -19,11 +19,7 @@ export type AnglesAt = { readonly variance: number } | { readonly ranks: readonl
  * (Björck and Golub 1973: the singular values of the product of orthonormal bases).
  * @param k (rows, hidden) and v of the same layer; each is centred by its own column means
  */
-export async function principalAngles(
-  k: Member,
-  v: Member,
-  kept: readonly AnglesAt[],
-): Promise<Angles[]> {
+export async function principalAngles(k: Member, v: Member, kept: readonly AnglesAt[]): Promise<Angles[]> {
   const [a, b] = [await rightBasis(k), await rightBasis(v)];
   const results: Angles[] = [];
   for (const one of kept) {
@@ -63,7 +59,11 @@ async function rightBasis({ shape: [count, width], values }: Member): Promise<Ba
   const x = { rows: count, cols: width, data: new Float64Array(values) };
   const { vectors, centred, transposed, explainedVarianceRatio: ratio } = await fitPca(x, (all) => all.length);
   const size = ratio.filter((share) => share > 1e-12).length;
-  const kept = { rows: size, cols: vectors.cols, data: new Float64Array(vectors.data.subarray(0, size * vectors.cols)) };
+  const kept = {
+    rows: size,
+    cols: vectors.cols,
+    data: new Float64Array(vectors.data.subarray(0, size * vectors.cols)),
+  };
   if (transposed) return { ratio, rows: kept };
   // Uᵀ C = S Vᵀ: rows of length s, which the vectors' float32 left orthogonal to seven digits.
   const { rows, cols, data } = await multiply(kept, centred);

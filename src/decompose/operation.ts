@@ -4,7 +4,8 @@ import type { Projection } from '../checkpoint/names.ts';
 import { type Mode, projections } from './groups.ts';
 
 /** What `--mean` says: whether the rebuilt matrix gets its column means back. */
-export type MeanRule = 'keep' | 'drop';
+export const means = ['keep', 'drop'] as const;
+export type MeanRule = (typeof means)[number];
 
 /** What is held equal between a shared operation and its separate partner, other than the threshold. */
 export const matchRules = ['width', 'parameters', 'error'] as const;

@@ -2,12 +2,14 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { append } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
-import { type Model, type Predictions, predictionsOf, scoredTokens } from './score.ts';
+import type { Described } from './logits.ts';
+import { type Chunk, describeRows, type Model, type Predictions, predictionsOf, scoredTokens } from './score.ts';
 
-/** Where a document's logits lie, in numbers: the first, and how many each chunk has. */
+/** Some tokens of a document: where their logits lie, in numbers, and what is known of each row. */
 interface Place {
   readonly from: number;
-  readonly lengths: readonly number[];
+  readonly length: number;
+  readonly rows: readonly Described[];
 }
 
 /** Logits of every scored position of documents, float32, in a file that {@link close} removes. */
@@ -16,9 +18,9 @@ export class Recording implements Predictions {
   readonly #path: string;
   readonly #handle: FileHandle;
   /** By document. */
-  readonly #places: readonly Place[];
+  readonly #places: readonly (readonly Place[])[];
 
-  private constructor(vocab: number, path: string, handle: FileHandle, places: readonly Place[]) {
+  private constructor(vocab: number, path: string, handle: FileHandle, places: readonly (readonly Place[])[]) {
     this.vocab = vocab;
     this.#path = path;
     this.#handle = handle;
@@ -37,18 +39,18 @@ export class Recording implements Predictions {
   ): Promise<Recording> {
     const { vocab, chunks } = predictionsOf(model);
     const total = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
-    const places: { from: number; lengths: number[] }[] = [];
+    const places: Place[][] = [];
     let at = 0;
     const handle = await refusing(path, () => open(path, 'wx+'));
     try {
       for (const [document, ids] of documents.entries()) {
-        const place = { from: at, lengths: [] as number[] };
-        places.push(place);
-        const rows = chunks(document, ids.slice(0, -1));
-        for (let chunk = await rows.next(); !chunk.done; chunk = await rows.next()) {
-          const { value } = chunk;
+        const own: Place[] = [];
+        places.push(own);
+        const all = chunks(document, ids.slice(0, -1));
+        for (let chunk = await all.next(); !chunk.done; chunk = await all.next()) {
+          const { logits: value } = chunk.value;
           await refusing(path, () => append(handle, new Uint8Array(value.buffer, value.byteOffset, value.byteLength)));
-          place.lengths.push(value.length);
+          own.push({ from: at, length: value.length, rows: describeRows(value, vocab) });
           at += value.length;
           onProgress?.(at / vocab, total);
         }
@@ -61,16 +63,13 @@ export class Recording implements Predictions {
     return new Recording(vocab, path, handle, places);
   }
 
-  async *chunks(document: number): AsyncGenerator<Float32Array> {
-    const { from, lengths } = this.#places[document] ?? { from: 0, lengths: [] };
-    let at = from;
-    for (const length of lengths) {
-      const values = new Float32Array(length);
-      const { bytesRead } = await this.#handle.read(new Uint8Array(values.buffer), 0, values.byteLength, at * 4);
-      if (bytesRead !== values.byteLength)
+  async *chunks(document: number): AsyncGenerator<Chunk> {
+    for (const { from, length, rows } of this.#places[document] ?? []) {
+      const logits = new Float32Array(length);
+      const { bytesRead } = await this.#handle.read(new Uint8Array(logits.buffer), 0, logits.byteLength, from * 4);
+      if (bytesRead !== logits.byteLength)
         throw new SurgeryError('output', `${this.#path} ended while it was read: did something change it?`);
-      yield values;
-      at += length;
+      yield { logits, rows };
     }
   }
 

@@ -1,7 +1,8 @@
 // How well a model predicts documents, and how far a variant's predictions lie from the original's.
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
-import { argmax, requireFinite } from './sampling.ts';
+import { type Described, describeRow, klDivergence } from './logits.ts';
+import { requireFinite } from './sampling.ts';
 import { bootstrap, summarise } from './statistics.ts';
 
 /** A session and the variant's weights in it. */
@@ -13,8 +14,14 @@ export interface Model {
 /** What a model says about documents: a live one, or one whose logits were kept. */
 export interface Predictions {
   readonly vocab: number;
-  /** Logits after each of the tokens that are read of a document, in chunks of (tokens, vocab). */
-  chunks(document: number, read: readonly number[]): AsyncIterator<Float32Array>;
+  /** What comes after each of the tokens that are read of a document. */
+  chunks(document: number, read: readonly number[]): AsyncIterator<Chunk>;
+}
+
+/** Some tokens' logits, (tokens, vocab), and what is known of each row: for live ones it has to be worked out. */
+export interface Chunk {
+  readonly logits: Float32Array;
+  readonly rows?: readonly Described[];
 }
 
 /** A 95 % interval; none where a single document leaves nothing to judge by. */
@@ -90,11 +97,11 @@ export async function scoreDocuments(
     for (const tally of [ours, ...theirs]) tally.startDocument();
     let at = 1;
     for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
-      const rows = rowsOf(chunk.value, base.vocab, ids.slice(at));
+      const rows = rowsOf(chunk.value, base.vocab, ids, at);
       for (const row of rows) ours.add(row);
       for (const [i, tally] of theirs.entries()) {
         const { value } = (await others[i]?.next()) ?? {};
-        if (value) compare(tally, rows, rowsOf(value, base.vocab, ids.slice(at)));
+        if (value) compare(tally, rows, rowsOf(value, base.vocab, ids, at));
       }
       at += rows.length;
       onProgress?.(ours.done, total);
@@ -118,7 +125,9 @@ export function scoredTokens(ids: readonly number[]): number {
 export function predictionsOf({ runtime, weights }: Model): Predictions {
   return {
     vocab: runtime.checkpoint.config.vocabSize,
-    chunks: (_, read) => runtime.sequence(read.length, weights).readAll(read),
+    async *chunks(_, read) {
+      for await (const logits of runtime.sequence(read.length, weights).readAll(read)) yield { logits };
+    },
   };
 }
 
@@ -134,36 +143,29 @@ export function meanOver(tokens: readonly number[], sums: readonly number[]): { 
 /** All intervals over the same documents come from the same resamples. */
 const resampled = bootstrap(0);
 
-/** Natural logarithm of Σ exp(logits), float64. */
-export function logSumExp(logits: Float32Array): number {
-  const largest = logits[argmax(logits)] ?? 0;
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] ?? 0) - largest);
-  return largest + Math.log(sum);
-}
-
-/** KL(p ‖ q) in nats, of the distributions that two rows of logits stand for. */
-export function klDivergence(p: Float32Array, pLogSum: number, q: Float32Array, qLogSum: number): number {
-  let kl = 0;
-  for (let i = 0; i < p.length; i++) {
-    const logP = (p[i] ?? 0) - pLogSum;
-    kl += Math.exp(logP) * (logP - ((q[i] ?? 0) - qLogSum));
-  }
-  return kl;
-}
-
-/** Logits at one position, the token that came next, and the logarithm of the normaliser. */
-interface Row {
+/** Logits at one position, the token that came next, the likeliest one, and the logarithm of the normaliser. */
+interface Row extends Described {
   readonly row: Float32Array;
   readonly target: number;
-  readonly logSum: number;
 }
 
-function rowsOf(logits: Float32Array, vocab: number, targets: readonly number[]): Row[] {
+/** @throws SurgeryError `numeric` for logits that are not finite */
+export function describeRows(logits: Float32Array, vocab: number): Described[] {
   return Array.from({ length: logits.length / vocab }, (_, i) => {
-    const row = logits.subarray(i * vocab, (i + 1) * vocab);
-    return { row, target: targets[i] ?? 0, logSum: requireFinite(logSumExp(row)) };
+    const described = describeRow(logits.subarray(i * vocab, (i + 1) * vocab));
+    requireFinite(described.logSum);
+    return described;
   });
+}
+
+/** @param at position in the document of the token that the first row predicts */
+function rowsOf({ logits, rows }: Chunk, vocab: number, ids: readonly number[], at: number): Row[] {
+  return (rows ?? describeRows(logits, vocab)).map(({ top, logSum }, i) => ({
+    row: logits.subarray(i * vocab, (i + 1) * vocab),
+    target: ids[at + i] ?? 0,
+    top,
+    logSum,
+  }));
 }
 
 /** Sums over the tokens of each document, and what is needed of each token. */
@@ -208,7 +210,7 @@ function compare(tally: Tally, original: readonly Row[], variant: readonly Row[]
     if (!base) throw new RangeError('a variant read another number of tokens than the original');
     const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] ?? 0) - logSum);
     const kl = klDivergence(base.row, base.logSum, row.row, row.logSum);
-    tally.addComparison(kl, probability(row) - probability(base), argmax(base.row) === argmax(row.row));
+    tally.addComparison(kl, probability(row) - probability(base), base.top === row.top);
     tally.add(row);
   }
 }

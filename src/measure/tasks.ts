@@ -3,13 +3,17 @@
 import { SurgeryError } from '../errors.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
 import type { Task } from './documents.ts';
-import { logSumExp, type Model } from './score.ts';
+import { logSumExp } from './logits.ts';
+import type { Model } from './score.ts';
+import { wilson } from './statistics.ts';
 
 export interface TaskScore {
   readonly questions: number;
   readonly correct: number;
   /** correct / questions, 0 to 1. */
   readonly accuracy: number;
+  /** Wilson's 95 % interval of the accuracy. */
+  readonly interval: readonly [low: number, high: number];
   /** What guessing would get: the mean of 1 / choices. */
   readonly chance: number;
 }
@@ -105,10 +109,12 @@ function commonPrefix(a: readonly number[], b: readonly number[]): number {
 function summarise(results: readonly { correct: boolean; chance: number }[]): TaskScore {
   const questions = results.length;
   const correct = results.filter((result) => result.correct).length;
+  const { low, high } = wilson(correct, questions);
   return {
     questions,
     correct,
     accuracy: correct / questions,
+    interval: [low, high],
     chance: results.reduce((sum, { chance }) => sum + chance, 0) / questions,
   };
 }

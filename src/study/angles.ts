@@ -1,6 +1,7 @@
 // Do k and v of a layer read the residual stream in the same directions, more than random subspaces would?
-import type { Fits } from '../decompose/fits.ts';
+
 import { randomAngles } from '../decompose/angles.ts';
+import type { Fits } from '../decompose/fits.ts';
 import type { AngleResult } from './results.ts';
 
 /** Random pairs of subspaces that each pair is held against. */

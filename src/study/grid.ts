@@ -68,9 +68,19 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
     const common = { ...grid.common, ...(layers ? { layers } : {}) };
     if (grid.controls) {
       // What it costs to do nothing does not depend on the mode.
-      controls.push({ control: 'none', cell: add({ mode: 'separate', variance: 1, mean: 'keep', ...onlyWhere(common), control: 'none' }) });
+      controls.push({
+        control: 'none',
+        cell: add({ mode: 'separate', variance: 1, mean: 'keep', ...onlyWhere(common), control: 'none' }),
+      });
       for (const mode of grid.modes) {
-        const whole: Operation = { mode, variance: 1, mean: 'keep', ...common, allocate: 'uniform', control: 'full-rank' };
+        const whole: Operation = {
+          mode,
+          variance: 1,
+          mean: 'keep',
+          ...common,
+          allocate: 'uniform',
+          control: 'full-rank',
+        };
         controls.push({ control: 'full-rank', cell: add(whole) });
       }
     }
@@ -84,7 +94,12 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
           const partner = separateOf(mode);
           for (const rule of partner ? grid.match : []) {
             if (rule === 'variance') made.set(partner as Mode, add({ ...operation, mode: partner as Mode }));
-            else pair({ rule, shared: cell, separate: add({ ...operation, mode: partner as Mode, match: { rule, of: mode } }) });
+            else
+              pair({
+                rule,
+                shared: cell,
+                separate: add({ ...operation, mode: partner as Mode, match: { rule, of: mode } }),
+              });
           }
           if (!grid.controls) continue;
           for (const control of cellControls.filter((one) => hasControl(mode, one)))
@@ -132,7 +147,9 @@ export function planSensitivity(
   const parts = layers
     .flatMap((layer) => (by === 'projection' ? [] : [[layer]]))
     .concat(by === 'projection' ? [[...layers]] : [])
-    .flatMap((some) => (by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] }))));
+    .flatMap((some) =>
+      by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] })),
+    );
   const cells: Operation[] = [];
   const rows = parts.map((part) => ({ ...part, cells: [] as number[] }));
   const joint: number[] = [];

@@ -37,7 +37,10 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     const holder = parse(text);
     if (holder && !isGone(holder)) {
       const who = `process ${holder.pid}${holder.host === own.host ? '' : ` on ${holder.host}`}`;
-      throw new SurgeryError('output', `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
+      throw new SurgeryError(
+        'output',
+        `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`,
+      );
     }
     await stepAside(path, text);
   }

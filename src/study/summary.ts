@@ -65,7 +65,12 @@ function additivityOf(
   }
   const { tokens } = original;
   const { mean, interval } = meanOver(tokens, minus(effects(joint), summed));
-  return { joint: meanOver(tokens, effects(joint)).mean, sum: meanOver(tokens, summed).mean, difference: mean, interval };
+  return {
+    joint: meanOver(tokens, effects(joint)).mean,
+    sum: meanOver(tokens, summed).mean,
+    difference: mean,
+    interval,
+  };
 }
 
 /** The first less the second, on the same documents. */

@@ -1,13 +1,32 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { operate } from '../../src/decompose/operate.ts';
-import { klDivergence, logSumExp, scoreDocuments } from '../../src/measure/score.ts';
+import { seededRandom } from '../../src/linalg/random.ts';
+import { describeRow, klDivergence, logSumExp } from '../../src/measure/logits.ts';
+import { scoreDocuments } from '../../src/measure/score.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { fixture } from '../support/paths.ts';
 
 test('logSumExp does not overflow, and is exact where it can be told', () => {
   expect(logSumExp(Float32Array.of(1000, 1000))).toBeCloseTo(1000 + Math.log(2), 12);
   expect(logSumExp(Float32Array.of(-1000, -1000, -1000))).toBeCloseTo(-1000 + Math.log(3), 12);
+});
+
+test('rows of any length are as plain float64 arithmetic has them', () => {
+  const random = seededRandom(7);
+  for (const length of [1, 2, 3, 4, 5, 63, 512, 32_001]) {
+    const row = () => Float32Array.from({ length }, () => (random() - 0.5) * 60);
+    const [p, q] = [row(), row()];
+    const plain = (x: Float32Array) => Math.log(x.reduce((sum, value) => sum + Math.exp(value), 0));
+    const { top, logSum } = describeRow(p);
+    expect(top).toBe(p.indexOf(Math.max(...p)));
+    expect(logSum).toBeCloseTo(plain(p), 12);
+    const [ofP, ofQ] = [plain(p), plain(q)];
+    const kl = p.reduce((sum, a, i) => sum + Math.exp(a - ofP) * (a - ofP - ((q[i] ?? 0) - ofQ)), 0);
+    expect(klDivergence(p, logSum, q, logSumExp(q)) / Math.max(kl, 1)).toBeCloseTo(kl / Math.max(kl, 1), 12);
+  }
+  expect(describeRow(Float32Array.of(0, Number.NaN, 1)).logSum).toBeNaN();
+  expect(describeRow(Float32Array.of(1, 3, 3)).top).toBe(1);
 });
 
 test('KL of two coins', () => {

@@ -1,0 +1,90 @@
+// Rows of logits as distributions: normaliser, likeliest token, divergence. float64, in a WebAssembly kernel: over a
+// vocabulary of tens of thousands, exponentials are what a score costs beside the model.
+import { readFileSync } from 'node:fs';
+
+// Neither es2023 nor @types/node 20 declares WebAssembly; this is what is used of it.
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object) => { readonly exports: unknown };
+};
+
+interface Kernels {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  largest(row: number, count: number): number;
+  firstOf(row: number, count: number, value: number): number;
+  sumOfExps(row: number, count: number, shift: number): number;
+  divergence(p: number, pLogSum: number, q: number, qLogSum: number, count: number): number;
+}
+
+/** Numbers that fill a row up to a multiple of 4 and add nothing. */
+const padding = -1e30;
+
+/** The likeliest token of a row, the first of equals, and the natural logarithm of Σ exp(logits). */
+export interface Described {
+  readonly top: number;
+  readonly logSum: number;
+}
+
+/** Two rows in the kernels' memory. */
+class Rows {
+  readonly #kernels: Kernels;
+  #size = 0;
+  #at: readonly [number, number] = [0, 0];
+  #views: readonly [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
+
+  constructor() {
+    const bytes = readFileSync(new URL('./kernels/logits.wasm', import.meta.url));
+    this.#kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Kernels;
+  }
+
+  describe(row: Float32Array): Described {
+    const count = this.#put(0, row);
+    const most = this.#kernels.largest(this.#at[0], count);
+    const sum = this.#kernels.sumOfExps(this.#at[0], count, most);
+    return { top: this.#kernels.firstOf(this.#at[0], count, most), logSum: most + Math.log(sum) };
+  }
+
+  divergence(p: Float32Array, pLogSum: number, q: Float32Array, qLogSum: number): number {
+    const count = this.#put(0, p);
+    this.#put(1, q);
+    return this.#kernels.divergence(this.#at[0], pLogSum, this.#at[1], qLogSum, count);
+  }
+
+  /** Copies a row into its place. @returns its length with the padding */
+  #put(place: 0 | 1, row: Float32Array): number {
+    const count = Math.ceil(row.length / 4) * 4;
+    if (count > this.#size) this.#grow(count);
+    const view = this.#views[place];
+    view.set(row);
+    view.fill(padding, row.length, count);
+    return count;
+  }
+
+  #grow(count: number): void {
+    const { memory } = this.#kernels;
+    const from = memory.buffer.byteLength;
+    memory.grow(Math.ceil((count * 8) / 65536));
+    this.#size = count;
+    this.#at = [from, from + count * 4];
+    const view = (at: number) => new Float32Array(memory.buffer, at, count);
+    this.#views = [view(this.#at[0]), view(this.#at[1])];
+  }
+}
+
+let rows: Rows | undefined;
+const kernels = () => (rows ??= new Rows());
+
+/** A row of logits. Where one is NaN, so is `logSum`. */
+export function describeRow(logits: Float32Array): Described {
+  return kernels().describe(logits);
+}
+
+/** Natural logarithm of Σ exp(logits), float64. */
+export function logSumExp(logits: Float32Array): number {
+  return kernels().describe(logits).logSum;
+}
+
+/** KL(p ‖ q) in nats, of the distributions that two rows of logits stand for. */
+export function klDivergence(p: Float32Array, pLogSum: number, q: Float32Array, qLogSum: number): number {
+  return kernels().divergence(p, pLogSum, q, qLogSum);
+}

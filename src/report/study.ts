@@ -1,0 +1,339 @@
+// A study → tables and charts: cells, matched pairs, controls, angles, sensitivity.
+import type { Settled } from '../decompose/operation.ts';
+import type { Interval } from '../measure/score.ts';
+import type { TaskScores } from '../measure/tasks.ts';
+import type { CellResult, Difference, SensitivityResult, Study } from '../study/results.ts';
+import { counted, figure, integer, percent, table, wrap } from './format.ts';
+import { type HeatMap, heatMap } from './heat.ts';
+import { type LineChart, lineChart } from './plot.ts';
+
+type Cells = ReadonlyMap<string, CellResult>;
+
+/** Mean KL over Llama-2-7B's 16-bit weights on wikitext-2, as llama.cpp's perplexity tool documents it. */
+const yardstick = 'q8_0 0.0004, q6_K 0.002, q4_K_M 0.013, q2_K 0.11';
+
+export function studyText(
+  study: Study,
+  cells: Cells,
+  folder: string,
+  seconds?: Readonly<Record<string, number>>,
+): string {
+  const { model, text, original } = study;
+  const there = study.cells.filter((id) => cells.has(id)).length;
+  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
+  return [
+    [
+      `Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`,
+      wrap(`Text       ${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      wrap(`Rule       ${text.rule}; intervals: ${text.intervals}`),
+      original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    there < study.cells.length &&
+      `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
+    ...(study.kind === 'sweep' ? sweepParts(study, cells) : []),
+    study.sensitivity && sensitivityText(study, study.sensitivity, cells),
+    seconds && secondsText(seconds),
+    `Written    ${folder}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+/** Every cell in a line of comma-separated values, under a line of names. */
+export function studyCsv(study: Study, cells: Cells): string {
+  const columns = [
+    ...[
+      'id',
+      'mode',
+      'variance',
+      'rank',
+      'mean',
+      'center',
+      'balance',
+      'allocate',
+      'targets',
+      'layers',
+      'match',
+      'control',
+    ],
+    ...['mean_rank', 'kv_width', 'parameters_dense', 'parameters_factored', 'relative_error', 'relative_error_kv'],
+    ...['nll', 'perplexity', 'delta_nll', 'delta_nll_low', 'delta_nll_high', 'kl', 'kl_low', 'kl_high'],
+    ...['kl_median', 'kl_p99', 'kl_p999', 'kl_max', 'delta_p_mean', 'delta_p_rms', 'same_top', 'task_accuracy'],
+  ];
+  const rows = inOrder(study, cells).map(({ id, operation: o, extent, scores: s, tasks }) => [
+    ...[id, o.mode, o.variance, o.rank, o.mean, o.center ? 'on' : 'off', o.balance, o.allocate, o.targets.join(' ')],
+    ...[o.layers.join(' '), o.match ? `${o.match.rule} of ${o.match.of}` : '', o.control],
+    ...[extent?.rank, extent?.width, extent?.parameters.dense, extent?.parameters.factored],
+    ...[extent?.relativeError, extent?.relativeErrorKv],
+    ...[s.nll, s.perplexity, s.deltaNll, s.intervals.deltaNll?.[0], s.intervals.deltaNll?.[1]],
+    ...[s.kl, s.intervals.kl?.[0], s.intervals.kl?.[1]],
+    ...[s.klQuantiles.median, s.klQuantiles.p99, s.klQuantiles.p999, s.klQuantiles.max],
+    ...[s.deltaP.mean, s.deltaP.rms, s.sameTop, tasks?.accuracy],
+  ]);
+  return [columns, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n');
+}
+
+/** Perplexity and KL over variance, width and parameters, a line a mode; only what the cells vary in. */
+export function studyCharts(study: Study, cells: Cells): LineChart[] {
+  const shown = gridCells(study, cells);
+  const axes = [
+    { label: 'variance kept', of: ({ operation }: CellResult) => (operation.match ? undefined : operation.variance) },
+    { label: 'rank kept', of: ({ operation }: CellResult) => operation.rank },
+    { label: 'width of k and v, components a layer', of: ({ extent }: CellResult) => extent?.width },
+    {
+      label: 'parameters as factors, of the dense ones',
+      of: ({ extent }: CellResult) => extent && extent.parameters.factored / extent.parameters.dense,
+    },
+  ];
+  const values = [
+    { title: 'Perplexity', of: perplexityPoint },
+    { title: 'KL from the original (nats)', of: klPoint },
+  ];
+  return axes.flatMap(({ label, of: x }) => {
+    const placed = shown.filter((cell) => x(cell) !== undefined);
+    if (new Set(placed.map(x)).size < 2) return [];
+    return values.map(({ title, of: y }) => ({
+      title,
+      x: { label },
+      y: { label: title, log: true },
+      series: [...new Set(placed.map(({ operation }) => seriesName(operation, study.model.layers)))].map((name) => ({
+        name,
+        points: placed
+          .filter(({ operation }) => seriesName(operation, study.model.layers) === name)
+          .map((cell) => ({ x: x(cell) ?? 0, ...y(cell) }))
+          .sort((a, b) => a.x - b.x),
+      })),
+    }));
+  });
+}
+
+/** Δnll of each part alone, by threshold, with everything at once in the last row. */
+export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
+  const effect = (id: string) => cells.get(id)?.scores.deltaNll;
+  return {
+    title: 'Δnll in nats, one part operated on at a time',
+    rowLabel: by === 'both' ? 'part' : by,
+    rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
+    columnLabel: 'kept',
+    columns: kept.map((one) => ('variance' in one ? `${one.variance}` : `rank ${one.rank}`)),
+    values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
+    log: true,
+  };
+}
+
+function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
+  const charts = studyCharts(study, cells);
+  const [first] = charts.filter(({ title }) => title.startsWith('KL'));
+  return [
+    cellsText(study, cells),
+    tasksText(study, cells),
+    first && lineChart(first),
+    study.pairs.length > 0 && pairsText(study, cells),
+    study.controls.length > 0 && controlsText(study, cells),
+    study.angles.length > 0 && anglesText(study),
+    wrap(
+      `For comparison, the mean KL that llama.cpp publishes for its quantisations of Llama-2-7B: ${yardstick}. Another model ` +
+        'and another text: a yardstick, not a baseline.',
+    ),
+  ];
+}
+
+function cellsText(study: Study, cells: Cells): string {
+  const rows = gridCells(study, cells).map(({ operation, extent, scores }) => [
+    cellName(operation, study),
+    extent ? extent.width.toFixed(1) : '',
+    extent ? percent(extent.parameters.factored / extent.parameters.dense, 0) : '',
+    short(scores.perplexity),
+    withInterval(scores.deltaNll, scores.intervals.deltaNll),
+    short(scores.kl),
+  ]);
+  return `${table(['cell', 'width', 'size', 'ppl', 'Δnll [95 %]', 'KL'], 'lrrrlr', rows)}\n${wrap(
+    'width: components for k and v a layer; size: parameters as factors, of the dense ones; = width, = size, = error: the ' +
+      'separate partner of the shared cell above it.',
+  )}`;
+}
+
+function tasksText(study: Study, cells: Cells): string | undefined {
+  const { original, tasks } = study;
+  if (!original?.tasks || !tasks) return undefined;
+  const row = (name: string, { correct, questions, accuracy, interval }: TaskScores) => [
+    ...[name, `${correct} of ${questions}`, percent(accuracy)],
+    `[${interval.map((end) => percent(end)).join(', ')}]`,
+  ];
+  const rows = gridCells(study, cells).flatMap((cell) =>
+    cell.tasks ? [row(cellName(cell.operation, study), cell.tasks)] : [],
+  );
+  return `${table(['tasks', 'right', 'accuracy', '95 % (Wilson)'], 'lrrl', [row('original', original.tasks), ...rows])}\n${wrap(
+    `${tasks.file}: ${tasks.rule}; chance is ${percent(original.tasks.chance)}.`,
+  )}`;
+}
+
+function pairsText(study: Study, cells: Cells): string {
+  const rows = study.pairs.flatMap(({ rule, shared, separate, difference, met }) => {
+    const [a, b] = [cells.get(shared), cells.get(separate)];
+    if (!a || !b || !difference) return [];
+    return [
+      [
+        rule === 'parameters' ? 'size' : rule,
+        cellName(a.operation, study),
+        `${a.extent?.width.toFixed(0)} : ${b.extent?.width.toFixed(0)}`,
+        withInterval(difference.deltaNll, difference.interval),
+        signed(difference.deltaKl),
+        verdict(difference, met),
+      ],
+    ];
+  });
+  return `${table(['equal', 'shared', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
+    'A shared cell less its separate partner, on the same documents: above 0, sharing costs more. equal: what both have in ' +
+      'common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
+      'Σ out); error: the Frobenius error over k and v. q is operated on alike. At equal width sharing never has the larger weight ' +
+      'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
+      '“–”: the interval holds 0.',
+  )}`;
+}
+
+function verdict({ interval, deltaNll }: Difference, met: boolean | null): string {
+  if (met === false) return 'not met';
+  if (interval === null || (interval[0] <= 0 && interval[1] >= 0)) return '–';
+  return deltaNll > 0 ? 'separate' : 'shared';
+}
+
+function controlsText(study: Study, cells: Cells): string {
+  const rows = study.controls.flatMap(({ control, cell, of, difference }) => {
+    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    if (!own) return [];
+    return [
+      [
+        control,
+        against ? cellName(against.operation, study) : control === 'none' ? '' : own.operation.mode,
+        short(own.scores.perplexity),
+        short(own.scores.kl),
+        difference ? withInterval(difference.deltaNll, difference.interval) : '',
+      ],
+    ];
+  });
+  return `${table(['control', 'of', 'ppl', 'KL', 'Δnll to it [95 %]'], 'llrrl', rows)}\n${wrap(
+    'none: the weights put in place of themselves, exactly 0 if all is well; full-rank: all components, so the rounding to the ' +
+      'dtype alone; random-subspace: as many random directions of the row space (seed 0); noise: normal noise as large as the error ' +
+      'of each projection (seed 0); other-layer: k shares with the v of the next layer. Where a control is no worse than its cell, ' +
+      'the cell shows nothing.',
+  )}`;
+}
+
+function anglesText({ angles }: Study): string {
+  const rows = angles.map(({ layer, variance, dimensions, meanSquaredCosine, largestCosine, random }) => [
+    String(layer),
+    String(variance),
+    dimensions.join(' : '),
+    short(meanSquaredCosine),
+    `${short(random.meanSquaredCosine)} (${short(random.mostMeanSquaredCosine)})`,
+    short(largestCosine),
+    short(random.largestCosine),
+  ]);
+  return `${table(['layer', 'kept', 'k : v', 'mean cos²', 'by chance', 'largest', 'by chance'], 'rrlrlrr', rows)}\n${wrap(
+    `Principal angles between the leading row spaces of k and v. By chance: ${angles[0]?.random.draws ?? 0} pairs of random ` +
+      'subspaces of the same dimensions, seed 0: their mean (and their largest); the largest cosine of all.',
+  )}`;
+}
+
+function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Cells): string {
+  const rows = sensitivity.additivity.flatMap((one, i) => {
+    const kept = sensitivity.kept[i];
+    if (!one || !kept) return [];
+    return [
+      [
+        'variance' in kept ? `variance ${kept.variance}` : `rank ${kept.rank}`,
+        signed(one.sum),
+        signed(one.joint),
+        withInterval(one.difference, one.interval),
+      ],
+    ];
+  });
+  const [some] = inOrder(study, cells);
+  return [
+    some && wrap(`Operation  ${some.operation.mode}, mean ${some.operation.mean === 'keep' ? 'kept' : 'dropped'}`),
+    heatMap(sensitivityMap(sensitivity, cells)),
+    `${table(['kept', 'sum of the parts', 'all at once', 'all less sum [95 %]'], 'lrrl', rows)}\n${wrap(
+      'Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse.',
+    )}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function secondsText({ total = 0, score = 0, ...rest }: Readonly<Record<string, number>>): string {
+  const stages = Object.entries({ ...rest, score, total }).filter(([, value]) => value > 0);
+  const samples = (rest.generate ?? 0) + (rest.answer ?? 0);
+  const share = score > 0 ? (total - samples) / score : 0;
+  return wrap(
+    `Seconds    ${stages.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', ')}. Without samples and tasks ` +
+      `${share.toFixed(2)} × the scoring alone.`,
+  );
+}
+
+function inOrder(study: Study, cells: Cells): CellResult[] {
+  return study.cells.flatMap((id) => cells.get(id) ?? []);
+}
+
+/** Cells without the controls. */
+function gridCells(study: Study, cells: Cells): CellResult[] {
+  return inOrder(study, cells).filter(({ operation: { control } }) => control === undefined);
+}
+
+function cellName(operation: Settled, { model }: Study): string {
+  const { mean, layers, match, allocate } = operation;
+  return [
+    operation.mode,
+    keptName(operation),
+    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
+    mean === 'drop' && 'drop',
+    allocate === 'global' && 'global',
+    layers.length < model.layers && `${layers.length} layers`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+function seriesName(operation: Settled, all: number): string {
+  const { mode, mean, match, layers } = operation;
+  const some = layers.length < all && `${layers.length} layers`;
+  return [mode, match && `at equal ${match.rule}`, mean === 'drop' && 'mean dropped', some].filter(Boolean).join(', ');
+}
+
+function keptName({ variance, rank }: Settled): string {
+  return rank === undefined ? String(variance) : `rank ${rank}`;
+}
+
+function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
+  if (by === 'layer') return layers.join();
+  return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
+}
+
+function perplexityPoint({ scores }: CellResult) {
+  const { nll, deltaNll, perplexity, intervals } = scores;
+  const at = (delta: number) => Math.exp(nll - deltaNll + delta);
+  const interval = intervals.deltaNll;
+  return { y: perplexity, ...(interval ? { low: at(interval[0]), high: at(interval[1]) } : {}) };
+}
+
+function klPoint({ scores: { kl, intervals } }: CellResult) {
+  return { y: kl, ...(intervals.kl ? { low: intervals.kl[0], high: intervals.kl[1] } : {}) };
+}
+
+function withInterval(value: number, interval: Interval): string {
+  return interval ? `${signed(value)} [${short(interval[0], 2)}, ${short(interval[1], 2)}]` : signed(value);
+}
+
+function signed(value: number): string {
+  return `${value > 0 ? '+' : ''}${short(value)}`;
+}
+
+/** A few significant digits. */
+function short(value: number, digits = 3): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const magnitude = Math.abs(value);
+  if (magnitude < 1e-3 || magnitude >= 1e5) return value.toExponential(1);
+  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(magnitude))));
+}
