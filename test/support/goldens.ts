@@ -34,6 +34,8 @@ export type ScoreRow = OperationRow & {
   readonly nll: number;
   readonly kl: number;
   readonly same_top: number;
+  /** Greedy text from the goldens' sample prompt. */
+  readonly sample: string;
 };
 
 export interface Scores {

@@ -1,0 +1,263 @@
+// surgery sweep, sensitivity and merge as a user runs them.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../src/linalg/random.ts';
+import type { CellResult, Study } from '../../src/study/results.ts';
+import { start, surgery } from '../support/cli.ts';
+import { golden, type Scores } from '../support/goldens.ts';
+import { hasShared, pocket, shared, temporaryFolder } from '../support/paths.ts';
+
+const tmp = temporaryFolder();
+
+const text = join(tmp, 'few.json');
+writeFileSync(
+  text,
+  JSON.stringify(
+    readFileSync(join(pocket, 'valid.txt'), 'utf8')
+      .split('<|end|>')
+      .slice(0, 6)
+      .map((one) => one.trim()),
+  ),
+);
+
+/** A small study of every kind of cell. */
+const grid = ['--variance', '0.9,0.5', '--match', 'width,parameters,error', '--controls'];
+const scoring = ['--model', 'pocket', '--text', text, '--max-tokens', '24', '--max-new-tokens', '6', '--threads', '1'];
+const sweep = (output: string, args: readonly string[] = grid, options = {}) =>
+  surgery(['sweep', ...args, ...scoring, '--output', join(tmp, output)], options);
+
+const read = (folder: string, file: string) => readFileSync(join(tmp, folder, file), 'utf8');
+const cellsOf = (folder: string): CellResult[] =>
+  read(folder, 'cells.jsonl')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const studyOf = (folder: string): Study => JSON.parse(read(folder, 'study.json'));
+
+/** The study that others are compared with, made once. */
+let whole: Promise<unknown> | undefined;
+const uninterrupted = () => (whole ??= sweep('whole').then((ended) => expect(ended.code).toBe(0)));
+
+describe('a sweep', () => {
+  test('has every cell once, pairs and controls, and doing nothing costs exactly nothing', async () => {
+    await uninterrupted();
+    const study = studyOf('whole');
+    const cells = cellsOf('whole');
+    expect(study.complete).toBe(true);
+    expect(cells.map(({ id }) => id)).toEqual(study.cells);
+    expect(new Set(study.cells).size).toBe(23);
+    expect(study.pairs.map(({ rule }) => rule).sort()).toEqual(
+      ['error', 'parameters', 'variance', 'width'].flatMap((rule) => [rule, rule]),
+    );
+    const byId = new Map(cells.map((cell) => [cell.id, cell]));
+    for (const { rule, shared: a, separate: b, difference, met } of study.pairs) {
+      const [one, other] = [byId.get(a), byId.get(b)];
+      expect(met).toBe(true);
+      expect(difference?.deltaNll).toBeCloseTo((one?.scores.nll ?? 0) - (other?.scores.nll ?? 0), 12);
+      if (rule === 'width') expect(one?.extent?.width).toBe(other?.extent?.width);
+      if (rule === 'parameters')
+        expect(other?.extent?.parameters.factored).toBeLessThanOrEqual(one?.extent?.parameters.factored ?? 0);
+    }
+    const none = cells.find(({ operation }) => operation.control === 'none');
+    expect(none?.scores).toMatchObject({ kl: 0, deltaNll: 0, sameTop: 1, klQuantiles: { max: 0 } });
+    expect(none?.scores.nll).toBe(study.original?.scores.nll);
+    const rounding = cells.filter(({ operation }) => operation.control === 'full-rank');
+    for (const { scores } of rounding) expect(Math.abs(scores.kl)).toBeLessThan(1e-9);
+    expect(study.angles).toHaveLength(12);
+    expect(read('whole', 'chart.svg')).toMatch(/^<svg /);
+    expect(JSON.parse(read('whole', 'seconds.json')).total).toBeGreaterThan(0);
+  });
+
+  test('a finished one is read, not made again', async () => {
+    await uninterrupted();
+    const [json, csv] = await Promise.all([
+      surgery(['sweep', ...grid, ...scoring, '--output', join(cpTo('whole', 'again')), '--json']),
+      surgery(['sweep', ...grid, ...scoring, '--output', join(cpTo('whole', 'again-csv')), '--csv']),
+    ]);
+    expect(json.stderr).not.toContain('Loading');
+    const shown = JSON.parse(json.stdout);
+    expect(shown.cells).toEqual(cellsOf('whole'));
+    expect(shown.seconds).toBeUndefined();
+    const lines = csv.stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(24);
+    expect(read('again', 'study.json')).toBe(read('whole', 'study.json'));
+  });
+
+  test('killed at ten random moments and resumed it is byte for byte the same', async () => {
+    await uninterrupted();
+    const random = seededRandom(2026);
+    const output = join(tmp, 'killed');
+    let kills = 0;
+    while (kills < 10) {
+      const child = start(['sweep', ...grid, ...scoring, '--output', output, '--quiet']);
+      // From before the first cell to after some: a start takes about a second.
+      await Promise.race([sleep(300 + 1500 * random()), child.ended]);
+      if (child.exitCode !== null) break;
+      child.kill('SIGKILL');
+      await child.ended;
+      kills++;
+    }
+    expect(kills).toBeGreaterThan(4);
+    expect((await sweep('killed')).code).toBe(0);
+    for (const file of ['cells.jsonl', 'study.json', 'chart.svg'])
+      expect(read('killed', file), file).toBe(read('whole', file));
+    expect(readdirSync(output).sort()).toEqual(readdirSync(join(tmp, 'whole')).sort());
+  });
+
+  test('parts made apart, by option and by environment, merge in any order to the same bytes', async () => {
+    await uninterrupted();
+    const parts = await Promise.all([
+      sweep('parts', [...grid, '--shard', '1/3']),
+      sweep('parts', grid, {
+        env: { SLURM_ARRAY_TASK_ID: '11', SLURM_ARRAY_TASK_COUNT: '3', SLURM_ARRAY_TASK_MIN: '10' },
+      }),
+      sweep('parts', grid, { env: { JOB_COMPLETION_INDEX: '2', JOB_COMPLETIONS: '3' } }),
+    ]);
+    expect(parts.map(({ code, stderr }) => [code, code === 0 ? '' : stderr])).toEqual(
+      [0, 0, 0].map((code) => [code, '']),
+    );
+    const folders = [1, 2, 3].map((n) => join(tmp, 'parts', `part-${n}-of-3`));
+    expect(folders.map((folder) => JSON.parse(readFileSync(join(folder, 'study.json'), 'utf8')).complete)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    for (const order of [folders, folders.toReversed()]) {
+      const output = join(tmp, `merged-${order === folders}`);
+      const { code } = await surgery(['merge', ...order, '--output', output]);
+      expect(code).toBe(0);
+      for (const file of ['cells.jsonl', 'study.json', 'chart.svg'])
+        expect(readFileSync(join(output, file), 'utf8'), file).toBe(read('whole', file));
+    }
+  });
+
+  test('a cell does not depend on what else is made, and more cells go beside those there', async () => {
+    await uninterrupted();
+    const alone = await sweep('alone', ['--variance', '0.5', '--mode', 'shared-kv']);
+    expect(alone.code).toBe(0);
+    const [line = ''] = read('alone', 'cells.jsonl').split('\n');
+    expect(read('whole', 'cells.jsonl').split('\n')).toContain(line);
+    const { code, stderr } = await sweep('alone', ['--variance', '0.9,0.5', '--mode', 'shared-kv']);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('1 of 2 cells are there');
+    expect(cellsOf('alone').map(({ operation }) => operation.variance)).toEqual([0.9, 0.5]);
+    for (const each of read('alone', 'cells.jsonl').trimEnd().split('\n'))
+      expect(read('whole', 'cells.jsonl').split('\n')).toContain(each);
+  });
+
+  test('two processes do not share a folder', async () => {
+    const output = join(tmp, 'both');
+    const args = ['sweep', ...grid, ...scoring, '--output', output];
+    const first = start(args);
+    while (!existsSync(join(output, '.lock'))) await sleep(5);
+    const { code, stderr } = await surgery(args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`is in use by process ${first.pid}`)]);
+    first.kill('SIGINT');
+    expect((await first.ended).code).toBe(130);
+    expect(readdirSync(output).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('sensitivity', () => {
+  test('one layer at a time, and how the effects add up', async () => {
+    const output = join(tmp, 'layers');
+    const args = ['sensitivity', '--variance', '0.5', '--layers', '1-3', '--no-samples', ...scoring];
+    const { code, stdout } = await surgery([...args, '--output', output]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('all at once');
+    const cells = new Map(cellsOf('layers').map((cell) => [cell.id, cell]));
+    const { sensitivity } = studyOf('layers');
+    const effect = (id = '') => cells.get(id)?.scores.deltaNll ?? Number.NaN;
+    expect(sensitivity?.rows.map(({ layers }) => layers)).toEqual([[1], [2], [3]]);
+    const [sums] = sensitivity?.additivity ?? [];
+    expect(sums?.sum).toBeCloseTo(sensitivity?.rows.reduce((sum, row) => sum + effect(row.cells[0]), 0) ?? 0, 12);
+    expect(sums?.joint).toBeCloseTo(effect(sensitivity?.joint[0]), 12);
+    expect(sums?.difference).toBeCloseTo((sums?.joint ?? 0) - (sums?.sum ?? 0), 12);
+  });
+});
+
+describe('mistakes', () => {
+  const foreign = join(tmp, 'foreign');
+  mkdirSync(foreign);
+  writeFileSync(join(foreign, 'notes.txt'), 'mine');
+  test.each([
+    [['--match', 'width', '--mode', 'separate'], '--match gives a shared mode its separate partner'],
+    [['--rank', '4', '--allocate', 'global'], '--allocate global spends what a threshold gives'],
+    [['--layers', '0', '--layers', '5-9'], '--layers names layer 6, this model'],
+    [['--variance', '0.5,2'], '--variance is "2"'],
+    [['--mode', 'shared'], '--mode is "shared"'],
+    [['--shard', '4/3'], '--shard is "4/3"'],
+    [['--output', foreign], "holds other files than a study's"],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await surgery(['sweep', ...scoring, ...args]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .filter((line) => line.startsWith('surgery:')),
+    ).toHaveLength(1);
+    expect(readdirSync(foreign)).toEqual(['notes.txt']);
+  });
+
+  test('a folder with a study of another text, parts of different studies, no study', async () => {
+    await uninterrupted();
+    const other = await surgery([
+      'sweep',
+      ...grid,
+      '--model',
+      'pocket',
+      '--max-tokens',
+      '8',
+      '--output',
+      cpTo('whole', 'taken'),
+    ]);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('holds a study of another model, text')]);
+    expect(read('taken', 'study.json')).toBe(read('whole', 'study.json'));
+    await sweep('small', ['--variance', '0.3', '--mode', 'separate']);
+    const folders = [join(tmp, 'whole'), join(tmp, 'small')];
+    const mixed = await surgery(['merge', ...folders, '--output', join(tmp, 'mixed')]);
+    expect([mixed.code, mixed.stderr]).toEqual([2, expect.stringContaining('is part of another study')]);
+    const none = await surgery(['merge', foreign, '--output', join(tmp, 'mixed')]);
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('holds no study')]);
+    const environment = { env: { JOB_COMPLETION_INDEX: '1' } };
+    const unclear = await sweep('unclear', grid, environment);
+    expect([unclear.code, unclear.stderr]).toEqual([2, expect.stringContaining('JOB_COMPLETIONS')]);
+  });
+});
+
+describe.skipIf(!hasShared)(hasShared ? 'stories260k' : 'stories260k SKIPPED: its folder is not here', () => {
+  test('every cell of the golden scores comes out of one sweep', async () => {
+    const goldens = golden<Scores>(join(shared, 'goldens/stories260k'), 'scores.json');
+    const variances = [...new Set(goldens.operated.map(({ variance }) => variance))];
+    const { code, stderr } = await surgery([
+      ...['sweep', '--model', join(shared, 'models/stories260k'), '--text', join(shared, 'text/tinystories-60.json')],
+      ...['--max-tokens', String(goldens.max_tokens), '--variance', variances.join(), '--mean', 'keep,drop'],
+      ...['--raw', '--prompt', 'Once upon a time', '--temperature', '0', '--max-new-tokens', '60'],
+      ...['--output', join(tmp, 'stories'), '--quiet'],
+    ]);
+    expect([code, stderr]).toEqual([0, '']);
+    const cells = cellsOf('stories');
+    const { original } = studyOf('stories');
+    expect(cells).toHaveLength(48);
+    expect((original?.scores.perplexity ?? 0) / goldens.baseline.perplexity).toBeCloseTo(1, 5);
+    for (const { mode, variance, mean, perplexity, kl, same_top, sample } of goldens.operated) {
+      const cell = cells.find(
+        ({ operation }) => operation.mode === mode && operation.variance === variance && operation.mean === mean,
+      );
+      const label = `${mode} ${variance} ${mean}`;
+      expect((cell?.scores.perplexity ?? 0) / perplexity, label).toBeCloseTo(1, 4);
+      expect(Math.abs((cell?.scores.kl ?? 0) - kl), label).toBeLessThan(1e-4 * Math.max(1, kl));
+      expect(Math.abs((cell?.scores.sameTop ?? 0) - same_top), label).toBeLessThan(5e-4);
+      expect(cell?.samples[0]?.text.trim(), label).toBe(sample.trim());
+    }
+  });
+});
+
+/** A copy of a study's folder, for a command that must not touch the other. */
+function cpTo(from: string, to: string): string {
+  cpSync(join(tmp, from), join(tmp, to), { recursive: true });
+  return join(tmp, to);
+}
