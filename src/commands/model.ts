@@ -1,12 +1,16 @@
 // What every command does first: find the model, open it, and know what to call it.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { cacheFolder } from '../checkpoint/cache.ts';
+import { writeFileSafely } from '../checkpoint/files.ts';
 import { Checkpoint } from '../checkpoint/reader.ts';
 import { resolveModel } from '../checkpoint/reference.ts';
 import { type Advance, Progress } from '../report/progress.ts';
 import type { ModelInfo } from '../report/results.ts';
+import { checkpointIdentity } from '../runtime/identity.ts';
 import type { ModelOptions } from './options.ts';
 
 export interface OpenModel {
@@ -59,8 +63,14 @@ export function versions(): Record<string, string> {
   };
 }
 
-/** SHA-256 of the safetensors files, one after the other, in hexadecimal. */
+/**
+ * SHA-256 of the safetensors files, one after the other, in hexadecimal. Hashing takes longer than loading 8-bit weights,
+ * so it is kept in the cache for as long as the files stay as they are.
+ */
 async function hashShards(checkpoint: Checkpoint, advance: Advance): Promise<string> {
+  const path = join(cacheFolder('sha256'), await checkpointIdentity(checkpoint));
+  const known = await readFile(path, 'utf8').catch(() => '');
+  if (/^[0-9a-f]{64}$/.test(known)) return known;
   const hash = createHash('sha256');
   const total = checkpoint.shards.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
@@ -71,5 +81,12 @@ async function hashShards(checkpoint: Checkpoint, advance: Advance): Promise<str
       advance(done, total);
     }
   }
-  return hash.digest('hex');
+  const digest = hash.digest('hex');
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileSafely(path, (handle) => handle.writeFile(digest));
+  } catch {
+    // Only the next start will have to hash again.
+  }
+  return digest;
 }

@@ -1,6 +1,5 @@
 // A checkpoint's matrices in 8-bit blocks, in one file that is made once and found again as long as the checkpoint stays.
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, realpath, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { cacheFolder } from '../checkpoint/cache.ts';
@@ -11,6 +10,7 @@ import { SurgeryError } from '../errors.ts';
 import type { ExternalData } from '../graph/builder.ts';
 import { blockSize, type FileWeight, type WeightSource } from '../graph/llama.ts';
 import { WorkerPool } from '../linalg/pool.ts';
+import { checkpointIdentity } from './identity.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
 import { filesIn, type SessionWeights } from './weights.ts';
 
@@ -24,7 +24,7 @@ interface Layout {
 }
 
 /** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'blocks 1';
+const version = 'blocks1';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
@@ -38,7 +38,7 @@ export async function withInt8Weights<T>(
   discard: (result: T) => Promise<void>,
   onProgress?: (done: number, total: number) => void,
 ): Promise<T> {
-  const path = join(cacheFolder('int8'), `${await identityOf(checkpoint)}.bin`);
+  const path = join(cacheFolder('int8'), `${version}-${await checkpointIdentity(checkpoint)}.bin`);
   const layout = layoutOf(checkpoint, basename(path));
   const found = await stat(path).catch(() => undefined);
   if (found?.size === layout.bytes + digestBytes(layout)) {
@@ -89,17 +89,6 @@ async function prepareAnd<T>(
 
 function isSystemError(cause: unknown): boolean {
   return cause instanceof Error && 'code' in cause && 'syscall' in cause;
-}
-
-/** Changes whenever the checkpoint's files do. Their contents are not read: that would take longer than preparing. */
-async function identityOf(checkpoint: Checkpoint): Promise<string> {
-  const hash = createHash('sha256').update(version).update(JSON.stringify(checkpoint.config));
-  for (const { file } of checkpoint.shards) {
-    const path = await realpath(join(checkpoint.folder, file));
-    const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    hash.update(`\0${path}\0${size} ${mtimeNs} ${ctimeNs}`);
-  }
-  return hash.digest('hex').slice(0, 32);
 }
 
 /** Every matrix of a product in 8 bits, the rest as it is in the checkpoint. */
