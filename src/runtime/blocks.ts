@@ -8,7 +8,7 @@ import { embedName, expectedTensors, unembedName } from '../checkpoint/names.ts'
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
 import type { ExternalData } from '../graph/builder.ts';
-import { blockSize, type FileWeight, type WeightSource } from '../graph/llama.ts';
+import { blockSizeFor, type FileWeight, type WeightSource } from '../graph/llama.ts';
 import { WorkerPool } from '../linalg/pool.ts';
 import { checkpointIdentity } from './identity.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
@@ -24,7 +24,7 @@ interface Layout {
 }
 
 /** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'blocks1';
+const version = 'blocks2';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
@@ -105,6 +105,7 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
   };
   const quantised = (shape: readonly number[]): Int8Weight => {
     const [rows = 0, cols = 0] = shape;
+    const blockSize = blockSizeFor(cols);
     const blocks = rows * Math.ceil(cols / blockSize);
     return { kind: 'int8', shape, blocks: place(blocks * blockSize), scales: place(blocks * 4) };
   };

@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { toFloat32, type WeightDtype } from '../checkpoint/dtypes.ts';
-import { blockSize } from '../graph/llama.ts';
+import { blockSizeFor } from '../graph/llama.ts';
 
 // Neither es2023 nor @types/node 20 declares WebAssembly; this is what is used of it.
 declare const WebAssembly: {
@@ -13,7 +13,7 @@ declare const WebAssembly: {
 interface Kernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   widen(source: number, target: number, count: number): void;
-  quantise(values: number, rows: number, cols: number, bytes: number, scales: number): void;
+  quantise(values: number, rows: number, cols: number, block: number, bytes: number, scales: number): void;
 }
 
 /** A part of a file. */
@@ -39,11 +39,12 @@ export interface QuantiseJob {
 const chunkWeights = 1 << 18;
 
 /**
- * Writes a matrix in 8 bits: blocks of 32 along the input dimension, symmetric, `w ≈ (byte − 128) × scale` with scale =
+ * Writes a matrix in 8 bits: blocks along the input dimension, symmetric, `w ≈ (byte − 128) × scale` with scale =
  * the block's largest magnitude / 127, as MatMulNBits reads them; a row's last block is padded with zeros.
  * @returns SHA-256 of the blocks and of the scales
  */
 export function quantiseMatrix({ path, offset, dtype, rows, cols, target, blocks, scales }: QuantiseJob): string[] {
+  const blockSize = blockSizeFor(cols);
   const perRow = Math.ceil(cols / blockSize);
   const rowBytes = cols * (dtype === 'F32' ? 4 : 2);
   const chunkRows = Math.max(1, Math.floor(chunkWeights / cols));
@@ -100,19 +101,21 @@ class Quantiser {
   readonly source: Uint8Array;
   readonly #kernels: Kernels;
   readonly #cols: number;
+  readonly #blockSize: number;
   readonly #at: { readonly values: number; readonly bytes: number; readonly scales: number };
 
   constructor(rows: number, cols: number) {
     compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels/quantise.wasm', import.meta.url)));
     this.#kernels = new WebAssembly.Instance(compiled).exports as Kernels;
     this.#cols = cols;
+    this.#blockSize = blockSizeFor(cols);
     const { memory } = this.#kernels;
     const weights = Math.ceil((rows * cols) / 64) * 64;
-    const blocks = rows * Math.ceil(cols / blockSize);
+    const blocks = rows * Math.ceil(cols / this.#blockSize);
     const source = memory.buffer.byteLength;
     const values = source + weights * 4;
     const bytes = values + weights * 4;
-    const scales = bytes + blocks * blockSize;
+    const scales = bytes + blocks * this.#blockSize;
     memory.grow(Math.ceil((scales + blocks * 4 - source) / 65536));
     this.#at = { values, bytes, scales };
     this.source = new Uint8Array(memory.buffer, source, weights * 4);
@@ -126,10 +129,10 @@ class Quantiser {
     if (dtype === 'BF16') widen(this.source.byteOffset, values, count);
     if (dtype === 'F16')
       new Float32Array(memory.buffer, values).set(toFloat32(this.source.subarray(0, count * 2), dtype));
-    quantise(dtype === 'F32' ? this.source.byteOffset : values, rows, this.#cols, bytes, scales);
-    const blocks = rows * Math.ceil(this.#cols / blockSize);
+    quantise(dtype === 'F32' ? this.source.byteOffset : values, rows, this.#cols, this.#blockSize, bytes, scales);
+    const blocks = rows * Math.ceil(this.#cols / this.#blockSize);
     return {
-      bytes: new Uint8Array(memory.buffer, bytes, blocks * blockSize),
+      bytes: new Uint8Array(memory.buffer, bytes, blocks * this.#blockSize),
       steps: new Uint8Array(memory.buffer, scales, blocks * 4),
     };
   }

@@ -1,8 +1,5 @@
 // AssemblyScript: float32 rows → 8-bit blocks with one scale each, four numbers at a time. See ../quantise.ts.
 
-/** Weights that share one scale; graph/llama.ts has the same number. */
-const BLOCK: usize = 32;
-
 /** bfloat16 is the upper half of float32. `count` is rounded up to a multiple of 8: leave room. */
 export function widen(source: usize, target: usize, count: i32): void {
   const zero = i16x8.splat(0);
@@ -14,33 +11,34 @@ export function widen(source: usize, target: usize, count: i32): void {
   }
 }
 
-/** (rows, cols) float32 → (rows, blocks, 32) bytes and (rows, blocks) scales; a row's last block is padded with zeros. */
-export function quantise(values: usize, rows: i32, cols: i32, bytes: usize, scales: usize): void {
+/** (rows, cols) float32 → (rows, blocks, block) bytes and (rows, blocks) scales; `block` is a multiple of 16, a row's last block is padded with zeros. */
+export function quantise(values: usize, rows: i32, cols: i32, block: i32, bytes: usize, scales: usize): void {
+  const size = <usize>block;
   for (let row = 0; row < rows; row++) {
     let left = <usize>cols;
-    for (; left >= BLOCK; left -= BLOCK) {
-      quantiseBlock(values, bytes, scales);
-      values += BLOCK * 4;
-      bytes += BLOCK;
+    for (; left >= size; left -= size) {
+      quantiseBlock(values, size, bytes, scales);
+      values += size * 4;
+      bytes += size;
       scales += 4;
     }
     if (left > 0) {
-      quantiseTail(values, <i32>left, bytes, scales);
+      quantiseTail(values, <i32>left, size, bytes, scales);
       values += left * 4;
-      bytes += BLOCK;
+      bytes += size;
       scales += 4;
     }
   }
 }
 
-function quantiseBlock(values: usize, bytes: usize, scales: usize): void {
+function quantiseBlock(values: usize, size: usize, bytes: usize, scales: usize): void {
   let largest = f32x4.splat(0);
-  for (let i: usize = 0; i < BLOCK * 4; i += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(values + i)));
+  for (let i: usize = 0; i < size * 4; i += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(values + i)));
   const pair = f32x4.max(largest, v128.shuffle<i32>(largest, largest, 2, 3, 0, 1));
   const scale = Mathf.max(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1)) / 127;
   store<f32>(scales, scale);
   const divisor = f32x4.splat(scale);
-  for (let i: usize = 0; i < BLOCK; i += 16) {
+  for (let i: usize = 0; i < size; i += 16) {
     const from = values + i * 4;
     const low = i16x8.narrow_i32x4_s(steps(from, divisor), steps(from + 16, divisor));
     const high = i16x8.narrow_i32x4_s(steps(from + 32, divisor), steps(from + 48, divisor));
@@ -56,12 +54,12 @@ function steps(at: usize, divisor: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(rounded, f32x4.neg(limit)), limit));
 }
 
-function quantiseTail(values: usize, count: i32, bytes: usize, scales: usize): void {
+function quantiseTail(values: usize, count: i32, size: usize, bytes: usize, scales: usize): void {
   let largest: f32 = 0;
   for (let i = 0; i < count; i++) largest = max(largest, abs(load<f32>(values + ((<usize>i) << 2))));
   const scale = largest / 127;
   store<f32>(scales, scale);
-  memory.fill(bytes, 128, BLOCK);
+  memory.fill(bytes, 128, size);
   if (scale == 0) return;
   for (let i = 0; i < count; i++) {
     const step = min(max(nearest(load<f32>(values + ((<usize>i) << 2)) / scale), -127), 127);
