@@ -8,15 +8,14 @@ MODEL ?=
 
 # onnxruntime-node would try to download CUDA libraries that nothing here uses; its CPU binary is in the package.
 export ONNXRUNTIME_NODE_INSTALL = skip
-# glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
-# start), and freed memory goes back to the system at once.
-export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304
-
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
 .PHONY: run watch install build test lint bench clean
 
+# glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
+# start), and freed memory goes back to the system at once.
+run: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304
 run: build
 	@$(RUN)
 
