@@ -123,7 +123,8 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 async function requireStudyOrEmpty(path: string): Promise<void> {
-  const names = (await readdir(path)).filter((name) => !name.startsWith('.'));
+  // Parts of the study and their logs lie in its folder.
+  const names = (await readdir(path)).filter((name) => !name.startsWith('.') && !/^(part-|merge\.log$)/.test(name));
   if (names.length > 0 && !names.includes(studyFile))
     throw new SurgeryError('output', `${path} holds other files than a study's: name a new folder`);
 }
