@@ -61,8 +61,10 @@ function buildProgram(argv: readonly string[]): Command {
       shared.samplingOptions(
         shared.runtimeOptions(
           shared.sharedOperationOptions(
-            shared.layersOption(
-              shared.meanOption(shared.modeOption(shared.keptOptions(shared.modelOptions(sensitivity)))),
+            shared.allocateOption(
+              shared.layersOption(
+                shared.meanOption(shared.modeOption(shared.keptOptions(shared.modelOptions(sensitivity)))),
+              ),
             ),
           ),
         ),

@@ -25,7 +25,7 @@ export interface SharedOperationOptions {
   readonly center: 'on' | 'off';
   readonly balance?: boolean;
   readonly targets?: readonly Projection[];
-  readonly layers?: readonly number[];
+  readonly layers?: readonly number[] | undefined;
   readonly allocate: 'uniform' | 'global';
   readonly dtype?: WeightDtype;
   readonly pcaEngine: Engine;
@@ -47,6 +47,8 @@ export interface SamplingOptions extends Sampling {
 export interface ScoringOptions {
   readonly text?: string;
   readonly tasks?: string;
+  readonly documents?: number;
+  readonly questions?: number;
   readonly maxTokens?: number;
 }
 
@@ -102,7 +104,7 @@ export function modeOption(command: Command): Command {
 
 export function operationOptions(command: Command): Command {
   return sharedOperationOptions(
-    layersOption(meanOption(modeOption(command)))
+    allocateOption(layersOption(meanOption(modeOption(command))))
       .option('--variance <t>', 'share of the variance to keep, above 0 up to 1 (default: 0.9)', variance)
       .option('--rank <n>', 'components to keep in every group, instead of a share', whole('--rank', 0)),
   );
@@ -114,6 +116,17 @@ export function meanOption(command: Command): Command {
     'keep adds the column means back, drop does not (the original experiment)',
     oneOf('--mean', means),
     'keep',
+  );
+}
+
+const allocations = ['uniform', 'global'] as const;
+
+export function allocateOption(command: Command): Command {
+  return command.option(
+    '--allocate <rule>',
+    'uniform: the threshold in every layer; global: as many components in all, where they explain most',
+    oneOf('--allocate', allocations),
+    'uniform',
   );
 }
 
@@ -150,6 +163,12 @@ export function gridOptions(command: Command): Command {
       `give each shared cell a separate partner that is equal in variance, ${matchRules.join(', ')}`,
       listOf(oneOf('--match', ['variance', ...matchRules] as const)),
     )
+    .option(
+      '--allocate <rule,...>',
+      'uniform: the threshold in every layer; global: as many components in all, where they explain most; both are compared',
+      listOf(oneOf('--allocate', allocations)),
+      ['uniform'],
+    )
     .option('--controls', 'also what no operation, rounding, random directions, noise and another layer do');
 }
 
@@ -166,12 +185,6 @@ export function sharedOperationOptions(command: Command): Command {
       '--targets <list>',
       `projections to operate on, of ${projections.join(',')} (default: q,k,v)`,
       listOf(oneOf('--targets', projections)),
-    )
-    .option(
-      '--allocate <rule>',
-      'uniform: the threshold in every layer; global: as many components in all, where they explain most',
-      oneOf('--allocate', ['uniform', 'global'] as const),
-      'uniform',
     )
     .option(
       '--dtype <dtype>',
@@ -247,7 +260,9 @@ export function scoringOptions(command: Command): Command {
       '--text <file>',
       '.txt (documents separated by a line <|end|>), .json (list of strings) or .jsonl ({"text"})',
     )
+    .option('--documents <n>', 'score only the first n documents', whole('--documents', 1))
     .option('--tasks <file>', '.jsonl of multiple-choice questions: {"task", "context", "choices", "answer"}')
+    .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1))
     .option(
       '--max-tokens <n>',
       "longest part of a document that is read (default: the model's context)",

@@ -26,7 +26,8 @@ export async function scoringInput(
   const pocket = info.ref === 'pocket';
   const text = options.text ?? (pocket ? "pocket's held-out stories" : 'the built-in passages');
   const file = options.text ?? (pocket ? join(pocketFolder, 'valid.txt') : undefined);
-  const texts = file === undefined ? passages : await readDocuments(file);
+  const all = file === undefined ? passages : await readDocuments(file);
+  const texts = all.slice(0, options.documents);
   const context = checkpoint.config.contextLength;
   const maxTokens = Math.min(options.maxTokens ?? context, context);
   const encoded = texts.map((one) => encodeUpTo(tokenizer, one, maxTokens));
@@ -43,7 +44,7 @@ export async function scoringInput(
       rule: scoringRule(checkpoint.config.bosId !== undefined),
     },
     ...(options.tasks
-      ? { tasks: { file: options.tasks, rows: await fittingTasks(options.tasks, tokenizer, context) } }
+      ? { tasks: { file: options.tasks, rows: await fittingTasks(options, options.tasks, tokenizer, context) } }
       : {}),
   };
 }
@@ -60,8 +61,13 @@ function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number): { id
 }
 
 /** The questions of a file, all of which fit the model's context. */
-async function fittingTasks(file: string, tokenizer: Tokenizer, context: number): Promise<Task[]> {
-  const tasks = await readTasks(file);
+async function fittingTasks(
+  { questions }: ScoringOptions,
+  file: string,
+  tokenizer: Tokenizer,
+  context: number,
+): Promise<Task[]> {
+  const tasks = (await readTasks(file)).slice(0, questions);
   for (const [row, { context: text, choices }] of tasks.entries()) {
     const longest = Math.max(...choices.map((choice) => tokenizer.encode(text + choice).length));
     if (longest > context) {

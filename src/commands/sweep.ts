@@ -12,13 +12,14 @@ import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
 
 export type SweepOptions = StudyOptions &
-  Omit<SharedOperationOptions, 'mean' | 'layers'> & {
+  Omit<SharedOperationOptions, 'mean' | 'layers' | 'allocate'> & {
     readonly variance?: readonly number[];
     readonly rank?: readonly number[];
     readonly mode: readonly Mode[];
     readonly mean: readonly MeanRule[];
     readonly layers?: readonly (readonly number[])[];
     readonly match?: readonly ('variance' | MatchRule)[];
+    readonly allocate: readonly ('uniform' | 'global')[];
     readonly controls?: boolean;
   };
 
@@ -47,7 +48,7 @@ function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1])
     ...(variance ?? (rank ? [] : [defaultVariance])).map((each) => ({ variance: each })),
     ...(rank ?? []).map((each) => ({ rank: each })),
   ];
-  if (rank && options.allocate === 'global')
+  if (rank && options.allocate.includes('global'))
     throw new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
   if (match.length > 0 && !mode.some(separateOf))
     throw new SurgeryError(
@@ -55,10 +56,8 @@ function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1])
       `--match gives a shared mode its separate partner, --mode ${mode.join()} shares nothing`,
     );
   const sets = layers ?? [undefined];
-  const { center, balance, targets, allocate } = sharedPart(
-    { ...options, mean: 'keep', layers: layers?.flat() },
-    config,
-  );
+  const shared = { ...options, mean: 'keep', layers: layers?.flat(), allocate: 'uniform' } as const;
+  const { center, balance, targets } = sharedPart(shared, config);
   return {
     modes: [...new Set(mode)],
     kept,
@@ -66,7 +65,8 @@ function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1])
     layers: sets,
     match: [...new Set(match)],
     controls,
-    common: { center, balance, ...(targets ? { targets } : {}), allocate },
+    allocate: [...new Set(options.allocate)],
+    common: { center, balance, ...(targets ? { targets } : {}) },
   };
 }
 
@@ -74,8 +74,8 @@ function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1])
 function relationsOf({ pairs, controls }: Plan, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
   const name = (index: number) => ids[index] ?? '';
   return {
-    pairs: pairs.map(({ rule, shared, separate }) => ({
-      ...{ rule, shared: name(shared), separate: name(separate) },
+    pairs: pairs.map(({ rule, cell, partner }) => ({
+      ...{ rule, cell: name(cell), partner: name(partner) },
       ...{ difference: null, met: null },
     })),
     controls: controls.map(({ control, cell, of }) => ({

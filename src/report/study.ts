@@ -6,6 +6,7 @@ import type { CellResult, Difference, SensitivityResult, Study } from '../study/
 import { counted, figure, integer, percent, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import { type LineChart, lineChart } from './plot.ts';
+import { ranges } from './text.ts';
 
 type Cells = ReadonlyMap<string, CellResult>;
 
@@ -171,8 +172,8 @@ function tasksText(study: Study, cells: Cells): string | undefined {
 }
 
 function pairsText(study: Study, cells: Cells): string {
-  const rows = study.pairs.flatMap(({ rule, shared, separate, difference, met }) => {
-    const [a, b] = [cells.get(shared), cells.get(separate)];
+  const rows = study.pairs.flatMap(({ rule, cell, partner, difference, met }) => {
+    const [a, b] = [cells.get(cell), cells.get(partner)];
     if (!a || !b || !difference) return [];
     return [
       [
@@ -181,23 +182,27 @@ function pairsText(study: Study, cells: Cells): string {
         `${a.extent?.width.toFixed(0)} : ${b.extent?.width.toFixed(0)}`,
         withInterval(difference.deltaNll, difference.interval),
         signed(difference.deltaKl),
-        verdict(difference, met),
+        verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
       ],
     ];
   });
-  return `${table(['equal', 'shared', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
-    'A shared cell less its separate partner, on the same documents: above 0, sharing costs more. equal: what both have in ' +
-      'common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
+  return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
+    'A shared cell less its separate partner, or ranks spread over the layers less uniform ones (allocate), on the same ' +
+      'documents: above 0, the partner is better. equal: what both have in common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
       'Σ out); error: the Frobenius error over k and v. q is operated on alike. At equal width sharing never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
       '“–”: the interval holds 0.',
   )}`;
 }
 
-function verdict({ interval, deltaNll }: Difference, met: boolean | null): string {
+function verdict(
+  { interval, deltaNll }: Difference,
+  met: boolean | null,
+  [cell, partner]: readonly [string, string],
+): string {
   if (met === false) return 'not met';
   if (interval === null || (interval[0] <= 0 && interval[1] >= 0)) return '–';
-  return deltaNll > 0 ? 'separate' : 'shared';
+  return deltaNll > 0 ? partner : cell;
 }
 
 function controlsText(study: Study, cells: Cells): string {
@@ -290,16 +295,23 @@ function cellName(operation: Settled, { model }: Study): string {
     match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
     mean === 'drop' && 'drop',
     allocate === 'global' && 'global',
-    layers.length < model.layers && `${layers.length} layers`,
+    layers.length < model.layers && `layers ${ranges(layers)}`,
   ]
     .filter(Boolean)
     .join(' ');
 }
 
 function seriesName(operation: Settled, all: number): string {
-  const { mode, mean, match, layers } = operation;
-  const some = layers.length < all && `${layers.length} layers`;
-  return [mode, match && `at equal ${match.rule}`, mean === 'drop' && 'mean dropped', some].filter(Boolean).join(', ');
+  const { mode, mean, match, layers, allocate } = operation;
+  return [
+    mode,
+    match && `at equal ${match.rule}`,
+    mean === 'drop' && 'mean dropped',
+    allocate === 'global' && 'spread over the layers',
+    layers.length < all && `layers ${ranges(layers)}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function keptName({ variance, rank }: Settled): string {

@@ -17,16 +17,20 @@ export interface Grid {
   readonly layers: readonly (readonly number[] | undefined)[];
   /** What partners of shared cells have in common with them. */
   readonly match: readonly ('variance' | MatchRule)[];
+  readonly allocate: readonly ('uniform' | 'global')[];
   readonly controls: boolean;
   /** What all cells have in common. */
-  readonly common: Pick<Operation, 'center' | 'balance' | 'targets' | 'allocate'>;
+  readonly common: Pick<Operation, 'center' | 'balance' | 'targets'>;
 }
 
-/** A shared cell and its separate partner, as indices into the cells. */
+/** What a pair has in common: the threshold, the rank, a matched budget, or the number of components in all layers. */
+export type PairRule = 'variance' | 'rank' | MatchRule | 'allocate';
+
+/** A shared cell and its separate partner, or ranks spread over the layers and uniform ones; indices into the cells. */
 export interface Pair {
-  readonly rule: 'variance' | 'rank' | MatchRule;
-  readonly shared: number;
-  readonly separate: number;
+  readonly rule: PairRule;
+  readonly cell: number;
+  readonly partner: number;
 }
 
 /** A control and the cell it is held against, as indices into the cells. */
@@ -64,6 +68,30 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
   };
   const pair = (one: Pair) => pairs.set(canonical({ ...one }), one);
 
+  /** The cells of every mode, their partners and controls. */
+  const addModes = (rest: Omit<Operation, 'mode'>) => {
+    const made = new Map<Mode, number>();
+    for (const mode of grid.modes) {
+      const operation: Operation = { mode, ...rest };
+      const cell = add(operation);
+      made.set(mode, cell);
+      const alone = separateOf(mode);
+      for (const rule of alone ? grid.match : []) {
+        if (!alone) continue;
+        if (rule === 'variance') made.set(alone, add({ ...operation, mode: alone }));
+        else pair({ rule, cell, partner: add({ ...operation, mode: alone, match: { rule, of: mode } }) });
+      }
+      if (!grid.controls) continue;
+      for (const control of cellControls.filter((one) => hasControl(mode, one)))
+        controls.push({ control, cell: add({ ...operation, control }), of: cell });
+    }
+    const rule = rest.rank === undefined ? 'variance' : 'rank';
+    for (const [mode, cell] of made) {
+      const partner = made.get(separateOf(mode) ?? mode);
+      if (partner !== undefined && partner !== cell) pair({ rule, cell, partner });
+    }
+  };
+
   for (const layers of grid.layers) {
     const common = { ...grid.common, ...(layers ? { layers } : {}) };
     if (grid.controls) {
@@ -86,29 +114,13 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
     }
     for (const kept of [...grid.kept].sort(mostFirst)) {
       for (const mean of grid.means) {
-        const made = new Map<Mode, number>();
+        for (const allocate of grid.allocate) addModes({ ...kept, mean, ...common, allocate });
+        if (grid.allocate.length < 2) continue;
         for (const mode of grid.modes) {
-          const operation: Operation = { mode, ...kept, mean, ...common };
-          const cell = add(operation);
-          made.set(mode, cell);
-          const partner = separateOf(mode);
-          for (const rule of partner ? grid.match : []) {
-            if (rule === 'variance') made.set(partner as Mode, add({ ...operation, mode: partner as Mode }));
-            else
-              pair({
-                rule,
-                shared: cell,
-                separate: add({ ...operation, mode: partner as Mode, match: { rule, of: mode } }),
-              });
-          }
-          if (!grid.controls) continue;
-          for (const control of cellControls.filter((one) => hasControl(mode, one)))
-            controls.push({ control, cell: add({ ...operation, control }), of: cell });
-        }
-        const rule = 'variance' in kept ? 'variance' : 'rank';
-        for (const [mode, shared] of made) {
-          const separate = made.get(separateOf(mode) ?? mode);
-          if (separate !== undefined && separate !== shared) pair({ rule, shared, separate });
+          const [partner, cell] = (['uniform', 'global'] as const).map((allocate) =>
+            add({ mode, ...kept, mean, ...common, allocate }),
+          );
+          if (cell !== undefined && partner !== undefined) pair({ rule: 'allocate', cell, partner });
         }
       }
     }

@@ -1,10 +1,10 @@
 // What a study leaves behind: a line a cell, and what follows from all of them. No clock time and no path in either.
 import type { Projection } from '../checkpoint/names.ts';
 import type { LayerReport } from '../decompose/operate.ts';
-import type { Control, MatchRule, Settled } from '../decompose/operation.ts';
+import type { Control, Settled } from '../decompose/operation.ts';
 import type { ByDocument, Comparison, Interval, Score } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
-import type { Kept, Unit } from './grid.ts';
+import type { Kept, PairRule, Unit } from './grid.ts';
 
 /** Everything beside the operation that decides a cell's result. */
 export interface Context {
@@ -70,13 +70,13 @@ export interface Difference {
   readonly intervalKl: Interval;
 }
 
-/** A shared cell and its separate partner; the difference is missing as long as one of them is. */
+/** A cell and its partner; the difference is missing as long as one of them is. */
 export interface PairResult {
-  readonly rule: 'variance' | 'rank' | MatchRule;
+  readonly rule: PairRule;
   /** Cells, by their names. */
-  readonly shared: string;
-  readonly separate: string;
-  /** The shared cell less its partner. */
+  readonly cell: string;
+  readonly partner: string;
+  /** The cell less its partner. */
   readonly difference: Difference | null;
   /** For `error`: whether the partner reaches the shared cell's error. Dropped means may forbid it. */
   readonly met: boolean | null;

@@ -27,10 +27,10 @@ export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>)
     ...study,
     complete: original !== null && study.cells.every((id) => cells.has(id)),
     pairs: pairs.map((pair) => {
-      const [shared, separate] = [cells.get(pair.shared), cells.get(pair.separate)];
-      if (!shared || !separate) return { ...pair, difference: null, met: null };
-      const met = pair.rule === 'error' ? reaches(separate, shared) : true;
-      return { ...pair, difference: difference(shared, separate), met };
+      const [cell, partner] = [cells.get(pair.cell), cells.get(pair.partner)];
+      if (!cell || !partner) return { ...pair, difference: null, met: null };
+      const met = pair.rule === 'error' ? reaches(partner, cell) : true;
+      return { ...pair, difference: difference(cell, partner), met };
     }),
     controls: controls.map((control) => {
       const [own, of] = [cells.get(control.cell), cells.get(control.of ?? '')];

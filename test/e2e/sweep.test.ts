@@ -52,7 +52,7 @@ describe('a sweep', () => {
       ['error', 'parameters', 'variance', 'width'].flatMap((rule) => [rule, rule]),
     );
     const byId = new Map(cells.map((cell) => [cell.id, cell]));
-    for (const { rule, shared: a, separate: b, difference, met } of study.pairs) {
+    for (const { rule, cell: a, partner: b, difference, met } of study.pairs) {
       const [one, other] = [byId.get(a), byId.get(b)];
       expect(met).toBe(true);
       expect(difference?.deltaNll).toBeCloseTo((one?.scores.nll ?? 0) - (other?.scores.nll ?? 0), 12);
