@@ -11,7 +11,7 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint bench clean
+.PHONY: run watch install build test lint bench reference clean
 
 # glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
 # start), and freed memory goes back to the system at once.
@@ -44,6 +44,11 @@ lint: node_modules/.package-lock.json
 
 bench: build
 	node scripts/bench/bench.mjs $(MODEL)
+
+# The study of the embedded model in results/reference: about ten minutes.
+reference: build
+	node dist/cli.js sweep --model pocket --documents 60 --variance 0.95,0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
+	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 200 --max-new-tokens 40 --output results/reference
 
 clean:
 	rm -rf dist node_modules src/*/kernels/*.wasm

@@ -4,7 +4,7 @@ import { pocketFolder } from '../checkpoint/reference.ts';
 import { SurgeryError } from '../errors.ts';
 import { readDocuments, readTasks, type Task } from '../measure/documents.ts';
 import { passages } from '../measure/passages.ts';
-import { scoringRule } from '../measure/score.ts';
+import { intervalRule, scoringRule } from '../measure/score.ts';
 import type { ScoredText } from '../report/results.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
 import type { OpenModel } from './model.ts';
@@ -42,6 +42,7 @@ export async function scoringInput(
       cut: encoded.filter(({ cut }) => cut).length,
       maxTokens,
       rule: scoringRule(checkpoint.config.bosId !== undefined),
+      intervals: intervalRule,
     },
     ...(options.tasks
       ? { tasks: { file: options.tasks, rows: await fittingTasks(options, options.tasks, tokenizer, context) } }

@@ -7,7 +7,7 @@ import { Fits } from '../decompose/fits.ts';
 import { type Operation, settled } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import { Recording } from '../measure/recording.ts';
-import { intervalRule, scoredTokens } from '../measure/score.ts';
+import { scoredTokens } from '../measure/score.ts';
 import { taskRule } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
 import { type ModelInfo, schema } from '../report/results.ts';
@@ -76,7 +76,7 @@ export async function makeStudy(
   const ids = operations.map((operation) => cellId(operation, context, model.checkpoint.config));
   const blank: Study = {
     ...{ schema, kind, complete: false, command, model: publicInfo(info), context },
-    text: { ...scoring.about, tokens: tokensOf(scoring), intervals: intervalRule },
+    text: { ...scoring.about, tokens: tokensOf(scoring) },
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: taskRule } } : {}),
     cells: ids,
     original: null,
@@ -145,7 +145,7 @@ async function work(
   const { precision, threads, dtype, pcaEngine: engine } = options;
   const weights = touched(cells.map(({ operation }) => settled(operation, checkpoint.config)));
   const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
-  const together = prompts.length > 0 ? cellsTogether(bytes) : 1;
+  const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
   const loaded = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
   );

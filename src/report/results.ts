@@ -48,6 +48,8 @@ export interface ScoredText {
   /** Longest part of a document that is read. */
   readonly maxTokens: number;
   readonly rule: string;
+  /** How intervals are made. */
+  readonly intervals: string;
 }
 
 /** An operation, and the names of its groups, without heads. */

@@ -188,7 +188,23 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   ]);
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   const rule = `${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
-  return `${table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows)}\n${wrap(rule)}`;
+  const differences = scores.flatMap(([name, score]) => ('kl' in score ? [differenceText(name, score, text)] : []));
+  return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
+    '\n',
+  );
+}
+
+function differenceText(
+  name: string,
+  { deltaNll, intervals, kl, klQuantiles, deltaP }: Comparison,
+  text: ScoredText,
+): string {
+  const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
+  return wrap(
+    `${name} less original: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
+      `(${text.intervals}); KL of a token: median ${figure(klQuantiles.median)}, 99 % ${figure(klQuantiles.p99)}, 99.9 % ` +
+      `${figure(klQuantiles.p999)}, most ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
+  );
 }
 
 function tasksText(file: string, rule: string, columns: Readonly<Record<string, TaskScores>>): string {
