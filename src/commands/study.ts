@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { removeAtExit } from '../checkpoint/files.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { Fits } from '../decompose/fits.ts';
+import type { Budget } from '../decompose/group.ts';
 import { type Operation, settled } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import { Recording } from '../measure/recording.ts';
@@ -20,6 +21,7 @@ import {
   type Bench,
   cellsTogether,
   type Measurement,
+  mayStay,
   measureCells,
   measureOriginal,
   type Seconds,
@@ -150,7 +152,8 @@ async function work(
     Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
   );
   const runtime = loaded.value;
-  const fits = new Fits(checkpoint, { threads, dtype, engine });
+  const budgets = mayStay(3 * bytes) ? cells.map(({ operation }) => budgetOf(operation)) : undefined;
+  const fits = new Fits(checkpoint, { threads, dtype, engine, budgets });
   const file = folder.scratch('logits');
   const forget = removeAtExit(file);
   const recorded = await progress.step('Scoring the original', 'tokens', (advance) =>
@@ -170,12 +173,14 @@ async function work(
     const total = tokens * cells.length;
     await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
       let done = 0;
-      for (let at = 0; at < cells.length; at += together) {
+      // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
+      const order = cells.toReversed();
+      for (let at = 0; at < order.length; at += together) {
         const onTokens = (more: number) => {
           done += more;
           advance(done, total);
         };
-        for (const cell of await measureCells(bench, cells.slice(at, at + together), seconds, onTokens))
+        for (const cell of await measureCells(bench, order.slice(at, at + together), seconds, onTokens))
           await folder.add(cell);
       }
     });
@@ -187,6 +192,12 @@ async function work(
     await fits.close();
     await runtime.close();
   }
+}
+
+/** What an operation keeps of its groups, as far as it says so itself. */
+function budgetOf({ variance = 1, rank, control }: Operation): Budget {
+  if (control === 'none') return { rank: 0 };
+  return rank === undefined ? { variance } : { rank };
 }
 
 async function anglesFor(fits: Fits, thresholds: readonly number[], progress: Progress): Promise<AngleResult[]> {

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 import { WorkerPool } from '../linalg/pool.ts';
 import { type Angles, type AnglesAt, principalAngles } from './angles.ts';
 import {
+  type Budget,
   type Engine,
   type FitOptions,
   type Fitted,
@@ -14,9 +15,13 @@ import {
   groupSpectrum,
   type Member,
   operateGroup,
+  type Prepared,
+  prepareGroup,
   type Rebuilding,
   type RebuiltGroup,
+  rankFor,
   rebuildGroup,
+  rebuildPrepared,
   spectrumOf,
 } from './group.ts';
 import type { Group } from './groups.ts';
@@ -28,6 +33,11 @@ export interface FitsOptions {
   readonly dtype?: WeightDtype | undefined;
   /** How components are found. Default: the project's own eigensolver. */
   readonly engine?: Engine | undefined;
+  /**
+   * What every operation to come keeps. With it, large groups' components stay in memory, some three times the weights'
+   * size: each further operation, the least kept first, then costs little more than its own components.
+   */
+  readonly budgets?: readonly Budget[] | undefined;
 }
 
 /** What is done to a group's matrix before it is decomposed. */
@@ -43,7 +53,7 @@ export interface Rebuild {
 export type OnProgress = (done: number, total: number) => void;
 
 /** The functions of group.ts that can be a thread's job. */
-const jobs = { operateGroup, groupSpectrum };
+const jobs = { operateGroup, groupSpectrum, prepareGroup, rebuildPrepared };
 
 /** Starting a thread costs about as much as a Gram matrix of this size does on the spot. */
 const worthAThread = 400;
@@ -56,6 +66,8 @@ export class Fits {
   readonly #spectra = new Map<string, Promise<GroupSpectrum>>();
   /** Small groups' PCAs with all their components. */
   readonly #fitted = new Map<string, Promise<Fitted>>();
+  /** Large groups' components, where they are to stay in memory. */
+  readonly #prepared = new Map<string, Promise<Prepared>>();
   /** What was rebuilt last: the next operation often shares its q. */
   #last = new Map<string, RebuiltGroup>();
 
@@ -125,13 +137,44 @@ export class Fits {
 
   #spectrum(group: Group, how: Preparation): Promise<GroupSpectrum> {
     if (!this.#pool) return this.#fit(group, how).then(spectrumOf);
+    if (this.#options.budgets) return this.#prepare(group, how, { rank: 0 }).then(({ spectrum }) => copied(spectrum));
     return this.#inThread<GroupSpectrum>('groupSpectrum', group, (members) => [members, this.#fitOptions(how)]);
   }
 
   async #rebuild(group: Group, how: Preparation, rebuilding: Rebuilding): Promise<RebuiltGroup> {
     if (!this.#pool) return rebuildGroup(await this.members(group), await this.#fit(group, how), rebuilding);
-    const parameters = (members: Member[]) => [members, rebuilding, this.#fitOptions(how)];
-    return this.#inThread<RebuiltGroup>('operateGroup', group, parameters);
+    if (!this.#options.budgets || rebuilding.control?.kind === 'random-subspace')
+      return this.#inThread<RebuiltGroup>('operateGroup', group, (members) => [
+        members,
+        rebuilding,
+        this.#fitOptions(how),
+      ]);
+    const prepared = await this.#prepare(group, how, rebuilding.budget);
+    // What a thread is given is gone from here until it comes back.
+    const done = this.#inThread<Awaited<ReturnType<typeof rebuildPrepared>>>('rebuildPrepared', group, (members) => [
+      members,
+      prepared,
+      rebuilding,
+    ]);
+    const back = done.then((one) => one.prepared);
+    back.catch(() => {}); // told by the rebuilding itself
+    this.#prepared.set(keyOf(group, how), back);
+    return (await done).rebuilt;
+  }
+
+  /** A large group's components for all budgets, and for one that may go beyond them. */
+  async #prepare(group: Group, how: Preparation, budget: Budget): Promise<Prepared> {
+    const key = keyOf(group, how);
+    const known = await this.#prepared.get(key);
+    if (known && rankFor(known.spectrum.explainedVarianceRatio, budget) <= known.leading.vectors.rows) return known;
+    const budgets = [...(this.#options.budgets ?? []), budget];
+    const prepared = this.#inThread<Prepared>('prepareGroup', group, (members) => [
+      members,
+      budgets,
+      this.#fitOptions(how),
+    ]);
+    this.#prepared.set(key, prepared);
+    return prepared;
   }
 
   #fit(group: Group, how: Preparation): Promise<Fitted> {
@@ -170,6 +213,15 @@ export class Fits {
     for (const item of items) results.push(await counted(item));
     return results;
   }
+}
+
+/** Apart from what threads take with them. */
+function copied({ eigenvalues, explainedVarianceRatio, meanSquares }: GroupSpectrum): GroupSpectrum {
+  return {
+    eigenvalues: eigenvalues.slice(),
+    explainedVarianceRatio: explainedVarianceRatio.slice(),
+    meanSquares,
+  };
 }
 
 function keyOf({ parts }: Group, { center, balance }: Preparation): string {

@@ -5,9 +5,13 @@ import { SurgeryError } from '../errors.ts';
 import {
   explainedBy,
   fitPca,
+  type Leading,
+  leadingOf,
+  type PartialSum,
   type Pca,
   rankForVariance,
   reconstruct,
+  reconstructFrom,
   solveByGram,
   solveByLibrary,
   transpose,
@@ -59,6 +63,8 @@ export interface Rebuilding {
 /** A group's squared singular values after preparation, largest first, and what taking the mean off took off. */
 export interface GroupSpectrum {
   readonly eigenvalues: Float64Array;
+  /** They as shares of their sum; all 0 where there is no variance. */
+  readonly explainedVarianceRatio: Float64Array;
   /** Squared Frobenius norm of the means: rows × ‖μ‖², as fitted. */
   readonly meanSquares: number;
 }
@@ -133,25 +139,75 @@ export async function fitGroup(
   return { pca, transposed, fromCache: use.hit };
 }
 
-export function spectrumOf({ pca: { eigenvalues, mean, centred, transposed } }: Fitted): GroupSpectrum {
+export function spectrumOf({ pca }: Fitted): GroupSpectrum {
+  const { eigenvalues, explainedVarianceRatio, mean, centred, transposed } = pca;
   const rows = transposed ? centred.cols : centred.rows;
-  return { eigenvalues, meanSquares: rows * mean.reduce((sum, value) => sum + value ** 2, 0) };
+  return { eigenvalues, explainedVarianceRatio, meanSquares: rows * mean.reduce((sum, value) => sum + value ** 2, 0) };
 }
 
 /** The second half of {@link operateGroup}. @throws SurgeryError as it does */
 export async function rebuildGroup(
   members: readonly Member[],
   { pca, transposed, fromCache }: Fitted,
-  { budget, mean, control }: Rebuilding,
+  rebuilding: Rebuilding,
 ): Promise<RebuiltGroup> {
   const ratio = pca.explainedVarianceRatio;
-  const rank = rankFor(ratio, budget);
-  const random = seededRandom(control?.seed ?? 0);
-  const isRandom = control?.kind === 'random-subspace';
-  const along = isRandom ? await withRandomVectors(pca, rank, random) : pca;
-  const projected = await reconstruct(along, rank, mean === 'keep');
-  const whole = (transposed ? transpose(projected) : projected).data;
+  const rank = rankFor(ratio, rebuilding.budget);
+  const isRandom = rebuilding.control?.kind === 'random-subspace';
+  const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(rebuilding.control?.seed ?? 0)) : pca;
+  const projected = await reconstruct(along, rank, rebuilding.mean === 'keep');
+  const parts = partsOf(members, transposed ? transpose(projected) : projected, rebuilding);
+  const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
+  return { rank, of: ratio.length, explained, fromCache, parts };
+}
 
+/** A fitted group without its matrix, which can be rebuilt at one rank after the other. */
+export interface Prepared {
+  readonly leading: Leading;
+  readonly spectrum: GroupSpectrum;
+  readonly transposed: boolean;
+  readonly fromCache: boolean;
+  readonly partial?: PartialSum;
+}
+
+/** Fits a group for all of some budgets. @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
+export async function prepareGroup(
+  members: readonly Member[],
+  budgets: readonly Budget[],
+  options: FitOptions,
+): Promise<Prepared> {
+  const most = (ratio: Float64Array) => Math.max(0, ...budgets.map((budget) => rankFor(ratio, budget)));
+  const fitted = await fitGroup(members, most, options);
+  const { pca, transposed, fromCache } = fitted;
+  const leading = await leadingOf(pca, most(pca.explainedVarianceRatio));
+  return { leading, spectrum: spectrumOf(fitted), transposed, fromCache };
+}
+
+/**
+ * {@link operateGroup} from what was prepared: the same digits. Not for random directions, which need the matrix.
+ * @returns also what to rebuild from next, quickest at a larger rank
+ */
+export async function rebuildPrepared(
+  members: readonly Member[],
+  prepared: Prepared,
+  rebuilding: Rebuilding,
+): Promise<{ rebuilt: RebuiltGroup; prepared: Prepared }> {
+  const { leading, transposed, fromCache } = prepared;
+  const ratio = prepared.spectrum.explainedVarianceRatio;
+  const rank = rankFor(ratio, rebuilding.budget);
+  const { matrix, partial } = await reconstructFrom(leading, rank, rebuilding.mean === 'keep', prepared.partial);
+  const parts = partsOf(members, transposed ? transpose(matrix) : matrix, rebuilding);
+  const rebuilt = { rank, of: ratio.length, explained: explainedBy(ratio, rank), fromCache, parts };
+  return { rebuilt, prepared: { ...prepared, partial } };
+}
+
+/** The rebuilt matrix cut into its members, rounded to the dtype, with what was lost. */
+function partsOf(
+  members: readonly Member[],
+  { data: whole }: Matrix<Float64Array>,
+  { control }: Rebuilding,
+): RebuiltPart[] {
+  const random = seededRandom(control?.seed ?? 0);
   const parts: RebuiltPart[] = [];
   let at = 0;
   for (const { name, row, shape, values, writeAs } of members) {
@@ -161,11 +217,11 @@ export async function rebuildGroup(
     const rounded = roundTo(writeAs, new Float32Array(exact), name);
     parts.push({ name, row, cols: shape[1], values: rounded, ...squares(values, exact) });
   }
-  const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
-  return { rank, of: ratio.length, explained, fromCache, parts };
+  return parts;
 }
 
-function rankFor(explainedVarianceRatio: Float64Array, budget: Budget): number {
+/** Components that a budget asks for. */
+export function rankFor(explainedVarianceRatio: Float64Array, budget: Budget): number {
   if ('rank' in budget) return Math.min(budget.rank, explainedVarianceRatio.length);
   return rankForVariance(explainedVarianceRatio, budget.variance);
 }

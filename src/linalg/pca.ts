@@ -1,6 +1,6 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
 import { symmetricEigen } from './eigen.ts';
-import { gramOfRows, type Matrix, multiply } from './products.ts';
+import { gramOfRows, type Matrix, multiply, multiplyInto } from './products.ts';
 
 /** A fitted PCA: the spectrum, and the leading directions on the smaller side of the matrix. */
 export interface Pca {
@@ -67,7 +67,7 @@ export async function fitPca(
   return { mean, ...(scales ? { scales } : {}), eigenvalues, explainedVarianceRatio, centred, transposed, vectors };
 }
 
-/** Eigenvectors that the eigensolver makes at once. */
+/** Directions that are worked on at once: eigenvectors by the eigensolver, and terms of a reconstruction. */
 const slab = 128;
 
 /**
@@ -123,25 +123,72 @@ export function explainedBy(explainedVarianceRatio: Float64Array, rank: number):
   return explainedVarianceRatio.subarray(0, rank).reduce((sum, share) => sum + share, 0);
 }
 
+/** What a matrix is rebuilt from: its leading directions and how much of it lies along each, without the matrix itself. */
+export interface Leading extends Pick<Pca, 'mean' | 'scales' | 'transposed' | 'vectors'> {
+  /** The matrix's entries along each vector, (k, the lying matrix's columns). */
+  readonly scores: Matrix<Float32Array>;
+}
+
+/** The sum over the first `blocks` blocks of directions, to go on from: (side, columns) of the lying matrix. */
+export interface PartialSum {
+  readonly blocks: number;
+  readonly sum: Float32Array;
+}
+
+/** @throws RangeError if `count` is above the number of vectors kept */
+export async function leadingOf({ centred, vectors, ...pca }: Pca, count: number): Promise<Leading> {
+  if (count > vectors.rows) throw new RangeError(`rank ${count} asked of a PCA that kept ${vectors.rows} components`);
+  const first = { rows: count, cols: vectors.cols, data: vectors.data.subarray(0, count * vectors.cols) };
+  const scores = await multiply(first, { ...centred, data: new Float32Array(centred.data) });
+  return {
+    mean: pca.mean,
+    ...(pca.scales ? { scales: pca.scales } : {}),
+    transposed: pca.transposed,
+    vectors: first,
+    scores,
+  };
+}
+
 /**
  * `(X − μ) Vᵣ Vᵣᵀ`, or with `keepMean` `(X − μ) Vᵣ Vᵣᵀ + μ`, in the shape of `x`, (rows, cols); products in float32.
  * Vᵣ are the leading right singular vectors; on a matrix that lies on its other side the left ones serve, since
  * `U Uᵀ X = X V Vᵀ`, so that nothing is divided by a singular value.
  * @throws RangeError if `rank` is above the number of vectors kept
  */
-export async function reconstruct(
-  { mean, scales, centred, transposed, vectors }: Pca,
+export async function reconstruct(pca: Pca, rank: number, keepMean: boolean): Promise<Matrix<Float64Array>> {
+  return (await reconstructFrom(await leadingOf(pca, rank), rank, keepMean)).matrix;
+}
+
+/**
+ * {@link reconstruct} by way of sums over whole blocks of directions, always in the same order: so a larger rank can go
+ * on from where a smaller one was, and gives the same digits as from nothing.
+ * @param from is used up; that of a larger rank is of no use
+ * @returns the matrix, and the sum to go on from
+ */
+export async function reconstructFrom(
+  { mean, scales, transposed, vectors, scores }: Leading,
   rank: number,
   keepMean: boolean,
-): Promise<Matrix<Float64Array>> {
+  from?: PartialSum,
+): Promise<{ matrix: Matrix<Float64Array>; partial: PartialSum }> {
   if (rank > vectors.rows) throw new RangeError(`rank ${rank} asked of a PCA that kept ${vectors.rows} components`);
-  const leading = { rows: rank, cols: vectors.cols, data: vectors.data.subarray(0, rank * vectors.cols) };
-  const scores = await multiply(leading, { ...centred, data: new Float32Array(centred.data) });
-  const { rows, cols, data } = await multiply(leading, scores, { transposeA: true });
-  const projected = { rows, cols, data: new Float64Array(data) };
+  const blocks = Math.floor(rank / slab);
+  const goOn = from && from.blocks <= blocks ? from : { blocks: 0, sum: new Float32Array(vectors.cols * scores.cols) };
+  const sum = { rows: vectors.cols, cols: scores.cols, data: goOn.sum };
+  const rowsOf = ({ cols, data }: Matrix<Float32Array>, first: number, last: number) => ({
+    ...{ rows: last - first, cols, data: data.subarray(first * cols, last * cols) },
+  });
+  const add = (to: Matrix<Float32Array>, first: number, last: number) =>
+    multiplyInto(to, rowsOf(vectors, first, last), rowsOf(scores, first, last), { transposeA: true, accumulate: true });
+  for (let block = goOn.blocks; block < blocks; block++) await add(sum, block * slab, (block + 1) * slab);
+  const rest = blocks * slab < rank ? { ...sum, data: sum.data.slice() } : sum;
+  if (rest !== sum) await add(rest, blocks * slab, rank);
+
+  const projected = { ...sum, data: new Float64Array(rest.data) };
   const upright = transposed ? transpose(projected) : projected;
   if (scales) multiplyRows(upright, scales, 1);
-  return keepMean ? addToRows(upright, mean, 1) : upright;
+  const matrix = keepMean ? addToRows(upright, mean, 1) : upright;
+  return { matrix, partial: { blocks, sum: sum.data } };
 }
 
 /** (cols, rows), in squares that fit the first-level cache. */

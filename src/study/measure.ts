@@ -37,6 +37,11 @@ export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', numb
 /** Cells whose samples are continued side by side: more take more memory and gain little. */
 export const mostTogether = 4;
 
+/** Whether components that take so many bytes may stay in memory: half of what is free is left. */
+export function mayStay(bytes: number, free = freemem()): boolean {
+  return bytes < free / 2;
+}
+
 /** How many variants of so many bytes may be in memory at once: those of a batch, in a quarter of what is free. */
 export function cellsTogether(bytes: number, free = freemem()): number {
   return Math.max(1, Math.min(mostTogether, Math.floor(free / 4 / Math.max(bytes, 1))));

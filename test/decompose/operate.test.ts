@@ -4,9 +4,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { fromFloat32, toFloat32 } from '../../src/checkpoint/dtypes.ts';
 import { type Projection, projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { Fits } from '../../src/decompose/fits.ts';
 import { operateGroup } from '../../src/decompose/group.ts';
 import { groupsOf, type Mode, type Part } from '../../src/decompose/groups.ts';
-import { operate } from '../../src/decompose/operate.ts';
+import { operate, operateWith } from '../../src/decompose/operate.ts';
+import type { Operation } from '../../src/decompose/operation.ts';
 import { spectra, thresholds } from '../../src/decompose/spectrum.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { makeModel } from '../support/models.ts';
@@ -188,4 +190,33 @@ describe('unusual weights', () => {
     const { layers } = await operate(checkpoint, operation);
     expect(layers[1]?.groups.find(({ name }) => name === 'k')?.relativeError).toEqual({ k: 0 });
   });
+});
+
+test('components that stay in memory give the same digits, in any order', async () => {
+  vi.stubEnv('SURGERY_CACHE', join(tmp, 'cache-kept'));
+  const sizes = { hidden_size: 448, num_attention_heads: 7, num_key_value_heads: 1, head_dim: 64 };
+  const checkpoint = await Checkpoint.open(makeModel(join(tmp, 'kept'), sizes));
+  const operations: Operation[] = [
+    { mode: 'shared-kv', variance: 0.3, mean: 'keep' },
+    { mode: 'separate', variance: 0.9, mean: 'keep' },
+    { mode: 'separate', variance: 0.9, mean: 'drop', match: { rule: 'width', of: 'shared-kv' } },
+    { mode: 'shared-kv', variance: 0.9, mean: 'keep', control: 'noise' },
+    { mode: 'shared-kv', variance: 0.9, mean: 'keep', control: 'random-subspace' },
+    { mode: 'shared-kv', variance: 0.95, mean: 'keep', balance: true, allocate: 'global' },
+    { mode: 'cross-layer-kv', rank: 130, mean: 'keep', center: false },
+  ];
+  const alone = [];
+  for (const operation of operations) alone.push(await operate(checkpoint, operation));
+  const budgets = [{ variance: 0.9 }, { rank: 130 }]; // not all that is wanted: it is made up for
+  for (const order of [[...operations.keys()], [...operations.keys()].reverse()]) {
+    const fits = new Fits(checkpoint, { budgets });
+    for (const i of order) {
+      const operation = operations[i] as Operation;
+      const { tensors, layers } = await operateWith(fits, operation);
+      expect(layers, JSON.stringify(operation)).toEqual(alone[i]?.layers);
+      expect(tensors, JSON.stringify(operation)).toEqual(alone[i]?.tensors);
+    }
+    await fits.close();
+  }
+  vi.unstubAllEnvs();
 });
