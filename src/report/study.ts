@@ -188,7 +188,7 @@ function pairsText(study: Study, cells: Cells): string {
   return `${table(['equal', 'shared', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
     'A shared cell less its separate partner, on the same documents: above 0, sharing costs more. equal: what both have in ' +
       'common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
-      'Σ out); error: the Frobenius error over k and v. q is operated on alike. At equal width sharing never has the larger weight ' +
+      'Σ out); error: the Frobenius error over what shares a PCA. Where q shares none, it is operated on alike. At equal width sharing never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
       '“–”: the interval holds 0.',
   )}`;
