@@ -6,6 +6,7 @@ import type { CellResult, Difference, SensitivityResult, Study } from '../study/
 import { counted, figure, integer, percent, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import { type LineChart, lineChart } from './plot.ts';
+import { ranges } from './text.ts';
 
 type Cells = ReadonlyMap<string, CellResult>;
 
@@ -23,7 +24,7 @@ export function studyText(
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   return [
     [
-      `Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`,
+      wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
       wrap(`Text       ${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervals}`),
       original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
@@ -79,8 +80,8 @@ export function studyCsv(study: Study, cells: Cells): string {
 export function studyCharts(study: Study, cells: Cells): LineChart[] {
   const shown = gridCells(study, cells);
   const axes = [
-    { label: 'variance kept', of: ({ operation }: CellResult) => (operation.match ? undefined : operation.variance) },
-    { label: 'rank kept', of: ({ operation }: CellResult) => operation.rank },
+    { label: 'variance kept', of: partnerless(({ variance }) => variance) },
+    { label: 'rank kept', of: partnerless(({ rank }) => rank) },
     { label: 'width of k and v, components a layer', of: ({ extent }: CellResult) => extent?.width },
     {
       label: 'parameters as factors, of the dense ones',
@@ -107,6 +108,11 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
       })),
     }));
   });
+}
+
+/** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
+function partnerless(kept: (operation: Settled) => number | undefined) {
+  return ({ operation }: CellResult) => (operation.match ? undefined : kept(operation));
 }
 
 /** Δnll of each part alone, by threshold, with everything at once in the last row. */
@@ -290,7 +296,7 @@ function cellName(operation: Settled, { model }: Study): string {
     match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
     mean === 'drop' && 'drop',
     allocate === 'global' && 'global',
-    layers.length < model.layers && `${layers.length} layers`,
+    layers.length < model.layers && `layers ${ranges(layers)}`,
   ]
     .filter(Boolean)
     .join(' ');
@@ -298,7 +304,7 @@ function cellName(operation: Settled, { model }: Study): string {
 
 function seriesName(operation: Settled, all: number): string {
   const { mode, mean, match, layers } = operation;
-  const some = layers.length < all && `${layers.length} layers`;
+  const some = layers.length < all && `layers ${ranges(layers)}`;
   return [mode, match && `at equal ${match.rule}`, mean === 'drop' && 'mean dropped', some].filter(Boolean).join(', ');
 }
 

@@ -120,7 +120,7 @@ export function operationText(operation: Operation, layers: number): string {
 }
 
 /** 0, 5, 6, 7 → "0, 5-7". */
-function ranges(numbers: readonly number[]): string {
+export function ranges(numbers: readonly number[]): string {
   const starts = numbers.filter((n) => !numbers.includes(n - 1));
   const ends = numbers.filter((n) => !numbers.includes(n + 1));
   return starts.map((from, i) => (ends[i] === from ? `${from}` : `${from}-${ends[i]}`)).join(', ');
