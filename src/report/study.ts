@@ -305,7 +305,9 @@ function cellName(operation: Settled, { model }: Study): string {
 function seriesName(operation: Settled, all: number): string {
   const { mode, mean, match, layers } = operation;
   const some = layers.length < all && `layers ${ranges(layers)}`;
-  return [mode, match && `at equal ${match.rule}`, mean === 'drop' && 'mean dropped', some].filter(Boolean).join(', ');
+  return [mode, match && `at equal ${match.rule} to ${match.of}`, mean === 'drop' && 'mean dropped', some]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function keptName({ variance, rank }: Settled): string {

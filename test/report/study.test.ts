@@ -216,8 +216,22 @@ describe('charts', () => {
       const names = (label: string) =>
         charts.find(({ x }) => x.label.startsWith(label))?.series.map(({ name }) => name);
       expect(names(key)).toEqual(['shared-kv']);
-      expect(names('width')).toEqual(['shared-kv', 'separate, at equal width']);
+      expect(names('width')).toEqual(['shared-kv', 'separate, at equal width to shared-kv']);
     }
+  });
+
+  test('keep the partners of two modes apart', () => {
+    const partners = (['shared-kv', 'shared-qkv'] as const).flatMap((of) =>
+      [0.9, 0.5].map(
+        (variance) => ({ mode: 'separate', mean: 'keep', variance, match: { rule: 'error', of } }) as const,
+      ),
+    );
+    const cells = measured(partners);
+    const [chart] = studyCharts(study([...cells.keys()]), cells);
+    expect(chart?.series.map(({ name }) => name)).toEqual([
+      'separate, at equal error to shared-kv',
+      'separate, at equal error to shared-qkv',
+    ]);
   });
 
   test('have each point at its place, with its interval, from left to right', () => {
