@@ -31,7 +31,8 @@ export function gaussian(count: number, random: () => number): Float64Array {
 
 /**
  * `rows` orthonormal rows of length `cols`, spanning a subspace that is uniformly random: X of normal numbers, made
- * orthonormal as (X Xᵀ)^(−½) X.
+ * orthonormal as (X Xᵀ)^(−½) X. With nearly as many rows as columns X may be ill-conditioned, and X Xᵀ is so twice over:
+ * what comes of it is made orthonormal once more.
  * @throws RangeError for more rows than columns
  */
 export async function randomOrthonormal(
@@ -42,8 +43,18 @@ export async function randomOrthonormal(
   if (rows > cols) throw new RangeError(`${rows} directions in a space of ${cols} cannot be orthonormal`);
   const x = { rows, cols, data: gaussian(rows * cols, random) };
   if (rows === 0) return x;
+  const { matrix, ratio } = await orthonormalised(x);
+  return ratio < 1e-4 ? (await orthonormalised(matrix)).matrix : matrix;
+}
+
+/** (X Xᵀ)^(−½) X, and the smallest eigenvalue of X Xᵀ over the largest: rounding is as much larger as that is small. */
+async function orthonormalised(x: Matrix<Float64Array>): Promise<{ matrix: Matrix<Float64Array>; ratio: number }> {
+  const { rows } = x;
   const { values, vectors } = await symmetricEigen((await gramOfRows(x)).data, rows);
-  const scaled = vectors.map((value, i) => value / Math.sqrt(values[Math.floor(i / rows)] ?? 1));
+  const [largest = 1, smallest = 1] = [values[0], values.at(-1)];
+  const length = (i: number) => Math.sqrt(Math.max(values[i] ?? 1, 1e-15 * largest));
+  const scaled = vectors.map((value, i) => value / length(Math.floor(i / rows)));
   const square = (data: Float64Array) => ({ rows, cols: rows, data });
-  return multiply(await multiply(square(vectors), square(scaled), { transposeA: true }), x);
+  const root = await multiply(square(vectors), square(scaled), { transposeA: true });
+  return { matrix: await multiply(root, x), ratio: smallest / largest };
 }

@@ -31,11 +31,21 @@ export function counted(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** A table without lines, columns two spaces apart; `r` aligns a column right, `l` left. */
-export function table(head: readonly string[], align: string, rows: readonly (readonly string[])[]): string {
+/**
+ * A table without lines, columns two spaces apart; `r` aligns a column right, `l` left. Where it is too wide, the texts of
+ * its widest left-aligned columns are broken at spaces, as far as their words allow.
+ */
+export function table(
+  head: readonly string[],
+  align: string,
+  rows: readonly (readonly string[])[],
+  width = 80,
+): string {
   const none = '';
+  const widths = fittingWidths([head, ...rows], align, width);
+  const fold = (row: readonly string[]) => row.map((text, i) => wrap(text, widths[i]));
   const out = new Table({
-    head: [...head],
+    head: fold(head),
     colAligns: [...align].map((c) => (c === 'r' ? 'right' : 'left')),
     chars: {
       top: none,
@@ -56,9 +66,30 @@ export function table(head: readonly string[], align: string, rows: readonly (re
     },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
-  out.push(...rows.map((row) => [...row]));
+  out.push(...rows.map(fold));
   return trimLines(out.toString());
 }
+
+/** Widths of columns that fit a line, two spaces apart, as far as no word has to be broken. */
+function fittingWidths(rows: readonly (readonly string[])[], align: string, width: number): number[] {
+  const longest = (texts: readonly string[]) => Math.max(1, ...texts.map(({ length }) => length));
+  const columns = [...align].map((_, i) => rows.map((row) => row[i] ?? ''));
+  const widths = columns.map(longest);
+  const least = columns.map((texts, i) => (align[i] === 'r' ? longest(texts) : longest(texts.flatMap(words))));
+  const slack = (i: number) => (widths[i] ?? 0) - (least[i] ?? 0);
+  let over = widths.reduce((sum, each) => sum + each, 2 * (widths.length - 1)) - width;
+  while (over > 0) {
+    const open = [...widths.keys()].filter((i) => slack(i) > 0);
+    const widest = open.sort((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0))[0];
+    if (widest === undefined) break;
+    const cut = Math.min(over, slack(widest));
+    widths[widest] = (widths[widest] ?? 0) - cut;
+    over -= cut;
+  }
+  return widths;
+}
+
+const words = (text: string) => text.split(/[ \n]/);
 
 /** Two texts beside each other under their titles, in `width` columns. */
 export function sideBySide(titles: readonly [string, string], texts: readonly [string, string], width = 80): string {

@@ -1,5 +1,5 @@
 // Heat maps for a terminal, at most 80 columns wide: shades and numbers. svg.ts draws the same data.
-import { figure, printable } from './format.ts';
+import { figure, printable, wrap } from './format.ts';
 
 export interface HeatMap {
   readonly title: string;
@@ -43,7 +43,7 @@ export function heatMap(map: HeatMap): string {
     return [[map.rowLabel.padEnd(gutter), ...head], ...body].map((line) => line.join('').trimEnd()).join('\n');
   };
   const parts = Array.from({ length: Math.ceil(map.columns.length / across) }, (_, i) => part(i * across));
-  return printable(`${heatTitle(map)}\n${parts.join('\n\n')}`);
+  return printable(`${wrap(heatTitle(map), width)}\n${parts.join('\n\n')}`);
 }
 
 /** "KL (nats), by layer and variance". */

@@ -24,7 +24,7 @@ export function studyText(
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   return [
     [
-      `Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`,
+      wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
       wrap(`Text       ${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervals}`),
       original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
@@ -80,8 +80,8 @@ export function studyCsv(study: Study, cells: Cells): string {
 export function studyCharts(study: Study, cells: Cells): LineChart[] {
   const shown = gridCells(study, cells);
   const axes = [
-    { label: 'variance kept', of: ({ operation }: CellResult) => (operation.match ? undefined : operation.variance) },
-    { label: 'rank kept', of: ({ operation }: CellResult) => operation.rank },
+    { label: 'variance kept', of: partnerless(({ variance }) => variance) },
+    { label: 'rank kept', of: partnerless(({ rank }) => rank) },
     { label: 'width of k and v, components a layer', of: ({ extent }: CellResult) => extent?.width },
     {
       label: 'parameters as factors, of the dense ones',
@@ -108,6 +108,11 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
       })),
     }));
   });
+}
+
+/** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
+function partnerless(kept: (operation: Settled) => number | undefined) {
+  return ({ operation }: CellResult) => (operation.match ? undefined : kept(operation));
 }
 
 /** Δnll of each part alone, by threshold, with everything at once in the last row. */
@@ -189,7 +194,7 @@ function pairsText(study: Study, cells: Cells): string {
   return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
     'A shared cell less its separate partner, or ranks spread over the layers less uniform ones (allocate), on the same ' +
       'documents: above 0, the partner is better. equal: what both have in common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
-      'Σ out); error: the Frobenius error over k and v. q is operated on alike. At equal width sharing never has the larger weight ' +
+      'Σ out); error: the Frobenius error over what shares a PCA. Where q shares none, it is operated on alike. At equal width sharing never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
       '“–”: the interval holds 0.',
   )}`;
@@ -305,7 +310,7 @@ function seriesName(operation: Settled, all: number): string {
   const { mode, mean, match, layers, allocate } = operation;
   return [
     mode,
-    match && `at equal ${match.rule}`,
+    match && `at equal ${match.rule} to ${match.of}`,
     mean === 'drop' && 'mean dropped',
     allocate === 'global' && 'spread over the layers',
     layers.length < all && `layers ${ranges(layers)}`,

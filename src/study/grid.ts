@@ -4,7 +4,14 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import { type Mode, separateOf } from '../decompose/groups.ts';
 import { hasControl } from '../decompose/operate.ts';
-import { type Control, type MatchRule, type MeanRule, type Operation, settled } from '../decompose/operation.ts';
+import {
+  type Control,
+  type MatchRule,
+  type MeanRule,
+  type Operation,
+  type Settled,
+  settled,
+} from '../decompose/operation.ts';
 
 /** How much is kept: a share of the variance, or a number of components. */
 export type Kept = { readonly variance: number } | { readonly rank: number };
@@ -58,7 +65,7 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
   const cells: Operation[] = [];
   const index = new Map<string, number>();
   const pairs = new Map<string, Pair>();
-  const controls: ControlOf[] = [];
+  const controls = new Map<string, ControlOf>();
   const add = (operation: Operation): number => {
     const key = canonical(settled(operation, config));
     const known = index.get(key);
@@ -67,6 +74,7 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
     return cells.push(operation) - 1;
   };
   const pair = (one: Pair) => pairs.set(canonical({ ...one }), one);
+  const control = (one: ControlOf) => controls.set(canonical({ ...one }), one);
 
   /** The cells of every mode, their partners and controls. */
   const addModes = (rest: Omit<Operation, 'mode'>) => {
@@ -82,8 +90,8 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
         else pair({ rule, cell, partner: add({ ...operation, mode: alone, match: { rule, of: mode } }) });
       }
       if (!grid.controls) continue;
-      for (const control of cellControls.filter((one) => hasControl(mode, one)))
-        controls.push({ control, cell: add({ ...operation, control }), of: cell });
+      for (const one of cellControls.filter((each) => isOpenTo(settled(operation, config), each)))
+        control({ control: one, cell: add({ ...operation, control: one }), of: cell });
     }
     const rule = rest.rank === undefined ? 'variance' : 'rank';
     for (const [mode, cell] of made) {
@@ -96,7 +104,7 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
     const common = { ...grid.common, ...(layers ? { layers } : {}) };
     if (grid.controls) {
       // What it costs to do nothing does not depend on the mode.
-      controls.push({
+      control({
         control: 'none',
         cell: add({ mode: 'separate', variance: 1, mean: 'keep', ...onlyWhere(common), control: 'none' }),
       });
@@ -109,7 +117,7 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
           allocate: 'uniform',
           control: 'full-rank',
         };
-        controls.push({ control: 'full-rank', cell: add(whole) });
+        control({ control: 'full-rank', cell: add(whole) });
       }
     }
     for (const kept of [...grid.kept].sort(mostFirst)) {
@@ -125,7 +133,7 @@ export function planSweep(grid: Grid, config: Pick<LlamaConfig, 'layers'>): Plan
       }
     }
   }
-  return { cells, pairs: [...pairs.values()], controls };
+  return { cells, pairs: [...pairs.values()], controls: [...controls.values()] };
 }
 
 /** What is operated on alone, beside everything together: by layer, by projection, or by both. */
@@ -195,6 +203,13 @@ export function canonical(value: unknown): string {
 export function mostFirst(a: Kept, b: Kept): number {
   if ('variance' in a) return 'variance' in b ? b.variance - a.variance : -1;
   return 'rank' in b ? b.rank - a.rank : 1;
+}
+
+/** Whether a control is another cell than the one it is held against: a single layer has no other to share with. */
+function isOpenTo({ mode, targets, layers }: Settled, control: Control): boolean {
+  if (control !== 'other-layer') return hasControl(mode, control);
+  const sharesV = targets.includes('k') || (mode === 'shared-qkv' && targets.includes('q'));
+  return hasControl(mode, control) && layers.length > 1 && targets.includes('v') && sharesV;
 }
 
 /** What decides which weights are touched. */

@@ -1,9 +1,10 @@
 // One process at a time in a folder.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { removeAtExit } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 
@@ -24,17 +25,18 @@ const fileName = '.lock';
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, fileName);
   const own: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
-  for (let attempt = 0; attempt < 10; attempt++) {
-    if (await create(path, JSON.stringify(own))) {
+  const text = JSON.stringify(own);
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (await create(path, text)) {
       const forget = removeAtExit(path);
       return async () => {
         forget();
         await rm(path, { force: true });
       };
     }
-    const text = await readFile(path, 'utf8').catch(() => undefined);
-    if (text === undefined) continue; // it was given up in this moment
-    const holder = parse(text);
+    const found = await settledText(path);
+    if (found === undefined) continue; // it was given up in this moment
+    const holder = parse(found);
     if (holder && !isGone(holder)) {
       const who = `process ${holder.pid}${holder.host === own.host ? '' : ` on ${holder.host}`}`;
       throw new SurgeryError(
@@ -42,14 +44,26 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
         `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`,
       );
     }
-    await stepAside(path, text);
+    await removeStale(path, found, text);
   }
   throw new SurgeryError('output', `${folder} is wanted by several processes at once: try again`);
 }
 
+/** Makes a file that is whole from its first moment on; false where there is one. */
 async function create(path: string, text: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await writeFile(path, text, { flag: 'wx' });
+    await writeFile(draft, text, { flag: 'wx' });
+    try {
+      await link(draft, path);
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code ?? '';
+      if (code === 'ENOENT') return false; // the holder tidied the folder up
+      if (!withoutLinks.includes(code)) throw cause;
+      await writeFile(path, text, { flag: 'wx' });
+    } finally {
+      await rm(draft, { force: true });
+    }
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -57,16 +71,36 @@ async function create(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Puts a lock away that nobody holds. Another process may have done so and hold a new one meanwhile: that goes back. */
-async function stepAside(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomBytes(4).toString('hex')}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return; // somebody else was faster
+/** What file systems say that know no hard links. */
+const withoutLinks = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'];
+
+/** What a lock says. One that says nothing yet may be in the making, where it cannot be made whole: it gets a moment. */
+async function settledText(path: string): Promise<string | undefined> {
+  const read = () => readFile(path, 'utf8').catch(() => undefined);
+  const text = await read();
+  if (text === undefined || parse(text)) return text;
+  await setTimeout(50);
+  return read();
+}
+
+/**
+ * Removes a lock that nobody holds. Two processes may find it at once, and the slower must not remove the lock that the
+ * faster has made meanwhile: who removes has to hold a guard, and to see the old lock still there.
+ */
+async function removeStale(path: string, stale: string, own: string): Promise<void> {
+  const guard = `${path}.guard`;
+  if (await create(guard, own)) {
+    try {
+      if ((await readFile(path, 'utf8').catch(() => undefined)) === stale) await rm(path, { force: true });
+    } finally {
+      await rm(guard, { force: true });
+    }
+    return;
   }
-  if ((await readFile(aside, 'utf8')) === stale) await rm(aside, { force: true });
-  else await rename(aside, path);
+  await setTimeout(10);
+  const text = await settledText(guard);
+  const other = text === undefined ? undefined : parse(text);
+  if (text !== undefined && (!other || isGone(other))) await rm(guard, { force: true });
 }
 
 /** Undefined for what a killed process left half-written. */

@@ -105,9 +105,14 @@ function errorOver(groups: readonly GroupReport[], isCounted: (projection: strin
   return norm > 0 ? Math.sqrt(error / norm) : null;
 }
 
-/** Whether a partner's error over k and v is within the shared cell's, but for rounding to float32. */
+/**
+ * Whether a partner's error over what shares a PCA, k and v or all of q, k and v, is within the shared cell's, but for
+ * rounding to float32.
+ */
 function reaches(partner: CellResult, shared: CellResult): boolean {
-  return (partner.extent?.relativeErrorKv ?? 0) <= (shared.extent?.relativeErrorKv ?? 0) * (1 + 1e-5) + 1e-6;
+  const error = ({ extent }: CellResult) =>
+    (shared.operation.mode === 'shared-qkv' ? extent?.relativeError : extent?.relativeErrorKv) ?? 0;
+  return error(partner) <= error(shared) * (1 + 1e-5) + 1e-6;
 }
 
 function minus(a: readonly number[], b: readonly number[]): number[] {

@@ -6,9 +6,9 @@ import { type Projection, projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Fits } from '../../src/decompose/fits.ts';
 import { operateGroup } from '../../src/decompose/group.ts';
-import { groupsOf, type Mode, type Part } from '../../src/decompose/groups.ts';
-import { operate, operateWith } from '../../src/decompose/operate.ts';
-import type { Operation } from '../../src/decompose/operation.ts';
+import { groupsOf, type Mode, modes, type Part } from '../../src/decompose/groups.ts';
+import { hasControl, operate, operateWith } from '../../src/decompose/operate.ts';
+import { controls, type Operation } from '../../src/decompose/operation.ts';
 import { spectra, thresholds } from '../../src/decompose/spectrum.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { makeModel } from '../support/models.ts';
@@ -147,6 +147,153 @@ describe('a model that is decomposed in threads', () => {
     writeFileSync(path, bytes);
     const operating = operate(await Checkpoint.open(folder), { mode: 'shared-kv', variance: 0.6, mean: 'keep' });
     await expect(operating).rejects.toThrow(`tensor ${name} holds NaN at [0, 0]`);
+  });
+});
+
+describe.each(modes)('controls of %s', (mode) => {
+  const halved = { mode, variance: 0.5, mean: 'keep' } as const;
+
+  test('none is the very weights, full-rank the weights but for rounding', async () => {
+    const checkpoint = await open('mqa-bias-f32');
+    const none = await operate(checkpoint, { ...halved, control: 'none' });
+    const whole = await operate(checkpoint, { ...halved, control: 'full-rank' });
+    expect([none.layers, none.tensors.size, whole.tensors.size]).toEqual([[], 6, 6]);
+    for (const [name, values] of whole.tensors) {
+      const weight = await checkpoint.readFloat32(name);
+      expect(none.tensors.get(name)).toEqual(weight);
+      expect(largestDifference(values, weight)).toBeLessThan(1e-6);
+    }
+    for (const { rank, of } of whole.layers.flatMap(({ groups }) => groups)) expect(rank).toBe(of);
+  });
+
+  test('random-subspace takes as many directions, the same for the same seed', async () => {
+    const fits = new Fits(await open('mqa-bias-f32'));
+    const plain = await operateWith(fits, halved);
+    const draw = (seed: number) => operateWith(fits, { ...halved, control: 'random-subspace', seed });
+    const [once, again, other] = [await draw(1), await draw(1), await draw(2)];
+    expect(once.tensors).toEqual(again.tensors);
+    for (const [name, values] of once.tensors) {
+      expect(values).not.toEqual(other.tensors.get(name));
+      expect(values).not.toEqual(plain.tensors.get(name));
+    }
+    const groups = ({ layers }: typeof once) => layers.flatMap((layer) => layer.groups);
+    for (const [i, { rank, explained }] of groups(once).entries()) {
+      expect(rank).toBe(groups(plain)[i]?.rank);
+      expect(explained).toBeLessThanOrEqual((groups(plain)[i]?.explained ?? 0) + 1e-9);
+    }
+  });
+
+  test('noise is as large as the error of each projection', async () => {
+    const fits = new Fits(await open('mqa-bias-f32'));
+    const plain = await operateWith(fits, halved);
+    const noisy = await operateWith(fits, { ...halved, control: 'noise', seed: 3 });
+    for (const [layer, { groups }] of plain.layers.entries()) {
+      for (const [i, { relativeError }] of groups.entries()) {
+        const noise = noisy.layers[layer]?.groups[i]?.relativeError ?? {};
+        expect(Object.keys(noise)).toEqual(Object.keys(relativeError));
+        for (const [projection, error] of Object.entries(relativeError))
+          expect(Math.abs((noise[projection] ?? Number.NaN) - error)).toBeLessThanOrEqual(1e-5 * error);
+      }
+    }
+    for (const [name, values] of noisy.tensors) expect(values).not.toEqual(plain.tensors.get(name));
+  });
+
+  test('other-layer exists where k and v share a PCA in each layer, and is refused elsewhere', async () => {
+    const checkpoint = await open('mqa-bias-f32');
+    const swapped = operate(checkpoint, { ...halved, control: 'other-layer' });
+    const shares = groupsOf(mode, ['k', 'v'], [0], checkpoint.config).some(
+      ({ layer, parts }) => layer === 0 && parts.length > 1,
+    );
+    expect(hasControl(mode, 'other-layer')).toBe(shares);
+    for (const control of controls.filter((one) => one !== 'other-layer')) expect(hasControl(mode, control)).toBe(true);
+    if (!shares) {
+      await expect(swapped).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(mode) });
+      return;
+    }
+    const plain = await operate(checkpoint, halved);
+    const k = projectionName(0, 'k');
+    expect((await swapped).tensors.size).toBe(6);
+    expect((await swapped).tensors.get(k)).not.toEqual(plain.tensors.get(k));
+    const ranks = ({ layers }: typeof plain) => layers.map(({ groups }) => groups.map(({ rank }) => rank));
+    expect(ranks(await swapped)).toEqual(ranks(plain));
+  });
+});
+
+test('random directions hold, on the mean, as much of the variance as they are of all directions', async () => {
+  const fits = new Fits(await open('mqa-bias-f32'));
+  const found: number[] = [];
+  for (let seed = 0; seed < 20; seed++) {
+    const { layers } = await operateWith(fits, {
+      ...{ mode: 'shared-kv', rank: 4, mean: 'keep' },
+      ...{ control: 'random-subspace', seed },
+    });
+    for (const { explained, of } of layers.flatMap(({ groups }) => groups)) found.push(explained / (4 / of));
+  }
+  expect(Math.abs(found.reduce((sum, share) => sum + share, 0) / found.length - 1)).toBeLessThan(0.1);
+});
+
+test.each(['per-head', 'per-head-kv'] as const)('%s covers every row once', async (mode) => {
+  const checkpoint = await open('gqa-headdim-llama3-bf16-sharded');
+  const { config } = checkpoint;
+  const covered = new Map<string, number[]>();
+  for (const { layer, projection, rows: [from, to] = [0, 0] } of groupsOf(
+    mode,
+    ['q', 'k', 'v'],
+    [0, 1],
+    config,
+  ).flatMap(({ parts }) => parts)) {
+    const name = projectionName(layer, projection);
+    covered.set(name, [...(covered.get(name) ?? []), ...Array.from({ length: to - from }, (_, i) => from + i)]);
+  }
+  for (const [name, rows] of covered)
+    expect(rows).toEqual(Array.from({ length: checkpoint.tensor(name).shape[0] ?? 0 }, (_, i) => i));
+  const { tensors } = await operate(checkpoint, { mode, variance: 1, mean: 'keep' }, { dtype: 'F32' });
+  expect([...tensors.keys()].sort()).toEqual([...covered.keys()].sort());
+  for (const [name, values] of tensors)
+    expect(largestDifference(values, await checkpoint.readFloat32(name))).toBeLessThan(1e-6);
+});
+
+test('layers that share a PCA share its parameters: rank × (in + Σ out) over all of them', async () => {
+  const checkpoint = await open('gqa-headdim-llama3-bf16-sharded'); // hidden 40, k and v 24 rows each
+  const { layers } = await operate(checkpoint, { mode: 'cross-layer-kv', variance: 0.5, mean: 'keep' });
+  const groups = layers.flatMap((layer) => layer.groups.filter(({ name }) => name === 'kv'));
+  const total = (count: 'dense' | 'factored') => groups.reduce((sum, { parameters }) => sum + parameters[count], 0);
+  const outs = 2 * layers.length * 24;
+  expect(groups).toHaveLength(layers.length);
+  expect(new Set(groups.map(({ rank }) => rank)).size).toBe(1);
+  expect(total('dense')).toBe(40 * outs);
+  expect(total('factored')).toBeCloseTo((groups[0]?.rank ?? 0) * (40 + outs), 9);
+});
+
+describe('an operation gives the same weights first and after others', () => {
+  const others: Operation[] = [
+    { mode: 'shared-kv', variance: 0.9, mean: 'keep' },
+    { mode: 'separate', rank: 3, mean: 'drop', center: false },
+    { mode: 'shared-kv', variance: 0.3, mean: 'keep', balance: true },
+    { mode: 'separate', variance: 0.5, mean: 'keep', match: { rule: 'error', of: 'shared-kv' } },
+    { mode: 'shared-kv', variance: 0.5, mean: 'keep', control: 'noise', seed: 1 },
+  ];
+  const same = async (checkpoint: Checkpoint, operations: readonly Operation[]) => {
+    const [fits, backwards] = [new Fits(checkpoint), new Fits(checkpoint)];
+    const later = new Map<Operation, unknown>();
+    for (const operation of operations) later.set(operation, (await operateWith(fits, operation)).tensors);
+    for (const operation of operations.toReversed())
+      expect((await operateWith(backwards, operation)).tensors, JSON.stringify(operation)).toEqual(
+        later.get(operation),
+      );
+    await Promise.all([fits.close(), backwards.close()]);
+  };
+
+  test('on the spot', async () => {
+    await same(await open('mha-tied-f16'), others);
+  });
+
+  test('in threads, with and without what is on disk', async () => {
+    vi.stubEnv('SURGERY_CACHE', join(tmp, 'order'));
+    const sizes = { hidden_size: 448, num_attention_heads: 7, num_key_value_heads: 1, head_dim: 64 };
+    const folder = makeModel(join(tmp, 'ordered'), { ...sizes, num_hidden_layers: 1 });
+    await same(await Checkpoint.open(folder), others.slice(0, 2));
+    vi.unstubAllEnvs();
   });
 });
 

@@ -1,8 +1,17 @@
 import fc from 'fast-check';
-import { Matrix as MlMatrix } from 'ml-matrix';
+import { Matrix as MlMatrix, SVD } from 'ml-matrix';
 import { PCA } from 'ml-pca';
 import { describe, expect, test } from 'vitest';
-import { explainedBy, fitPca, rankForVariance, reconstruct, solveByLibrary, transpose } from '../../src/linalg/pca.ts';
+import {
+  explainedBy,
+  fitPca,
+  rankForVariance,
+  reconstruct,
+  solveByGram,
+  solveByLibrary,
+  transpose,
+} from '../../src/linalg/pca.ts';
+import { random } from './matrices.ts';
 
 interface Dense {
   rows: number;
@@ -89,6 +98,136 @@ test('the engine ml-pca finds the same components as ours', async () => {
     }),
     settings,
   );
+});
+
+/** The best approximation of a rank, by a singular value decomposition, and the singular values. */
+function truncated(x: Dense, rank: number): { values: number[]; rightOf: (rows: number[][]) => number[][] } {
+  const svd = new SVD(new MlMatrix(rowsOf(x)), { autoTranspose: true });
+  const v = svd.rightSingularVectors.subMatrix(0, x.cols - 1, 0, Math.max(rank - 1, 0));
+  const projector = rank === 0 ? MlMatrix.zeros(x.cols, x.cols) : v.mmul(v.transpose());
+  return { values: svd.diagonal, rightOf: (rows) => new MlMatrix(rows).mmul(projector).to2DArray() };
+}
+
+/** Ranks at which the leading subspace is unique. */
+function cleanCuts(eigenvalues: Float64Array): number[] {
+  const total = eigenvalues.reduce((sum, value) => sum + value, 0);
+  return [...eigenvalues.keys()]
+    .map((i) => i + 1)
+    .filter((rank) => {
+      const [last = 0, next = 0] = [eigenvalues[rank - 1], eigenvalues[rank]];
+      return last - next > 1e-4 * total;
+    });
+}
+
+const everything = (ratio: Float64Array) => ratio.length;
+
+test('eigenvalues are squared singular values of the centred matrix', async () => {
+  await fc.assert(
+    fc.asyncProperty(matrix, async (x) => {
+      const { eigenvalues, mean } = await fitPca(copy(x), () => 0);
+      const centred = { ...x, data: x.data.map((value, i) => value - (mean[i % x.cols] ?? 0)) };
+      const { values } = truncated(centred, 0);
+      for (const [i, value] of eigenvalues.entries()) expect(value).toBeCloseTo((values[i] ?? 0) ** 2, 8);
+    }),
+    { ...settings, numRuns: 30 },
+  );
+});
+
+test('not centred, it is a plain singular value decomposition', async () => {
+  await fc.assert(
+    fc.asyncProperty(matrix, async (x) => {
+      const pca = await fitPca(copy(x), everything, solveByGram, { center: false });
+      expect(pca.mean).toEqual(new Float64Array(x.cols));
+      const { values } = truncated(x, 0);
+      for (const [i, value] of pca.eigenvalues.entries()) expect(value).toBeCloseTo((values[i] ?? 0) ** 2, 8);
+      for (const rank of cleanCuts(pca.eigenvalues)) {
+        const expected = truncated(x, rank).rightOf(rowsOf(x)).flat();
+        // No mean was taken off: whether it is kept changes nothing.
+        for (const keep of [true, false]) {
+          const { data } = await reconstruct(pca, rank, keep);
+          for (const [i, value] of data.entries()) expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 4);
+        }
+      }
+    }),
+    { ...settings, numRuns: 30 },
+  );
+});
+
+describe('balanced', () => {
+  /** A matrix whose rows belong to two or three blocks of very different size. */
+  const blocks = matrix.chain((x) =>
+    fc.array(fc.integer({ min: 0, max: 2 }), { minLength: x.rows, maxLength: x.rows }).map((balance) => ({
+      balance,
+      x: {
+        ...x, // Rounded: the squares of numbers below 1e-160 are 0.
+        data: x.data.map((value, i) => Number(value.toFixed(6)) * 10 ** (balance[Math.floor(i / x.cols)] ?? 0)),
+      },
+    })),
+  );
+  const normsOf = (rows: readonly (readonly number[])[], balance: readonly number[]) =>
+    [...new Set(balance)].map((block) => Math.hypot(...rows.flatMap((row, i) => (balance[i] === block ? row : []))));
+
+  test('every block has a norm of 1, and the variance is that of as many blocks', async () => {
+    await fc.assert(
+      fc.asyncProperty(blocks, fc.boolean(), async ({ x, balance }, center) => {
+        const pca = await fitPca(copy(x), () => 0, solveByGram, { center, balance });
+        const fitted = pca.transposed ? transpose(pca.centred) : pca.centred;
+        const norms = normsOf(rowsOf(fitted), balance).filter((norm) => norm > 0);
+        for (const norm of norms) expect(norm).toBeCloseTo(1, 12);
+        expect(pca.eigenvalues.reduce((sum, value) => sum + value, 0)).toBeCloseTo(norms.length, 10);
+      }),
+      { ...settings, numRuns: 30 },
+    );
+  });
+
+  test('what comes back is (X − μ) V Vᵀ + μ, with V of the balanced matrix', async () => {
+    await fc.assert(
+      fc.asyncProperty(blocks, async ({ x, balance }) => {
+        const pca = await fitPca(copy(x), everything, solveByGram, { balance });
+        const centred = rowsOf(x).map((row) => row.map((value, j) => value - (pca.mean[j] ?? 0)));
+        const scales = centred.map((_, i) => pca.scales?.[i] ?? Number.NaN);
+        const balanced = centred.map((row, i) => row.map((value) => value / (scales[i] ?? 1)));
+        const v = { ...x, data: Float64Array.from(balanced.flat()) };
+        for (const rank of cleanCuts(pca.eigenvalues)) {
+          const expected = truncated(v, rank).rightOf(centred).flat();
+          for (const keep of [true, false]) {
+            const { data } = await reconstruct(pca, rank, keep);
+            for (const [i, value] of data.entries()) {
+              const whole = (expected[i] ?? Number.NaN) + (keep ? (pca.mean[i % x.cols] ?? 0) : 0);
+              expect(value / (scales[Math.floor(i / x.cols)] ?? 1)).toBeCloseTo(
+                whole / (scales[Math.floor(i / x.cols)] ?? 1),
+                4,
+              );
+            }
+          }
+        }
+      }),
+      { ...settings, numRuns: 30 },
+    );
+  });
+
+  test('a block of zeros stays one', async () => {
+    const x = { rows: 4, cols: 3, data: Float64Array.of(3, 0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0) };
+    const pca = await fitPca(copy(x), everything, solveByGram, { center: false, balance: [0, 0, 1, 1] });
+    expect([...(pca.scales ?? [])]).toEqual([13, 13, 1, 1]);
+    const { data } = await reconstruct(pca, 3, true);
+    for (const [i, value] of data.entries()) expect(value).toBeCloseTo(x.data[i] ?? Number.NaN, 5);
+    expect([...data.subarray(6)]).toEqual(new Array(6).fill(0));
+  });
+});
+
+test.each([5, 130, 200])('leading vectors do not depend on how many are asked for, of %d', async (side) => {
+  const next = random(side);
+  const data = Float64Array.from({ length: side * (side + 7) }, (_, i) => (next() - 0.5) / (1 + (i % 40)));
+  const solve = (count: number) => solveByGram({ rows: side, cols: side + 7, data: data.slice() }, () => count);
+  const all = await solve(side);
+  expect(all.vectors).toMatchObject({ rows: side, cols: side });
+  for (const count of [0, 1, 128, 129, side - 1].filter((one) => one < side)) {
+    const some = await solve(count);
+    expect(some.vectors.rows).toBe(count);
+    expect(some.vectors.data).toEqual(all.vectors.data.slice(0, count * side));
+    expect(some.eigenvalues).toEqual(all.eigenvalues);
+  }
 });
 
 describe('ranks', () => {

@@ -98,20 +98,3 @@ describe('repetition penalty', () => {
     expect([...logits]).toEqual([4, 3]);
   });
 });
-
-describe('the die', () => {
-  test('is the same for the same seed, another for another, and even', () => {
-    const draw = (seed: number, n: number) => {
-      const random = seededRandom(seed);
-      return Array.from({ length: n }, random);
-    };
-    expect(draw(3, 5)).toEqual(draw(3, 5));
-    expect(draw(3, 5)).not.toEqual(draw(4, 5));
-    expect(draw(3, 5)).not.toEqual(draw(3 + 2 ** 32, 5));
-    const many = draw(0, 100_000);
-    expect(many.every((x) => x >= 0 && x < 1)).toBe(true);
-    const deciles = Array.from({ length: 10 }, (_, i) => many.filter((x) => Math.floor(x * 10) === i).length);
-    // 9 degrees of freedom: 27.9 is passed once in a thousand seeds, and this seed is fixed.
-    expect(deciles.reduce((sum, count) => sum + (count - 10_000) ** 2 / 10_000, 0)).toBeLessThan(27.9);
-  });
-});

@@ -50,3 +50,18 @@ test('wrapping keeps words and short lines', () => {
 test('control characters cannot reach the terminal', () => {
   expect(printable('a\u001b[31mb\u0007\nc\td\u009b')).toBe('a\uFFFD[31mb\uFFFD\nc\td\uFFFD');
 });
+
+test('a table that is too wide breaks its widest texts at spaces, never a word or a number', () => {
+  const rows = [
+    ['one two three', '12 345', 'four'],
+    ['one', '6', 'undividable'],
+  ];
+  expect(table(['name', 'n', 'word'], 'lrl', rows, 26).split('\n')).toEqual([
+    'name        n  word',
+    'one    12 345  four',
+    'two',
+    'three',
+    'one         6  undividable',
+  ]);
+  expect(table(['name', 'n', 'word'], 'lrl', rows, 36)).toContain('one two three  12 345  four');
+});

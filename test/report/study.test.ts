@@ -1,0 +1,287 @@
+import { describe, expect, test } from 'vitest';
+import { modes } from '../../src/decompose/groups.ts';
+import { type Operation, settled } from '../../src/decompose/operation.ts';
+import type { TaskScores } from '../../src/measure/tasks.ts';
+import { sensitivityMap, studyCharts, studyCsv, studyText } from '../../src/report/study.ts';
+import { planSensitivity, planSweep } from '../../src/study/grid.ts';
+import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
+import { summarised } from '../../src/study/summary.ts';
+import { cell, group, layers, study } from '../support/studies.ts';
+
+const taskScores = (correct: number): TaskScores => {
+  const score = { correct, questions: 400, accuracy: correct / 400, interval: [0.4321, 0.5432] as const, chance: 0.25 };
+  return { ...score, byTask: { cloze: score } };
+};
+
+/** Cells by name whose figures all differ, some of them tiny. */
+function measured(operations: readonly Operation[], withTasks = false): Map<string, CellResult> {
+  return new Map(
+    operations.map((operation, i) => {
+      const shift = i % 5 === 0 ? 0.000123 : i * 1.237;
+      const kept = operation.rank ?? 2000 - i;
+      const sums = {
+        nll: [20 + shift, 40 - shift / 3],
+        kl: [1e-5 * (i + 1), 0.3 * i],
+        groups: [group('kv', kept, { k: 0.5, v: 0.4 })],
+      };
+      const one = cell(`c${i}`, operation, { ...sums, ...(withTasks ? { tasks: taskScores(200 + i) } : {}) });
+      return [one.id, one];
+    }),
+  );
+}
+
+/** A sweep with everything: long names, several thresholds, dropped means, sets of layers, controls, tasks, angles. */
+function large(): { study: Study; cells: Map<string, CellResult> } {
+  const { cells, pairs, controls } = planSweep(
+    {
+      modes,
+      kept: [{ variance: 0.975 }, { rank: 1024 }],
+      means: ['keep', 'drop'],
+      layers: [undefined, [0, 2, 11, 12, 13, 14, 15, 16, 17, 18, 21]],
+      match: ['variance', 'width', 'parameters', 'error'],
+      controls: true,
+      allocate: ['uniform', 'global'],
+      common: {},
+    },
+    { layers },
+  );
+  const known = measured(cells, true);
+  const name = (index: number) => `c${index}`;
+  const angles = [0, 21].map((layer) => ({
+    ...{
+      layer,
+      variance: 0.975,
+      dimensions: [1024, 2048] as const,
+      meanSquaredCosine: 0.000123,
+      largestCosine: 0.98765,
+    },
+    random: { draws: 20, meanSquaredCosine: 0.000456, mostMeanSquaredCosine: 0.000567, largestCosine: 0.12345 },
+  }));
+  const whole = study([...known.keys()], {
+    tasks: { file: 'tasks.jsonl', rule: 'summed log-probability of the choice after the context, BOS first' },
+    pairs: pairs.map(({ rule, cell, partner }) => ({
+      ...{ rule, cell: name(cell), partner: name(partner) },
+      ...{ difference: null, met: null },
+    })),
+    controls: controls.map(({ control, cell: own, of }) => ({
+      ...{ control, cell: name(own), of: of === undefined ? null : name(of), difference: null },
+    })),
+    angles,
+  });
+  const { original } = whole;
+  if (!original) throw new TypeError('no original');
+  return { study: summarised({ ...whole, original: { ...original, tasks: taskScores(212) } }, known), cells: known };
+}
+
+const seconds = { load: 12.34, decompose: 1234.5, score: 12345.6, generate: 1234.5, answer: 123.4, total: 98765.4 };
+const widest = (text: string) => Math.max(...text.split('\n').map((line) => [...line].length));
+
+describe('the text', () => {
+  test('of a sweep with everything is at most 80 columns wide, and leaves nothing out', () => {
+    const { study: whole, cells } = large();
+    const text = studyText(whole, cells, 'results/sweep', seconds);
+    expect(text.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
+    for (const part of ['perplexity', 'accuracy', 'equal', 'better', 'control', 'mean cos²', 'Seconds', 'llama.cpp'])
+      expect(text).toContain(part);
+    // Words of one cell's name may stand below each other.
+    for (const word of [...modes, '0.975', '1024', 'drop', 'global', 'other-layer']) expect(text).toContain(word);
+    expect(text).not.toMatch(/undefined|NaN|null/);
+  });
+
+  test('of a long reference is broken, too', () => {
+    const whole = study([]);
+    const ref = `${'organisation'.repeat(3)}/${'model'.repeat(6)}`;
+    expect(widest(studyText({ ...whole, model: { ...whole.model, ref } }, new Map(), 'out'))).toBeLessThanOrEqual(80);
+  });
+
+  test.each(['layer', 'projection', 'both'] as const)('of a sensitivity study by %s is as wide', (by) => {
+    const { study: whole, cells } = sensitive(by);
+    const text = studyText(whole, cells, 'results/sensitivity', seconds);
+    expect(widest(text)).toBeLessThanOrEqual(80);
+    for (const part of ['all at once', 'sum of the parts', 'variance 0.975', 'rank 1024']) expect(text).toContain(part);
+    expect(text).not.toMatch(/undefined|NaN|null/);
+  });
+
+  test('says how many cells are another part’s', () => {
+    const cells = measured([{ mode: 'separate', variance: 0.9, mean: 'keep' }]);
+    expect(studyText(study(['c0', 'c1', 'c2']), cells, 'out')).toContain('1 of 3 cells are there');
+    expect(studyText(study(['c0']), cells, 'out')).not.toContain('are there');
+  });
+
+  test('tells which side of a pair is better, and where the error was not met', () => {
+    const told = (interval: readonly [number, number] | null, met: boolean) => {
+      const cells = measured([
+        { mode: 'shared-kv', variance: 0.9, mean: 'keep' },
+        { mode: 'separate', variance: 0.9, mean: 'keep' },
+      ]);
+      const difference = {
+        deltaNll: interval ? (interval[0] + interval[1]) / 2 : 0.5,
+        interval,
+        deltaKl: 0,
+        intervalKl: null,
+      };
+      const pairs = [{ rule: 'error', cell: 'c0', partner: 'c1', difference, met }] as const;
+      return / (\S+(?: met)?)$/m.exec(
+        studyText(study(['c0', 'c1'], { pairs }), cells, 'out').split('better\n')[1] ?? '',
+      )?.[1];
+    };
+    expect(told([0.1, 0.3], true)).toBe('separate');
+    expect(told([-0.3, -0.1], true)).toBe('shared');
+    expect(told([-0.1, 0.3], true)).toBe('–');
+    expect(told(null, true)).toBe('–');
+    expect(told([0.1, 0.3], false)).toBe('not met');
+  });
+});
+
+test('two sets of as many layers have names of their own, in the table and in the charts', () => {
+  const operation = { mode: 'shared-kv', mean: 'keep' } as const;
+  const operations = [
+    [0, 1, 2],
+    [3, 4, 5],
+  ].flatMap((some) => [0.9, 0.5].map((variance) => ({ ...operation, variance, layers: some })));
+  const cells = measured(operations);
+  const [chart] = studyCharts(study([...cells.keys()]), cells);
+  expect(chart?.series.map(({ name, points }) => `${name}: ${points.length}`)).toEqual([
+    'shared-kv, layers 0-2: 2',
+    'shared-kv, layers 3-5: 2',
+  ]);
+  const text = studyText(study([...cells.keys()]), cells, 'out');
+  for (const name of ['shared-kv 0.9 layers 0-2', 'shared-kv 0.9 layers 3-5']) expect(text).toContain(name);
+});
+
+describe('comma-separated values', () => {
+  /** Fields of a line by RFC 4180. */
+  const fields = (line: string) => line.match(/(?<=^|,)(?:"(?:[^"]|"")*"|[^",]*)(?=,|$)/g) ?? [];
+
+  test('have as many fields in every line as names, and a line a cell', () => {
+    const { study: whole, cells } = large();
+    const [names = '', ...lines] = studyCsv(whole, cells).split('\n');
+    expect(new Set(fields(names)).size).toBe(fields(names).length);
+    expect(lines).toHaveLength(whole.cells.length);
+    expect(new Set(lines.map((line) => fields(line).length))).toEqual(new Set([fields(names).length]));
+    expect(lines.filter((line) => /undefined|NaN|null|\[object/.test(line))).toEqual([]);
+  });
+
+  test('stand under their names', () => {
+    const operation = { mode: 'separate', rank: 7, mean: 'drop', layers: [1, 2], center: false } as const;
+    const match = { rule: 'error', of: 'shared-kv' } as const;
+    const one = cell('a', { ...operation, match });
+    const [names = '', line = ''] = studyCsv(study(['a', 'missing']), new Map([['a', one]])).split('\n');
+    const values = fields(line);
+    const row = Object.fromEntries(fields(names).map((name, i) => [name, values[i]]));
+    expect(row).toMatchObject({
+      ...{ id: 'a', mode: 'separate', variance: '', rank: '7', mean: 'drop', center: 'off', balance: 'false' },
+      ...{ allocate: 'uniform', targets: 'q k v', layers: '1 2', match: 'error of shared-kv', control: '' },
+      ...{ mean_rank: '4', kv_width: '4', parameters_dense: '1000', parameters_factored: '40' },
+      ...{ nll: String(one.scores.nll), delta_nll_low: String(one.scores.intervals.deltaNll?.[0]), kl_max: '3' },
+      ...{ delta_p_mean: '-0.01', delta_p_rms: '0.1', same_top: '0.5', task_accuracy: '' },
+    });
+  });
+});
+
+describe('charts', () => {
+  const axes = (operations: readonly Operation[]) => {
+    const cells = measured(operations);
+    const charts = studyCharts(study([...cells.keys()]), cells);
+    return [...new Set(charts.map(({ x }) => x.label.split(/[ ,]/)[0]))];
+  };
+  const operation = { mode: 'shared-kv', mean: 'keep' } as const;
+
+  test('are over what the cells vary in', () => {
+    expect(axes([])).toEqual([]);
+    expect(axes([{ ...operation, variance: 0.9 }])).toEqual([]);
+    expect(axes([0.9, 0.5].map((variance) => ({ ...operation, variance })))).toEqual([
+      'variance',
+      'width',
+      'parameters',
+    ]);
+    expect(axes([8, 16].map((rank) => ({ ...operation, rank })))).toEqual(['rank', 'width', 'parameters']);
+    expect(
+      axes([
+        { ...operation, variance: 0.9 },
+        { ...operation, rank: 4 },
+      ]),
+    ).toEqual(['width', 'parameters']);
+  });
+
+  test('leave out controls, and partners where their threshold says nothing of them', () => {
+    const match = { rule: 'width', of: 'shared-kv' } as const;
+    for (const key of ['variance', 'rank'] as const) {
+      const kept = (key === 'variance' ? [0.9, 0.5] : [8, 16]).map((value) => ({ [key]: value }));
+      const cells = measured([
+        ...kept.map((each) => ({ ...operation, ...each })),
+        ...kept.map((each) => ({ mode: 'separate', mean: 'keep', ...each, match }) as const),
+        ...kept.map((each) => ({ ...operation, ...each, control: 'noise' }) as const),
+      ]);
+      const charts = studyCharts(study([...cells.keys()]), cells);
+      const names = (label: string) =>
+        charts.find(({ x }) => x.label.startsWith(label))?.series.map(({ name }) => name);
+      expect(names(key)).toEqual(['shared-kv']);
+      expect(names('width')).toEqual(['shared-kv', 'separate, at equal width to shared-kv']);
+    }
+  });
+
+  test('keep the partners of two modes apart', () => {
+    const partners = (['shared-kv', 'shared-qkv'] as const).flatMap((of) =>
+      [0.9, 0.5].map(
+        (variance) => ({ mode: 'separate', mean: 'keep', variance, match: { rule: 'error', of } }) as const,
+      ),
+    );
+    const cells = measured(partners);
+    const [chart] = studyCharts(study([...cells.keys()]), cells);
+    expect(chart?.series.map(({ name }) => name)).toEqual([
+      'separate, at equal error to shared-kv',
+      'separate, at equal error to shared-qkv',
+    ]);
+  });
+
+  test('have each point at its place, with its interval, from left to right', () => {
+    const cells = measured([0.9, 0.5].map((variance) => ({ ...operation, variance })));
+    const charts = studyCharts(study([...cells.keys()]), cells);
+    expect(charts.map(({ title }) => title)).toEqual(
+      Array(3).fill(['Perplexity', 'KL from the original (nats)']).flat(),
+    );
+    const [perplexity, kl] = charts.map(({ series }) => series[0]?.points ?? []);
+    expect(perplexity?.map(({ x }) => x)).toEqual([0.5, 0.9]);
+    const { scores } = cells.get('c0') ?? {};
+    const [low = 0, high = 0] = scores?.intervals.deltaNll ?? [];
+    expect(perplexity?.[1]?.y).toBe(scores?.perplexity);
+    // The original's nll is 2 a token.
+    expect(perplexity?.[1]?.low).toBeCloseTo(Math.exp(2 + low), 9);
+    expect(perplexity?.[1]?.high).toBeCloseTo(Math.exp(2 + high), 9);
+    expect(kl?.[1]).toEqual({ x: 0.9, y: scores?.kl, low: scores?.intervals.kl?.[0], high: scores?.intervals.kl?.[1] });
+  });
+});
+
+/** A sensitivity study by some unit, at two budgets. */
+function sensitive(by: SensitivityResult['by']): { study: Study; cells: Map<string, CellResult> } {
+  const operation = { mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
+  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, { layers });
+  const cells = measured(plan.cells);
+  const name = (index: number) => `c${index}`;
+  const sensitivity: SensitivityResult = {
+    ...{ by, kept: plan.kept, joint: plan.joint.map(name), additivity: plan.joint.map(() => null) },
+    rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name) })),
+  };
+  return { study: summarised(study([...cells.keys()], { kind: 'sensitivity', sensitivity }), cells), cells };
+}
+
+test('the map of a sensitivity study has a row a part, all at once last', () => {
+  const { study: whole, cells } = sensitive('projection');
+  if (!whole.sensitivity) throw new TypeError('no sensitivity');
+  const map = sensitivityMap(whole.sensitivity, cells);
+  expect(map.rows).toEqual(['q', 'k', 'v', 'gate', 'all at once']);
+  expect(map.columns).toEqual(['0.975', 'rank 1024']);
+  for (const [row, values] of map.values.entries())
+    for (const [column, value] of values.entries()) {
+      const targets = map.rows[row] === 'all at once' ? ['q', 'k', 'v', 'gate'] : [map.rows[row]];
+      const own = [...cells.values()].find(
+        ({ operation }) =>
+          operation.targets.join() ===
+            settled({ ...operation, targets: targets as never }, { layers }).targets.join() &&
+          (column === 0 ? operation.variance === 0.975 : operation.rank === 1024),
+      );
+      expect(value).toBe(own?.scores.deltaNll);
+    }
+  expect(sensitivityMap(whole.sensitivity, new Map()).values.flat()).toEqual(Array(10).fill(undefined));
+});

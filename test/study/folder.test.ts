@@ -1,0 +1,151 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { readStudyFolder, StudyFolder, sameContext } from '../../src/study/folder.ts';
+import { temporaryFolder } from '../support/paths.ts';
+import { cell, study } from '../support/studies.ts';
+
+const tmp = temporaryFolder();
+let made = 0;
+let path = '';
+beforeEach(() => {
+  path = join(tmp, String(made++), 'study');
+});
+
+const one = cell('one', { mode: 'shared-kv', variance: 0.9, mean: 'keep' });
+const two = cell('two', { mode: 'separate', variance: 0.9, mean: 'keep' }, { kl: [0.1 + 0.2, 1e-9] });
+const three = cell('three', { mode: 'separate', rank: 3, mean: 'drop' });
+const file = () => join(path, 'cells.jsonl');
+const lines = () => readFileSync(file(), 'utf8').split('\n');
+
+/** A folder with a study and two cells, closed again. */
+async function twoCells(): Promise<void> {
+  const folder = await StudyFolder.open(path);
+  await folder.write(study(['one', 'two']));
+  await folder.add(one);
+  await folder.add(two);
+  await folder.close();
+}
+
+async function reopened(): Promise<Map<string, unknown>> {
+  const folder = await StudyFolder.open(path);
+  await folder.close();
+  return folder.cells;
+}
+
+test('cells are there again when the folder is opened next, to the last digit', async () => {
+  await twoCells();
+  const folder = await StudyFolder.open(path);
+  expect([...folder.cells]).toEqual([
+    ['one', one],
+    ['two', two],
+  ]);
+  expect(folder.study).toEqual(study(['one', 'two']));
+  await expect(StudyFolder.open(path)).rejects.toThrow(`in use by process ${process.pid}`);
+  await folder.close();
+  expect(readdirSync(path).sort()).toEqual(['cells.jsonl', 'study.json']);
+  expect(await readStudyFolder(path)).toEqual({ study: study(['one', 'two']), cells: folder.cells });
+});
+
+test.each([1, 40, -1])(
+  'a last line that was cut off is taken away, and the next cell is a line of its own: %d',
+  async (end) => {
+    await twoCells();
+    // An é is two bytes: it may be torn as well.
+    appendFileSync(file(), Buffer.from(JSON.stringify({ ...three, note: 'é'.repeat(50) })).subarray(0, end));
+    expect((await readStudyFolder(path)).cells.size).toBe(2); // reading alone changes nothing
+    expect(lines().at(-1)).not.toBe('');
+    const folder = await StudyFolder.open(path);
+    expect([...folder.cells.keys()]).toEqual(['one', 'two']);
+    await folder.add(three);
+    await folder.close();
+    expect(lines().map((line) => (line ? JSON.parse(line).id : line))).toEqual(['one', 'two', 'three', '']);
+    expect((await reopened()).get('three')).toEqual(three);
+  },
+);
+
+test('a whole last line without an end is made again', async () => {
+  await twoCells();
+  writeFileSync(file(), readFileSync(file(), 'utf8').trimEnd());
+  expect([...(await reopened()).keys()]).toEqual(['one']);
+});
+
+test.each(['{"id":"tw', '', '{"id":"two"}', 'null'])(
+  'a line in the middle that says %j is told by its number',
+  async (bad) => {
+    await twoCells();
+    const [first = '', second = ''] = lines();
+    writeFileSync(file(), `${first}\n${bad}\n${second}\n`);
+    const message = `${file()}, line 2 is not a cell: remove the line, and it is made again`;
+    await expect(StudyFolder.open(path)).rejects.toMatchObject({ code: 'output', message });
+    await expect(readStudyFolder(path)).rejects.toThrow(message);
+    // And the folder is free again.
+    writeFileSync(file(), `${first}\n${second}\n`);
+    expect((await reopened()).size).toBe(2);
+  },
+);
+
+describe('refused', () => {
+  test("other files than a study's, which stay", async () => {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'thesis.txt'), 'mine');
+    await expect(StudyFolder.open(path)).rejects.toMatchObject({
+      code: 'output',
+      message: `${path} holds other files than a study's: name a new folder`,
+    });
+    expect(readdirSync(path)).toEqual(['thesis.txt']);
+  });
+
+  test('a file in place of the folder', async () => {
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, 'mine');
+    await expect(StudyFolder.open(path)).rejects.toThrow(`${path} cannot be written`);
+  });
+
+  test.each(['{', '{"schema":2,"cells":[]}', '{"schema":1}', 'null'])('a study.json that says %j', async (text) => {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'study.json'), text);
+    await expect(StudyFolder.open(path)).rejects.toThrow('study.json is not a study that this version reads');
+    await expect(readStudyFolder(path)).rejects.toThrow('study.json is not a study that this version reads');
+  });
+
+  test('reading a folder that holds no study', async () => {
+    await expect(readStudyFolder(path)).rejects.toThrow(`${path} holds no study`);
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+test('writing the study puts its cells in order, and those of other grids last', async () => {
+  const folder = await StudyFolder.open(path);
+  await folder.write(study(['one', 'two', 'three']));
+  for (const each of [three, { ...one, id: 'z' }, two, { ...one, id: 'a' }, one]) await folder.add(each);
+  const before = readFileSync(file(), 'utf8');
+  await folder.write(study(['one', 'missing', 'two', 'three']));
+  const order = ['one', 'two', 'three', 'a', 'z'];
+  expect([...folder.cells.keys()]).toEqual(order);
+  expect(lines().map((line) => (line ? JSON.parse(line).id : line))).toEqual([...order, '']);
+  expect(lines().sort()).toEqual(before.split('\n').sort());
+  await folder.close();
+  expect([...(await reopened()).keys()]).toEqual(order);
+});
+
+test('scratch files and half-written ones go when the folder is opened next', async () => {
+  await twoCells();
+  const folder = await StudyFolder.open(path);
+  const scratch = folder.scratch('logits');
+  expect(join(scratch, '..')).toBe(path);
+  writeFileSync(scratch, 'x');
+  await folder.close();
+  writeFileSync(join(path, '.study.json.123.abc.tmp'), '{');
+  writeFileSync(join(path, '.keep'), 'mine');
+  await reopened();
+  expect(readdirSync(path).sort()).toEqual(['.keep', 'cells.jsonl', 'study.json']);
+});
+
+test('studies share a folder that have their kind and all but the grid in common', () => {
+  const a = study(['one']);
+  const reversed = Object.fromEntries(Object.entries(a.context).reverse()) as unknown as typeof a.context;
+  expect(sameContext(a, study(['two', 'three'], { context: reversed, command: 'another' }))).toBe(true);
+  expect(sameContext(a, { ...a, kind: 'sensitivity' })).toBe(false);
+  expect(sameContext(a, { ...a, context: { ...a.context, documents: 'c' } })).toBe(false);
+});
