@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/decompose/operate.ts';
+import { Fits } from '../../src/decompose/fits.ts';
+import { operateWith } from '../../src/decompose/operate.ts';
 import { readDocuments, readTasks } from '../../src/measure/documents.ts';
 import { generate } from '../../src/measure/generate.ts';
 import { greedy } from '../../src/measure/sampling.ts';
@@ -30,6 +31,7 @@ const models = [
     text: join(pocket, 'valid.txt'),
     present: true,
     operations: 30,
+    isScored: true,
   },
   {
     name: 'stories260k',
@@ -38,10 +40,11 @@ const models = [
     text: join(shared, 'text/tinystories-60.json'),
     present: hasShared,
     operations: 48,
+    isScored: false,
   },
 ];
 
-describe.each(models)('$name', ({ model, goldens, text, present, operations, name }) => {
+describe.each(models)('$name', ({ model, goldens, text, present, operations, isScored, name }) => {
   describe.skipIf(!present)(present ? 'with its goldens' : 'SKIPPED: its folder is not here', () => {
     let checkpoint: Checkpoint;
     let tokenizer: Tokenizer;
@@ -95,13 +98,11 @@ describe.each(models)('$name', ({ model, goldens, text, present, operations, nam
       const pca = golden<PcaRow[]>(goldens, 'pca.json');
       const scores = golden<Scores>(goldens, 'scores.json');
       expect(pca).toHaveLength(operations);
+      const fits = new Fits(checkpoint);
       const variants = [];
       for (const row of pca) {
-        const { tensors, layers } = await operate(checkpoint, {
-          mode: row.mode,
-          variance: row.variance,
-          mean: row.mean,
-        });
+        const { mode, variance, mean } = row;
+        const { tensors, layers } = await operateWith(fits, { mode, variance, mean });
         const ours = asGolden(layers);
         for (const [i, expected] of row.layers.entries()) {
           for (const [group, values] of Object.entries(expected)) {
@@ -117,6 +118,7 @@ describe.each(models)('$name', ({ model, goldens, text, present, operations, nam
         }
         variants.push({ runtime, weights: runtime.variant(tensors) });
       }
+      if (!isScored) return; // its scores come out of a sweep: test/e2e/sweep.test.ts
       const documents = (await readDocuments(text))
         .slice(0, scores.documents)
         .map((one) => tokenizer.encode(one).slice(0, scores.max_tokens));
