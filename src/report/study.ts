@@ -8,6 +8,8 @@ import { type HeatMap, heatMap } from './heat.ts';
 import { type LineChart, lineChart } from './plot.ts';
 import { ranges } from './text.ts';
 
+const parametersAxis = 'parameters as factors, of the dense ones';
+
 type Cells = ReadonlyMap<string, CellResult>;
 
 /** Mean KL over Llama-2-7B's 16-bit weights on wikitext-2, as llama.cpp's perplexity tool documents it. */
@@ -84,21 +86,21 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
     { label: 'rank kept', of: partnerless(({ rank }) => rank) },
     { label: 'width of k and v, components a layer', of: ({ extent }: CellResult) => extent?.width },
     {
-      label: 'parameters as factors, of the dense ones',
+      label: parametersAxis,
       of: ({ extent }: CellResult) => extent && extent.parameters.factored / extent.parameters.dense,
     },
   ];
   const values = [
-    { title: 'Perplexity', of: perplexityPoint },
-    { title: 'KL from the original (nats)', of: klPoint },
+    { title: 'Perplexity', unit: 'of the text', of: perplexityPoint },
+    { title: 'KL from the original', unit: 'nats a token', of: klPoint },
   ];
   return axes.flatMap(({ label, of: x }) => {
     const placed = shown.filter((cell) => x(cell) !== undefined);
     if (new Set(placed.map(x)).size < 2) return [];
-    return values.map(({ title, of: y }) => ({
+    return values.map(({ title, unit, of: y }) => ({
       title,
       x: { label },
-      y: { label: title, log: true },
+      y: { label: unit, log: true },
       series: [...new Set(placed.map(({ operation }) => seriesName(operation, study.model.layers)))].map((name) => ({
         name,
         points: placed
@@ -130,12 +132,11 @@ export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cel
 }
 
 function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
-  const charts = studyCharts(study, cells);
-  const [first] = charts.filter(({ title }) => title.startsWith('KL'));
+  const charts = studyCharts(study, cells).filter(({ x }) => x.label !== parametersAxis);
   return [
     cellsText(study, cells),
     tasksText(study, cells),
-    first && lineChart(first),
+    ...charts.map((chart) => lineChart(chart)),
     study.pairs.length > 0 && pairsText(study, cells),
     study.controls.length > 0 && controlsText(study, cells),
     study.angles.length > 0 && anglesText(study),

@@ -2,7 +2,7 @@
 import type { GroupReport, LayerReport } from '../decompose/operate.ts';
 import type { Operation } from '../decompose/operation.ts';
 import type { Comparison, Score } from '../measure/score.ts';
-import type { TaskScores } from '../measure/tasks.ts';
+import type { TaskScore, TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
 import { counted, figure, integer, percent, printable, sideBySide, table, wrap } from './format.ts';
 import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo, ScoredText } from './results.ts';
@@ -211,18 +211,21 @@ function tasksText(file: string, rule: string, columns: Readonly<Record<string, 
   const [first] = Object.values(columns);
   if (!first) return '';
   const names = Object.keys(first.byTask);
-  const row = (
-    name: string,
-    of: (scores: TaskScores) => { accuracy: number; chance: number; questions: number } | undefined,
-  ) => [
+  const row = (name: string, of: (scores: TaskScores) => TaskScore | undefined) => [
     name,
     integer(of(first)?.questions ?? 0),
-    ...Object.values(columns).map((scores) => percent(of(scores)?.accuracy ?? 0)),
+    ...Object.values(columns).map((scores) => accuracyText(of(scores))),
     percent(of(first)?.chance ?? 0),
   ];
   const rows = [...names.map((name) => row(name, (scores) => scores.byTask[name])), row('all', (scores) => scores)];
   const head = ['tasks', 'questions', ...Object.keys(columns), 'chance'];
-  return `${table(head, `lr${'r'.repeat(head.length - 2)}`, rows)}\n${wrap(`${file}: ${rule}`)}`;
+  return `${table(head, `lr${'r'.repeat(head.length - 2)}`, rows)}\n${wrap(`${file}: ${rule}; in brackets Wilson's 95 % interval`)}`;
+}
+
+/** A share and Wilson's interval. */
+function accuracyText(score: { accuracy: number; interval: readonly [number, number] } | undefined): string {
+  if (!score) return '';
+  return `${percent(score.accuracy)} [${score.interval.map((end) => percent(end, 0).replace(' %', '')).join(', ')}]`;
 }
 
 function sections(parts: readonly (string | undefined | false)[]): string {
