@@ -9,9 +9,9 @@ import {
   leadingOf,
   type PartialSum,
   type Pca,
+  project,
   rankForVariance,
   reconstruct,
-  reconstructFrom,
   solveByGram,
   solveByLibrary,
   transpose,
@@ -155,8 +155,8 @@ export async function rebuildGroup(
   const rank = rankFor(ratio, rebuilding.budget);
   const isRandom = rebuilding.control?.kind === 'random-subspace';
   const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(rebuilding.control?.seed ?? 0)) : pca;
-  const projected = await reconstruct(along, rank, rebuilding.mean === 'keep');
-  const parts = partsOf(members, transposed ? transpose(projected) : projected, rebuilding);
+  const { projected } = await project(await leadingOf(along, rank), rank);
+  const parts = partsOf(members, projected, { ...pca, transposed }, rebuilding);
   const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
   return { rank, of: ratio.length, explained, fromCache, parts };
 }
@@ -165,10 +165,13 @@ export async function rebuildGroup(
 export interface Prepared {
   readonly leading: Leading;
   readonly spectrum: GroupSpectrum;
-  readonly transposed: boolean;
+  readonly placed: Placed;
   readonly fromCache: boolean;
   readonly partial?: PartialSum;
 }
+
+/** How a fitted matrix stands to the weights: what was taken off, and whether it is their transpose. */
+type Placed = Pick<Pca, 'mean' | 'scales'> & Pick<Fitted, 'transposed'>;
 
 /** Fits a group for all of some budgets. @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
 export async function prepareGroup(
@@ -180,7 +183,9 @@ export async function prepareGroup(
   const fitted = await fitGroup(members, most, options);
   const { pca, transposed, fromCache } = fitted;
   const leading = await leadingOf(pca, most(pca.explainedVarianceRatio));
-  return { leading, spectrum: spectrumOf(fitted), transposed, fromCache };
+  const { mean, scales } = pca;
+  const placed = { mean, ...(scales ? { scales } : {}), transposed };
+  return { leading, spectrum: spectrumOf(fitted), placed, fromCache };
 }
 
 /**
@@ -192,30 +197,47 @@ export async function rebuildPrepared(
   prepared: Prepared,
   rebuilding: Rebuilding,
 ): Promise<{ rebuilt: RebuiltGroup; prepared: Prepared }> {
-  const { leading, transposed, fromCache } = prepared;
+  const { leading, placed, fromCache } = prepared;
   const ratio = prepared.spectrum.explainedVarianceRatio;
   const rank = rankFor(ratio, rebuilding.budget);
-  const { matrix, partial } = await reconstructFrom(leading, rank, rebuilding.mean === 'keep', prepared.partial);
-  const parts = partsOf(members, transposed ? transpose(matrix) : matrix, rebuilding);
+  const { projected, partial } = await project(leading, rank, prepared.partial);
+  const parts = partsOf(members, projected, placed, rebuilding);
   const rebuilt = { rank, of: ratio.length, explained: explainedBy(ratio, rank), fromCache, parts };
   return { rebuilt, prepared: { ...prepared, partial } };
 }
 
-/** The rebuilt matrix cut into its members, rounded to the dtype, with what was lost. */
+/** The projected matrix cut into its members, with their means and scales, rounded to the dtype; and what was lost. */
 function partsOf(
   members: readonly Member[],
-  { data: whole }: Matrix<Float64Array>,
-  { control }: Rebuilding,
+  projected: Matrix<Float32Array>,
+  { mean, scales, transposed }: Placed,
+  { mean: rule, control }: Rebuilding,
 ): RebuiltPart[] {
   const random = seededRandom(control?.seed ?? 0);
+  const { data } = transposed ? transpose(projected) : projected;
   const parts: RebuiltPart[] = [];
-  let at = 0;
+  let first = 0;
   for (const { name, row, shape, values, writeAs } of members) {
-    const exact = whole.subarray(at, at + values.length);
-    at += values.length;
-    if (control?.kind === 'noise') addNoise(exact, values, random);
-    const rounded = roundTo(writeAs, new Float32Array(exact), name);
-    parts.push({ name, row, cols: shape[1], values: rounded, ...squares(values, exact) });
+    const [rows, cols] = shape;
+    const exact = new Float32Array(values.length);
+    let squaredError = 0;
+    let squaredNorm = 0;
+    for (let i = 0; i < rows; i++) {
+      const scale = scales?.[first + i] ?? 1;
+      const from = i * cols;
+      for (let j = 0; j < cols; j++) {
+        // In float64 up to here: the error is that of the products, not of the rounding.
+        let value = (data[first * cols + from + j] ?? 0) * scale;
+        if (rule === 'keep') value += (transposed ? mean[i] : mean[j]) ?? 0;
+        const weight = values[from + j] ?? 0;
+        squaredError += (weight - value) ** 2;
+        squaredNorm += weight ** 2;
+        exact[from + j] = value;
+      }
+    }
+    first += rows;
+    if (control?.kind === 'noise') putNoise(exact, values, squaredError, random);
+    parts.push({ name, row, cols, values: roundTo(writeAs, exact, name), squaredError, squaredNorm });
   }
   return parts;
 }
@@ -241,11 +263,10 @@ async function shareAlong(pca: Pca, rank: number): Promise<number> {
 }
 
 /** The weight itself with normal noise, as large in Frobenius norm as the error that it takes the place of. */
-function addNoise(exact: Float64Array, weight: Float32Array, random: () => number): void {
+function putNoise(out: Float32Array, weight: Float32Array, squaredError: number, random: () => number): void {
   const noise = gaussian(weight.length, random);
-  const { squaredError } = squares(weight, exact);
   const factor = Math.sqrt(squaredError / noise.reduce((sum, value) => sum + value ** 2, 0));
-  for (let i = 0; i < exact.length; i++) exact[i] = (weight[i] ?? 0) + factor * (noise[i] ?? 0);
+  for (let i = 0; i < out.length; i++) out[i] = (weight[i] ?? 0) + factor * (noise[i] ?? 0);
 }
 
 /** The block of each row of the stacked matrix: rows of one projection, whatever the layer, are one block. */
@@ -276,15 +297,4 @@ function stack(members: readonly Member[]): Matrix<Float64Array> {
     at += values.length;
   }
   return { rows, cols, data };
-}
-
-function squares(weight: Float32Array, rebuilt: Float64Array): { squaredError: number; squaredNorm: number } {
-  let squaredError = 0;
-  let squaredNorm = 0;
-  for (let i = 0; i < weight.length; i++) {
-    const value = weight[i] ?? 0;
-    squaredError += (value - (rebuilt[i] ?? 0)) ** 2;
-    squaredNorm += value ** 2;
-  }
-  return { squaredError, squaredNorm };
 }

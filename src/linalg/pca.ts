@@ -1,6 +1,6 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
 import { symmetricEigen } from './eigen.ts';
-import { gramOfRows, type Matrix, multiply, multiplyInto } from './products.ts';
+import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
 
 /** A fitted PCA: the spectrum, and the leading directions on the smaller side of the matrix. */
 export interface Pca {
@@ -124,7 +124,7 @@ export function explainedBy(explainedVarianceRatio: Float64Array, rank: number):
 }
 
 /** What a matrix is rebuilt from: its leading directions and how much of it lies along each, without the matrix itself. */
-export interface Leading extends Pick<Pca, 'mean' | 'scales' | 'transposed' | 'vectors'> {
+export interface Leading extends Pick<Pca, 'transposed' | 'vectors'> {
   /** The matrix's entries along each vector, (k, the lying matrix's columns). */
   readonly scores: Matrix<Float32Array>;
 }
@@ -136,17 +136,11 @@ export interface PartialSum {
 }
 
 /** @throws RangeError if `count` is above the number of vectors kept */
-export async function leadingOf({ centred, vectors, ...pca }: Pca, count: number): Promise<Leading> {
+export async function leadingOf({ centred, transposed, vectors }: Pca, count: number): Promise<Leading> {
   if (count > vectors.rows) throw new RangeError(`rank ${count} asked of a PCA that kept ${vectors.rows} components`);
   const first = { rows: count, cols: vectors.cols, data: vectors.data.subarray(0, count * vectors.cols) };
   const scores = await multiply(first, { ...centred, data: new Float32Array(centred.data) });
-  return {
-    mean: pca.mean,
-    ...(pca.scales ? { scales: pca.scales } : {}),
-    transposed: pca.transposed,
-    vectors: first,
-    scores,
-  };
+  return { transposed, vectors: first, scores };
 }
 
 /**
@@ -156,21 +150,26 @@ export async function leadingOf({ centred, vectors, ...pca }: Pca, count: number
  * @throws RangeError if `rank` is above the number of vectors kept
  */
 export async function reconstruct(pca: Pca, rank: number, keepMean: boolean): Promise<Matrix<Float64Array>> {
-  return (await reconstructFrom(await leadingOf(pca, rank), rank, keepMean)).matrix;
+  const { projected } = await project(await leadingOf(pca, rank), rank);
+  const { rows, cols, data } = projected;
+  const upright = { rows, cols, data: new Float64Array(data) };
+  if (pca.scales) multiplyRows(upright, pca.scales, 1);
+  return keepMean ? addToRows(upright, pca.mean, 1) : upright;
 }
 
 /**
- * {@link reconstruct} by way of sums over whole blocks of directions, always in the same order: so a larger rank can go
- * on from where a smaller one was, and gives the same digits as from nothing.
+ * What was fitted, projected on the leading directions, in the shape of `x`, (rows, cols): {@link reconstruct} without
+ * the means and with balanced rows still balanced. It is summed over whole blocks of directions, always in the same
+ * order: so a larger rank can go on from where a smaller one was, and gives the same digits as from nothing.
  * @param from is used up; that of a larger rank is of no use
- * @returns the matrix, and the sum to go on from
+ * @returns not to be changed, since it may be the sum itself; and the sum to go on from
+ * @throws RangeError if `rank` is above the number of vectors kept
  */
-export async function reconstructFrom(
-  { mean, scales, transposed, vectors, scores }: Leading,
+export async function project(
+  { transposed, vectors, scores }: Leading,
   rank: number,
-  keepMean: boolean,
   from?: PartialSum,
-): Promise<{ matrix: Matrix<Float64Array>; partial: PartialSum }> {
+): Promise<{ projected: Matrix<Float32Array>; partial: PartialSum }> {
   if (rank > vectors.rows) throw new RangeError(`rank ${rank} asked of a PCA that kept ${vectors.rows} components`);
   const blocks = Math.floor(rank / slab);
   const goOn = from && from.blocks <= blocks ? from : { blocks: 0, sum: new Float32Array(vectors.cols * scores.cols) };
@@ -183,17 +182,12 @@ export async function reconstructFrom(
   for (let block = goOn.blocks; block < blocks; block++) await add(sum, block * slab, (block + 1) * slab);
   const rest = blocks * slab < rank ? { ...sum, data: sum.data.slice() } : sum;
   if (rest !== sum) await add(rest, blocks * slab, rank);
-
-  const projected = { ...sum, data: new Float64Array(rest.data) };
-  const upright = transposed ? transpose(projected) : projected;
-  if (scales) multiplyRows(upright, scales, 1);
-  const matrix = keepMean ? addToRows(upright, mean, 1) : upright;
-  return { matrix, partial: { blocks, sum: sum.data } };
+  return { projected: transposed ? transpose(rest) : rest, partial: { blocks, sum: sum.data } };
 }
 
 /** (cols, rows), in squares that fit the first-level cache. */
-export function transpose({ rows, cols, data }: Matrix<Float64Array>): Matrix<Float64Array> {
-  const out = new Float64Array(data.length);
+export function transpose<T extends Numbers>({ rows, cols, data }: Matrix<T>): Matrix<T> {
+  const out = (data instanceof Float64Array ? new Float64Array(data.length) : new Float32Array(data.length)) as T;
   const side = 32;
   for (let i0 = 0; i0 < rows; i0 += side) {
     const i1 = Math.min(i0 + side, rows);
