@@ -45,10 +45,10 @@ lint: node_modules/.package-lock.json
 bench: build
 	node scripts/bench/bench.mjs $(MODEL)
 
-# The study of the embedded model in results/reference: about ten minutes.
+# The study of the embedded model in results/reference: about five minutes.
 reference: build
-	node dist/cli.js sweep --model pocket --documents 60 --variance 0.95,0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
-	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 200 --max-new-tokens 40 --output results/reference
+	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
+	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
 
 clean:
 	rm -rf dist node_modules src/*/kernels/*.wasm

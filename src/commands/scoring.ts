@@ -42,7 +42,7 @@ export async function scoringInput(
       cut: encoded.filter(({ cut }) => cut).length,
       maxTokens,
       rule: scoringRule(checkpoint.config.bosId !== undefined),
-      intervals: intervalRule,
+      intervalRule,
     },
     ...(options.tasks
       ? { tasks: { file: options.tasks, rows: await fittingTasks(options, options.tasks, tokenizer, context) } }

@@ -49,7 +49,7 @@ export interface ScoredText {
   readonly maxTokens: number;
   readonly rule: string;
   /** How intervals are made. */
-  readonly intervals: string;
+  readonly intervalRule: string;
 }
 
 /** An operation, and the names of its groups, without heads. */

@@ -28,7 +28,7 @@ export function studyText(
     [
       wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
       wrap(`Text       ${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
-      wrap(`Rule       ${text.rule}; intervals: ${text.intervals}`),
+      wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
       original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
     ]
       .filter(Boolean)

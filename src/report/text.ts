@@ -202,7 +202,7 @@ function differenceText(
   const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
   return wrap(
     `${name} less original: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
-      `(${text.intervals}); KL of a token: median ${figure(klQuantiles.median)}, 99 % ${figure(klQuantiles.p99)}, 99.9 % ` +
+      `(${text.intervalRule}); KL of a token: median ${figure(klQuantiles.median)}, 99 % ${figure(klQuantiles.p99)}, 99.9 % ` +
       `${figure(klQuantiles.p999)}, most ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
   );
 }

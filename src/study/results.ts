@@ -139,7 +139,7 @@ export interface Study {
     readonly cut: number;
     readonly maxTokens: number;
     readonly rule: string;
-    readonly intervals: string;
+    readonly intervalRule: string;
   };
   readonly tasks?: { readonly file: string; readonly rule: string };
   /** The grid's cells by name, in order. */
