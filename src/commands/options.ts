@@ -1,6 +1,6 @@
 // Options that several commands share: how they are spelled, what they may say, and their defaults.
 import { availableParallelism } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import type { Engine } from '../decompose/group.ts';
@@ -141,17 +141,19 @@ export function layersOption(command: Command): Command {
 /** Those of a sweep's grid that take several values. */
 export function gridOptions(command: Command): Command {
   return command
-    .option(
-      '--mode <mode,...>',
-      `which projections share one PCA, of ${modes.join(', ')}`,
-      listOf(oneOf('--mode', modes)),
-      ['separate', 'shared-kv'],
+    .addOption(
+      listOption('--mode <mode,...>', `which projections share one PCA, of ${modes.join(', ')}`, modes, [
+        'separate',
+        'shared-kv',
+      ]),
     )
-    .option(
-      '--mean <rule,...>',
-      'keep adds the column means back, drop does not (the original experiment)',
-      listOf(oneOf('--mean', means)),
-      ['keep'],
+    .addOption(
+      listOption(
+        '--mean <rule,...>',
+        'keep adds the column means back, drop does not (the original experiment)',
+        means,
+        ['keep'],
+      ),
     )
     .option(
       '--layers <list>',
@@ -163,11 +165,13 @@ export function gridOptions(command: Command): Command {
       `give each shared cell a separate partner that is equal in variance, ${matchRules.join(', ')}`,
       listOf(oneOf('--match', ['variance', ...matchRules] as const)),
     )
-    .option(
-      '--allocate <rule,...>',
-      'uniform: the threshold in every layer; global: as many components in all, where they explain most; both are compared',
-      listOf(oneOf('--allocate', allocations)),
-      ['uniform'],
+    .addOption(
+      listOption(
+        '--allocate <rule,...>',
+        'uniform: the threshold in every layer; global: as many components in all, where they explain most; both are compared',
+        allocations,
+        ['uniform'],
+      ),
     )
     .option('--controls', 'also what no operation, rounding, random directions, noise and another layer do');
 }
@@ -280,6 +284,17 @@ export function outputOptions(command: Command): Command {
 function variance(text: string): number {
   if (text.includes(',')) throw new SurgeryError('usage', `--variance is ${text}: run takes one threshold`);
   return number('--variance', 0, 1, true)(text);
+}
+
+/** An option that takes several of some words, with its default told as it would be typed. */
+function listOption<const T extends string>(
+  flags: string,
+  description: string,
+  allowed: readonly T[],
+  value: readonly T[],
+): Option {
+  const name = flags.split(' ')[0] ?? flags;
+  return new Option(flags, description).argParser(listOf(oneOf(name, allowed))).default(value, value.join());
 }
 
 /** A parser for several of something, between commas. */
