@@ -70,7 +70,15 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       ...{ format: 1, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
       ...{ documents: 'b', tasks: null, prompts: null, sampling: null },
     },
-    text: { text: 'text.txt', documents: 2, tokens: 30, cut: 0, maxTokens: 512, rule: 'each alone', intervalRule: '95 %' },
+    text: {
+      text: 'text.txt',
+      documents: 2,
+      tokens: 30,
+      cut: 0,
+      maxTokens: 512,
+      rule: 'each alone',
+      intervalRule: '95 %',
+    },
     cells,
     original: {
       scores: { nll: 2, perplexity: Math.exp(2) },
