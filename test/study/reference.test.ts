@@ -1,0 +1,50 @@
+// The committed study: complete, and its words' figures are those that the program prints of it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { studyText } from '../../src/report/study.ts';
+import { readStudyFolder } from '../../src/study/folder.ts';
+import { summarised } from '../../src/study/summary.ts';
+import { root } from '../support/paths.ts';
+
+const folder = join(root, 'results/reference');
+
+test('is complete, and what follows from its cells is what its study.json says', async () => {
+  const { study, cells } = await readStudyFolder(folder);
+  expect(study.complete).toBe(true);
+  expect(study.cells.every((id) => cells.has(id))).toBe(true);
+  expect(summarised(study, cells)).toEqual(study);
+});
+
+test('every quoted line is a line of its text', async () => {
+  const { study, cells } = await readStudyFolder(folder);
+  const printed = new Set(
+    studyText(study, cells, folder)
+      .split('\n')
+      .map((line) => line.trimEnd()),
+  );
+  const words = readFileSync(join(folder, 'README.md'), 'utf8');
+  const quoted = [...words.matchAll(/^```\n(.*?)^```/gms)].flatMap(([, block = '']) => block.trimEnd().split('\n'));
+  expect(quoted.length).toBeGreaterThan(20);
+  expect(quoted.filter((line) => !printed.has(line))).toEqual([]);
+});
+
+test('its sentences about all rows hold', async () => {
+  const { study, cells } = await readStudyFolder(folder);
+  for (const { rule, difference } of study.pairs)
+    if (rule !== 'variance') expect(difference?.interval?.[1]).toBeLessThan(0);
+  expect(study.angles).toHaveLength(30);
+  for (const { meanSquaredCosine, random } of study.angles)
+    expect(meanSquaredCosine).toBeGreaterThan(random.mostMeanSquaredCosine);
+  for (const { control, of, difference } of study.controls) {
+    const variance = cells.get(of ?? '')?.operation.variance;
+    const [low = Number.NaN, high = Number.NaN] = difference?.interval ?? [];
+    if (control === 'random-subspace') expect(low).toBeGreaterThan(1);
+    if (control === 'noise') expect(high < 0, `noise at ${variance}`).toBe(variance !== 0.9);
+    if (control === 'other-layer') expect(low > 0, `other-layer at ${variance}`).toBe(variance !== 0.9);
+  }
+  for (const { cell, partner } of study.pairs) {
+    const [a, b] = [cells.get(cell)?.tasks?.interval, cells.get(partner)?.tasks?.interval];
+    expect(Math.max(a?.[0] ?? 0, b?.[0] ?? 0)).toBeLessThan(Math.min(a?.[1] ?? 0, b?.[1] ?? 0));
+  }
+});
