@@ -38,8 +38,14 @@ export function toFloat32(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
   const source = new Uint16Array(aligned(bytes, 2));
   const out = new Float32Array(source.length);
   if (dtype === 'BF16') {
-    const bits = new Uint32Array(out.buffer);
-    for (let i = 0; i < source.length; i++) bits[i] = (source[i] ?? 0) << 16;
+    const bits = new Int32Array(out.buffer);
+    const pairs = new Int32Array(source.buffer, 0, source.length >> 1);
+    for (let i = 0; i < pairs.length; i++) {
+      const pair = pairs[i] as number;
+      bits[2 * i] = pair << 16;
+      bits[2 * i + 1] = pair & 0xffff0000;
+    }
+    if (source.length % 2 === 1) bits[source.length - 1] = (source[source.length - 1] as number) << 16;
   } else {
     const table = halfTable();
     for (let i = 0; i < source.length; i++) out[i] = table[source[i] ?? 0] ?? 0;
