@@ -238,9 +238,7 @@ describe('charts', () => {
   test('have each point at its place, with its interval, from left to right', () => {
     const cells = measured([0.9, 0.5].map((variance) => ({ ...operation, variance })));
     const charts = studyCharts(study([...cells.keys()]), cells);
-    expect(charts.map(({ title }) => title)).toEqual(
-      Array(3).fill(['Perplexity', 'KL from the original (nats)']).flat(),
-    );
+    expect(charts.map(({ title }) => title)).toEqual(Array(3).fill(['Perplexity', 'KL from the original']).flat());
     const [perplexity, kl] = charts.map(({ series }) => series[0]?.points ?? []);
     expect(perplexity?.map(({ x }) => x)).toEqual([0.5, 0.9]);
     const { scores } = cells.get('c0') ?? {};
