@@ -5,6 +5,7 @@ import { classOf, groupsOf } from '../decompose/groups.ts';
 import { type Operation, type Settled, settled } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import type { OperationInfo } from '../report/results.ts';
+import type { Kept } from '../study/grid.ts';
 import type { OperationOptions, SharedOperationOptions } from './options.ts';
 
 /** Kept where neither a threshold nor a rank is given. */
@@ -18,10 +19,33 @@ export function operationOf(options: OperationOptions, config: LlamaConfig): Set
   const { mode, variance, rank, allocate } = options;
   if (variance !== undefined && rank !== undefined)
     throw new SurgeryError('usage', `--variance ${variance} and --rank ${rank}: give one of them`);
-  if (rank !== undefined && allocate === 'global')
-    throw new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
+  if (rank !== undefined && allocate === 'global') throw spreadRanks();
   const budget = rank === undefined ? { variance: variance ?? defaultVariance } : { rank };
   return settled({ mode, ...budget, ...sharedPart(options, config) }, config);
+}
+
+/**
+ * What the cells of a study keep, by the options that take several values.
+ * @throws SurgeryError `usage` for ranks that are to be spread, which only thresholds are
+ */
+export function keptOf({
+  variance,
+  rank,
+  allocate,
+}: {
+  readonly variance?: readonly number[];
+  readonly rank?: readonly number[];
+  readonly allocate: string | readonly string[];
+}): Kept[] {
+  if (rank && allocate.includes('global')) throw spreadRanks();
+  return [
+    ...(variance ?? (rank ? [] : [defaultVariance])).map((each) => ({ variance: each })),
+    ...(rank ?? []).map((each) => ({ rank: each })),
+  ];
+}
+
+function spreadRanks(): SurgeryError {
+  return new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
 }
 
 /** The part of an operation that all cells of a sweep share. */

@@ -1,8 +1,8 @@
 // surgery sensitivity: one layer or projection operated on at a time, and all at once.
 import type { Mode } from '../decompose/groups.ts';
 import type { MeanRule } from '../decompose/operation.ts';
-import { type Kept, planSensitivity, type Unit } from '../study/grid.ts';
-import { defaultVariance, sharedPart } from './operations.ts';
+import { planSensitivity, type Unit } from '../study/grid.ts';
+import { keptOf, sharedPart } from './operations.ts';
 import type { SharedOperationOptions } from './options.ts';
 import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
@@ -17,11 +17,8 @@ export type SensitivityOptions = StudyOptions &
   };
 
 export async function sensitivity(options: SensitivityOptions, command: string): Promise<void> {
-  const { variance, rank, mode, by } = options;
-  const kept: Kept[] = [
-    ...(variance ?? (rank ? [] : [defaultVariance])).map((each) => ({ variance: each })),
-    ...(rank ?? []).map((each) => ({ rank: each })),
-  ];
+  const { mode, by } = options;
+  const kept = keptOf(options);
   const finished = await makeStudy(
     options,
     ({ config }) => {

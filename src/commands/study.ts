@@ -78,7 +78,7 @@ export async function makeStudy(
   const ids = operations.map((operation) => cellId(operation, context, model.checkpoint.config));
   const blank: Study = {
     ...{ schema, kind, complete: false, command, model: publicInfo(info), context },
-    text: { ...scoring.about, tokens: tokensOf(scoring) },
+    text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: taskRule } } : {}),
     cells: ids,
     original: null,
@@ -169,8 +169,7 @@ async function work(
   const seconds: Seconds = { decompose: 0, score: recorded.seconds, generate: 0, answer: 0 };
   try {
     const original = await measureOriginal(bench, seconds);
-    const tokens = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
-    const total = tokens * cells.length;
+    const total = scoredTokens(documents) * cells.length;
     await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
       let done = 0;
       // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
@@ -236,10 +235,6 @@ function hashOf(value: unknown): string {
 /** Without what differs from one machine to the next. */
 function publicInfo({ ref, architecture, layers, parameters, dtype, sha256 }: ModelInfo): Study['model'] {
   return { ref, architecture, layers, parameters, dtype, sha256 };
-}
-
-function tokensOf({ documents }: ScoringInput): number {
-  return documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
 }
 
 /** The same command has the same folder, so that it finds what it left. */

@@ -4,9 +4,9 @@ import type { Mode } from '../decompose/groups.ts';
 import { separateOf } from '../decompose/groups.ts';
 import type { MatchRule, MeanRule } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
-import { type Grid, type Kept, type Plan, planSweep } from '../study/grid.ts';
+import { type Grid, type Plan, planSweep } from '../study/grid.ts';
 import type { Study } from '../study/results.ts';
-import { defaultVariance, sharedPart } from './operations.ts';
+import { keptOf, sharedPart } from './operations.ts';
 import type { SharedOperationOptions } from './options.ts';
 import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
@@ -43,13 +43,8 @@ export async function sweep(options: SweepOptions, command: string): Promise<voi
 }
 
 function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1]): Grid {
-  const { variance, rank, mode, mean, layers, match = [], controls = false } = options;
-  const kept: Kept[] = [
-    ...(variance ?? (rank ? [] : [defaultVariance])).map((each) => ({ variance: each })),
-    ...(rank ?? []).map((each) => ({ rank: each })),
-  ];
-  if (rank && options.allocate.includes('global'))
-    throw new SurgeryError('usage', '--allocate global spends what a threshold gives: it goes with --variance');
+  const { mode, mean, layers, match = [], controls = false } = options;
+  const kept = keptOf(options);
   if (match.length > 0 && !mode.some(separateOf))
     throw new SurgeryError(
       'usage',

@@ -38,7 +38,7 @@ export class Recording implements Predictions {
     onProgress?: (done: number, total: number) => void,
   ): Promise<Recording> {
     const { vocab, chunks } = predictionsOf(model);
-    const total = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+    const total = scoredTokens(documents);
     const places: Place[][] = [];
     let at = 0;
     const handle = await refusing(path, () => open(path, 'wx+'));

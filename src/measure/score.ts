@@ -66,6 +66,21 @@ export interface Scores {
   readonly variantsByDocument: readonly (ByDocument & { readonly kl: readonly number[] })[];
 }
 
+/** What was scored, and by which rule. */
+export interface ScoredText {
+  /** File, or the name of the built-in text. */
+  readonly text: string;
+  readonly documents: number;
+  readonly tokens: number;
+  /** Documents that were longer than what is read of them. */
+  readonly cut: number;
+  /** Longest part of a document that is read. */
+  readonly maxTokens: number;
+  readonly rule: string;
+  /** How intervals are made. */
+  readonly intervalRule: string;
+}
+
 /** The rule by which every figure here is made, to be printed beside it. */
 export function scoringRule(hasBos: boolean): string {
   return `each document alone, ${hasBos ? 'BOS first' : 'without a BOS, which the model has not'}, every position but the first scored, token-weighted mean, nats`;
@@ -87,7 +102,7 @@ export async function scoreDocuments(
   onProgress?: (done: number, total: number) => void,
 ): Promise<Scores> {
   const base = 'runtime' in original ? predictionsOf(original) : original;
-  const total = documents.reduce((sum, ids) => sum + scoredTokens(ids), 0);
+  const total = scoredTokens(documents);
   const ours = new Tally(total);
   const theirs = variants.map(() => new Tally(total));
   for (const [document, ids] of documents.entries()) {
@@ -117,9 +132,9 @@ export async function scoreDocuments(
   };
 }
 
-/** Tokens of a document that are scored: all but the first. */
-export function scoredTokens(ids: readonly number[]): number {
-  return Math.max(ids.length - 1, 0);
+/** Tokens of documents that are scored: all but the first of each. */
+export function scoredTokens(documents: readonly (readonly number[])[]): number {
+  return documents.reduce((sum, ids) => sum + Math.max(ids.length - 1, 0), 0);
 }
 
 export function predictionsOf({ runtime, weights }: Model): Predictions {

@@ -4,7 +4,7 @@ import type { Mode } from '../decompose/groups.ts';
 import type { LayerReport } from '../decompose/operate.ts';
 import type { Settled } from '../decompose/operation.ts';
 import type { Spectrum } from '../decompose/spectrum.ts';
-import type { Comparison, Score } from '../measure/score.ts';
+import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import type { Precision } from '../runtime/session.ts';
 
@@ -35,21 +35,6 @@ export interface Sample {
   /** The prompt and what follows it. */
   readonly ids: readonly number[];
   readonly tokensPerSecond: number;
-}
-
-/** What was scored, and by which rule. */
-export interface ScoredText {
-  /** File, or the name of the built-in text. */
-  readonly text: string;
-  readonly documents: number;
-  readonly tokens: number;
-  /** Documents that were longer than what is read of them. */
-  readonly cut: number;
-  /** Longest part of a document that is read. */
-  readonly maxTokens: number;
-  readonly rule: string;
-  /** How intervals are made. */
-  readonly intervalRule: string;
 }
 
 /** An operation, and the names of its groups, without heads. */

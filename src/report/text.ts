@@ -1,11 +1,11 @@
 // Results → what a person reads in a terminal, at most 80 columns wide.
 import type { GroupReport, LayerReport } from '../decompose/operate.ts';
 import type { Operation } from '../decompose/operation.ts';
-import type { Comparison, Score } from '../measure/score.ts';
+import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScore, TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
 import { counted, figure, integer, percent, printable, sideBySide, table, wrap } from './format.ts';
-import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo, ScoredText } from './results.ts';
+import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo } from './results.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [

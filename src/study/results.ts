@@ -2,7 +2,7 @@
 import type { Projection } from '../checkpoint/names.ts';
 import type { LayerReport } from '../decompose/operate.ts';
 import type { Control, Settled } from '../decompose/operation.ts';
-import type { ByDocument, Comparison, Interval, Score } from '../measure/score.ts';
+import type { ByDocument, Comparison, Interval, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import type { Kept, PairRule, Unit } from './grid.ts';
 
@@ -132,15 +132,7 @@ export interface Study {
     readonly sha256: string;
   };
   readonly context: Context;
-  readonly text: {
-    readonly text: string;
-    readonly documents: number;
-    readonly tokens: number;
-    readonly cut: number;
-    readonly maxTokens: number;
-    readonly rule: string;
-    readonly intervalRule: string;
-  };
+  readonly text: ScoredText;
   readonly tasks?: { readonly file: string; readonly rule: string };
   /** The grid's cells by name, in order. */
   readonly cells: readonly string[];
