@@ -9,7 +9,7 @@ export default defineConfig({
     // The native library keeps threads of its own, which worker threads would have to share.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -229,9 +229,14 @@ describe('mistakes', () => {
 });
 
 describe.skipIf(!hasShared)(hasShared ? 'stories260k' : 'stories260k SKIPPED: its folder is not here', () => {
-  test('every cell of the golden scores comes out of one sweep', async () => {
+  // All twelve thresholds take a minute and more: the suite has every third, SURGERY_ALL_CELLS=1 has them all.
+  const every = process.env.SURGERY_ALL_CELLS ? 1 : 3;
+  test(`the cells of the golden scores come out of one sweep, every ${every}. threshold`, {
+    timeout: 600_000,
+  }, async () => {
     const goldens = golden<Scores>(join(shared, 'goldens/stories260k'), 'scores.json');
-    const variances = [...new Set(goldens.operated.map(({ variance }) => variance))];
+    const variances = [...new Set(goldens.operated.map(({ variance }) => variance))].filter((_, i) => i % every === 0);
+    const operated = goldens.operated.filter(({ variance }) => variances.includes(variance));
     const { code, stderr } = await surgery([
       ...['sweep', '--model', join(shared, 'models/stories260k'), '--text', join(shared, 'text/tinystories-60.json')],
       ...['--max-tokens', String(goldens.max_tokens), '--variance', variances.join(), '--mean', 'keep,drop'],
@@ -241,9 +246,10 @@ describe.skipIf(!hasShared)(hasShared ? 'stories260k' : 'stories260k SKIPPED: it
     expect([code, stderr]).toEqual([0, '']);
     const cells = cellsOf('stories');
     const { original } = studyOf('stories');
-    expect(cells).toHaveLength(48);
+    expect(cells).toHaveLength(operated.length);
+    expect(operated).toHaveLength(48 / every);
     expect((original?.scores.perplexity ?? 0) / goldens.baseline.perplexity).toBeCloseTo(1, 5);
-    for (const { mode, variance, mean, perplexity, kl, same_top, sample } of goldens.operated) {
+    for (const { mode, variance, mean, perplexity, kl, same_top, sample } of operated) {
       const cell = cells.find(
         ({ operation }) => operation.mode === mode && operation.variance === variance && operation.mean === mean,
       );
