@@ -358,7 +358,7 @@ test('components that stay in memory give the same digits, in any order', async 
     { mode: 'shared-kv', variance: 0.95, mean: 'keep', balance: true, allocate: 'global' },
     { mode: 'cross-layer-kv', rank: 130, mean: 'keep', center: false },
   ];
-  const alone: { layers: LayerReport[]; digests: Record<string, string> }[] = [];
+  const alone: { layers: readonly LayerReport[]; digests: Record<string, string> }[] = [];
   for (const operation of operations) {
     const { tensors, layers } = await operate(checkpoint, operation);
     alone.push({ layers, digests: digests(tensors) });
