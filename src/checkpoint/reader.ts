@@ -24,6 +24,13 @@ export interface Tensor extends TensorEntry {
 export const singleFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
 
+/** Some bytes of a file, from `begin` up to `end`. */
+export interface Extent {
+  readonly path: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
 /** A checkpoint folder whose headers are read and whose tensors are read on demand. */
 export class Checkpoint {
   readonly folder: string;
@@ -84,20 +91,17 @@ export class Checkpoint {
     return tensor;
   }
 
-  /** A tensor's bytes as they lie in the file; those of some of its rows alone, from the first up to the second. */
-  async readBytes(name: string, rows?: readonly [from: number, to: number]): Promise<Uint8Array> {
+  /** Where a tensor's bytes lie; those of some of its rows alone, from the first up to the second. */
+  extent(name: string, rows?: readonly [from: number, to: number]): Extent {
     const { file, begin, end, shape } = this.tensor(name);
     const path = join(this.folder, file);
-    const handle = await openFile(path);
-    try {
-      const row = (end - begin) / Math.max(shape[0] ?? 1, 1);
-      const [from, to] = rows ? [begin + rows[0] * row, begin + rows[1] * row] : [begin, end];
-      const out = new Uint8Array(to - from);
-      await readFully(handle, out, from, path);
-      return out;
-    } finally {
-      await handle.close();
-    }
+    const row = (end - begin) / Math.max(shape[0] ?? 1, 1);
+    return rows ? { path, begin: begin + rows[0] * row, end: begin + rows[1] * row } : { path, begin, end };
+  }
+
+  /** A tensor's bytes as they lie in the file; those of some of its rows alone, from the first up to the second. */
+  readBytes(name: string, rows?: readonly [from: number, to: number]): Promise<Uint8Array> {
+    return readExtent(this.extent(name, rows));
   }
 
   /** A tensor's values, row-major; those of some of its rows alone, from the first up to the second. */
@@ -129,6 +133,18 @@ export class Checkpoint {
       }
       this.weightDtype(name);
     }
+  }
+}
+
+/** @throws SurgeryError `checkpoint` if the file cannot be read or is shorter. */
+export async function readExtent({ path, begin, end }: Extent): Promise<Uint8Array> {
+  const handle = await openFile(path);
+  try {
+    const out = new Uint8Array(end - begin);
+    await readFully(handle, out, begin, path);
+    return out;
+  } finally {
+    await handle.close();
   }
 }
 

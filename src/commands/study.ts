@@ -20,13 +20,14 @@ import { cellId } from '../study/grid.ts';
 import {
   type Bench,
   cellsTogether,
+  Line,
   type Measurement,
   mayStay,
   measureCells,
   measureOriginal,
   type Seconds,
 } from '../study/measure.ts';
-import type { AngleResult, Context, Study } from '../study/results.ts';
+import type { AngleResult, Context, OriginalResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
 import { identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { touched } from './operations.ts';
@@ -109,17 +110,19 @@ export async function makeStudy(
         const operation = operations[i];
         return operation && wanted.delete(id) ? [{ id, operation }] : [];
       });
-      const made = await work(
+      const angleThresholds = withAngles ? angles : [];
+      const given = {
         options,
         model,
         tokenizer,
         prompts,
         scoring,
         folder,
-        todo,
-        withAngles ? angles : [],
+        cells: todo,
+        angles: angleThresholds,
         progress,
-      );
+      };
+      const made = await work(given);
       seconds = { ...made.seconds, total: (performance.now() - start) / 1000 };
       const found = { original: made.original, angles: withAngles ? made.angles : study.angles };
       study = summarised({ ...blank, ...found }, folder.cells);
@@ -132,65 +135,106 @@ export async function makeStudy(
   }
 }
 
+interface Work {
+  readonly options: StudyOptions;
+  readonly model: OpenModel;
+  readonly tokenizer: Tokenizer;
+  readonly prompts: readonly Prompt[];
+  readonly scoring: ScoringInput;
+  readonly folder: StudyFolder;
+  readonly cells: readonly { readonly id: string; readonly operation: Operation }[];
+  /** Thresholds of the angles between k and v. */
+  readonly angles: readonly number[];
+  readonly progress: Progress;
+}
+
 /** Everything that takes time: the session, the original, the cells. */
-async function work(
-  options: StudyOptions,
-  { checkpoint, info }: OpenModel,
-  tokenizer: Tokenizer,
-  prompts: readonly Prompt[],
-  { documents, tasks }: ScoringInput,
-  folder: StudyFolder,
-  cells: readonly { readonly id: string; readonly operation: Operation }[],
-  angleThresholds: readonly number[],
-  progress: Progress,
-) {
+async function work({ options, model, tokenizer, prompts, scoring, folder, cells, angles, progress }: Work) {
+  const { checkpoint, info } = model;
   const { precision, threads, dtype, pcaEngine: engine } = options;
   const weights = touched(cells.map(({ operation }) => settled(operation, checkpoint.config)));
   const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
   const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
-  const loaded = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-    Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
-  );
-  const runtime = loaded.value;
+  // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
+  const order = cells.toReversed();
   const budgets = mayStay(3 * bytes) ? cells.map(({ operation }) => budgetOf(operation)) : undefined;
   const fits = new Fits(checkpoint, { threads, dtype, engine, budgets });
+  try {
+    const operations = order.map(({ operation }) => operation);
+    const line = new Line(fits, operations);
+    const { value: runtime, seconds: load } = await progress.step(
+      `Loading ${info.ref} into onnxruntime`,
+      'weights',
+      (onProgress) =>
+        Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
+    );
+    try {
+      const measurement: Measurement = {
+        documents: scoring.documents,
+        tasks: scoring.tasks?.rows ?? [],
+        prompts,
+        generation: generateSettings(options, runtime),
+      };
+      const make = (bench: Bench, seconds: Seconds) => measureAll(bench, order, together, folder, progress, seconds);
+      const measured = await withRecording({ line, runtime, tokenizer, measurement }, folder, progress, make);
+      const found = await anglesFor(fits, angles, progress);
+      return { original: measured.original, angles: found, seconds: { load, ...measured.seconds } };
+    } finally {
+      await runtime.close();
+    }
+  } finally {
+    await fits.close();
+  }
+}
+
+/** Reads the original once, and keeps what it said in a scratch file for as long as it is used. */
+async function withRecording(
+  bench: Omit<Bench, 'recording'>,
+  folder: StudyFolder,
+  progress: Progress,
+  use: (bench: Bench, seconds: Seconds) => Promise<OriginalResult>,
+): Promise<{ original: OriginalResult; seconds: Seconds }> {
+  const { runtime, measurement } = bench;
   const file = folder.scratch('logits');
   const forget = removeAtExit(file);
-  const recorded = await progress.step('Scoring the original', 'tokens', (advance) =>
-    Recording.make(file, documents, { runtime }, advance),
-  );
-  const measurement: Measurement = {
-    documents,
-    tasks: tasks?.rows ?? [],
-    prompts,
-    generation: generateSettings(options, runtime),
-  };
-  const bench: Bench = { fits, runtime, tokenizer, recording: recorded.value, measurement };
-  const seconds: Seconds = { decompose: 0, score: recorded.seconds, generate: 0, answer: 0 };
   try {
-    const original = await measureOriginal(bench, seconds);
-    const total = scoredTokens(documents) * cells.length;
-    await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
-      let done = 0;
-      // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
-      const order = cells.toReversed();
-      for (let at = 0; at < order.length; at += together) {
-        const onTokens = (more: number) => {
-          done += more;
-          advance(done, total);
-        };
-        for (const cell of await measureCells(bench, order.slice(at, at + together), seconds, onTokens))
-          await folder.add(cell);
-      }
-    });
-    const angles = await anglesFor(fits, angleThresholds, progress);
-    return { original, angles, seconds: { load: loaded.seconds, ...seconds } };
+    const { value: recording, seconds: score } = await progress.step('Scoring the original', 'tokens', (advance) =>
+      Recording.make(file, measurement.documents, { runtime }, advance),
+    );
+    const seconds: Seconds = { decompose: 0, score, generate: 0, answer: 0 };
+    try {
+      return { original: await use({ ...bench, recording }, seconds), seconds };
+    } finally {
+      await recording.close();
+    }
   } finally {
-    await bench.recording.close();
     forget();
-    await fits.close();
-    await runtime.close();
   }
+}
+
+/** The original's results; the cells' go into the folder as they come. */
+async function measureAll(
+  bench: Bench,
+  cells: Work['cells'],
+  together: number,
+  folder: StudyFolder,
+  progress: Progress,
+  seconds: Seconds,
+): Promise<OriginalResult> {
+  const original = await measureOriginal(bench, seconds);
+  const total = scoredTokens(bench.measurement.documents) * cells.length;
+  await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
+    let done = 0;
+    for (let at = 0; at < cells.length; at += together) {
+      const onTokens = (more: number) => {
+        done += more;
+        advance(done, total);
+      };
+      for (const cell of await measureCells(bench, cells.slice(at, at + together), seconds, onTokens))
+        await folder.add(cell);
+    }
+  });
+  return original;
 }
 
 /** What an operation keeps of its groups, as far as it says so itself. */

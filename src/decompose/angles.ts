@@ -17,9 +17,10 @@ export type AnglesAt = { readonly variance: number } | { readonly ranks: readonl
 /**
  * Principal angles between the leading row spaces of k and of v, each as large as its threshold asks for
  * (Björck and Golub 1973: the singular values of the product of orthonormal bases).
- * @param k (rows, hidden) and v of the same layer; each is centred by its own column means
+ * @param members k and v of a layer, each (rows, hidden); they are centred by their own column means
  */
-export async function principalAngles(k: Member, v: Member, kept: readonly AnglesAt[]): Promise<Angles[]> {
+export async function principalAngles([k, v]: readonly Member[], kept: readonly AnglesAt[]): Promise<Angles[]> {
+  if (!k || !v) throw new TypeError('principal angles are those of two matrices');
   const [a, b] = [await rightBasis(k), await rightBasis(v)];
   const results: Angles[] = [];
   for (const one of kept) {

@@ -12,19 +12,17 @@ import {
   type Fitted,
   fitGroup,
   type GroupSpectrum,
-  groupSpectrum,
   type Member,
-  operateGroup,
   type Prepared,
-  prepareGroup,
   type Rebuilding,
   type RebuiltGroup,
   rankFor,
   rebuildGroup,
-  rebuildPrepared,
+  type rebuildPrepared,
   spectrumOf,
 } from './group.ts';
 import type { Group } from './groups.ts';
+import { type JobName, readMember, type Source } from './thread.ts';
 
 export interface FitsOptions {
   /** Threads. Default: one a core. */
@@ -52,11 +50,11 @@ export interface Rebuild {
 /** Called with the groups done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
-/** The functions of group.ts that can be a thread's job. */
-const jobs = { operateGroup, groupSpectrum, prepareGroup, rebuildPrepared };
-
 /** Starting a thread costs about as much as a Gram matrix of this size does on the spot. */
 const worthAThread = 400;
+
+/** Groups that may wait at a thread: enough for the time that a chunk of text takes. They hold no weights yet. */
+const inLine = 4;
 
 export class Fits {
   readonly checkpoint: Checkpoint;
@@ -74,7 +72,12 @@ export class Fits {
   constructor(checkpoint: Checkpoint, options: FitsOptions = {}) {
     this.checkpoint = checkpoint;
     this.#options = options;
-    this.#pool = checkpoint.config.hiddenSize >= worthAThread ? new WorkerPool(options.threads) : undefined;
+    this.#pool = checkpoint.config.hiddenSize >= worthAThread ? new WorkerPool(options.threads, inLine) : undefined;
+  }
+
+  /** Whether threads do the work, so that something else can be done meanwhile. */
+  get threaded(): boolean {
+    return this.#pool !== undefined;
   }
 
   /** @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
@@ -107,27 +110,14 @@ export class Fits {
   /** Principal angles between the row spaces of k and v of a layer. @throws SurgeryError as {@link spectra} */
   async angles(layer: number, kept: readonly AnglesAt[]): Promise<Angles[]> {
     const parts = (['k', 'v'] as const).map((projection) => ({ layer, projection }));
-    const parameters = async (): Promise<[Member, Member, readonly AnglesAt[]]> => {
-      const [k, v] = await this.members({ name: 'kv', layer, parts });
-      if (!k || !v) throw new TypeError(`layer ${layer} has no k or no v`);
-      return [k, v, kept];
-    };
-    if (!this.#pool) return principalAngles(...(await parameters()));
-    return this.#pool.run<Angles[]>(new URL('./angles.ts', import.meta.url), 'principalAngles', parameters);
+    const group = { name: 'kv', layer, parts };
+    if (this.#pool) return this.#inThread<Angles[]>('principalAngles', group, kept);
+    return principalAngles(await this.members(group), kept);
   }
 
-  /** Weights of a group's parts. */
-  members({ parts }: Group): Promise<Member[]> {
-    return Promise.all(
-      parts.map(async ({ layer, projection, rows }) => {
-        const name = projectionName(layer, projection);
-        const [all = 0, cols = 0] = this.checkpoint.tensor(name).shape;
-        const [from, to] = rows ?? [0, all];
-        const values = await this.checkpoint.readFloat32(name, [from, to]);
-        const writeAs = this.#options.dtype ?? this.checkpoint.weightDtype(name);
-        return { projection, name, row: from, shape: [to - from, cols] as const, values, writeAs };
-      }),
-    );
+  /** Weights of a group's parts. @throws SurgeryError `checkpoint` if they cannot be read */
+  members(group: Group): Promise<Member[]> {
+    return Promise.all(this.#sources(group).map(readMember));
   }
 
   /** Ends the threads. */
@@ -138,24 +128,17 @@ export class Fits {
   #spectrum(group: Group, how: Preparation): Promise<GroupSpectrum> {
     if (!this.#pool) return this.#fit(group, how).then(spectrumOf);
     if (this.#options.budgets) return this.#prepare(group, how, { rank: 0 }).then(({ spectrum }) => copied(spectrum));
-    return this.#inThread<GroupSpectrum>('groupSpectrum', group, (members) => [members, this.#fitOptions(how)]);
+    return this.#inThread<GroupSpectrum>('groupSpectrum', group, this.#fitOptions(how));
   }
 
   async #rebuild(group: Group, how: Preparation, rebuilding: Rebuilding): Promise<RebuiltGroup> {
     if (!this.#pool) return rebuildGroup(await this.members(group), await this.#fit(group, how), rebuilding);
     if (!this.#options.budgets || rebuilding.control?.kind === 'random-subspace')
-      return this.#inThread<RebuiltGroup>('operateGroup', group, (members) => [
-        members,
-        rebuilding,
-        this.#fitOptions(how),
-      ]);
+      return this.#inThread<RebuiltGroup>('operateGroup', group, rebuilding, this.#fitOptions(how));
     const prepared = await this.#prepare(group, how, rebuilding.budget);
     // What a thread is given is gone from here until it comes back.
-    const done = this.#inThread<Awaited<ReturnType<typeof rebuildPrepared>>>('rebuildPrepared', group, (members) => [
-      members,
-      prepared,
-      rebuilding,
-    ]);
+    type Both = Awaited<ReturnType<typeof rebuildPrepared>>;
+    const done = this.#inThread<Both>('rebuildPrepared', group, prepared, rebuilding);
     const back = done.then((one) => one.prepared);
     back.catch(() => {}); // told by the rebuilding itself
     this.#prepared.set(keyOf(group, how), back);
@@ -168,11 +151,7 @@ export class Fits {
     const known = await this.#prepared.get(key);
     if (known && rankFor(known.spectrum.explainedVarianceRatio, budget) <= known.leading.vectors.rows) return known;
     const budgets = [...(this.#options.budgets ?? []), budget];
-    const prepared = this.#inThread<Prepared>('prepareGroup', group, (members) => [
-      members,
-      budgets,
-      this.#fitOptions(how),
-    ]);
+    const prepared = this.#inThread<Prepared>('prepareGroup', group, budgets, this.#fitOptions(how));
     this.#prepared.set(key, prepared);
     return prepared;
   }
@@ -189,11 +168,24 @@ export class Fits {
     return { engine: this.#options.engine ?? 'native', cache: this.#pool !== undefined, ...how };
   }
 
-  /** Weights are read when a thread is free for them, so that few are in memory at once. */
-  #inThread<T>(name: keyof typeof jobs, group: Group, parameters: (members: Member[]) => unknown[]): Promise<T> {
+  #sources({ parts }: Group): Source[] {
+    return parts.map(({ layer, projection, rows }) => {
+      const name = projectionName(layer, projection);
+      const [all = 0, cols = 0] = this.checkpoint.tensor(name).shape;
+      const [from, to] = rows ?? [0, all];
+      const dtype = this.checkpoint.weightDtype(name);
+      return {
+        ...{ projection, name, row: from, shape: [to - from, cols] as const },
+        ...{ extent: this.checkpoint.extent(name, [from, to]), dtype, writeAs: this.#options.dtype ?? dtype },
+      };
+    });
+  }
+
+  /** The thread reads the weights itself, so that few are in memory at once and this one can be busy. */
+  #inThread<T>(job: JobName, group: Group, ...parameters: unknown[]): Promise<T> {
     if (!this.#pool) throw new TypeError('there are no threads');
-    const make = async () => parameters(await this.members(group));
-    return this.#pool.run<T>(new URL('./group.ts', import.meta.url), name, make);
+    const sources = this.#sources(group);
+    return this.#pool.run<T>(new URL('./thread.ts', import.meta.url), job, () => [sources, ...parameters]);
   }
 
   /** All at once where there are threads for them, else one after the other. */

@@ -220,16 +220,19 @@ function partsOf(
   for (const { name, row, shape, values, writeAs } of members) {
     const [rows, cols] = shape;
     const exact = new Float32Array(values.length);
+    const added = new Float64Array(cols);
+    if (rule === 'keep' && !transposed) added.set(mean);
     let squaredError = 0;
     let squaredNorm = 0;
     for (let i = 0; i < rows; i++) {
       const scale = scales?.[first + i] ?? 1;
+      if (rule === 'keep' && transposed) added.fill(mean[i] ?? 0);
       const from = i * cols;
+      const source = (first + i) * cols;
       for (let j = 0; j < cols; j++) {
         // In float64 up to here: the error is that of the products, not of the rounding.
-        let value = (data[first * cols + from + j] ?? 0) * scale;
-        if (rule === 'keep') value += (transposed ? mean[i] : mean[j]) ?? 0;
-        const weight = values[from + j] ?? 0;
+        const value = (data[source + j] as number) * scale + (added[j] as number);
+        const weight = values[from + j] as number;
         const lost = weight - value;
         squaredError += lost * lost; // a power takes ten times as long as a product
         squaredNorm += weight * weight;

@@ -6,15 +6,22 @@ import { type ErrorCode, SurgeryError } from '../errors.ts';
 
 /** What a worker is asked: to call the function `name` of a module. */
 export interface Request {
+  id: number;
+  /** Whether it had to wait for another one. */
+  inLine: boolean;
   module: string;
   name: string;
   parameters: unknown[];
 }
 
 /** What it answers. */
-export type Reply = { value: unknown } | { error: { message: string; stack?: string; code?: ErrorCode } };
+export type Reply = { id: number } & (
+  | { value: unknown }
+  | { error: { message: string; stack?: string; code?: ErrorCode } }
+);
 
 interface Job {
+  id: number;
   module: URL;
   name: string;
   parameters: () => unknown[] | Promise<unknown[]>;
@@ -32,7 +39,8 @@ export async function closePools(): Promise<void> {
 
 /**
  * A fixed number of threads, started when there is work for them, each with one product thread. Jobs start in the
- * order they were given. Memory stays bounded by the number of threads: a job's parameters are made only when one is free.
+ * order they were given. Memory stays bounded by the number of threads: a job's parameters are made only when one is
+ * free, or when it may wait in line for one: then a caller that is busy for a while does not keep the threads idle.
  *
  *     const pool = new WorkerPool(2);
  *     const task = new URL('./task.ts', import.meta.url); // exports async function components(matrix)
@@ -41,14 +49,22 @@ export async function closePools(): Promise<void> {
  */
 export class WorkerPool {
   private readonly size: number;
-  private readonly idle: Worker[] = [];
-  private readonly workers = new Map<Worker, Job | undefined>();
+  private readonly inLine: number;
+  /** The jobs that each thread was given, the one it works on first. */
+  private readonly workers = new Map<Worker, Map<number, Job>>();
   private readonly queue: Job[] = [];
   private readonly running = new Set<Promise<unknown>>();
-  private closing = false;
+  /** Not 0 when threads are not to begin what waits in line. */
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
+  private jobs = 0;
 
-  constructor(size = availableParallelism()) {
+  /**
+   * @param size threads. Default: one a core
+   * @param inLine jobs that may wait at each thread with their parameters made. Default: none
+   */
+  constructor(size = availableParallelism(), inLine = 0) {
     this.size = Math.max(1, size);
+    this.inLine = inLine;
     pools.add(this);
   }
 
@@ -59,7 +75,7 @@ export class WorkerPool {
   run<T>(module: URL, name: string, parameters: () => unknown[] | Promise<unknown[]>): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.closing) return reject(new Error('the worker pool was closed'));
-      this.queue.push({ module, name, parameters, resolve, reject });
+      this.queue.push({ id: this.jobs++, module, name, parameters, resolve, reject });
       this.next();
     }) as Promise<T>;
   }
@@ -71,18 +87,21 @@ export class WorkerPool {
   async close(): Promise<void> {
     const stopped = new Error('the worker pool was closed');
     for (const job of this.queue.splice(0)) job.reject(stopped);
-    this.closing = true;
+    Atomics.store(this.stop, 0, 1);
     await Promise.allSettled(this.running);
     const workers = [...this.workers.keys()];
     this.workers.clear();
-    this.idle.length = 0;
     pools.delete(this);
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
+  private get closing(): boolean {
+    return Atomics.load(this.stop, 0) !== 0;
+  }
+
   private next(): void {
     if (this.queue.length === 0) return;
-    const worker = this.idle.pop() ?? (this.workers.size < this.size ? this.start() : undefined);
+    const worker = this.available();
     const job = worker && this.queue.shift();
     if (!worker || !job) return;
     const done = new Promise<void>((resolve) => {
@@ -98,39 +117,50 @@ export class WorkerPool {
     void done.then(() => this.running.delete(done));
   }
 
+  /** An idle thread, else a new one, else the one with the shortest line, if there is room in it. */
+  private available(): Worker | undefined {
+    const [shortest] = [...this.workers].sort(([, a], [, b]) => a.size - b.size);
+    if (shortest?.[1].size === 0) return shortest[0];
+    if (this.workers.size < this.size) return this.start();
+    return shortest && shortest[1].size <= this.inLine ? shortest[0] : undefined;
+  }
+
   private async send(worker: Worker, job: Job): Promise<void> {
-    this.workers.set(worker, job);
+    const { id, module, name } = job;
+    const given = this.workers.get(worker);
+    const inLine = given !== undefined && given.size > 0;
+    given?.set(id, job);
     worker.ref();
     try {
-      const request: Request = { module: built(job.module).href, name: job.name, parameters: await job.parameters() };
+      const request: Request = { id, inLine, module: built(module).href, name, parameters: await job.parameters() };
       worker.postMessage(request, buffersIn(request));
     } catch (error) {
       job.reject(error);
-      this.free(worker);
+      this.ended(worker, id);
     }
   }
 
-  private free(worker: Worker): void {
-    this.workers.set(worker, undefined);
-    this.idle.push(worker);
-    worker.unref(); // an idle thread does not keep the process alive
+  private ended(worker: Worker, id: number): void {
+    const given = this.workers.get(worker);
+    given?.delete(id);
+    if (given?.size === 0) worker.unref(); // an idle thread does not keep the process alive
     this.next();
   }
 
   private start(): Worker {
-    const worker = new Worker(built(new URL('./worker.ts', import.meta.url)));
-    this.workers.set(worker, undefined);
+    const worker = new Worker(built(new URL('./worker.ts', import.meta.url)), { workerData: this.stop });
+    const given = new Map<number, Job>();
+    this.workers.set(worker, given);
     worker.on('message', (reply: Reply) => {
-      const job = this.workers.get(worker);
+      const job = given.get(reply.id);
       if (!job) return;
       if ('value' in reply) job.resolve(reply.value);
       else job.reject(revived(reply.error));
-      this.free(worker);
+      this.ended(worker, reply.id);
     });
     worker.on('error', (error) => {
-      const job = this.workers.get(worker);
       this.workers.delete(worker);
-      job?.reject(error);
+      for (const job of given.values()) job.reject(error);
       this.next();
     });
     return worker;

@@ -1,20 +1,29 @@
-// A thread of the pool: calls the functions it is asked for, one at a time.
-import { parentPort } from 'node:worker_threads';
+// A thread of the pool: calls the functions it is asked for, one at a time, in the order it was asked.
+import { parentPort, workerData } from 'node:worker_threads';
 import { SurgeryError } from '../errors.ts';
 import { buffersIn, type Reply, type Request } from './pool.ts';
 import { setProductThreads } from './products.ts';
 
 setProductThreads(1);
 
-parentPort?.on('message', async ({ module, name, parameters }: Request) => {
+/** Shared with the pool, see there. */
+const stop: Int32Array = workerData;
+let last = Promise.resolve();
+
+parentPort?.on('message', (request: Request) => {
+  last = last.then(() => handle(request));
+});
+
+async function handle({ id, inLine, module, name, parameters }: Request): Promise<void> {
   try {
+    if (inLine && Atomics.load(stop, 0) !== 0) throw new Error('the worker pool was closed');
     const call = (await import(module))[name];
-    answer({ value: await call(...parameters) });
+    answer({ id, value: await call(...parameters) });
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    answer({ error: { message, stack, code: error instanceof SurgeryError ? error.code : undefined } });
+    answer({ id, error: { message, stack, code: error instanceof SurgeryError ? error.code : undefined } });
   }
-});
+}
 
 function answer(reply: Reply): void {
   parentPort?.postMessage(reply, buffersIn(reply));

@@ -22,16 +22,50 @@ export interface Measurement {
   readonly generation: GenerateOptions;
 }
 
+/**
+ * Operations in the order they were given, each begun when the one before it is done: scoring leaves part of the cores
+ * idle, which the threads of {@link Fits} use meanwhile. Without threads each is done when it is asked for.
+ */
+export class Line {
+  readonly #fits: Fits;
+  readonly #waiting: Operation[];
+  #begun: Promise<Operated> | undefined;
+
+  constructor(fits: Fits, operations: readonly Operation[]) {
+    this.#fits = fits;
+    this.#waiting = [...operations];
+    if (fits.threaded) this.#begin();
+  }
+
+  /** The next operation's result. @throws SurgeryError as it does */
+  async next(): Promise<Operated> {
+    if (!this.#begun) this.#begin();
+    const operated = await this.#begun;
+    this.#begun = undefined;
+    if (!operated) throw new RangeError('no operation is left');
+    if (this.#fits.threaded) this.#begin();
+    return operated;
+  }
+
+  #begin(): void {
+    const operation = this.#waiting.shift();
+    if (!operation) return;
+    this.#begun = operateWith(this.#fits, operation);
+    this.#begun.catch(() => {}); // told when it is asked for
+  }
+}
+
 /** What a study works with. */
 export interface Bench {
-  readonly fits: Fits;
+  /** The operations of the cells to come. */
+  readonly line: Line;
   readonly runtime: Runtime;
   readonly tokenizer: Tokenizer;
   readonly recording: Recording;
   readonly measurement: Measurement;
 }
 
-/** Seconds by stage. */
+/** Seconds by stage; `decompose` is what scoring had to wait for. */
 export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
 
 /** Cells whose samples are continued side by side: more take more memory and gain little. */
@@ -62,7 +96,7 @@ export async function measureOriginal(bench: Bench, seconds: Seconds): Promise<O
 }
 
 /**
- * Results of some cells, whose samples are continued side by side; each is what it would be alone.
+ * Results of the cells that are next in line, whose samples are continued side by side; each is what it would be alone.
  * @param onTokens called with the tokens scored since it was called last
  * @throws SurgeryError as the operation and the scoring do
  */
@@ -72,10 +106,10 @@ export async function measureCells(
   seconds: Seconds,
   onTokens: (tokens: number) => void,
 ): Promise<CellResult[]> {
-  const { fits, runtime, tokenizer, recording, measurement } = bench;
+  const { line, runtime, tokenizer, recording, measurement } = bench;
   const done: { operated: Operated; weights: Weights; scores: Scores; answers: CellResult['tasks'] }[] = [];
-  for (const { operation } of cells) {
-    const operated = await timed(seconds, 'decompose', () => operateWith(fits, operation));
+  for (const _ of cells) {
+    const operated = await timed(seconds, 'decompose', () => line.next());
     const weights = runtime.variant(operated.tensors);
     let last = 0;
     const scores = await timed(seconds, 'score', () =>

@@ -51,22 +51,23 @@ describe.each([
 
   test('the same subspace is at no angle, whatever is added to each row', async () => {
     const v = { ...k, projection: 'v' as const, values: k.values.map((value, i) => 2 * value + (i % cols)) };
-    for (const { cosines } of await principalAngles(k, v, [{ ranks: [1, 1] }, { ranks: [4, 4] }, { variance: 0.8 }]))
+    for (const { cosines } of await principalAngles([k, v], [{ ranks: [1, 1] }, { ranks: [4, 4] }, { variance: 0.8 }]))
       for (const cosine of cosines) expect(cosine).toBeCloseTo(1, 6);
   });
 
   test('subspaces of different coordinates are at right angles', async () => {
     const half = (own: 0 | 1) => normal(rows, cols, 2 + own).map((value, i) => (i % 2 === own ? value : 0));
-    const [angles] = await principalAngles(member('k', rows, cols, half(0)), member('v', rows, cols, half(1)), [
-      { ranks: [3, 4] },
-    ]);
+    const [angles] = await principalAngles(
+      [member('k', rows, cols, half(0)), member('v', rows, cols, half(1))],
+      [{ ranks: [3, 4] }],
+    );
     expect(angles?.dimensions).toEqual([3, 4]);
     expect(angles?.cosines).toHaveLength(3);
     for (const cosine of angles?.cosines ?? []) expect(Math.abs(cosine)).toBeLessThan(1e-6);
   });
 
   test('a small subspace within a large one is at no angle to it', async () => {
-    const [angles] = await principalAngles(k, { ...k, projection: 'v' }, [{ ranks: [2, 5] }]);
+    const [angles] = await principalAngles([k, { ...k, projection: 'v' }], [{ ranks: [2, 5] }]);
     expect(angles?.dimensions).toEqual([2, 5]);
     expect(angles?.cosines).toEqual([expect.closeTo(1, 6), expect.closeTo(1, 6)]);
   });
@@ -75,8 +76,8 @@ describe.each([
 test('no subspace is larger than the weight has directions, and of none there are no angles', async () => {
   const k = member('k', 3, 8, normal(3, 8, 4)); // centred, 2 directions are left
   const v = member('v', 3, 8, new Float32Array(24).fill(0.5));
-  expect(await principalAngles(k, k, [{ ranks: [9, 9] }])).toMatchObject([{ dimensions: [2, 2] }]);
-  expect(await principalAngles(k, v, [{ ranks: [2, 2] }, { variance: 0.9 }])).toMatchObject([
+  expect(await principalAngles([k, k], [{ ranks: [9, 9] }])).toMatchObject([{ dimensions: [2, 2] }]);
+  expect(await principalAngles([k, v], [{ ranks: [2, 2] }, { variance: 0.9 }])).toMatchObject([
     { dimensions: [2, 0], cosines: [] },
     { dimensions: [2, 0], cosines: [] },
   ]);
