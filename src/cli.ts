@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { removeUnfinished } from './checkpoint/files.ts';
+import { completionScript, shells } from './commands/completion.ts';
+import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { SurgeryError } from './errors.ts';
@@ -10,12 +12,16 @@ import { closePools } from './linalg/pool.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
-// Each command's code is loaded when it is called: --help should not wait for native modules.
-function buildProgram(argv: readonly string[]): Command {
+/**
+ * Each command's code is loaded when it is called: --help should not wait for native modules.
+ * @param argv the command line with the config file's options in it, known once the program is
+ */
+function buildProgram(argv: () => readonly string[]): Command {
   const program = new Command('surgery')
     .description('Operate on the weights of Llama-architecture language models on a CPU, and measure what was lost.')
     .version(version)
     .showSuggestionAfterError()
+    .addHelpText('after', '\nFirst: surgery doctor, then surgery run --variance 0.3. A command has its own --help.')
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   const command = (name: string, description: string, examples: readonly string[]) =>
@@ -34,7 +40,7 @@ function buildProgram(argv: readonly string[]): Command {
     ),
   );
   run.action(async (options) =>
-    (await import('./commands/run.ts')).run(options, ['surgery', ...argv].map(quoted).join(' ')),
+    (await import('./commands/run.ts')).run(options, ['surgery', ...argv()].map(quoted).join(' ')),
   );
 
   const sweep = command('sweep', 'a grid of operations on the same text, matched comparisons, controls', [
@@ -50,7 +56,7 @@ function buildProgram(argv: readonly string[]): Command {
       ),
     ),
   );
-  sweep.action(async (options) => (await import('./commands/sweep.ts')).sweep(sharded(options), repeatable(argv)));
+  sweep.action(async (options) => (await import('./commands/sweep.ts')).sweep(sharded(options), repeatable(argv())));
 
   const sensitivity = command('sensitivity', 'one layer or projection operated on at a time, and all at once', [
     '--variance 0.9,0.5',
@@ -73,7 +79,7 @@ function buildProgram(argv: readonly string[]): Command {
   );
   shared.unitOption(sensitivity);
   sensitivity.action(async (options) =>
-    (await import('./commands/sensitivity.ts')).sensitivity(sharded(options), repeatable(argv)),
+    (await import('./commands/sensitivity.ts')).sensitivity(sharded(options), repeatable(argv())),
   );
 
   const merge = command('merge', 'join the parts of a study that several machines made', [
@@ -107,6 +113,19 @@ function buildProgram(argv: readonly string[]): Command {
   shared.scoringOptions(shared.runtimeOptions(shared.modelOptions(evaluate)));
   evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');
   evaluate.action(async (options) => (await import('./commands/evaluate.ts')).evaluate(options));
+
+  const doctor = command('doctor', 'what this machine has, and what will fit', ['', '--json']);
+  doctor.option('--json', 'print one JSON document on stdout');
+  doctor.action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
+
+  for (const one of program.commands)
+    one.option('--config <file>', 'options from this JSON file (default: surgery.config.json, if it is here)');
+
+  const completion = command('completion', "a shell's completion script", ['bash', 'fish | source']);
+  completion.addArgument(new Argument('<shell>', 'the shell').choices(shells));
+  completion.action((shell) => {
+    process.stdout.write(completionScript(shell, program));
+  });
   return program;
 }
 
@@ -175,9 +194,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => {});
 
-const argv = process.argv.slice(2);
 try {
-  await buildProgram(argv).parseAsync(argv, { from: 'user' });
+  let argv: readonly string[] = process.argv.slice(2);
+  const program = buildProgram(() => argv);
+  const config = withConfig(argv, program);
+  argv = config.argv;
+  if (config.added.length > 0 && !argv.includes('--quiet'))
+    process.stderr.write(`Options from ${config.file}: ${config.added.join(' ')}\n`);
+  await program.parseAsync([...argv], { from: 'user' });
 } catch (error) {
   if (!stopping) process.exitCode = reportFailure(error);
 }

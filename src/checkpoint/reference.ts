@@ -51,7 +51,7 @@ export async function resolveModel(ref: string | undefined): Promise<ResolvedMod
 const hubName = /^(?!.*\.\.)\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
 
 /** The Hugging Face cache, found as huggingface_hub does. */
-function hubCache(): string {
+export function hubCache(): string {
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
   return HF_HUB_CACHE || join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface'), 'hub');
 }

@@ -158,7 +158,7 @@ export function gridOptions(command: Command): Command {
     .option(
       '--layers <list>',
       'layers to operate on, such as 0,5-9; repeat it for several sets (default: all)',
-      (text: string, all?: number[][]) => [...(all ?? []), layerList(text)],
+      repeatable(layerList),
     )
     .option(
       '--match <rule,...>',
@@ -242,7 +242,7 @@ export function samplingOptions(command: Command): Command {
     .option(
       '--prompt <text>',
       'prompt, repeatable; wrapped in the chat template where the model has one',
-      (text: string, all?: string[]) => [...(all ?? []), text],
+      repeatable((text) => text),
     )
     .option('--raw', 'take prompts as they are, without the chat template')
     .option('--temperature <t>', '0 is greedy', number('--temperature', 0, 100), 0.7)
@@ -299,8 +299,34 @@ function listOption<const T extends string>(
 
 /** A parser for several of something, between commas. */
 export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(',').map((part) => one(part.trim()));
+  return tagged((text: string) => text.split(',').map((part) => one(part.trim())), tagsOf(one));
 }
+
+/** A parser for an option that may be given several times. */
+function repeatable<T>(one: (text: string) => T): (text: string, all?: T[]) => T[] {
+  return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { repeatable: true });
+}
+
+/** What a parser tells about its option, for config files and completions. */
+interface Tags {
+  readonly allowed?: readonly string[];
+  readonly repeatable?: boolean;
+}
+
+const tags = new WeakMap<object, Tags>();
+
+function tagged<F extends object>(parser: F, own: Tags): F {
+  tags.set(parser, own);
+  return parser;
+}
+
+const tagsOf = (parser: object | undefined): Tags => (parser && tags.get(parser)) ?? {};
+
+/** The words that an option's value may be made of; none where it is free. */
+export const allowedOf = ({ parseArg }: Option): readonly string[] => tagsOf(parseArg).allowed ?? [];
+
+/** Whether an option may be given several times. */
+export const isRepeatable = ({ parseArg }: Option): boolean => tagsOf(parseArg).repeatable ?? false;
 
 /** "0,5-9" → 0, 5, 6, 7, 8, 9. */
 function layerList(text: string): number[] {
@@ -314,12 +340,13 @@ function layerList(text: string): number[] {
 
 /** A parser for one of a few words. */
 export function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
-  return (text) => {
+  const parser = (text: string) => {
     const found = allowed.find((word) => word === text);
     if (found === undefined)
       throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: ${allowed.join(', ')}`);
     return found;
   };
+  return tagged(parser, { allowed });
 }
 
 /** A parser for numbers from `from` to `to`, `from` itself only if not `above`. */

@@ -101,3 +101,30 @@ export interface InspectResult {
   readonly thresholds: readonly number[];
   readonly spectra: readonly Spectrum[];
 }
+
+/** What `surgery doctor --json` prints. Sizes in bytes. */
+export interface Diagnosis {
+  readonly schema: typeof schema;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly platform: string;
+  readonly processor: { readonly model: string; readonly cores: number; readonly instructions: readonly string[] };
+  /** 10⁹ operations a second in float32 products, where the native library can be loaded. */
+  readonly gigaflops?: number;
+  readonly memory: { readonly total: number; readonly free: number };
+  readonly folders: readonly FolderFinding[];
+  /** What runs where no model is named. */
+  readonly defaultModel: { readonly ref: string; readonly runs: string };
+  /** Parameters of the largest model that fits into the free memory, roughly. */
+  readonly fits: { readonly fp32: number; readonly int8: number };
+  readonly problems: readonly string[];
+}
+
+export interface FolderFinding {
+  readonly name: 'results' | 'cache' | 'models';
+  readonly path: string;
+  readonly writable: boolean;
+  /** Of the files in it. */
+  readonly bytes: number;
+  /** On its disk, for this user. */
+  readonly free: number;
+}

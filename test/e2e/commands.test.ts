@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { surgery } from '../support/cli.ts';
@@ -183,5 +183,55 @@ describe('help', () => {
     expect(code).toBe(0);
     expect(stderr).toBe('');
     expect(stdout.length).toBeGreaterThan(4);
+  });
+});
+
+describe('doctor', () => {
+  test('tells what there is, in a form for people and one for programs', async () => {
+    const { code, stdout, stderr } = await surgery(['doctor', '--json']);
+    expect([code, stderr]).toEqual([0, '']);
+    const found = JSON.parse(stdout);
+    expect(found).toMatchObject({ versions: { node: process.versions.node }, defaultModel: { runs: 'pocket' } });
+    expect(found.gigaflops).toBeGreaterThan(0.1);
+    expect(found.memory.total).toBeGreaterThan(found.memory.free);
+    expect(found.fits.int8).toBeGreaterThan(found.fits.fp32);
+    const text = await surgery(['doctor']);
+    expect(Math.max(...text.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(text.stdout).toContain(process.versions.node);
+  });
+
+  test('a folder that cannot be one is a problem, told with its remedy', async () => {
+    const { code, stdout } = await surgery(['doctor', '--json'], { env: { SURGERY_CACHE: '/dev/null/cache' } });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).problems).toEqual([
+      expect.stringMatching(/null\/cache\/? cannot be written to: SURGERY_CACHE/),
+    ]);
+  });
+});
+
+describe('a config file', () => {
+  test('gives options, is told, and is in the command that is kept', async () => {
+    const cwd = join(tmp, 'configured');
+    mkdirSync(cwd);
+    const options = {
+      model: 'pocket',
+      variance: 0.5,
+      documents: 2,
+      'max-tokens': 16,
+      save: false,
+      'max-new-tokens': 2,
+    };
+    writeFileSync(join(cwd, 'surgery.config.json'), JSON.stringify(options));
+    const { code, stderr, stdout } = await surgery(['run', '--documents', '1', '--json', '--output', 'out'], { cwd });
+    expect([code, stderr.split('\n')[0]]).toEqual([
+      0,
+      'Options from surgery.config.json: --model --variance --max-tokens --no-save --max-new-tokens',
+    ]);
+    const { command, operation, scores } = JSON.parse(stdout);
+    expect(operation.variance).toBe(0.5);
+    expect(scores.documents).toBe(1);
+    expect(command).toBe(
+      'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1 --json --output out',
+    );
   });
 });

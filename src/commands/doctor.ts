@@ -1,0 +1,106 @@
+// What this machine has for the job: each finding is read off it now, nothing is remembered.
+import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { cacheFolder } from '../checkpoint/cache.ts';
+import { defaultReference, hubCache, resolveModel } from '../checkpoint/reference.ts';
+import { messageOf } from '../errors.ts';
+import { doctorText } from '../report/doctor.ts';
+import { type Diagnosis, type FolderFinding, schema } from '../report/results.ts';
+import { print, versions } from './model.ts';
+
+/**
+ * Bytes of memory a parameter takes in a whole run: what `make bench` measured at TinyLlama's size, rounded up. Of the
+ * int8 figure most belongs to q, k and v, which stay in float32 for the operation.
+ */
+const bytesPerParameter = { fp32: 4.6, int8: 2.3 };
+
+/** Prints what there is, what would fit, and what stands in the way. */
+export async function doctor(options: { readonly json?: boolean }): Promise<void> {
+  const problems: string[] = [];
+  const native = await nativeCore(problems);
+  const folders = await Promise.all([
+    look('results', resolve('results')),
+    look('cache', cacheFolder('')),
+    look('models', hubCache()),
+  ]);
+  for (const { name, path, writable } of folders) {
+    if (writable) continue;
+    const remedy = {
+      results: '--output names another folder',
+      cache: 'SURGERY_CACHE names another; without it everything is computed again',
+      models: 'HF_HOME names another; models in folders of their own work all the same',
+    };
+    problems.push(`${path} cannot be written to: ${remedy[name]}`);
+  }
+  const free = freemem();
+  const diagnosis: Diagnosis = {
+    schema,
+    versions: { node: process.versions.node, ...(native?.version ? { onnxruntime: native.version } : {}) },
+    platform: `${process.platform} ${process.arch}`,
+    processor: {
+      model: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      instructions: await instructions(),
+    },
+    ...(native ? { gigaflops: native.gigaflops } : {}),
+    memory: { total: totalmem(), free },
+    folders,
+    defaultModel: { ref: defaultReference, runs: (await resolveModel(undefined)).ref },
+    fits: { fp32: free / bytesPerParameter.fp32, int8: free / bytesPerParameter.int8 },
+    problems,
+  };
+  print(options, diagnosis, () => doctorText(diagnosis));
+}
+
+/** Version and speed of the native library, float32 products of 1024², all cores, the best of five. */
+async function nativeCore(problems: string[]): Promise<{ version: string; gigaflops: number } | undefined> {
+  try {
+    const { multiply } = await import('../linalg/products.ts');
+    const n = 1024;
+    const a = { rows: n, cols: n, data: new Float32Array(n * n).fill(0.5) };
+    let seconds = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5; i++) {
+      const start = performance.now();
+      await multiply(a, a);
+      seconds = Math.min(seconds, (performance.now() - start) / 1000);
+    }
+    return { version: versions().onnxruntime ?? '', gigaflops: (2 * n ** 3) / seconds / 1e9 };
+  } catch (error) {
+    problems.push(`onnxruntime-node cannot be loaded: ${messageOf(error)}; npm install again on this machine`);
+    return undefined;
+  }
+}
+
+/** Sets of vector instructions that products gain from, where the system tells. */
+async function instructions(): Promise<string[]> {
+  const known = ['avx2', 'avx512f', 'avx512_vnni', 'amx_tile', 'asimd'];
+  const text = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1]?.split(' '));
+  return known.filter((one) => flags.has(one));
+}
+
+/** A folder that may not be there yet: then the nearest one above it counts. */
+async function look(name: FolderFinding['name'], path: string): Promise<FolderFinding> {
+  let place = path;
+  while (!(await stat(place).catch(() => undefined)) && dirname(place) !== place) place = dirname(place);
+  const open = await access(place, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  const writable = open && (await stat(place)).isDirectory();
+  const { bavail, bsize } = await statfs(place);
+  return { name, path, writable, bytes: await bytesIn(path), free: bavail * bsize };
+}
+
+/** Bytes of the files below a folder, each counted where it lies; 0 if there is none. */
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  let total = 0;
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) total += await bytesIn(path);
+    else if (entry.isFile()) total += (await stat(path).catch(() => undefined))?.size ?? 0;
+  }
+  return total;
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Argument, Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { completionScript, shells } from '../../src/commands/completion.ts';
+import * as shared from '../../src/commands/options.ts';
+import { temporaryFolder } from '../support/paths.ts';
+
+const tmp = temporaryFolder();
+const program = new Command('surgery');
+shared.outputOptions(
+  shared.runtimeOptions(
+    shared.operationOptions(shared.modelOptions(program.command('run').description("one: a [model]'s test"))),
+  ),
+);
+program.command('completion').addArgument(new Argument('<shell>').choices(shells));
+
+const has = (shell: string) => {
+  try {
+    execFileSync(shell, ['-c', 'true']);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+function scriptFor(shell: string): string {
+  const file = join(tmp, `completion.${shell}`);
+  writeFileSync(file, completionScript(shell, program));
+  return file;
+}
+
+/** What bash would offer for the last of some words. */
+function offered(...words: string[]): string[] {
+  const file = scriptFor('bash');
+  const [current, previous] = [words.at(-1), words.at(-2)];
+  const script = `source ${file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _surgery surgery "${current}" "${previous}"; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8' })
+    .split('\n')
+    .filter(Boolean);
+}
+
+describe('bash', () => {
+  test('offers commands, options, and the words that an option allows', () => {
+    expect(offered('surgery', 'r')).toEqual(['run']);
+    expect(offered('surgery', 'run', '--pr')).toEqual(['--precision']);
+    expect(offered('surgery', 'run', '--mode', 's')).toEqual(['shared-kv', 'separate', 'shared-qkv']);
+    expect(offered('surgery', 'run', '--targets', 'g')).toEqual(['gate']);
+    expect(offered('surgery', 'completion', '')).toEqual(expect.arrayContaining([...shells]));
+  });
+
+  test("leaves a value that is free to the shell's own completion of files", () => {
+    expect(offered('surgery', 'run', '--model', 's')).toEqual([]);
+  });
+});
+
+test.each(shells.map((shell) => [shell, has(shell)] as const))('%s reads its script', (shell, here) => {
+  const file = scriptFor(shell);
+  // Where a shell is absent its script is still made, and has the options in it.
+  expect(completionScript(shell, program)).toContain('precision');
+  if (here) execFileSync(shell, ['-n', file]);
+});
+
+test.skipIf(!has('fish'))('fish offers the same', () => {
+  const command = `source ${scriptFor('fish')}; complete -C 'surgery run --mode sep'`;
+  expect(execFileSync('fish', ['-c', command], { encoding: 'utf8' })).toMatch(/^separate\t/);
+});
+
+test('another shell is refused', () => {
+  expect(() => completionScript('tcsh', program)).toThrow('completions for "tcsh", allowed: bash, zsh, fish');
+});
