@@ -11,7 +11,7 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint bench reference clean
+.PHONY: run watch install build test lint bench docs reference clean
 
 # glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
 # start), and freed memory goes back to the system at once.
@@ -45,10 +45,14 @@ lint: node_modules/.package-lock.json
 bench: build
 	node scripts/bench/bench.mjs $(MODEL)
 
+# The library's functions and types as a site in docs/.
+docs: node_modules/.package-lock.json
+	npm run --silent docs
+
 # The study of the embedded model in results/reference: about five minutes.
 reference: build
 	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
 	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
 
 clean:
-	rm -rf dist node_modules src/*/kernels/*.wasm
+	rm -rf dist docs node_modules src/*/kernels/*.wasm

@@ -14,7 +14,7 @@ const order = [
   'study',
   'report',
   'commands',
-  'cli',
+  'cli index',
 ];
 const level = (part: string) => order.findIndex((parts) => parts.split(' ').includes(part));
 

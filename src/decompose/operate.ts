@@ -6,7 +6,7 @@ import { SurgeryError } from '../errors.ts';
 import { Fits, type FitsOptions, type OnProgress, type Preparation, type Rebuild } from './fits.ts';
 import type { Budget, RebuiltGroup, RebuiltPart } from './group.ts';
 import { type Group, groupsOf, type Mode, type Part } from './groups.ts';
-import { type Control, type Operation, type Settled, settled } from './operation.ts';
+import { type Control, type Operation, requireSense, type Settled, settled } from './operation.ts';
 import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
 
 /** What an operation did to one group, or to a layer's part of a group over several layers. */
@@ -42,7 +42,12 @@ export interface Operated {
   readonly fromCache: number;
 }
 
-/** {@link operateWith} on its own, for one operation. */
+/**
+ * Rebuilds the chosen projections of the chosen layers of a checkpoint, which stays as it is.
+ * @returns the new weights, holding exactly what a file of their dtype holds, and what was kept and lost
+ * @throws SurgeryError `usage` for an operation that makes no sense, `numeric`, by tensor name, for weights that are not
+ * finite or do not fit the dtype
+ */
 export async function operate(
   checkpoint: Checkpoint,
   operation: Operation,
@@ -63,6 +68,7 @@ export async function operate(
  */
 export async function operateWith(fits: Fits, operation: Operation, onProgress?: OnProgress): Promise<Operated> {
   const { config } = fits.checkpoint;
+  requireSense(operation, config);
   const whole = settled(operation, config);
   const groups = groupsOf(whole.mode, whole.targets, whole.layers, config);
   if (whole.control === 'none') return untouched(fits, groups);

@@ -1,6 +1,7 @@
 // What an operation is: everything that decides a variant's weights, apart from the checkpoint.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
+import { SurgeryError } from '../errors.ts';
 import { type Mode, projections } from './groups.ts';
 
 /** What `--mean` says: whether the rebuilt matrix gets its column means back. */
@@ -60,4 +61,20 @@ export function settled(operation: Operation, config: Pick<LlamaConfig, 'layers'
     targets: projections.filter((projection) => targets.includes(projection)),
     layers: [...new Set(layers)].sort((a, b) => a - b),
   };
+}
+
+/** @throws SurgeryError `usage` for a variance, a rank or a layer that there is not */
+export function requireSense(
+  { variance, rank, layers = [], match }: Operation,
+  config: Pick<LlamaConfig, 'layers'>,
+): void {
+  if (variance === undefined && rank === undefined && !match)
+    throw new SurgeryError('usage', 'an operation says neither variance nor rank: give one of them');
+  if (variance !== undefined && !(variance > 0 && variance <= 1))
+    throw new SurgeryError('usage', `variance is ${variance}, allowed: a number above 0 up to 1`);
+  if (rank !== undefined && !(Number.isInteger(rank) && rank >= 0))
+    throw new SurgeryError('usage', `rank is ${rank}, allowed: a whole number from 0`);
+  const wrong = layers.find((layer) => !Number.isInteger(layer) || layer < 0 || layer >= config.layers);
+  if (wrong !== undefined)
+    throw new SurgeryError('usage', `layer ${wrong} is not there, allowed: 0 to ${config.layers - 1}`);
 }

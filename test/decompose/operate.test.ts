@@ -376,3 +376,14 @@ test('components that stay in memory give the same digits, in any order', async 
   }
   vi.unstubAllEnvs();
 });
+
+test.each([
+  [{ variance: 0 }, /variance is 0, allowed: a number above 0 up to 1/],
+  [{ variance: 3 }, /variance is 3/],
+  [{ rank: -1 }, /rank is -1, allowed: a whole number from 0/],
+  [{}, /neither variance nor rank/],
+  [{ rank: 1, layers: [2] }, /layer 2 is not there, allowed: 0 to 1/],
+])('%j is refused', async (what, message) => {
+  const operation: Operation = { mode: 'separate', mean: 'keep', ...what };
+  await expect(operate(await open('mqa-bias-f32'), operation)).rejects.toThrow(message);
+});
