@@ -23,8 +23,10 @@ export interface TaskScores extends TaskScore {
 }
 
 /** How a choice is scored, to be printed beside the figures. */
-export const taskRule =
-  'summed log-probability of the choice after the context, BOS first; the highest wins, the first of equals';
+export function taskRule(hasBos: boolean): string {
+  const start = hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none";
+  return `summed log-probability of the choice after the context, ${start}; the highest wins, the first of equals`;
+}
 
 /**
  * Answers every question with the likeliest choice.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
+import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Checkpoint, readText } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError } from '../errors.ts';
 
@@ -13,6 +14,8 @@ const tokenText = z
 const tokenizerConfigSchema = z.looseObject({
   bos_token: tokenText,
   eos_token: tokenText,
+  add_bos_token: z.boolean().nullish(),
+  tokenizer_class: z.string().nullish(),
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
 });
 
@@ -23,7 +26,8 @@ export interface Message {
 
 export class Tokenizer {
   readonly #inner: HuggingFaceTokenizer;
-  readonly #bosId: number | undefined;
+  /** What every text begins with; undefined for a model whose texts begin with nothing. */
+  readonly bosId: number | undefined;
   readonly #vocabSize: number;
   readonly #tokens: { readonly bos_token: string; readonly eos_token: string };
   readonly #template: string | undefined;
@@ -31,11 +35,12 @@ export class Tokenizer {
   private constructor(
     inner: HuggingFaceTokenizer,
     checkpoint: Checkpoint,
+    bosId: number | undefined,
     tokens: { bos_token: string; eos_token: string },
     template: string | undefined,
   ) {
     this.#inner = inner;
-    this.#bosId = checkpoint.config.bosId;
+    this.bosId = bosId;
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#tokens = tokens;
     this.#template = template;
@@ -69,18 +74,19 @@ export class Tokenizer {
     return new Tokenizer(
       inner,
       checkpoint,
+      leadingId(inner, config, checkpoint.config),
       { bos_token: config.bos_token ?? '', eos_token: config.eos_token ?? '' },
       template,
     );
   }
 
   /**
-   * Token ids, BOS first where the model has one, whether or not the tokenizer adds it by itself; never twice.
+   * Token ids, BOS first where the model's texts begin with one (see {@link leadingId}), never twice.
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
     const ids: number[] = [...this.#inner.encode(text).ids];
-    const bos = this.#bosId;
+    const bos = this.bosId;
     if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
     if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
     const outside = ids.find((id) => !(id < this.#vocabSize));
@@ -129,6 +135,24 @@ export class Tokenizer {
   stream(prompt: readonly number[]): StreamDecoder {
     return new StreamDecoder((ids) => this.decode(ids), prompt);
   }
+}
+
+/**
+ * The token that every text begins with. Having a BOS token is not enough: Qwen2 and SmolLM2 name one in their configs and
+ * begin no text with it. It leads where the tokenizer puts it there, or its configuration says so, or where the tokenizer
+ * is Llama's, which does so unless told otherwise. The tokenizer's BOS wins over that of config.json.
+ */
+function leadingId(
+  inner: HuggingFaceTokenizer,
+  { bos_token, add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
+  { bosId, architecture }: LlamaConfig,
+): number | undefined {
+  const bos = (bos_token ? inner.token_to_id(bos_token) : undefined) ?? bosId;
+  const isLlama = tokenizer_class
+    ? /^(Code)?LlamaTokenizer/.test(tokenizer_class)
+    : architecture !== 'Qwen2ForCausalLM';
+  const leads = inner.encode('').ids[0] === bos || (add_bos_token ?? isLlama);
+  return leads ? bos : undefined;
 }
 
 /**
