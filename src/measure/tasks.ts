@@ -76,7 +76,7 @@ export async function scoreChoices(
   if (shared === 0)
     throw new SurgeryError(
       'text',
-      `question ${row + 1} has an empty context and this model no BOS token: nothing precedes the choice`,
+      `question ${row + 1} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
     );
   const afterContext = await sequence.readToEnd(context.slice(0, shared));
   const scores: number[] = [];
