@@ -19,6 +19,12 @@ const tokenizerConfigSchema = z.looseObject({
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
 });
 
+/**
+ * Llama 3.2's template writes today's date into every prompt unless it is told one, and the same command would give other
+ * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
+ */
+const promptDate = '26 Jul 2024';
+
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
@@ -125,7 +131,12 @@ export class Tokenizer {
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
     try {
-      return new Template(this.#template).render({ messages, add_generation_prompt: true, ...this.#tokens });
+      return new Template(this.#template).render({
+        messages,
+        add_generation_prompt: true,
+        date_string: promptDate,
+        ...this.#tokens,
+      });
     } catch (cause) {
       throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);
     }

@@ -128,6 +128,13 @@ describe('chat', () => {
     expect((await Tokenizer.open(await Checkpoint.open(folder))).chat(messages)).toBe(expected);
   });
 
+  test("a date in the prompt is Llama 3's own, whatever the day", async () => {
+    const dated =
+      '{% if not date_string is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% endif %}Today Date: {{ date_string }}';
+    const own = await changed({ 'tokenizer_config.json': merge({ chat_template: dated }) });
+    expect(own.chat(messages)).toBe('Today Date: 26 Jul 2024');
+  });
+
   test('a template that throws, or none', async () => {
     const failing = await changed({
       'tokenizer_config.json': merge({ chat_template: "{{ raise_exception('no system line') }}" }),
