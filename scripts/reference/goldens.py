@@ -4,12 +4,14 @@
     goldens.py MODEL_DIR TEXTS OUT_DIR [options]       numpy only; --help lists the options
 
 TEXTS is a .json list of strings or a .txt file whose documents end at a line holding only <|end|>.
-Token ids come from Encoder below, a plain SentencePiece-BPE encoder over tokenizer.json's vocabulary
-and merge ranks, so they are independent of any tokenizer library.
+Token ids come from the encoders below, plain SentencePiece and byte-level BPE over tokenizer.json's
+vocabulary and merge ranks, so they are independent of any tokenizer library.
 """
 import argparse
 import json
 import os
+import re
+import unicodedata
 
 import numpy as np
 
@@ -55,6 +57,92 @@ class Encoder:
             out += bytes([int(p[3:5], 16)]) if p.startswith("<0x") and len(p) == 6 else p.replace("\u2581", " ").encode()
         text = out.decode("utf-8", "replace")
         return text[1:] if text.startswith(" ") else text
+
+
+def letters_and_numbers():
+    """Character classes for \\p{L} and \\p{N}, which Python's re does not know."""
+    ranges = {"L": [], "N": []}
+    for c in range(0x110000):
+        kind = unicodedata.category(chr(c))[0]
+        if kind in ranges:
+            spans = ranges[kind]
+            if spans and spans[-1][1] == c - 1:
+                spans[-1][1] = c
+            else:
+                spans.append([c, c])
+    return {k: "".join("\\U%08x-\\U%08x" % (a, b) for a, b in spans) for k, spans in ranges.items()}
+
+
+def byte_letters():
+    """GPT-2's letter for each byte: itself where it can be seen, else the next unused from U+0100 on."""
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [b for b in range(256) if b not in seen]
+    return {**{b: chr(b) for b in seen}, **{b: chr(256 + i) for i, b in enumerate(hidden)}}
+
+
+class ByteLevelEncoder:
+    """A plain byte-level BPE encoder over tokenizer.json, as Llama 3, Qwen2 and SmolLM2 have it."""
+    GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+    def __init__(self, folder):
+        t = json.load(open(os.path.join(folder, "tokenizer.json"), encoding="utf-8"))
+        model = t["model"]
+        self.vocab, self.whole = model["vocab"], model.get("ignore_merges", False)
+        self.rank = {tuple(m.split(" ") if isinstance(m, str) else m): i for i, m in enumerate(model["merges"])}
+        self.special = {a["content"]: a["id"] for a in t["added_tokens"]}
+        self.pieces = {i: p for p, i in self.vocab.items()}
+        self.letters = byte_letters()
+        self.bytes = {c: b for b, c in self.letters.items()}
+        self.compose = (t["normalizer"] or {}).get("type") == "NFC"
+        post = json.dumps(t["post_processor"])
+        self.start = [i for p, i in self.special.items() if '{"SpecialToken": {"id": "%s"' % p in post]
+        classes, steps = letters_and_numbers(), t["pre_tokenizer"]["pretokenizers"]
+        patterns = [s["pattern"]["Regex"] for s in steps if s["type"] == "Split"]
+        patterns += [r"\p{N}"] * any(s["type"] == "Digits" for s in steps)
+        patterns += [self.GPT2] * any(s["type"] == "ByteLevel" and s["use_regex"] for s in steps)
+        named = lambda p: re.sub(r"\[([^\]]*)\]", lambda m: "[" + re.sub(r"\\p\{(.)\}", lambda n: classes[n[1]], m[1]) + "]", p)
+        self.patterns = [re.compile(re.sub(r"\\p\{(.)\}", lambda n: "[" + classes[n[1]] + "]", named(p))) for p in patterns]
+
+    def words(self, text):
+        parts = [text]
+        for pattern in self.patterns:  # a match is a part, and what lies between two matches is one too
+            cut = []
+            for part in parts:
+                at = 0
+                for m in pattern.finditer(part):
+                    cut += [part[at:m.start()], m[0]]
+                    at = m.end()
+                cut.append(part[at:])
+            parts = [c for c in cut if c]
+        return parts
+
+    def encode(self, text):
+        ids = list(self.start)
+        for chunk in re.split("(" + "|".join(map(re.escape, self.special)) + ")", text):
+            if chunk in self.special:
+                ids.append(self.special[chunk])
+                continue
+            for word in self.words(unicodedata.normalize("NFC", chunk) if self.compose else chunk):
+                parts = [self.letters[b] for b in word.encode()]
+                if self.whole and "".join(parts) in self.vocab:
+                    parts = ["".join(parts)]
+                while len(parts) > 1:
+                    best = min(range(len(parts) - 1), key=lambda i: self.rank.get((parts[i], parts[i + 1]), 1 << 30))
+                    if (parts[best], parts[best + 1]) not in self.rank:
+                        break
+                    parts[best:best + 2] = [parts[best] + parts[best + 1]]
+                ids += [self.vocab[p] for p in parts]
+        return ids
+
+    def decode(self, ids):
+        text = "".join(self.pieces.get(i, "") for i in ids if i not in self.special.values())
+        return bytes(self.bytes[c] for c in text).decode("utf-8", "replace")
+
+
+def encoder(folder):
+    """The encoder of the folder's kind of tokenizer."""
+    t = json.load(open(os.path.join(folder, "tokenizer.json"), encoding="utf-8"))
+    return (ByteLevelEncoder if t["decoder"]["type"] == "ByteLevel" else Encoder)(folder)
 
 
 def read_texts(path):
@@ -129,7 +217,7 @@ def options(argv):
 def main(argv=None):
     o = options(argv)
     os.makedirs(o.out, exist_ok=True)
-    enc, model, stop = Encoder(o.model), R.Llama(o.model), stop_ids(o.model)
+    enc, model, stop = encoder(o.model), R.Llama(o.model), stop_ids(o.model)
     texts, prompts = read_texts(o.texts), o.prompts or PROMPTS
     docs = [enc.encode(t)[:o.max_tokens] for t in texts[:o.documents]]
 

@@ -66,6 +66,16 @@ def rope_frequencies(cfg, hd):
     return inv
 
 
+def windows(cfg):
+    """By layer: how many positions a token attends to, its own included; None for all before it. As transformers has it."""
+    layers, family = cfg["num_hidden_layers"], cfg["architectures"][0]
+    if family == "MistralForCausalLM":
+        return [cfg.get("sliding_window", 4096)] * layers
+    if family == "Qwen2ForCausalLM" and cfg.get("use_sliding_window", False):
+        return [cfg.get("sliding_window", 4096) if i >= cfg.get("max_window_layers", 28) else None for i in range(layers)]
+    return [None] * layers
+
+
 class Llama:
     def __init__(self, folder):
         self.cfg = json.load(open(os.path.join(folder, "config.json")))
@@ -93,7 +103,8 @@ class Llama:
             a, b = v[..., :self.hd // 2], v[..., self.hd // 2:]
             return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
-        mask = np.triu(np.full((n, n), -np.inf), 1)
+        back = np.arange(n)[:, None] - np.arange(n)[None, :]  # how far back key k lies from query q
+        masks = [np.where((back >= 0) & (back < (window or n)), 0., -np.inf) for window in windows(self.cfg)]
         x = self.w["model.embed_tokens.weight"][np.asarray(ids)]
         out = [x]
         for i in range(self.layers):
@@ -103,7 +114,7 @@ class Llama:
             k = rotate(self.lin(h, p + "self_attn.k_proj").reshape(n, self.kv_heads, self.hd))
             v = self.lin(h, p + "self_attn.v_proj").reshape(n, self.kv_heads, self.hd)
             k, v = (np.repeat(t, self.heads // self.kv_heads, 1) for t in (k, v))
-            s = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(self.hd) + mask
+            s = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(self.hd) + masks[i]
             s = np.exp(s - s.max(-1, keepdims=True))
             s /= s.sum(-1, keepdims=True)
             x = x + self.lin(np.einsum("hqk,khd->qhd", s, v).reshape(n, -1), p + "self_attn.o_proj")

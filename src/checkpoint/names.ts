@@ -7,6 +7,9 @@ export const embedName = 'model.embed_tokens.weight';
 export const finalNormName = 'model.norm.weight';
 export const unembedName = 'lm_head.weight';
 
+/** What the names of a layer's tensors begin with; its number is the first group. */
+export const layerPrefix = /^model\.layers\.(\d+)\./;
+
 export const inputNormName = (layer: number) => `model.layers.${layer}.input_layernorm.weight`;
 export const postNormName = (layer: number) => `model.layers.${layer}.post_attention_layernorm.weight`;
 
@@ -33,7 +36,7 @@ export function projectionShape(config: LlamaConfig, projection: Projection): [n
 
 /** Whether the config gives this projection a bias. */
 export function hasBias(config: LlamaConfig, projection: Projection): boolean {
-  return 'qkvo'.includes(projection) ? config.attentionBias : config.mlpBias;
+  return 'qkvo'.includes(projection) ? config.attentionBias.some((one) => one === projection) : config.mlpBias;
 }
 
 /** Every tensor that the forward pass reads, with its shape. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
+import { foreignFile, foreignFolder, foreignTensor } from './foreign.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
 import { expectedTensors } from './names.ts';
 
@@ -56,7 +57,11 @@ export class Checkpoint {
     const configFile = join(folder, 'config.json');
     const text = await readText(configFile);
     if (text === undefined) {
-      throw new SurgeryError('model', `${folder} holds no config.json: give a Hugging Face checkpoint folder`);
+      const found = await foreignFolder(folder);
+      throw new SurgeryError(
+        'model',
+        `${folder} holds ${found ?? 'no config.json: give a Hugging Face checkpoint folder'}`,
+      );
     }
     const generationFile = join(folder, 'generation_config.json');
     const generation = await readText(generationFile);
@@ -120,6 +125,11 @@ export class Checkpoint {
   }
 
   #check(): void {
+    const foreign = foreignTensor(this.tensors.keys(), this.config);
+    if (foreign) {
+      const file = join(this.folder, this.tensor(foreign.name).file);
+      throw new SurgeryError('unsupported', `${file}: tensor ${foreign.name} ${foreign.why}`);
+    }
     for (const { name, shape } of expectedTensors(this.config)) {
       const tensor = this.tensors.get(name);
       if (!tensor) {
@@ -164,14 +174,19 @@ async function requireFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new SurgeryError('model', `${folder} cannot be opened: ${systemMessage(cause)}`, cause);
   }
-  throw new SurgeryError('model', `${folder} is a file: give the checkpoint's folder`);
+  const holds = foreignFile(folder);
+  throw new SurgeryError('model', `${folder} ${holds ? `holds ${holds}` : "is a file: give the checkpoint's folder"}`);
 }
 
 async function readShards(folder: string): Promise<Shard[]> {
   const index = join(folder, indexFile);
   const single = await exists(join(folder, singleFile));
   const text = single ? undefined : await readText(index);
-  if (text === undefined) return [await readShard(folder, singleFile)];
+  if (text === undefined) {
+    const found = single ? undefined : await foreignFolder(folder);
+    if (found) throw new SurgeryError('model', `${folder} holds ${found}`);
+    return [await readShard(folder, singleFile)];
+  }
   const weightMap = parseIndex(text, index);
   const shards: Shard[] = [];
   const holder = new Map<string, string>();

@@ -1,7 +1,7 @@
 // surgery eval: how well a model predicts text and answers questions, alone or against a base model.
 import { SurgeryError } from '../errors.ts';
 import { scoreDocuments } from '../measure/score.ts';
-import { scoreTasks, taskRule } from '../measure/tasks.ts';
+import { scoreTasks } from '../measure/tasks.ts';
 import { type EvalResult, schema } from '../report/results.ts';
 import { evalText } from '../report/text.ts';
 import { Runtime } from '../runtime/session.ts';
@@ -47,7 +47,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
     ...(base ? { base: await identify(base, progress) } : {}),
     precision: options.precision,
     scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
-    ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: taskRule } } : {}),
+    ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: tasks.rule } } : {}),
   };
   print(options, result, () => evalText(result));
 }

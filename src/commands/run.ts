@@ -10,7 +10,7 @@ import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
 import { type Model, scoreDocuments } from '../measure/score.ts';
-import { scoreTasks, taskRule } from '../measure/tasks.ts';
+import { scoreTasks } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
 import { type ModelInfo, type OperationInfo, type RunResult, type Sample, schema } from '../report/results.ts';
 import { runText } from '../report/text.ts';
@@ -166,7 +166,7 @@ async function measure(
       ? {
           tasks: {
             file: tasks.file,
-            rule: taskRule,
+            rule: tasks.rule,
             original: answered.original.value,
             operated: answered.operated.value,
           },

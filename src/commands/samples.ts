@@ -29,7 +29,10 @@ export function promptsOf({ prompt, raw }: SamplingOptions, tokenizer: Tokenizer
       );
     }
     if (ids.length === 0)
-      throw new SurgeryError('text', 'the prompt is empty and this model has no BOS token: give some text');
+      throw new SurgeryError(
+        'text',
+        "the prompt is empty and this model's texts begin with no BOS token: give some text",
+      );
     return { text, ids };
   });
 }

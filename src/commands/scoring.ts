@@ -5,6 +5,7 @@ import { SurgeryError } from '../errors.ts';
 import { readDocuments, readTasks, type Task } from '../measure/documents.ts';
 import { passages } from '../measure/passages.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../measure/score.ts';
+import { taskRule } from '../measure/tasks.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
 import type { OpenModel } from './model.ts';
 import type { ScoringOptions } from './options.ts';
@@ -13,7 +14,7 @@ import type { ScoringOptions } from './options.ts';
 export interface ScoringInput {
   readonly documents: readonly (readonly number[])[];
   readonly about: Omit<ScoredText, 'tokens'>;
-  readonly tasks?: { readonly file: string; readonly rows: readonly Task[] };
+  readonly tasks?: { readonly file: string; readonly rule: string; readonly rows: readonly Task[] };
 }
 
 /** What --text, --tasks and --max-tokens ask for. Without --text: pocket's held-out stories, or the built-in passages. */
@@ -28,6 +29,7 @@ export async function scoringInput(
   const all = file === undefined ? passages : await readDocuments(file);
   const texts = all.slice(0, options.documents);
   const context = checkpoint.config.contextLength;
+  const hasBos = tokenizer.bosId !== undefined;
   const maxTokens = Math.min(options.maxTokens ?? context, context);
   const encoded = texts.map((one) => encodeUpTo(tokenizer, one, maxTokens));
   const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
@@ -40,11 +42,17 @@ export async function scoringInput(
       documents: documents.length,
       cut: encoded.filter(({ cut }) => cut).length,
       maxTokens,
-      rule: scoringRule(checkpoint.config.bosId !== undefined),
+      rule: scoringRule(hasBos),
       intervalRule,
     },
     ...(options.tasks
-      ? { tasks: { file: options.tasks, rows: await fittingTasks(options, options.tasks, tokenizer, context) } }
+      ? {
+          tasks: {
+            file: options.tasks,
+            rule: taskRule(hasBos),
+            rows: await fittingTasks(options, options.tasks, tokenizer, context),
+          },
+        }
       : {}),
   };
 }

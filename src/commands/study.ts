@@ -9,7 +9,6 @@ import { type Operation, settled } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import { Recording } from '../measure/recording.ts';
 import { scoredTokens } from '../measure/score.ts';
-import { taskRule } from '../measure/tasks.ts';
 import type { Progress } from '../report/progress.ts';
 import { type ModelInfo, schema } from '../report/results.ts';
 import { Runtime } from '../runtime/session.ts';
@@ -80,7 +79,7 @@ export async function makeStudy(
   const blank: Study = {
     ...{ schema, kind, complete: false, command, model: publicInfo(info), context },
     text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
-    ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: taskRule } } : {}),
+    ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,
     original: null,
     angles: [],

@@ -62,7 +62,8 @@ export async function operate(
 }
 
 /**
- * Rebuilds the chosen projections of the chosen layers. The variant holds exactly what a file of its dtype holds.
+ * Rebuilds the chosen projections of the chosen layers; a projection's bias stays as it is. The variant holds exactly
+ * what a file of its dtype holds.
  * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite or do not fit the dtype
  * @throws SurgeryError `usage` for a control that the mode does not have
  */

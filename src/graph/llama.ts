@@ -81,7 +81,7 @@ export function llamaGraph(
   source: (name: string) => WeightSource,
   options: GraphOptions = {},
 ): Uint8Array {
-  const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize } = config;
+  const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, slidingWindow } = config;
   const sets = options.sets ?? 1;
   const g = new GraphBuilder();
 
@@ -233,7 +233,14 @@ export function llamaGraph(
         totalLength,
       ],
       [`${at}.attended`, present('key'), present('value')],
-      { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 0, scale: { float: headDim ** -0.5 } },
+      {
+        num_heads: heads,
+        kv_num_heads: kvHeads,
+        do_rotary: 0,
+        scale: { float: headDim ** -0.5 },
+        // Both count a token's own position.
+        ...(slidingWindow && i >= slidingWindow.fromLayer ? { local_window_size: slidingWindow.size } : {}),
+      },
       microsoft,
     );
     g.output(present('key'), 'float32', cache);

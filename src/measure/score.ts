@@ -83,7 +83,7 @@ export interface ScoredText {
 
 /** The rule by which every figure here is made, to be printed beside it. */
 export function scoringRule(hasBos: boolean): string {
-  return `each document alone, ${hasBos ? 'BOS first' : 'without a BOS, which the model has not'}, every position but the first scored, token-weighted mean, nats`;
+  return `each document alone, ${hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none"}, every position but the first scored, token-weighted mean, nats`;
 }
 
 /** How intervals are made, to be printed beside them. */

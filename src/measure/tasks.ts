@@ -23,8 +23,10 @@ export interface TaskScores extends TaskScore {
 }
 
 /** How a choice is scored, to be printed beside the figures. */
-export const taskRule =
-  'summed log-probability of the choice after the context, BOS first; the highest wins, the first of equals';
+export function taskRule(hasBos: boolean): string {
+  const start = hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none";
+  return `summed log-probability of the choice after the context, ${start}; the highest wins, the first of equals`;
+}
 
 /**
  * Answers every question with the likeliest choice.
@@ -74,7 +76,7 @@ export async function scoreChoices(
   if (shared === 0)
     throw new SurgeryError(
       'text',
-      `question ${row + 1} has an empty context and this model no BOS token: nothing precedes the choice`,
+      `question ${row + 1} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
     );
   const afterContext = await sequence.readToEnd(context.slice(0, shared));
   const scores: number[] = [];

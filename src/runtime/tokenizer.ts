@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
+import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Checkpoint, readText } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError } from '../errors.ts';
 
@@ -13,8 +14,16 @@ const tokenText = z
 const tokenizerConfigSchema = z.looseObject({
   bos_token: tokenText,
   eos_token: tokenText,
+  add_bos_token: z.boolean().nullish(),
+  tokenizer_class: z.string().nullish(),
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
 });
+
+/**
+ * Llama 3.2's template writes today's date into every prompt unless it is told one, and the same command would give other
+ * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
+ */
+const promptDate = '26 Jul 2024';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
@@ -23,7 +32,8 @@ export interface Message {
 
 export class Tokenizer {
   readonly #inner: HuggingFaceTokenizer;
-  readonly #bosId: number | undefined;
+  /** What every text begins with; undefined for a model whose texts begin with nothing. */
+  readonly bosId: number | undefined;
   readonly #vocabSize: number;
   readonly #tokens: { readonly bos_token: string; readonly eos_token: string };
   readonly #template: string | undefined;
@@ -31,11 +41,12 @@ export class Tokenizer {
   private constructor(
     inner: HuggingFaceTokenizer,
     checkpoint: Checkpoint,
+    bosId: number | undefined,
     tokens: { bos_token: string; eos_token: string },
     template: string | undefined,
   ) {
     this.#inner = inner;
-    this.#bosId = checkpoint.config.bosId;
+    this.bosId = bosId;
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#tokens = tokens;
     this.#template = template;
@@ -69,18 +80,19 @@ export class Tokenizer {
     return new Tokenizer(
       inner,
       checkpoint,
+      leadingId(inner, config, checkpoint.config),
       { bos_token: config.bos_token ?? '', eos_token: config.eos_token ?? '' },
       template,
     );
   }
 
   /**
-   * Token ids, BOS first where the model has one, whether or not the tokenizer adds it by itself; never twice.
+   * Token ids, BOS first where the model's texts begin with one (see {@link leadingId}), never twice.
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
     const ids: number[] = [...this.#inner.encode(text).ids];
-    const bos = this.#bosId;
+    const bos = this.bosId;
     if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
     if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
     const outside = ids.find((id) => !(id < this.#vocabSize));
@@ -119,7 +131,12 @@ export class Tokenizer {
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
     try {
-      return new Template(this.#template).render({ messages, add_generation_prompt: true, ...this.#tokens });
+      return new Template(this.#template).render({
+        messages,
+        add_generation_prompt: true,
+        date_string: promptDate,
+        ...this.#tokens,
+      });
     } catch (cause) {
       throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);
     }
@@ -129,6 +146,24 @@ export class Tokenizer {
   stream(prompt: readonly number[]): StreamDecoder {
     return new StreamDecoder((ids) => this.decode(ids), prompt);
   }
+}
+
+/**
+ * The token that every text begins with. Having a BOS token is not enough: Qwen2 and SmolLM2 name one in their configs and
+ * begin no text with it. It leads where the tokenizer puts it there, or its configuration says so, or where the tokenizer
+ * is Llama's, which does so unless told otherwise. The tokenizer's BOS wins over that of config.json.
+ */
+function leadingId(
+  inner: HuggingFaceTokenizer,
+  { bos_token, add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
+  { bosId, architecture }: LlamaConfig,
+): number | undefined {
+  const bos = (bos_token ? inner.token_to_id(bos_token) : undefined) ?? bosId;
+  const isLlama = tokenizer_class
+    ? /^(Code)?LlamaTokenizer/.test(tokenizer_class)
+    : architecture !== 'Qwen2ForCausalLM';
+  const leads = inner.encode('').ids[0] === bos || (add_bos_token ?? isLlama);
+  return leads ? bos : undefined;
 }
 
 /**

@@ -36,7 +36,8 @@ test('reads a plain config', () => {
     rmsNormEps: 1e-5,
     ropeTheta: 10000,
     ropeScaling: { kind: 'default' },
-    attentionBias: false,
+    slidingWindow: undefined,
+    attentionBias: [],
     mlpBias: false,
     tiedEmbeddings: false,
     bosId: 1,
@@ -74,19 +75,89 @@ test('rope in both spellings', () => {
   });
 });
 
+describe('families', () => {
+  const mistral = { architectures: ['MistralForCausalLM'] };
+  const qwen2 = { architectures: ['Qwen2ForCausalLM'] };
+
+  test('which projections of attention have a bias', () => {
+    expect(parse({ attention_bias: true }).attentionBias).toEqual(['q', 'k', 'v', 'o']);
+    expect(parse(qwen2).attentionBias).toEqual(['q', 'k', 'v']);
+    expect(parse({ ...mistral, attention_bias: true }).attentionBias).toEqual([]);
+  });
+
+  test('a window in all layers of Mistral: 4096 where the key is absent, none where it is null', () => {
+    const windowOf = (change: object) => parse({ ...mistral, ...change }).slidingWindow;
+    expect(windowOf({ sliding_window: 32 })).toEqual({ size: 32, fromLayer: 0 });
+    expect(windowOf({})).toEqual({ size: 4096, fromLayer: 0 });
+    expect(windowOf({ sliding_window: null })).toBeUndefined();
+  });
+
+  test("a window in Qwen2's upper layers where it is switched on, and layer_types that say the same", () => {
+    const windowOf = (change: object) => parse({ ...qwen2, sliding_window: 32, ...change }).slidingWindow;
+    expect(windowOf({ use_sliding_window: false, max_window_layers: 2 })).toBeUndefined();
+    expect(windowOf({})).toBeUndefined();
+    const on = { use_sliding_window: true, max_window_layers: 3 };
+    expect(windowOf(on)).toEqual({ size: 32, fromLayer: 3 });
+    expect(windowOf({ use_sliding_window: true })).toEqual({ size: 32, fromLayer: 28 });
+    const [full, sliding] = ['full_attention', 'sliding_attention'];
+    expect(windowOf({ ...on, layer_types: [full, full, full, sliding, sliding] })).toEqual({ size: 32, fromLayer: 3 });
+    expect(() => windowOf({ ...on, layer_types: [full, sliding, full, sliding, sliding] })).toThrow(
+      /layer_types\.1 "sliding_attention" is not supported, only "full_attention", as the keys of the window say/,
+    );
+  });
+
+  test.each<[string, RegExp]>([
+    ['Qwen3ForCausalLM', /needs norms of queries and keys \(q_norm, k_norm\)\), only LlamaForCausalLM, Mistral/],
+    ['Qwen3MoeForCausalLM', /norms of queries and keys .* mixture of experts/],
+    ['GemmaForCausalLM', /needs a GELU MLP/],
+    ['Gemma2ForCausalLM', /needs capped logits/],
+    ['Phi3ForCausalLM', /one fused matrix \(qkv_proj\).*gate_up_proj/],
+    ['PhiForCausalLM', /needs layer norms/],
+    ['MixtralForCausalLM', /needs a mixture of experts/],
+    ['Llama4ForCausalLM', /needs a mixture of experts/],
+    ['MllamaForConditionalGeneration', /needs an image encoder/],
+    ['GPTNeoXForCausalLM', /needs q, k and v in one fused matrix and layer norms/],
+    ['FalconForCausalLM', /query_key_value/],
+    ['FalconMambaForCausalLM', /state-space/],
+    ['SmolLM3ForCausalLM', /needs layers without rotation/],
+    ['LlamaForSequenceClassification', /needs another head/],
+    ['Qwen2Model', /needs a head for the next token/],
+    ['NobodyKnowsForCausalLM', /"NobodyKnowsForCausalLM" is not supported, only LlamaForCausalLM/],
+    ['constructor', /"constructor" is not supported, only/],
+  ])('%s is refused with what it needs', (architecture, message) => {
+    expect(() => parse({ architectures: [architecture] })).toThrow(message);
+  });
+});
+
 describe('refuses', () => {
   test.each<[string, object, RegExp]>([
     [
       'another architecture',
       { architectures: ['GPT2LMHeadModel'] },
-      /architecture "GPT2LMHeadModel" is not supported, only LlamaForCausalLM/,
+      /architecture "GPT2LMHeadModel" is not supported \(it needs learned positions.*\), only LlamaForCausalLM/,
     ],
     ['no architecture', { architectures: [] }, /architectures/],
     ['another activation', { hidden_act: 'gelu' }, /hidden_act "gelu"/],
-    ['an unknown rope type', { rope_scaling: { rope_type: 'yarn', factor: 2 } }, /rope type "yarn"/],
+    [
+      'an unknown rope type',
+      { rope_scaling: { rope_type: 'yarn', factor: 2 } },
+      /rope type "yarn" is not supported \(it needs freq/,
+    ],
+    ['dynamic rope', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"dynamic".*change with the length/],
+    ['longrope', { rope_scaling: { rope_type: 'longrope', short_factor: [1] } }, /"longrope".*a factor for each/],
+    ['a rope type named as a method of objects', { rope_scaling: { type: 'toString' } }, /rope type "toString" is not/],
+    ['a rope key that is not known', { rope_scaling: { type: 'linear', factor: 2, beta: 3 } }, /"linear" with beta 3/],
+    [
+      'ropes that differ by kind of layer',
+      { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 1e4 } } },
+      /rope type "default" with full_attention/,
+    ],
+    ['partial rotation in the newer spelling', { rope_parameters: { partial_rotary_factor: 0.25 } }, /factor 0\.25/],
     ['linear rope without its factor', { rope_scaling: { type: 'linear' } }, /needs factor/],
-    ['a sliding window', { sliding_window: 4096 }, /sliding_window 4096/],
+    ['a sliding window', { sliding_window: 4096 }, /sliding_window 4096 is not supported, only full attention/],
     ['quantised weights', { quantization_config: { bits: 4 } }, /quantization_config/],
+    ['quantised weights by their method', { quantization_config: { quant_method: 'awq', bits: 4 } }, /config "awq"/],
+    ['compressed weights', { compression_config: { quant_method: 'compressed-tensors' } }, /compression_config "comp/],
     ['partial rotation', { partial_rotary_factor: 0.5 }, /partial_rotary_factor 0.5/],
     ['no heads', { num_attention_heads: 0 }, /num_attention_heads/],
     ['heads that do not share evenly', { num_key_value_heads: 3 }, /not a multiple/],

@@ -38,6 +38,23 @@ test('a folder of symbolic links is a folder like others, as the Hugging Face ca
   expect((await Checkpoint.open(linked)).parameters).toBe((await Checkpoint.open(mqa)).parameters);
 });
 
+test('surplus tensors that no model needs are left alone', async () => {
+  const names = [
+    'model.layers.0.self_attn.rotary_emb.inv_freq',
+    'model.layers.2.self_attn.q_norm.weight',
+    'score.weight',
+  ];
+  const folder = changed(mqa, {
+    'model.safetensors': (old) => {
+      const { header, data } = split(old);
+      for (const [i, name] of names.entries())
+        header[name] = { dtype: 'F32', shape: [1], data_offsets: [data.length + 4 * i, data.length + 4 * i + 4] };
+      return fileBytes(JSON.stringify(header), Buffer.concat([data, Buffer.alloc(12)]));
+    },
+  });
+  expect([...(await Checkpoint.open(folder)).tensors.keys()]).toEqual(expect.arrayContaining(names));
+});
+
 /** An edit of a safetensors file's header, keeping the data. */
 const header = (edit: (table: Record<string, Record<string, unknown>>) => void) => (old: Buffer) => {
   const { header, data } = split(old);
@@ -55,6 +72,68 @@ describe('refuses', () => {
       () => changed(mqa, { 'model.safetensors': null }),
       /model\.safetensors cannot be read: no such file/,
     ],
+    [
+      'pickled weights',
+      () => {
+        const folder = changed(mqa, { 'model.safetensors': null });
+        writeFileSync(join(folder, 'pytorch_model.bin'), '');
+        return folder;
+      },
+      /holds weights as a pickle \(pytorch_model\.bin\), which can run code and is never opened: convert it/,
+    ],
+    [
+      'a LoRA adapter',
+      () => {
+        const folder = changed(mqa, { 'config.json': null, 'model.safetensors': null });
+        writeFileSync(join(folder, 'adapter_config.json'), '{}');
+        writeFileSync(join(folder, 'adapter_model.safetensors'), '');
+        return folder;
+      },
+      /holds a LoRA adapter \(adapter_config\.json\): merge it into its base model first/,
+    ],
+    [
+      'a folder of GGUF',
+      () => {
+        const folder = changed(mqa, { 'config.json': null, 'model.safetensors': null });
+        writeFileSync(join(folder, 'model.Q4_K_M.gguf'), '');
+        return folder;
+      },
+      /holds GGUF weights: give the folder of safetensors/,
+    ],
+    [
+      'a GGUF file',
+      () => {
+        writeFileSync(join(tmp, 'model.gguf'), '');
+        return join(tmp, 'model.gguf');
+      },
+      /model\.gguf holds GGUF weights/,
+    ],
+    ...(
+      [
+        ['self_attn.q_proj.qweight', /self_attn\.q_proj\.qweight belongs to quantised weights/],
+        ['self_attn.q_proj.weight_scale_inv', /belongs to quantised weights/],
+        ['mlp.up_proj.weight.absmax', /belongs to quantised weights/],
+        ['self_attn.q_proj.lora_A.default.weight', /belongs to a LoRA adapter/],
+        ['self_attn.q_norm.weight', /norms queries or keys/],
+        ['self_attn.qkv_proj.weight', /is a fused projection/],
+        ['block_sparse_moe.gate.weight', /belongs to a mixture of experts/],
+        ['post_feedforward_layernorm.weight', /norms after a block/],
+        ['input_layernorm.bias', /is a bias that config\.json does not call for/],
+        ['something.weight', /has no place in a LlamaForCausalLM/],
+      ] as const
+    ).map(([name, message]): [string, () => string, RegExp] => [
+      `a layer with ${name}`,
+      () =>
+        changed(mqa, {
+          'model.safetensors': (old) => {
+            const { header, data } = split(old);
+            const extra = { dtype: 'F32', shape: [1], data_offsets: [data.length, data.length + 4] };
+            header[`model.layers.1.${name}`] = extra;
+            return fileBytes(JSON.stringify(header), Buffer.concat([data, Buffer.alloc(4)]));
+          },
+        }),
+      message,
+    ]),
     [
       'a truncated file',
       () => {

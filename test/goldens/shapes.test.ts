@@ -1,4 +1,5 @@
-// Tiny random models of the other shapes against the float64 reference: MHA, MQA, biases, ropes, dtypes, shards.
+// Tiny random models of the other shapes and families against the float64 reference: MHA, MQA, biases, ropes, windows,
+// dtypes, shards.
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { operate } from '../../src/decompose/operate.ts';
@@ -19,7 +20,15 @@ interface Golden {
   readonly operations: (OperationRow & PcaRow & { readonly last_logits: number[]; readonly logits?: number[][] })[];
 }
 
-describe.each(['mha-tied-f16', 'gqa-headdim-llama3-bf16-sharded', 'mqa-bias-f32'])('%s', (name) => {
+describe.each([
+  ['mha-tied-f16', 12],
+  ['gqa-headdim-llama3-bf16-sharded', 12],
+  ['mqa-bias-f32', 12],
+  ['mistral-window-bf16', 4],
+  ['qwen2-bias-f32', 4],
+  ['smollm2-tied-bf16', 4],
+  ['llama3-tied-bf16', 4],
+])('%s', (name, operations) => {
   const expected = golden<Golden>(fixture(name), 'golden.json');
   const open = async () => {
     const checkpoint = await Checkpoint.open(fixture(name));
@@ -70,7 +79,7 @@ describe.each(['mha-tied-f16', 'gqa-headdim-llama3-bf16-sharded', 'mqa-bias-f32'
 
   test('every operation has its ranks, errors and logits', async () => {
     const { checkpoint, runtime } = await open();
-    expect(expected.operations).toHaveLength(12);
+    expect(expected.operations).toHaveLength(operations);
     for (const row of expected.operations) {
       const { tensors, layers } = await operate(checkpoint, { mode: row.mode, variance: row.variance, mean: row.mean });
       for (const [i, ours] of asGolden(layers).entries()) {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
-import { pocket, temporaryFolder } from '../support/paths.ts';
+import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';
 
 const tmp = temporaryFolder();
@@ -19,6 +19,35 @@ test('BOS comes first, once, whether or not the tokenizer adds it', async () => 
   const silent = await changed({ 'tokenizer.json': merge({ post_processor: null }) });
   expect(silent.encode('A cat')).toEqual(plain);
   expect((await open()).encode('<s>A cat').filter((id) => id === 1)).toHaveLength(1);
+});
+
+describe('a BOS that the tokenizer does not add by itself', () => {
+  const silent = (config: object, model: Record<string, unknown> = {}) =>
+    changed({
+      'tokenizer.json': merge({ post_processor: null }),
+      'tokenizer_config.json': () => JSON.stringify(config),
+      'config.json': merge(model),
+    });
+
+  test.each<[string, object, Record<string, unknown>, number | undefined]>([
+    ['add_bos_token', { add_bos_token: true, bos_token: '<s>', tokenizer_class: 'Qwen2Tokenizer' }, {}, 1],
+    ["Llama's tokenizer", { bos_token: { content: '<s>' }, tokenizer_class: 'LlamaTokenizerFast' }, {}, 1],
+    ["Llama's tokenizer, told not to", { add_bos_token: false, tokenizer_class: 'LlamaTokenizer' }, {}, undefined],
+    ['another tokenizer', { bos_token: '<s>', tokenizer_class: 'GPT2Tokenizer' }, {}, undefined],
+    ['nothing said, a Llama', {}, {}, 1],
+    ['nothing said, a Llama without a BOS', {}, { bos_token_id: null }, undefined],
+    ['another token than in config.json', { add_bos_token: true, bos_token: '</s>' }, {}, 2],
+  ])('%s', async (_name, config, model, expected) => {
+    const tokenizer = await silent(config, model);
+    expect(tokenizer.bosId).toBe(expected);
+    expect(tokenizer.encode('')).toEqual(expected === undefined ? [] : [expected]);
+  });
+
+  test('nothing said, a Qwen2', async () => {
+    const change = { 'tokenizer_config.json': () => '{}' };
+    const folder = copyModel(fixture('qwen2-bias-f32'), join(tmp, 'qwen2'), change);
+    expect((await Tokenizer.open(await Checkpoint.open(folder))).bosId).toBeUndefined();
+  });
 });
 
 test('text comes back from its tokens', async () => {
@@ -97,6 +126,13 @@ describe('chat', () => {
     const folder = copyModel(pocket, join(tmp, 'jinja'));
     writeFileSync(join(folder, 'chat_template.jinja'), template);
     expect((await Tokenizer.open(await Checkpoint.open(folder))).chat(messages)).toBe(expected);
+  });
+
+  test("a date in the prompt is Llama 3's own, whatever the day", async () => {
+    const dated =
+      '{% if not date_string is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% endif %}Today Date: {{ date_string }}';
+    const own = await changed({ 'tokenizer_config.json': merge({ chat_template: dated }) });
+    expect(own.chat(messages)).toBe('Today Date: 26 Jul 2024');
   });
 
   test('a template that throws, or none', async () => {
