@@ -1,6 +1,7 @@
 // config.json and generation_config.json → the numbers that define the forward pass. Refuses what it does not know.
 import { z } from 'zod';
-import { SurgeryError } from '../errors.ts';
+import { messageOf, SurgeryError, shown } from '../errors.ts';
+import { parseJson } from './json.ts';
 
 export type RopeScaling =
   | { readonly kind: 'default' }
@@ -123,7 +124,7 @@ export function parseConfig(text: string, file: string, generation?: { text: str
 
 function refuseUnsupported(raw: RawConfig, file: string): void {
   const refuse = (key: string, found: unknown, allowed: string): never => {
-    throw new SurgeryError('unsupported', `${file}: ${key} ${JSON.stringify(found)} is not supported, only ${allowed}`);
+    throw new SurgeryError('unsupported', `${file}: ${key} ${shown(found)} is not supported, only ${allowed}`);
   };
   const architecture = raw.architectures[0];
   if (architecture !== 'LlamaForCausalLM') refuse('architecture', architecture, 'LlamaForCausalLM');
@@ -171,9 +172,9 @@ function list(ids: number | number[] | null | undefined): number[] {
 function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new SurgeryError('config', `${file} is not valid JSON: ${(cause as Error).message}`, cause);
+    throw new SurgeryError('config', `${file} ${messageOf(cause)}`, cause);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
