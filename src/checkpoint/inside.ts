@@ -3,7 +3,7 @@ import { open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { SurgeryError, systemMessage } from '../errors.ts';
 
-/** Most bytes that are read of a file of this kind. The largest known ones have about half a percent to half of it. */
+/** Most bytes that are read of a file of this kind: more than any in use has. */
 export const maxBytes = {
   config: 1_000_000, // config.json, generation_config.json
   template: 1_000_000, // chat_template.jinja
