@@ -11,7 +11,7 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint bench docs reference clean
+.PHONY: run watch install build test lint fuzz bench docs reference clean
 
 # glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
 # start), and freed memory goes back to the system at once.
@@ -41,6 +41,11 @@ test: build
 
 lint: node_modules/.package-lock.json
 	npm run --silent lint
+
+# Damaged headers, configs and indexes, made from those in test/fixtures/fuzz; KEEP=--keep stores what reached new code there.
+SECONDS ?= 60
+fuzz: build
+	node scripts/soak/fuzz.mjs --seconds $(SECONDS) --seed $(or $(SEED),0) $(if $(JSON),--json "$(JSON)") $(KEEP)
 
 bench: build
 	node scripts/bench/bench.mjs $(MODEL)

@@ -7,7 +7,7 @@ import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
-import { SurgeryError } from './errors.ts';
+import { messageOf, SurgeryError } from './errors.ts';
 import { closePools } from './linalg/pool.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
@@ -157,11 +157,11 @@ function reportFailure(error: unknown): number {
     if (error.exitCode === 0) return 0; // --help, --version
     const message =
       error.code === 'commander.help' ? 'no command given: try surgery --help' : error.message.replace(/^error: /, '');
-    process.stderr.write(`surgery: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+    process.stderr.write(`surgery: ${messageOf(message)}\n`);
     return 2;
   }
   if (error instanceof SurgeryError) {
-    process.stderr.write(`surgery: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`);
+    process.stderr.write(`surgery: ${messageOf(error)}\n`);
     return 2;
   }
   process.stderr.write(`surgery: a bug, please report it\n${error instanceof Error ? error.stack : error}\n`);

@@ -25,10 +25,24 @@ export class SurgeryError extends Error {
   }
 }
 
-/** The message of anything thrown, on one line. */
+/** Longest message that is shown, in characters: names and texts of a file can have any length. */
+const longest = 2000;
+
+/** The message of anything thrown, on one line that a terminal shows as it is: it may quote what a file says. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, ' ');
+  const line = text.slice(0, longest).replace(/\s*\n\s*/g, ' ');
+  return `${line.replace(/\p{Cc}/gu, '\uFFFD')}${text.length > longest ? '…' : ''}`;
+}
+
+/** A value of a JSON file as an error message may show it: short, and never itself an error. */
+export function shown(value: unknown): string {
+  try {
+    const text = String(JSON.stringify(value));
+    return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  } catch {
+    return 'a value nested too deeply'; // JSON.parse takes any depth, JSON.stringify does not
+  }
 }
 
 /** What the system said, in words a person can act on: "no space left on the device". */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { messageOf, SurgeryError, systemMessage } from '../src/errors.ts';
+import { messageOf, SurgeryError, shown, systemMessage } from '../src/errors.ts';
 
 test('an error keeps its code and its cause', () => {
   const cause = new Error('deep');
@@ -15,4 +15,12 @@ test('messages are one line, whatever was thrown', () => {
     'no space left on the device',
   );
   expect(systemMessage(Object.assign(new Error('strange'), { code: 'EWHAT' }))).toBe('strange');
+});
+
+test('what a file says reaches the terminal as text, and at a readable length', () => {
+  expect(messageOf('tensor \u001b[2J\u0007 and \u009b')).toBe('tensor \uFFFD[2J\uFFFD and \uFFFD');
+  expect(messageOf('a'.repeat(1e6))).toBe(`${'a'.repeat(2000)}…`);
+  expect(shown({ a: [1, 'x'] })).toBe('{"a":[1,"x"]}');
+  expect(shown('a'.repeat(100))).toBe(`"${'a'.repeat(79)}…`);
+  expect(shown(JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)))).toBe('a value nested too deeply');
 });

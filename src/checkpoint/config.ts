@@ -1,7 +1,8 @@
 // config.json and generation_config.json → the numbers that define the forward pass. Refuses what it does not know.
 import { z } from 'zod';
-import { SurgeryError } from '../errors.ts';
+import { messageOf, SurgeryError, shown } from '../errors.ts';
 import { type Architecture, architectures, isArchitecture, missingFor, missingForRope } from './families.ts';
+import { parseJson } from './json.ts';
 
 export type RopeScaling =
   | { readonly kind: 'default' }
@@ -101,7 +102,7 @@ const generationSchema = z.object({ eos_token_id: tokenIds });
 export function parseConfig(text: string, file: string, generation?: { text: string; file: string }): LlamaConfig {
   const raw = parse(configSchema, text, file);
   const refuse: Refuse = (key, found, allowed) => {
-    throw new SurgeryError('unsupported', `${file}: ${key} ${JSON.stringify(found)} is not supported, only ${allowed}`);
+    throw new SurgeryError('unsupported', `${file}: ${key} ${shown(found)} is not supported, only ${allowed}`);
   };
   const architecture = architectureOf(raw, file);
   refuseUnsupported(raw, refuse);
@@ -147,7 +148,7 @@ function architectureOf(raw: RawConfig, file: string): Architecture {
   const needs = missingFor(name);
   throw new SurgeryError(
     'unsupported',
-    `${file}: architecture ${JSON.stringify(name)} is not supported${needs ? ` (it needs ${needs})` : ''}, only ${architectures.join(', ')}`,
+    `${file}: architecture ${shown(name)} is not supported${needs ? ` (it needs ${needs})` : ''}, only ${architectures.join(', ')}`,
   );
 }
 
@@ -204,13 +205,13 @@ function ropeScaling(raw: RawConfig, file: string): RopeScaling {
     const needs = missingForRope(kind);
     throw new SurgeryError(
       'unsupported',
-      `${file}: rope type ${JSON.stringify(kind)} is not supported${needs ? ` (it needs ${needs})` : ''}, only default, linear and llama3`,
+      `${file}: rope type ${shown(kind)} is not supported${needs ? ` (it needs ${needs})` : ''}, only default, linear and llama3`,
     );
   }
   if (strange) {
     throw new SurgeryError(
       'unsupported',
-      `${file}: rope type "${kind}" with ${strange[0]} ${JSON.stringify(strange[1])} is not supported, only without it`,
+      `${file}: rope type ${shown(kind)} with ${shown(strange[0])} ${shown(strange[1])} is not supported, only without it`,
     );
   }
   if (kind === 'default') return { kind };
@@ -232,9 +233,9 @@ function list(ids: number | number[] | null | undefined): number[] {
 function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new SurgeryError('config', `${file} is not valid JSON: ${(cause as Error).message}`, cause);
+    throw new SurgeryError('config', `${file} ${messageOf(cause)}`, cause);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;

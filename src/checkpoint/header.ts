@@ -1,6 +1,7 @@
 // The safetensors header: bytes → tensor table, validated as the Rust crate does. Knows no file system.
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError, shown } from '../errors.ts';
 import { bytesPerElement } from './dtypes.ts';
+import { duplicateKey } from './json.ts';
 
 /** Where a tensor's bytes lie. `begin` and `end` count from the start of the file. */
 export interface TensorEntry {
@@ -113,17 +114,17 @@ function readTable(json: Uint8Array, file: string) {
 }
 
 function readEntry(name: string, value: unknown, start: number, file: string): TensorEntry {
-  if (!isObject(value)) throw broken(file, `tensor ${name} is described by ${show(value)}, not an object`);
+  if (!isObject(value)) throw broken(file, `tensor ${name} is described by ${shown(value)}, not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   const size = typeof dtype === 'string' && Object.hasOwn(bytesPerElement, dtype) ? bytesPerElement[dtype] : undefined;
   if (typeof dtype !== 'string' || size === undefined) {
-    throw broken(file, `tensor ${name} has dtype ${show(dtype)}, allowed: ${Object.keys(bytesPerElement)}`);
+    throw broken(file, `tensor ${name} has dtype ${shown(dtype)}, allowed: ${Object.keys(bytesPerElement)}`);
   }
   if (!isCounts(shape)) {
-    throw broken(file, `tensor ${name} has shape ${show(shape)}, expected a list of whole numbers`);
+    throw broken(file, `tensor ${name} has shape ${shown(shape)}, expected a list of whole numbers`);
   }
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw broken(file, `tensor ${name} has data_offsets ${show(offsets)}, expected [begin, end]`);
+    throw broken(file, `tensor ${name} has data_offsets ${shown(offsets)}, expected [begin, end]`);
   }
   const [begin = 0, end = 0] = offsets;
   const elements = shape.reduce((product, n) => product * BigInt(n), 1n);
@@ -136,45 +137,12 @@ function readEntry(name: string, value: unknown, start: number, file: string): T
   return { name, dtype, shape, begin: start + begin, end: start + end };
 }
 
-/** A key that occurs twice in one object of `json`, which is known to be valid JSON. JSON.parse keeps the last silently. */
-function duplicateKey(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = []; // a set for an object, undefined for a list
-  for (let at = 0; at < json.length; at++) {
-    const c = json[at];
-    if (c === '{') open.push(new Set());
-    else if (c === '[') open.push(undefined);
-    else if (c === '}' || c === ']') open.pop();
-    else if (c === '"') {
-      const from = at++;
-      while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
-      let next = at + 1;
-      while (' \t\r\n'.includes(json[next] ?? '.')) next++;
-      if (json[next] !== ':') continue;
-      const key: string = JSON.parse(json.slice(from, at + 1));
-      const keys = open.at(-1);
-      if (keys?.has(key)) return key;
-      keys?.add(key);
-    }
-  }
-  return undefined;
-}
-
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0 && !Object.is(n, -0));
-}
-
-/** A value of the header as an error message may show it: short, and never itself an error. */
-function show(value: unknown): string {
-  try {
-    const text = String(JSON.stringify(value));
-    return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  } catch {
-    return 'a value nested too deeply'; // JSON.parse takes any depth, JSON.stringify does not
-  }
 }
 
 function broken(file: string, what: string, cause?: unknown): SurgeryError {

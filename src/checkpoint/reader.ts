@@ -1,5 +1,5 @@
 // A checkpoint folder: its files are opened, checked against the config, and read one tensor at a time.
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
@@ -7,12 +7,16 @@ import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
 import { foreignFile, foreignFolder, foreignTensor } from './foreign.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
+import { locate, maxBytes, readText } from './inside.ts';
+import { parseJson } from './json.ts';
 import { expectedTensors } from './names.ts';
 
 /** One safetensors file of a checkpoint. */
 export interface Shard {
   /** Name inside the folder. */
   readonly file: string;
+  /** Where it really lies, behind symbolic links. */
+  readonly path: string;
   readonly header: Header;
   readonly bytes: number;
 }
@@ -55,7 +59,7 @@ export class Checkpoint {
   static async open(folder: string): Promise<Checkpoint> {
     await requireFolder(folder);
     const configFile = join(folder, 'config.json');
-    const text = await readText(configFile);
+    const text = await readText(folder, 'config.json', maxBytes.config);
     if (text === undefined) {
       const found = await foreignFolder(folder);
       throw new SurgeryError(
@@ -64,7 +68,7 @@ export class Checkpoint {
       );
     }
     const generationFile = join(folder, 'generation_config.json');
-    const generation = await readText(generationFile);
+    const generation = await readText(folder, 'generation_config.json', maxBytes.config);
     const config = parseConfig(
       text,
       configFile,
@@ -158,16 +162,6 @@ export async function readExtent({ path, begin, end }: Extent): Promise<Uint8Arr
   }
 }
 
-/** Text of a file, or undefined where there is none. @throws SurgeryError `checkpoint` if it cannot be read. */
-export async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new SurgeryError('checkpoint', `${path} cannot be read: ${systemMessage(cause)}`, cause);
-  }
-}
-
 async function requireFolder(folder: string): Promise<void> {
   try {
     if ((await stat(folder)).isDirectory()) return;
@@ -180,8 +174,8 @@ async function requireFolder(folder: string): Promise<void> {
 
 async function readShards(folder: string): Promise<Shard[]> {
   const index = join(folder, indexFile);
-  const single = await exists(join(folder, singleFile));
-  const text = single ? undefined : await readText(index);
+  const single = await locate(folder, singleFile);
+  const text = single ? undefined : await readText(folder, indexFile, maxBytes.index);
   if (text === undefined) {
     const found = single ? undefined : await foreignFolder(folder);
     if (found) throw new SurgeryError('model', `${folder} holds ${found}`);
@@ -215,9 +209,9 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 export function parseIndex(text: string, file: string): Map<string, string> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new SurgeryError('checkpoint', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
+    throw new SurgeryError('checkpoint', `${file} ${messageOf(cause)}`, cause);
   }
   const parsed = indexSchema.safeParse(value);
   if (!parsed.success || Object.keys(parsed.data.weight_map).length === 0) {
@@ -225,7 +219,7 @@ export function parseIndex(text: string, file: string): Map<string, string> {
   }
   const map = new Map(Object.entries(parsed.data.weight_map));
   for (const shard of map.values()) {
-    if (basename(shard) !== shard || shard.includes('\\') || !shard.endsWith('.safetensors')) {
+    if (basename(shard) !== shard || /[\\\0]/.test(shard) || !shard.endsWith('.safetensors')) {
       throw new SurgeryError(
         'checkpoint',
         `${file} names the shard ${JSON.stringify(shard)}: only .safetensors files in the same folder are read`,
@@ -237,6 +231,7 @@ export function parseIndex(text: string, file: string): Map<string, string> {
 
 async function readShard(folder: string, file: string): Promise<Shard> {
   const path = join(folder, file);
+  const real = (await locate(folder, file)) ?? path;
   const handle = await openFile(path);
   try {
     const bytes = (await handle.stat()).size;
@@ -244,7 +239,7 @@ async function readShard(folder: string, file: string): Promise<Shard> {
     await readFully(handle, prefix, 0, path);
     const json = new Uint8Array(headerLength(prefix, bytes, path));
     await readFully(handle, json, 8, path);
-    return { file, header: parseHeader(json, bytes, path), bytes };
+    return { file, path: real, header: parseHeader(json, bytes, path), bytes };
   } finally {
     await handle.close();
   }

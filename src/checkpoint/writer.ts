@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype } from './dtypes.ts';
 import { append, copySafely, writeFileSafely, writeFolderSafely } from './files.ts';
 import { buildHeader } from './header.ts';
-import { type Checkpoint, exists, indexFile, readText, type Shard, singleFile, type Tensor } from './reader.ts';
+import { locate, maxBytes, readText } from './inside.ts';
+import { type Checkpoint, indexFile, type Shard, singleFile, type Tensor } from './reader.ts';
 
 /** Rebuilt tensors by name, row-major; all others come from the source. */
 export type Replacements = ReadonlyMap<string, Float32Array>;
@@ -53,12 +54,12 @@ export async function writeCheckpoint(
   await writeFolderSafely(folder, async (target) => {
     for (const shard of source.shards) await writeShard(source, shard, replaced, target, options, advance);
     await writeText(join(target, 'config.json'), await configText(source, options.dtype));
-    const index = await readText(join(source.folder, indexFile));
+    const index = await readText(source.folder, indexFile, maxBytes.index);
     if (index !== undefined && !source.shards.some(({ file }) => file === singleFile))
       await writeText(join(target, indexFile), indexText(index, total));
     for (const name of companions) {
-      const from = join(source.folder, name);
-      if (await exists(from)) await copySafely(from, join(target, name));
+      const from = await locate(source.folder, name);
+      if (from) await copySafely(from, join(target, name));
     }
   });
 }
@@ -108,7 +109,7 @@ function bytesAs(tensor: Pick<Tensor, 'dtype' | 'begin' | 'end'>, to: WeightDtyp
 }
 
 async function configText(source: Checkpoint, dtype: WeightDtype | undefined): Promise<string> {
-  const text = (await readText(join(source.folder, 'config.json'))) ?? '{}';
+  const text = (await readText(source.folder, 'config.json', maxBytes.config)) ?? '{}';
   if (!dtype) return text;
   const config = JSON.parse(text);
   const key = 'dtype' in config ? 'dtype' : 'torch_dtype';

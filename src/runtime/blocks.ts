@@ -147,7 +147,7 @@ async function prepare(
   path: string,
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
-  const files = await filesIn(checkpoint);
+  const files = filesIn(checkpoint);
   const pool = new WorkerPool();
   let done = 0;
   const work = async ({ name, weight }: Part, target: number): Promise<string[]> => {

@@ -1,7 +1,6 @@
 // What a checkpoint's files are, told without reading them.
 import { createHash } from 'node:crypto';
-import { realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 
 /**
@@ -10,8 +9,7 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
  */
 export async function checkpointIdentity(checkpoint: Checkpoint): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(checkpoint.config));
-  for (const { file } of checkpoint.shards) {
-    const path = await realpath(join(checkpoint.folder, file));
+  for (const { path } of checkpoint.shards) {
     const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     hash.update(`\0${path}\0${size} ${mtimeNs} ${ctimeNs}`);
   }

@@ -65,7 +65,7 @@ export class Runtime implements Engine {
     const session =
       options.precision === 'int8'
         ? await withInt8Weights(checkpoint, start, (damaged) => damaged.release(), options.onProgress)
-        : await start(await fileWeights(checkpoint));
+        : await start(fileWeights(checkpoint));
     const original: Record<string, Tensor> = {};
     for (const name of replaceable) {
       original[name] = new Tensor('float32', await checkpoint.readFloat32(name), [...checkpoint.tensor(name).shape]);

@@ -1,11 +1,13 @@
 // Text → token ids and back, by the checkpoint's own tokenizer.json, chat template included.
 import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { type Checkpoint, readText } from '../checkpoint/reader.ts';
-import { messageOf, SurgeryError } from '../errors.ts';
+import { maxBytes, readText } from '../checkpoint/inside.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { messageOf, SurgeryError, shown } from '../errors.ts';
+import { within } from './deadline.ts';
+import { renderTemplate } from './template.ts';
 
 const tokenText = z
   .union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)])
@@ -32,6 +34,7 @@ export interface Message {
 
 export class Tokenizer {
   readonly #inner: HuggingFaceTokenizer;
+  readonly #file: string;
   /** What every text begins with; undefined for a model whose texts begin with nothing. */
   readonly bosId: number | undefined;
   readonly #vocabSize: number;
@@ -46,6 +49,7 @@ export class Tokenizer {
     template: string | undefined,
   ) {
     this.#inner = inner;
+    this.#file = join(checkpoint.folder, 'tokenizer.json');
     this.bosId = bosId;
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#tokens = tokens;
@@ -55,11 +59,12 @@ export class Tokenizer {
   /** @throws SurgeryError `config` if the folder's tokenizer files are missing or damaged */
   static async open(checkpoint: Checkpoint): Promise<Tokenizer> {
     const file = join(checkpoint.folder, 'tokenizer.json');
-    const text = await readText(file);
+    const text = await readText(checkpoint.folder, 'tokenizer.json', maxBytes.tokenizer);
     if (text === undefined)
       throw new SurgeryError('config', `${checkpoint.folder} holds no tokenizer.json, which text needs`);
     const configFile = join(checkpoint.folder, 'tokenizer_config.json');
-    const parsed = tokenizerConfigSchema.safeParse(parseJson((await readText(configFile)) ?? '{}', configFile));
+    const configText = await readText(checkpoint.folder, 'tokenizer_config.json', maxBytes.tokenizerConfig);
+    const parsed = tokenizerConfigSchema.safeParse(parseJson(configText ?? '{}', configFile));
     if (!parsed.success)
       throw new SurgeryError(
         'config',
@@ -67,6 +72,7 @@ export class Tokenizer {
       );
     const config = parsed.data;
     const definition = parseJson(text, file);
+    requireVocabulary(definition, file);
     let inner: HuggingFaceTokenizer;
     try {
       inner = new HuggingFaceTokenizer(definition, config);
@@ -76,7 +82,7 @@ export class Tokenizer {
     const named = config.chat_template;
     const own =
       typeof named === 'string' ? named : (named?.find(({ name }) => name === 'default') ?? named?.[0])?.template;
-    const template = (await readText(join(checkpoint.folder, 'chat_template.jinja'))) ?? own;
+    const template = (await readText(checkpoint.folder, 'chat_template.jinja', maxBytes.template)) ?? own;
     return new Tokenizer(
       inner,
       checkpoint,
@@ -91,11 +97,11 @@ export class Tokenizer {
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
-    const ids: number[] = [...this.#inner.encode(text).ids];
+    const ids = this.#pieces(text);
     const bos = this.bosId;
     if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
     if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
-    const outside = ids.find((id) => !(id < this.#vocabSize));
+    const outside = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.#vocabSize));
     if (outside !== undefined) {
       throw new SurgeryError(
         'config',
@@ -103,6 +109,22 @@ export class Tokenizer {
       );
     }
     return ids;
+  }
+
+  /** The tokenizer's own ids. Its patterns and tables come from a file: they may fail on a text, or never end. */
+  #pieces(text: string): number[] {
+    const seconds = 10 + Math.ceil(text.length / 10_000);
+    try {
+      return [...within(seconds * 1000, () => this.#inner.encode(text).ids)];
+    } catch (cause) {
+      const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+      const how = late ? `takes more than ${seconds} s for` : `fails on`;
+      throw new SurgeryError(
+        'config',
+        `${this.#file} ${how} a text of ${text.length} characters: ${messageOf(cause)}`,
+        cause,
+      );
+    }
   }
 
   /** Text of token ids, without BOS, EOS and other special tokens. */
@@ -125,13 +147,13 @@ export class Tokenizer {
 
   /**
    * The prompt that the model's own chat template makes of messages, ready for the assistant's answer.
-   * @throws SurgeryError `config` if there is no template or it fails
+   * @throws SurgeryError `config` if there is no template, it fails, or it may never end
    */
   chat(messages: readonly Message[]): string {
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
     try {
-      return new Template(this.#template).render({
+      return renderTemplate(this.#template, {
         messages,
         add_generation_prompt: true,
         date_string: promptDate,
@@ -204,6 +226,13 @@ export class StreamDecoder {
   #pending(): string {
     return this.#decode(this.#window).slice(this.#decode(this.#window.slice(0, this.#given)).length);
   }
+}
+
+/** The library takes a tokenizer without pieces, and every text would be empty. */
+function requireVocabulary(definition: object, file: string): void {
+  const { vocab } = (definition as { model?: { vocab?: unknown } }).model ?? {};
+  if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0)
+    throw new SurgeryError('config', `${file} is no tokenizer that can be read: model.vocab is ${shown(vocab)}`);
 }
 
 function parseJson(text: string, file: string): object {

@@ -1,6 +1,5 @@
 // How a session gets its weights: straight from the checkpoint's files.
-import { realpath } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { embedName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
@@ -18,8 +17,8 @@ export interface SessionWeights {
  * Weights read by onnxruntime from the safetensors files themselves.
  * @throws SurgeryError `checkpoint` if the shards lie in different folders: onnxruntime reads from one only
  */
-export async function fileWeights(checkpoint: Checkpoint): Promise<SessionWeights> {
-  const paths = await filesIn(checkpoint);
+export function fileWeights(checkpoint: Checkpoint): SessionWeights {
+  const paths = filesIn(checkpoint);
   const folders = new Set([...paths.values()].map(dirname));
   const [folder = checkpoint.folder] = folders;
   if (folders.size > 1) {
@@ -37,8 +36,6 @@ export async function fileWeights(checkpoint: Checkpoint): Promise<SessionWeight
 }
 
 /** Each shard's real path. Behind symbolic links, as the Hugging Face cache has them: onnxruntime refuses files outside its folder. */
-export async function filesIn(checkpoint: Checkpoint): Promise<Map<string, string>> {
-  const paths = new Map<string, string>();
-  for (const { file } of checkpoint.shards) paths.set(file, await realpath(join(checkpoint.folder, file)));
-  return paths;
+export function filesIn(checkpoint: Checkpoint): Map<string, string> {
+  return new Map(checkpoint.shards.map(({ file, path }) => [file, path]));
 }

@@ -1,5 +1,5 @@
 // What users and files get wrong: one line, exit 2, and nothing left behind.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { surgery } from '../support/cli.ts';
@@ -34,6 +34,9 @@ const file = (name: string, content: string | Uint8Array) => {
   writeFileSync(join(tmp, name), content);
   return join(tmp, name);
 };
+
+const loops = (n: number): string => (n === 0 ? '.' : `{% for i in range(1000) %}${loops(n - 1)}{% endfor %}`);
+const endless = loops(9);
 
 const mistakes: [string, () => string[], RegExp][] = [
   ['no command', () => [], /no command given/],
@@ -81,6 +84,20 @@ const mistakes: [string, () => string[], RegExp][] = [
     'wrong shapes',
     () => ['run', '--model', broken({ 'config.json': merge({ intermediate_size: 353 }) })],
     /has shape .* config\.json calls for/,
+  ],
+  [
+    'a chat template without an end',
+    () => ['generate', '--model', broken({ 'tokenizer_config.json': merge({ chat_template: endless }) })],
+    /the model's chat template fails: it takes too many steps/,
+  ],
+  [
+    'weights that are a link to another file',
+    () => {
+      const folder = broken({ 'model.safetensors': null });
+      symlinkSync(join(pocket, 'model.safetensors'), join(folder, 'model.safetensors'));
+      return ['run', '--model', folder];
+    },
+    /model\.safetensors leads to .*, outside the model's folder: put the file itself there/,
   ],
   [
     'a prompt longer than the context',
