@@ -146,7 +146,11 @@ describe('refuses', () => {
     ['dynamic rope', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"dynamic".*change with the length/],
     ['longrope', { rope_scaling: { rope_type: 'longrope', short_factor: [1] } }, /"longrope".*a factor for each/],
     ['a rope type named as a method of objects', { rope_scaling: { type: 'toString' } }, /rope type "toString" is not/],
-    ['a rope key that is not known', { rope_scaling: { type: 'linear', factor: 2, beta: 3 } }, /"linear" with "beta" 3/],
+    [
+      'a rope key that is not known',
+      { rope_scaling: { type: 'linear', factor: 2, beta: 3 } },
+      /"linear" with "beta" 3/,
+    ],
     [
       'ropes that differ by kind of layer',
       { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 1e4 } } },
