@@ -106,9 +106,17 @@ function buildProgram(argv: () => readonly string[]): Command {
   shared.samplingOptions(shared.runtimeOptions(shared.modelOptions(generate)));
   generate.action(async (options) => (await import('./commands/generate.ts')).generate(options));
 
+  const pull = command('pull', 'load a model from the Hugging Face Hub into its cache, or what the cache lacks of it', [
+    'TinyLlama/TinyLlama-1.1B-Chat-v1.0',
+    'org/name@revision --json',
+  ]);
+  shared.hubOptions(pull.argument('<ref>', 'org/name[@revision]'));
+  pull.action(async (ref, options) => (await import('./commands/pull.ts')).pull(ref, options));
+
   const evaluate = command('eval', 'score text and multiple-choice questions', [
     '--model pocket --text stories.txt',
     '--model results/my-run/model --base pocket --max-tokens 256',
+    '--text hub:Salesforce/wikitext/wikitext-2-raw-v1/test --chunk stream',
   ]);
   shared.scoringOptions(shared.runtimeOptions(shared.modelOptions(evaluate)));
   evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');

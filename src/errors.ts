@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'checkpoint' // safetensors files
   | 'unsupported' // a valid checkpoint that this program cannot run
   | 'text' // documents, tasks and prompts
+  | 'network' // the Hub cannot be reached, or does not give what it should
   | 'output' // where results are written
   | 'numeric'; // NaN, infinity, overflow
 

@@ -17,12 +17,14 @@
  * @module surgery
  */
 import { Checkpoint } from './checkpoint/reader.ts';
-import { resolveModel } from './checkpoint/reference.ts';
+import { type HubAccess, resolveModel } from './checkpoint/reference.ts';
 
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
+export type { PullReporter } from './checkpoint/hub/pull.ts';
 export type { Projection } from './checkpoint/names.ts';
 export { Checkpoint, type Extent, type Shard, type Tensor } from './checkpoint/reader.ts';
+export type { HubAccess } from './checkpoint/reference.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
 export type { FitsOptions, OnProgress } from './decompose/fits.ts';
 export type { Budget } from './decompose/group.ts';
@@ -60,10 +62,12 @@ export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from '
 export { type Message, StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
 
 /**
- * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`.
- * @throws SurgeryError `model` if it leads to nothing, `checkpoint` or `unsupported` for one that cannot be read
+ * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`, which is pulled from
+ * the Hub if the Hugging Face cache does not hold it.
+ * @throws SurgeryError `model` if it leads to nothing, `network` if the Hub cannot be reached, `checkpoint` or
+ * `unsupported` for one that cannot be read
  */
-export async function openCheckpoint(reference: string): Promise<Checkpoint> {
-  const { folder } = await resolveModel(reference);
+export async function openCheckpoint(reference: string, access: HubAccess = {}): Promise<Checkpoint> {
+  const { folder } = await resolveModel(reference, access);
   return Checkpoint.open(folder);
 }

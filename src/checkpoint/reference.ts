@@ -1,10 +1,10 @@
 // What `--model` may say → the folder of a checkpoint.
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SurgeryError } from '../errors.ts';
-import { exists, indexFile, singleFile } from './reader.ts';
+import { cachedModel } from './hub/cached.ts';
+import { hubCache, offlineBy, type Repository, repositoryName } from './hub/place.ts';
+import type { Pulled, PullReporter } from './hub/pull.ts';
+import { exists } from './reader.ts';
 
 export const defaultReference = 'TinyLlama/TinyLlama-1.1B-Chat-v1.0';
 
@@ -19,54 +19,89 @@ export interface ResolvedModel {
   readonly notice?: string;
 }
 
+/** How the Hub may be used, and where that is told. */
+export interface HubAccess {
+  readonly offline?: boolean | undefined;
+  /** Without one, nothing is told. */
+  readonly reporter?: PullReporter;
+}
+
+const silent: PullReporter = { say: () => {}, step: (_label, _unit, work) => work(() => {}) };
+
 /**
- * The folder that a model reference names: a folder, `pocket`, or `org/name[@revision]` in the Hugging Face cache.
- * Without a reference: TinyLlama if the cache holds it, else pocket, with a notice that says so.
- * @throws SurgeryError `model` if it leads to nothing.
+ * The folder that a model reference names: a folder, `pocket`, or `org/name[@revision]` in the Hugging Face cache or,
+ * if it is not there, on the Hub, from where it is pulled. Without a reference: TinyLlama if it is in one of the two,
+ * else pocket, with a notice that says so.
+ * @throws SurgeryError `model` if it leads to nothing, else as {@link pullReference}
  */
-export async function resolveModel(ref: string | undefined): Promise<ResolvedModel> {
-  if (ref === undefined) {
-    const folder = await cachedSnapshot(defaultReference);
-    if (folder) return { ref: defaultReference, folder };
-    const notice = `${defaultReference} is not in the Hugging Face cache: running the embedded pocket model instead`;
-    return { ref: 'pocket', folder: pocketFolder, notice };
-  }
+export async function resolveModel(ref: string | undefined, access: HubAccess = {}): Promise<ResolvedModel> {
+  if (ref === undefined) return defaultModel(access);
   if (ref === 'pocket') return { ref, folder: pocketFolder };
   if (await exists(ref)) return { ref, folder: ref };
-  if (!hubName.test(ref)) {
+  const { repository, revision } = parseReference(
+    ref,
+    '--model takes a checkpoint folder, pocket, or org/name[@revision]',
+  );
+  const folder = await cachedModel(repository, revision);
+  if (folder) return { ref, folder };
+  const off = offlineBy(access.offline);
+  if (off !== undefined) {
     throw new SurgeryError(
       'model',
-      `no folder ${ref}: --model takes a checkpoint folder, pocket, or org/name[@revision]`,
+      `${ref} is neither a folder nor whole in the Hugging Face cache (${hubCache()}), and ${off} keeps the network off: ` +
+        'surgery pull it where there is one, or give a folder or pocket',
     );
   }
-  const folder = await cachedSnapshot(ref);
-  if (folder) return { ref, folder };
-  // Downloading belongs here: a model that is not cached would be pulled, then resolved again.
-  throw new SurgeryError(
-    'model',
-    `${ref} is neither a folder nor in the Hugging Face cache (${hubCache()}): download it there, or give a folder or pocket`,
-  );
+  return { ref, folder: (await pullReference(ref, access.reporter)).folder };
 }
 
-const hubName = /^(?!.*\.\.)\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
-
-/** The Hugging Face cache, found as huggingface_hub does. */
-export function hubCache(): string {
-  const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
-  return HF_HUB_CACHE || join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface'), 'hub');
-}
-
-/** Folder of a snapshot: `models--org--name/snapshots/<commit>`, where `refs/<revision>` holds the commit. */
-async function cachedSnapshot(ref: string): Promise<string | undefined> {
-  const [name = '', revision = 'main'] = ref.split('@');
-  const repository = join(hubCache(), `models--${name.replaceAll('/', '--')}`);
-  let commit = revision;
+/** Only a model that cannot be had is stood in for: a download that breaks says so, and can be continued. */
+async function defaultModel(access: HubAccess): Promise<ResolvedModel> {
+  const { repository, revision } = parseReference(defaultReference, '');
+  const cached = await cachedModel(repository, revision);
+  if (cached) return { ref: defaultReference, folder: cached };
+  const standIn = (why: string): ResolvedModel => {
+    const notice = `${defaultReference} is not in the Hugging Face cache, and ${why}: running the embedded pocket model instead`;
+    return { ref: 'pocket', folder: pocketFolder, notice };
+  };
+  const off = offlineBy(access.offline);
+  if (off !== undefined) return standIn(`${off} keeps the network off`);
   try {
-    commit = (await readFile(join(repository, 'refs', revision), 'utf8')).trim();
-  } catch {
-    // The revision may be a commit itself.
+    return { ref: defaultReference, folder: (await pullReference(defaultReference, access.reporter)).folder };
+  } catch (error) {
+    if (error instanceof NotListed) return standIn(error.message);
+    throw error;
   }
-  const folder = join(repository, 'snapshots', commit);
-  const weights = (await exists(join(folder, singleFile))) || (await exists(join(folder, indexFile)));
-  return weights && (await exists(join(folder, 'config.json'))) ? folder : undefined;
 }
+
+/** The Hub did not even say what the model's files are. */
+class NotListed extends SurgeryError {}
+
+/**
+ * Pulls `org/name[@revision]` from the Hub: what the cache lacks of it is loaded.
+ * @throws SurgeryError `network` if the Hub cannot be reached, `model` if it has no such model or it may not be read,
+ * `unsupported` for one that this program cannot run, `output` if it cannot be written
+ */
+export async function pullReference(ref: string, reporter: PullReporter = silent): Promise<Pulled> {
+  const { repository, revision } = parseReference(ref, 'surgery pull takes org/name[@revision]');
+  // Loaded when needed: most commands find their model in the cache.
+  const [{ HubClient }, { listModel, pullModel }] = await Promise.all([
+    import('./hub/client.ts'),
+    import('./hub/model.ts'),
+  ]);
+  const client = await HubClient.open();
+  const listing = await listModel(client, repository.name, revision).catch((error: unknown) => {
+    throw error instanceof SurgeryError ? new NotListed(error.code, error.message, error) : error;
+  });
+  return pullModel(client, listing, reporter);
+}
+
+/** @throws SurgeryError `model` for what is no name of a model on the Hub */
+function parseReference(ref: string, allowed: string): { repository: Repository; revision: string } {
+  const [name = '', revision = 'main', ...more] = ref.split('@');
+  if (repositoryName.test(name) && revisionName.test(revision) && more.length === 0)
+    return { repository: { kind: 'model', name }, revision };
+  throw new SurgeryError('model', `no folder ${ref}: ${allowed}`);
+}
+
+const revisionName = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;

@@ -22,7 +22,7 @@ export interface WriteOptions {
 const torch = { format: 'pt' };
 
 /** Files beside the weights that make a folder whole for transformers and for llama.cpp's converter. */
-const companions = [
+export const companions: readonly string[] = [
   'generation_config.json',
   'tokenizer.json',
   'tokenizer.model',

@@ -3,7 +3,8 @@ import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/prom
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { cacheFolder } from '../checkpoint/cache.ts';
-import { defaultReference, hubCache, resolveModel } from '../checkpoint/reference.ts';
+import { hubCache } from '../checkpoint/hub/place.ts';
+import { defaultReference, resolveModel } from '../checkpoint/reference.ts';
 import { messageOf } from '../errors.ts';
 import { doctorText } from '../report/doctor.ts';
 import { type Diagnosis, type FolderFinding, schema } from '../report/results.ts';
@@ -46,7 +47,7 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
     ...(native ? { gigaflops: native.gigaflops } : {}),
     memory: { total: totalmem(), free },
     folders,
-    defaultModel: { ref: defaultReference, runs: (await resolveModel(undefined)).ref },
+    defaultModel: { ref: defaultReference, runs: (await resolveModel(undefined, { offline: true })).ref },
     fits: { fp32: free / bytesPerParameter.fp32, int8: free / bytesPerParameter.int8 },
     problems,
   };

@@ -14,8 +14,8 @@ export type EvalOptions = ModelOptions & ScoringOptions & { readonly base?: stri
 
 export async function evaluate(options: EvalOptions): Promise<void> {
   const progress = progressOf(options);
-  const model = await openModel(options.model);
-  const base = options.base === undefined ? undefined : await openModel(options.base);
+  const model = await openModel(options.model, options);
+  const base = options.base === undefined ? undefined : await openModel(options.base, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);

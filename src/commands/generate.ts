@@ -12,7 +12,7 @@ export type GenerateOptions = ModelOptions & SamplingOptions;
 
 export async function generate(options: GenerateOptions): Promise<void> {
   const progress = progressOf(options);
-  const { checkpoint, info } = await openModel(options.model);
+  const { checkpoint, info } = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(checkpoint);
   const prompts = promptsOf(options, tokenizer, checkpoint);
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>

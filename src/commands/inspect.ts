@@ -9,7 +9,7 @@ export type InspectOptions = Omit<ModelOptions, 'precision'> & Pick<OperationOpt
 
 export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);
-  const model = await openModel(options.model);
+  const model = await openModel(options.model, options);
   const { checkpoint } = model;
   const info = await identify(model, progress);
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>

@@ -19,9 +19,16 @@ export interface OpenModel {
   readonly info: Omit<ModelInfo, 'sha256'>;
 }
 
-/** Resolves the reference and opens the checkpoint. Says first if another model stands in for the default. */
-export async function openModel(ref: string | undefined): Promise<OpenModel> {
-  const { ref: name, folder, notice } = await resolveModel(ref);
+/**
+ * Resolves the reference, which may pull a model from the Hub, and opens the checkpoint. Says first if another model
+ * stands in for the default.
+ */
+export async function openModel(
+  ref: string | undefined,
+  options: Pick<ModelOptions, 'offline' | 'quiet'>,
+): Promise<OpenModel> {
+  const access = { offline: options.offline, reporter: progressOf(options) };
+  const { ref: name, folder, notice } = await resolveModel(ref, access);
   if (notice) process.stderr.write(`${notice} (--model names another)\n`);
   const checkpoint = await Checkpoint.open(folder);
   const { config, parameters, dtype } = checkpoint;

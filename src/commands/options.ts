@@ -8,11 +8,13 @@ import { type Mode, modes, projections } from '../decompose/groups.ts';
 import { type MeanRule, matchRules, means } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
 import type { Sampling } from '../measure/sampling.ts';
+import { type ChunkRule, chunkRules } from '../measure/stream.ts';
 import type { Precision } from '../runtime/session.ts';
 import { parseShard } from './shard.ts';
 
 export interface ModelOptions {
   readonly model?: string;
+  readonly offline?: boolean;
   readonly precision: Precision;
   readonly threads?: number;
   readonly json?: boolean;
@@ -46,6 +48,8 @@ export interface SamplingOptions extends Sampling {
 
 export interface ScoringOptions {
   readonly text?: string;
+  readonly column?: string;
+  readonly chunk: ChunkRule;
   readonly tasks?: string;
   readonly documents?: number;
   readonly questions?: number;
@@ -59,12 +63,18 @@ export interface OutputOptions {
 }
 
 export function modelOptions(command: Command): Command {
-  return command
-    .option(
+  return hubOptions(
+    command.option(
       '--model <ref>',
-      'checkpoint folder, pocket, or org/name[@revision] in the Hugging Face cache (default: TinyLlama if cached, else pocket)',
-    )
-    .option('--offline', 'never touch the network')
+      'checkpoint folder, pocket, or org/name[@revision] of Hugging Face, pulled if not cached (default: TinyLlama, else pocket)',
+    ),
+  );
+}
+
+/** Those of every command that may need the Hub. */
+export function hubOptions(command: Command): Command {
+  return command
+    .option('--offline', 'never touch the network, as HF_HUB_OFFLINE=1 does')
     .option('--json', 'print one JSON document on stdout')
     .option('--quiet', 'print no progress');
 }
@@ -262,14 +272,21 @@ export function scoringOptions(command: Command): Command {
   return command
     .option(
       '--text <file>',
-      '.txt (documents separated by a line <|end|>), .json (list of strings) or .jsonl ({"text"})',
+      '.txt (documents separated by a line <|end|>), .json (list of strings), .jsonl ({"text"}), or hub:org/dataset[/config[/split]]',
     )
-    .option('--documents <n>', 'score only the first n documents', whole('--documents', 1))
+    .option('--column <name>', 'column of a hub: dataset that holds the text (default: text)')
+    .option(
+      '--chunk <rule>',
+      'documents: each alone, cut to --max-tokens; stream: all joined, in consecutive windows of --max-tokens',
+      oneOf('--chunk', chunkRules),
+      'documents',
+    )
+    .option('--documents <n>', 'score only the first n documents or windows', whole('--documents', 1))
     .option('--tasks <file>', '.jsonl of multiple-choice questions: {"task", "context", "choices", "answer"}')
     .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1))
     .option(
       '--max-tokens <n>',
-      "longest part of a document that is read (default: the model's context)",
+      "longest part of a document, or window, that is read (default: the model's context)",
       whole('--max-tokens', 2),
     );
 }

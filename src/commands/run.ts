@@ -28,7 +28,7 @@ export type RunOptions = ModelOptions & OperationOptions & SamplingOptions & Sco
 export async function run(options: RunOptions, command: string): Promise<void> {
   const start = performance.now();
   const progress = progressOf(options);
-  const model = await openModel(options.model);
+  const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const whole = operationOf(options, model.checkpoint.config);
   const operation = operationInfo(whole, model.checkpoint.config);

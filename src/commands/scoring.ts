@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { pocketFolder } from '../checkpoint/reference.ts';
 import { SurgeryError } from '../errors.ts';
-import { readDocuments, readTasks, type Task } from '../measure/documents.ts';
+import { readTasks, readTexts, requireDocuments, type Task } from '../measure/documents.ts';
 import { passages } from '../measure/passages.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../measure/score.ts';
+import { joinTexts, streamRule, windowsOf } from '../measure/stream.ts';
 import { taskRule } from '../measure/tasks.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
-import type { OpenModel } from './model.ts';
-import type { ScoringOptions } from './options.ts';
+import { type OpenModel, progressOf } from './model.ts';
+import type { ModelOptions, ScoringOptions } from './options.ts';
 
 /** Documents as token ids, and questions, ready to be scored. */
 export interface ScoringInput {
@@ -17,44 +18,98 @@ export interface ScoringInput {
   readonly tasks?: { readonly file: string; readonly rule: string; readonly rows: readonly Task[] };
 }
 
-/** What --text, --tasks and --max-tokens ask for. Without --text: pocket's held-out stories, or the built-in passages. */
+/**
+ * What --text, --chunk, --tasks and --max-tokens ask for. Without --text: pocket's held-out stories, or the built-in
+ * passages.
+ * @throws SurgeryError `text` for what cannot be read or scored, and as a pull of a dataset does
+ */
 export async function scoringInput(
-  options: ScoringOptions,
+  options: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
   { checkpoint, info }: OpenModel,
   tokenizer: Tokenizer,
 ): Promise<ScoringInput> {
-  const pocket = info.ref === 'pocket';
-  const text = options.text ?? (pocket ? "pocket's held-out stories" : 'the built-in passages');
-  const file = options.text ?? (pocket ? join(pocketFolder, 'valid.txt') : undefined);
-  const all = file === undefined ? passages : await readDocuments(file);
-  const texts = all.slice(0, options.documents);
+  const source = await readSource(options, info.ref === 'pocket');
   const context = checkpoint.config.contextLength;
   const hasBos = tokenizer.bosId !== undefined;
   const maxTokens = Math.min(options.maxTokens ?? context, context);
-  const encoded = texts.map((one) => encodeUpTo(tokenizer, one, maxTokens));
-  const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
-  if (documents.length === 0)
-    throw new SurgeryError('text', `${text}: no document has two tokens, so there is nothing to score`);
+  const { documents, about } =
+    options.chunk === 'stream'
+      ? await streamed(options, source, tokenizer, maxTokens)
+      : eachAlone(options, source, tokenizer, maxTokens);
+  const { tasks: file } = options;
   return {
     documents,
     about: {
-      text,
+      text: source.name,
       documents: documents.length,
-      cut: encoded.filter(({ cut }) => cut).length,
       maxTokens,
-      rule: scoringRule(hasBos),
-      intervalRule,
+      intervalRule: intervalRule(options.chunk),
+      ...about,
     },
-    ...(options.tasks
-      ? {
-          tasks: {
-            file: options.tasks,
-            rule: taskRule(hasBos),
-            rows: await fittingTasks(options, options.tasks, tokenizer, context),
-          },
-        }
+    ...(file
+      ? { tasks: { file, rule: taskRule(hasBos), rows: await fittingTasks(options, file, tokenizer, context) } }
       : {}),
   };
+}
+
+interface Source {
+  readonly name: string;
+  readonly texts: readonly string[];
+}
+
+async function readSource(
+  { text, column, offline, quiet }: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
+  pocket: boolean,
+): Promise<Source> {
+  const isDataset = text?.startsWith('hub:') ?? false;
+  if (column !== undefined && !isDataset)
+    throw new SurgeryError('usage', '--column is for --text hub:org/dataset, whose files have columns: leave it out');
+  if (text !== undefined && isDataset) {
+    const { parseDatasetReference, resolveDataset } = await import('../checkpoint/hub/dataset.ts');
+    const { readParquetTexts } = await import('../measure/parquet.ts');
+    const { name, files } = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
+    return { name, texts: await readParquetTexts(files, column ?? 'text', name) };
+  }
+  if (text !== undefined) return { name: text, texts: await readTexts(text) };
+  if (pocket) return { name: "pocket's held-out stories", texts: await readTexts(join(pocketFolder, 'valid.txt')) };
+  return { name: 'the built-in passages', texts: passages };
+}
+
+/** What is scored of a source, and what is to be said of it. */
+interface Cut {
+  readonly documents: readonly (readonly number[])[];
+  readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'rule'>;
+}
+
+function eachAlone(
+  { documents: count }: ScoringOptions,
+  { name, texts }: Source,
+  tokenizer: Tokenizer,
+  maxTokens: number,
+): Cut {
+  const chosen = requireDocuments(texts, name).slice(0, count);
+  const encoded = chosen.map((one) => encodeUpTo(tokenizer, one, maxTokens));
+  const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
+  if (documents.length === 0)
+    throw new SurgeryError('text', `${name}: no document has two tokens, so there is nothing to score`);
+  const cut = encoded.filter((one) => one.cut).length;
+  return { documents, about: { cut, rule: scoringRule(tokenizer.bosId !== undefined) } };
+}
+
+async function streamed(
+  { documents: count = Number.POSITIVE_INFINITY, quiet }: ScoringOptions & Pick<ModelOptions, 'quiet'>,
+  { name, texts }: Source,
+  tokenizer: Tokenizer,
+  maxTokens: number,
+): Promise<Cut> {
+  requireDocuments(texts, name);
+  const { value: encoded } = await progressOf({ quiet }).step(`Tokenising ${name}`, 'tokens', async () =>
+    encodeUpTo(tokenizer, joinTexts(texts), count * maxTokens),
+  );
+  const { windows, rest } = windowsOf(encoded.ids, maxTokens, tokenizer.bosId);
+  if ((windows[0]?.length ?? 0) < 2) throw new SurgeryError('text', `${name} has no two tokens: nothing to score`);
+  const rule = streamRule(texts.length, maxTokens, encoded.cut ? undefined : rest, tokenizer.bosId !== undefined);
+  return { documents: windows, about: { chunk: 'stream', cut: 0, rule } };
 }
 
 /** The first `maxTokens` of a text. Only as much of a long one is encoded as is needed. */

@@ -68,7 +68,7 @@ export async function makeStudy(
 ): Promise<Shown> {
   const start = performance.now();
   const progress = progressOf(options);
-  const model = await openModel(options.model);
+  const model = await openModel(options.model, options);
   const { kind, cells: operations, relations, angles } = design(model.checkpoint);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const prompts = options.samples ? promptsOf(options, tokenizer, model.checkpoint) : [];

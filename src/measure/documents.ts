@@ -14,14 +14,23 @@ export interface Task {
 }
 
 /**
- * The documents of a text file, without empty ones: .json (a list of strings), .jsonl (`{"text": …}` a line), and any
- * other as plain text whose documents are separated by a line `<|end|>`.
+ * The texts of a file: .json (a list of strings), .jsonl (`{"text": …}` a line), and any other as plain text whose
+ * documents are separated by a line `<|end|>`.
  * @throws SurgeryError `text`, with the line for .jsonl
  */
+export async function readTexts(file: string): Promise<string[]> {
+  return split(await readTextFile(file), file);
+}
+
+/** The documents of a file: its texts without blank ones. @throws SurgeryError as {@link readTexts}, and if none is left */
 export async function readDocuments(file: string): Promise<string[]> {
-  const text = await readTextFile(file);
-  const documents = split(text, file).filter((document) => document.trim() !== '');
-  if (documents.length === 0) throw new SurgeryError('text', `${file} holds no text to score`);
+  return requireDocuments(await readTexts(file), file);
+}
+
+/** Those of some texts that are more than blank. @throws SurgeryError `text` if none is; `name` is what they are */
+export function requireDocuments(texts: readonly string[], name: string): string[] {
+  const documents = texts.filter((text) => text.trim() !== '');
+  if (documents.length === 0) throw new SurgeryError('text', `${name} holds no text to score`);
   return documents;
 }
 

@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime/session.ts';
 import { type Described, describeRow, klDivergence } from './logits.ts';
 import { requireFinite } from './sampling.ts';
 import { bootstrap, summarise } from './statistics.ts';
+import type { ChunkRule } from './stream.ts';
 
 /** A session and the variant's weights in it. */
 export interface Model {
@@ -68,8 +69,10 @@ export interface Scores {
 
 /** What was scored, and by which rule. */
 export interface ScoredText {
-  /** File, or the name of the built-in text. */
+  /** File, dataset, or the name of the built-in text. */
   readonly text: string;
+  /** Set where the documents are windows of all text joined. */
+  readonly chunk?: 'stream';
   readonly documents: number;
   readonly tokens: number;
   /** Documents that were longer than what is read of them. */
@@ -87,7 +90,10 @@ export function scoringRule(hasBos: boolean): string {
 }
 
 /** How intervals are made, to be printed beside them. */
-export const intervalRule = '95 % bootstrap-t over documents, 2,000 resamples, seed 0';
+export function intervalRule(chunk: ChunkRule): string {
+  const unit = chunk === 'stream' ? 'windows' : 'documents';
+  return `95 % bootstrap-t over ${unit}, 2,000 resamples, seed 0`;
+}
 
 /**
  * Scores a model on documents, and any number of variants against it: the original is computed once for all of them.

@@ -21,8 +21,10 @@ export function doctorText(found: Diagnosis): string {
       [titles[name], path],
       ['', `${size(bytes)} used, ${size(free)} free${writable ? '' : ', cannot be written to'}`],
     ]),
-    ['Default', defaultModel.runs === 'pocket' ? 'pocket, where no --model is given:' : defaultModel.runs],
-    ...(defaultModel.runs === 'pocket' ? [['', `${defaultModel.ref} is not cached`]] : []),
+    ['Default', `${defaultModel.ref}, where no --model is given`],
+    ...(defaultModel.runs === 'pocket'
+      ? [['', 'it is not cached: pulled if the Hub can be reached, else pocket']]
+      : []),
     ['Fits', `about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
   ];
   const told = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);

@@ -59,23 +59,26 @@ function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
   const single = new SingleBar({
     stream,
     format: `${label} {bar} {amount}, {eta_formatted} left`,
-    barsize: 24,
+    barsize: 20,
     hideCursor: true,
     clearOnComplete: true,
     // A step that blocks the event loop is drawn by its own calls, not by a timer.
     synchronousUpdate: true,
   });
   let started = false;
+  const start = performance.now();
   stream.write(`${label} …`);
   const clear = () => stream.write('\r\x1b[K');
   return {
     advance: (done, total) => {
+      const text = { amount: amount(done, total, unit, rateOf(done, start)) };
       if (!started) {
         clear();
-        single.start(total, done, { amount: amount(done, total, unit) });
+        single.start(total, done, text);
       }
       started = true;
-      single.update(done, { amount: amount(done, total, unit) });
+      single.setTotal(total);
+      single.update(done, text);
     },
     end: (line) => {
       if (started) single.stop();
@@ -86,14 +89,17 @@ function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
 }
 
 function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display {
-  let last = performance.now();
+  const start = performance.now();
+  let last = start;
   stream.write(`${label} …\n`);
   return {
     advance: (done, total) => {
       const now = performance.now();
       if (now - last < lineEvery * 1000) return;
       last = now;
-      stream.write(`${label}: ${amount(done, total, unit)}\n`);
+      const rate = rateOf(done, start);
+      const left = unit === 'bytes' && rate > 0 ? `, ${duration((total - done) / rate)} left` : '';
+      stream.write(`${label}: ${amount(done, total, unit, rate)}${left}\n`);
     },
     end: (line) => {
       if (line) stream.write(`${line}\n`);
@@ -101,7 +107,12 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
   };
 }
 
-function amount(done: number, total: number, unit: string): string {
-  if (unit === 'bytes') return `${size(done)} of ${size(total)}`;
+/** What is done in a second, on average since the step began. */
+function rateOf(done: number, start: number): number {
+  return done / Math.max((performance.now() - start) / 1000, 1e-3);
+}
+
+function amount(done: number, total: number, unit: string, rate: number): string {
+  if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s`;
   return `${integer(done)} of ${integer(total)} ${unit}`;
 }

@@ -112,7 +112,7 @@ export interface Diagnosis {
   readonly gigaflops?: number;
   readonly memory: { readonly total: number; readonly free: number };
   readonly folders: readonly FolderFinding[];
-  /** What runs where no model is named. */
+  /** What runs where no model is named and the Hub is not asked. */
   readonly defaultModel: { readonly ref: string; readonly runs: string };
   /** Parameters of the largest model that fits into the free memory, roughly. */
   readonly fits: { readonly fp32: number; readonly int8: number };
@@ -127,4 +127,21 @@ export interface FolderFinding {
   readonly bytes: number;
   /** On its disk, for this user. */
   readonly free: number;
+}
+
+/** A model of the Hub in the cache. */
+export interface PullResult {
+  readonly schema: typeof schema;
+  readonly ref: string;
+  readonly path: string;
+  readonly commit: string;
+  readonly files: readonly {
+    readonly path: string;
+    readonly bytes: number;
+    /** What names the bytes: SHA-256 of a large file, Git's own SHA-1 of a small one. */
+    readonly hash: string;
+  }[];
+  readonly bytes: number;
+  /** Bytes that came over the network. */
+  readonly received: number;
 }

@@ -6,7 +6,7 @@ import type { CellResult, Difference, SensitivityResult, Study } from '../study/
 import { counted, figure, integer, percent, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import { type LineChart, lineChart } from './plot.ts';
-import { ranges } from './text.ts';
+import { ranges, scoredUnits } from './text.ts';
 
 const parametersAxis = 'parameters as factors, of the dense ones';
 
@@ -27,7 +27,7 @@ export function studyText(
   return [
     [
       wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
-      wrap(`Text       ${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      wrap(`Text       ${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
       original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
     ]

@@ -4,8 +4,8 @@ import type { Operation } from '../decompose/operation.ts';
 import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScore, TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
-import { counted, figure, integer, percent, printable, sideBySide, table, wrap } from './format.ts';
-import type { EvalResult, InspectResult, ModelInfo, RunResult, Sample, SamplingInfo } from './results.ts';
+import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from './format.ts';
+import type { EvalResult, InspectResult, ModelInfo, PullResult, RunResult, Sample, SamplingInfo } from './results.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
@@ -100,6 +100,19 @@ function spectrumChart({ spectra, thresholds }: InspectResult): string {
   return table(['layer', 'group', 'cumulative variance, 0 to 1', 'rank at 0.9, of all'], 'rlll', rows);
 }
 
+export function pullText({ ref, path, commit, files, bytes, received }: PullResult): string {
+  const rows = files.map((file) => [printable(file.path), size(file.bytes), `${file.hash.slice(0, 16)}…`]);
+  return sections([
+    [
+      `Model      ${printable(ref)}`,
+      `Folder     ${printable(path)}`,
+      `Commit     ${commit}`,
+      `Loaded     ${size(received)} of ${size(bytes)}, ${received < bytes ? 'the rest was there' : 'all checked'}`,
+    ].join('\n'),
+    table(['file', 'size', 'hash'], 'lrl', rows),
+  ]);
+}
+
 /** An operation in a line; what is as by default is left out. */
 export function operationText(operation: Operation, layers: number): string {
   const { mode, variance, rank, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
@@ -187,11 +200,16 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
     'sameTop' in score ? percent(score.sameTop) : '',
   ]);
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
-  const rule = `${counted(text.documents, 'document')}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
+  const rule = `${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
   const differences = scores.flatMap(([name, score]) => ('kl' in score ? [differenceText(name, score, text)] : []));
   return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
     '\n',
   );
+}
+
+/** "200 documents", or "81 windows" of a stream. */
+export function scoredUnits({ documents, chunk }: ScoredText): string {
+  return counted(documents, chunk === 'stream' ? 'window' : 'document');
 }
 
 function differenceText(

@@ -2,10 +2,10 @@
 import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { append, writeFileSafely } from '../checkpoint/files.ts';
+import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import { canonical } from './grid.ts';
-import { lockFolder } from './lock.ts';
 import type { CellResult, Study } from './results.ts';
 
 const cellsFile = 'cells.jsonl';

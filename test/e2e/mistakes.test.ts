@@ -64,7 +64,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'a model that is not cached',
     () => ['run', '--model', 'org/name'],
-    /org\/name is neither a folder nor in the Hugging Face cache/,
+    /org\/name is neither a folder nor whole in the Hugging Face cache .*HF_HUB_OFFLINE keeps the network off/,
   ],
   ['a file as model', () => ['run', '--model', join(pocket, 'config.json')], /is a file/],
   ['a folder without a config', () => ['run', '--model', broken({ 'config.json': null })], /holds no config\.json/],

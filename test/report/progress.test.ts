@@ -62,7 +62,7 @@ test('bytes are told in sizes', async () => {
     vi.advanceTimersByTime(6000);
     advance(1_189_171_200, 2_200_096_768);
   });
-  expect(text()).toContain('Writing: 1.19 GB of 2.20 GB\n');
+  expect(text()).toContain('Writing: 1.19 GB of 2.20 GB, 198 MB/s, 5.1 s left\n');
 });
 
 test('--quiet says nothing at all', async () => {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { lockFolder } from '../../src/study/lock.ts';
+import { lockFolder } from '../../src/checkpoint/lock.ts';
 import { root, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -89,7 +89,7 @@ test.each(['free', 'left by a process that has ended'])(
 );
 
 test('of several processes that come at once to a lock that nobody holds one has it', async () => {
-  const module = JSON.stringify(join(root, 'dist/study/lock.js'));
+  const module = JSON.stringify(join(root, 'dist/checkpoint/lock.js'));
   const taking = `const { lockFolder } = await import(${module});
     process.on('message', (folder) => lockFolder(folder).then(() => process.send('has it'), (e) => process.send(e.message)));
     process.send('ready');`;

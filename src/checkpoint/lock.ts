@@ -5,8 +5,8 @@ import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { removeAtExit } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
+import { removeAtExit } from './files.ts';
 
 interface Holder {
   readonly pid: number;
@@ -17,10 +17,17 @@ interface Holder {
 
 const fileName = '.lock';
 
+/** Another process has the folder. */
+export class FolderInUse extends SurgeryError {
+  constructor(message: string) {
+    super('output', message);
+  }
+}
+
 /**
  * Takes a folder for this process until the returned function is called. What a process left that was killed is taken
  * over.
- * @throws SurgeryError `output` while another process has it
+ * @throws FolderInUse while another process has it
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, fileName);
@@ -39,10 +46,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     const holder = parse(found);
     if (holder && !isGone(holder)) {
       const who = `process ${holder.pid}${holder.host === own.host ? '' : ` on ${holder.host}`}`;
-      throw new SurgeryError(
-        'output',
-        `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`,
-      );
+      throw new FolderInUse(`${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
     }
     await removeStale(path, found, text);
   }

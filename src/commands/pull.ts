@@ -1,0 +1,24 @@
+// surgery pull: a model of the Hub into the Hugging Face cache, or what the cache lacks of it.
+import { offlineBy } from '../checkpoint/hub/place.ts';
+import { pullReference } from '../checkpoint/reference.ts';
+import { SurgeryError } from '../errors.ts';
+import { type PullResult, schema } from '../report/results.ts';
+import { pullText } from '../report/text.ts';
+import { print, progressOf } from './model.ts';
+import type { ModelOptions } from './options.ts';
+
+export async function pull(ref: string, options: Pick<ModelOptions, 'offline' | 'json' | 'quiet'>): Promise<void> {
+  const off = offlineBy(options.offline);
+  if (off !== undefined) throw new SurgeryError('usage', `${off} keeps the network off, and surgery pull needs it`);
+  const { folder, commit, files, received } = await pullReference(ref, progressOf(options));
+  const result: PullResult = {
+    schema,
+    ref,
+    path: folder,
+    commit,
+    files: files.map(({ path, size, etag }) => ({ path, bytes: size, hash: etag })),
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    received,
+  };
+  print(options, result, () => pullText(result));
+}
