@@ -11,6 +11,8 @@ export interface Forward {
   /** (layers + 1, tokens) */
   readonly residual_norms: number[][];
   readonly last_logits: number[];
+  /** The likeliest token by final norm and unembedding, (layers + 1, tokens). */
+  readonly lens_top1: number[][];
 }
 
 export interface Greedy {
