@@ -1,5 +1,4 @@
 // The models that the commands which look inside compare: the original and, where an operation is asked for, the operated one.
-import type { Command } from 'commander';
 import { operate } from '../decompose/operate.ts';
 import type { Settled } from '../decompose/operation.ts';
 import type { TapOptions } from '../graph/taps.ts';
@@ -20,13 +19,7 @@ export interface Variants {
   readonly variants: readonly Variant[];
 }
 
-/** Whether the command line holds any option that says what is operated on, how, or how much of it is kept. */
-export function asksForOperation(command: Command): boolean {
-  const names = ['mode', 'variance', 'rank', 'mean', 'center', 'balance', 'targets', 'layers', 'allocate', 'dtype'];
-  return names.some((name) => command.getOptionValueSource(name) === 'cli');
-}
-
-/** The operation of a command that does without one as well; `operated` comes from {@link asksForOperation}. */
+/** The operation of a command that does without one as well; `operated` comes from options.ts's `asksForOperation`. */
 export function wantedOperation(
   options: OperationOptions & { readonly operated: boolean },
   { checkpoint }: OpenModel,
