@@ -38,6 +38,18 @@ export class Averages {
     return meanOver(own.counts, own.sums);
   }
 
+  /** Mean of one quantity less that of another at the same positions, paired by document. Null where there is none. */
+  difference(name: string, than: string): Mean | null {
+    const [one, other] = [this.#sums.get(name), this.#sums.get(than)];
+    if (!one || !other || one.counts.every((count) => count === 0)) return null;
+    if (one.counts.some((count, i) => count !== other.counts[i]))
+      throw new RangeError(`${name} and ${than} are not of the same positions`);
+    return meanOver(
+      one.counts,
+      one.sums.map((sum, i) => sum - (other.sums[i] ?? 0)),
+    );
+  }
+
   /** How many values were added under a name. */
   count(name: string): number {
     return this.#sums.get(name)?.counts.reduce((total, count) => total + count, 0) ?? 0;

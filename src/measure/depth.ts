@@ -1,8 +1,7 @@
 // The logit lens over a text: averages at every point of depth, how alike consecutive points are, and what chance gives.
 import { seededRandom } from '../linalg/random.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
-import type { Runtime } from '../runtime/session.ts';
-import { Lens } from './lens.ts';
+import { firstTold, Lens } from './lens.ts';
 import type { Model } from './score.ts';
 import { derangement, PositionSample } from './similarity.ts';
 import { type DepthProfile, Tally } from './tally.ts';
@@ -40,7 +39,7 @@ export async function depthProfiles(
   const [original] = models;
   if (!original) throw new RangeError('no model to look into');
   const { runtime } = original;
-  const counts = documents.map((ids) => ids.length - skipped(ids, runtime));
+  const counts = documents.map((ids) => ids.length - firstTold(ids, runtime.config));
   const tallies = makeTallies(documents, counts, models, seed);
   const random = seededRandom(seed);
   const total = documents.reduce((sum, { length }) => sum + length, 0);
@@ -49,8 +48,8 @@ export async function depthProfiles(
     let start = 0;
     for await (const chunks of together(ids, models)) {
       const tokens = chunks[0]?.ids.length ?? 0;
-      const from = start === 0 ? skipped(ids, runtime) : 0;
-      const place = { document, from, first: start + from - skipped(ids, runtime) };
+      const from = start === 0 ? firstTold(ids, runtime.config) : 0;
+      const place = { document, from, first: start + from - firstTold(ids, runtime.config) };
       const partners = derangement(tokens - from, random);
       const figures = chunks.map((chunk, i) => tallies[i]?.add(chunk, place, partners));
       for (let i = 1; i < chunks.length; i++)
@@ -64,11 +63,6 @@ export async function depthProfiles(
   for (const tally of tallies) profiles.push(await tally.profile(seed));
   const positions = counts.reduce((sum, count) => sum + count, 0);
   return { positions, sampled: Math.min(sampleSize, positions), profiles };
-}
-
-/** BOS is what it is in every text, and in large models its residual dwarfs all others: nothing is told of it. */
-function skipped(ids: readonly number[], { config }: Runtime): number {
-  return config.bosId !== undefined && ids[0] === config.bosId ? 1 : 0;
 }
 
 function makeTallies(

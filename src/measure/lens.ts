@@ -1,4 +1,5 @@
 // The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
+import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
 import { Distributions } from './distributions.ts';
 import type { Model } from './score.ts';
@@ -146,6 +147,14 @@ function normalise(
     probabilityFinal[at] = Math.exp((probabilityFinal[at] ?? 0) - sum);
     if (at < stepKl.length) stepKl[at] = ((stepKl[at] ?? 0) + sum) / Math.LN2; // the row before, whose place this is
   }
+}
+
+/**
+ * The first position of a text that averages take in: BOS is the same in every text, and in large models its residual
+ * dwarfs all others.
+ */
+export function firstTold(ids: readonly number[], { bosId }: Pick<LlamaConfig, 'bosId'>): number {
+  return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 
 export interface RankedToken {

@@ -125,7 +125,8 @@ function lastRow(point: string, cell: SpelledCell | undefined): string[] {
   return [
     point,
     likeliest.join('  '),
-    ...[cell.entropy, cell.kl].map(figure),
+    figure(cell.entropy),
+    figure(Math.abs(cell.kl) < 1e-12 ? 0 : cell.kl),
     `${cell.rankFinal}`,
     `${cell.rankInput}`,
   ];
@@ -195,6 +196,7 @@ function changesText({ changes = [] }: LensOfText['variants'][number]): string {
 /** "1.234 ±0.010", the interval's half to two digits. */
 function plusMinus(mean: Mean | null): string {
   if (!mean) return '–';
+  if (Math.abs(mean.mean) < 1e-12) return '0'; // the last point against itself, up to rounding
   return mean.interval ? `${figure(mean.mean)} ±${Number(half(mean.interval).toPrecision(2))}` : figure(mean.mean);
 }
 
