@@ -14,13 +14,6 @@ export const bands = [
   { name: '< 1e-6', from: 0 },
 ] as const;
 
-/** Each token's band in a context, from the last point's logits. */
-function bandsOfRow(logits: Float32Array): Uint8Array {
-  const logSum = requireFinite(logSumExp(logits));
-  const bounds = bands.map(({ from }) => Math.log(from) + logSum);
-  return Uint8Array.from(logits, (logit) => bounds.findIndex((bound) => logit >= bound));
-}
-
 export interface BandFigures {
   readonly band: string;
   /** Pairs of a position and a token. */
@@ -62,11 +55,14 @@ export class Energies {
   readonly #normal: Normal;
   /** What a logit above the mean one is worth along its token's unit direction. */
   readonly #scales: Float64Array;
+  /** Tokens that are likely in enough contexts. */
+  readonly #comparable: readonly number[];
 
   constructor(documents: number, lengths: Float64Array, normal: Normal) {
     this.#averages = new Averages(documents);
     this.#normal = normal;
     this.#scales = lengths.map((length) => (length > 0 ? 1 / length : 0));
+    this.#comparable = [...lengths.keys()].filter((token) => !Number.isNaN(normal.whereLikely[token]));
   }
 
   /** @param partners for each position told of the one whose bands stand for its own in what is shuffled */
@@ -75,51 +71,51 @@ export class Energies {
     const points = chunk.points.length;
     const rows = chunk.ids.length - from;
     const bandsOf = Array.from({ length: rows }, (_, i) => bandsOfRow(rowOf(chunk, points - 1, from + i, vocab)));
+    const pairs = bandsOf.map((own, i) => bandPairs(own, bandsOf[partners[i] ?? i] ?? own));
     for (let point = 0; point < points; point++) {
       const sums = new BandSums();
-      for (let i = 0; i < rows; i++) {
-        const [own, other] = [bandsOf[i], bandsOf[partners[i] ?? i]];
-        if (own && other) this.#addRow(sums, rowOf(chunk, point, from + i, vocab), point, own, other);
-      }
-      const add = (name: string, of: Float64Array, counts: Float64Array) => {
+      for (const [i, pair] of pairs.entries()) this.#addRow(sums, rowOf(chunk, point, from + i, vocab), point, pair);
+      const unit = this.#normal.units[point] ?? 1;
+      const add = (name: string, of: Float64Array, counts: Float64Array, scale = 1) => {
         for (const band of bands.keys())
-          this.#averages.addSum(`${point} ${band} ${name}`, document, of[band] ?? 0, counts[band] ?? 0);
+          this.#averages.addSum(`${point} ${band} ${name}`, document, (of[band] ?? 0) * scale, counts[band] ?? 0);
       };
-      add('energy', sums.energy, sums.pairs);
-      add('projection', sums.projection, sums.pairs);
-      if (rows > 1) add('shuffled', sums.shuffled, sums.shuffledPairs);
-      add('same energy', sums.sameEnergy, sums.samePairs);
+      const [counts, shuffledCounts] = marginals(sums.pairs);
+      const [energy, shuffled] = marginals(sums.energy);
+      add('energy', energy, counts, 1 / unit);
+      add('projection', sums.projection, counts, 1 / Math.sqrt(unit));
+      if (rows > 1) add('shuffled', shuffled, shuffledCounts, 1 / unit);
+      add('same energy', sums.sameEnergy, sums.samePairs, 1 / unit);
       add('same likely', sums.sameLikely, sums.samePairs);
     }
   }
 
-  #addRow(sums: BandSums, logits: Float32Array, point: number, own: Uint8Array, other: Uint8Array): void {
-    const vocab = logits.length;
-    const start = point * vocab;
-    const { meanProjections, units, whereLikely } = this.#normal;
-    const { energy, projection, pairs, shuffled, shuffledPairs, sameEnergy, sameLikely, samePairs } = sums;
-    const unit = 1 / Math.sqrt(units[point] ?? 1);
+  /** One position's projections, still in the residual's own unit. */
+  #addRow(sums: BandSums, logits: Float32Array, point: number, pairs: Uint8Array): void {
+    const { energy, projection, sameEnergy, sameLikely, samePairs } = sums;
+    const { meanProjections, whereLikely } = this.#normal;
+    const scales = this.#scales;
+    const start = point * logits.length;
     const middle = mean(logits);
-    for (let v = 0; v < vocab; v++) {
-      const z = (((logits[v] ?? 0) - middle) * (this.#scales[v] ?? 0) - (meanProjections[start + v] ?? 0)) * unit;
-      const e = z * z;
-      const band = own[v] ?? 0;
-      const instead = other[v] ?? 0;
-      energy[band] = (energy[band] ?? 0) + e;
-      projection[band] = (projection[band] ?? 0) + z;
-      pairs[band] = (pairs[band] ?? 0) + 1;
-      shuffled[instead] = (shuffled[instead] ?? 0) + e;
-      shuffledPairs[instead] = (shuffledPairs[instead] ?? 0) + 1;
-      const likely = whereLikely[start + v] ?? Number.NaN;
-      if (Number.isNaN(likely)) continue;
-      sameEnergy[band] = (sameEnergy[band] ?? 0) + e;
-      sameLikely[band] = (sameLikely[band] ?? 0) + likely;
+    for (let v = 0; v < logits.length; v++) {
+      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
+      const pair = pairs[v] ?? 0;
+      energy[pair] = (energy[pair] ?? 0) + z * z;
+      projection[pair >> 3] = (projection[pair >> 3] ?? 0) + z;
+      sums.pairs[pair] = (sums.pairs[pair] ?? 0) + 1;
+    }
+    for (const v of this.#comparable) {
+      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
+      const band = (pairs[v] ?? 0) >> 3;
+      sameEnergy[band] = (sameEnergy[band] ?? 0) + z * z;
+      sameLikely[band] = (sameLikely[band] ?? 0) + (whereLikely[start + v] ?? Number.NaN);
       samePairs[band] = (samePairs[band] ?? 0) + 1;
     }
   }
 
-  addControl(name: string, document: number, energies: Float64Array): void {
-    this.#averages.add(name, document, energies);
+  /** @param energies (positions × directions) at a point, along random directions of a kind */
+  addControl(kind: 'random' | 'mixtures', point: number, document: number, energies: Float64Array): void {
+    this.#averages.add(`${point} ${kind}`, document, energies);
   }
 
   result(points: readonly string[]): UnlikelyTokens {
@@ -159,20 +155,47 @@ export class Energies {
         pairs: this.#averages.count(at('same energy')),
         energy: this.#averages.mean(at('same energy')),
         whereLikely: this.#averages.mean(at('same likely')),
-        difference: this.#averages.difference(at('same energy'), at('same likely')),
+        // Of the likely band it is that of figures with their own mean.
+        difference: band === 0 ? null : this.#averages.difference(at('same energy'), at('same likely')),
       },
     };
   }
 }
 
-/** Of one chunk at one point, by band. */
+/** Of one chunk at one point: by pairs of a band and the band that stands for it when shuffled, or by band alone. */
 class BandSums {
-  readonly energy = new Float64Array(bands.length);
+  readonly energy = new Float64Array(64);
+  readonly pairs = new Float64Array(64);
   readonly projection = new Float64Array(bands.length);
-  readonly pairs = new Float64Array(bands.length);
-  readonly shuffled = new Float64Array(bands.length);
-  readonly shuffledPairs = new Float64Array(bands.length);
   readonly sameEnergy = new Float64Array(bands.length);
   readonly sameLikely = new Float64Array(bands.length);
   readonly samePairs = new Float64Array(bands.length);
+}
+
+/** Both bands of each token in one number: 8 × its own + the other context's. */
+function bandPairs(own: Uint8Array, other: Uint8Array): Uint8Array {
+  return own.map((band, v) => 8 * band + (other[v] ?? 0));
+}
+
+/** Sums over pairs of bands → by the first of them, and by the second. */
+function marginals(pairs: Float64Array): readonly [Float64Array, Float64Array] {
+  const [first, second] = [new Float64Array(bands.length), new Float64Array(bands.length)];
+  for (const [pair, value] of pairs.entries()) {
+    if (value === 0) continue;
+    first[pair >> 3] = (first[pair >> 3] ?? 0) + value;
+    second[pair % 8] = (second[pair % 8] ?? 0) + value;
+  }
+  return [first, second];
+}
+
+/** Each token's band in a context, from the last point's logits: as many bounds as its logit is below. */
+function bandsOfRow(logits: Float32Array): Uint8Array {
+  const logSum = requireFinite(logSumExp(logits));
+  const [a = 0, b = 0, c = 0, d = 0] = bands.map(({ from }) => Math.log(from) + logSum);
+  const out = new Uint8Array(logits.length);
+  for (let v = 0; v < logits.length; v++) {
+    const logit = logits[v] ?? 0;
+    out[v] = logit >= a ? 0 : logit >= b ? 1 : logit >= c ? 2 : logit >= d ? 3 : 4;
+  }
+  return out;
 }

@@ -68,9 +68,9 @@ export async function normalOf(
     positions += rows - from;
     for (const [point, residual] of chunk.points.entries()) {
       for (let row = from; row < rows; row++) {
-        const y = normalised(residual, row, hidden, epsilon);
+        const size = normSize(residual, row, hidden, epsilon);
         for (let i = 0; i < hidden; i++) {
-          const value = y[i] ?? 0;
+          const value = (residual[row * hidden + i] ?? 0) / size;
           sums[point * hidden + i] = (sums[point * hidden + i] ?? 0) + value;
           squares[point] = (squares[point] ?? 0) + value * value;
         }
@@ -115,14 +115,11 @@ function likelyTokens(logits: Float32Array): number[] {
   return found;
 }
 
-/** A row of residuals as the final norm leaves it before its scale, in float64. */
-export function normalised(residual: Float32Array, row: number, hidden: number, epsilon: number): Float64Array {
-  const own = Float64Array.from(residual.subarray(row * hidden, (row + 1) * hidden));
+/** What the final norm divides a row of residuals by, before its scale. */
+export function normSize(residual: Float32Array, row: number, hidden: number, epsilon: number): number {
   let squares = 0;
-  for (const value of own) squares += value * value;
-  const size = Math.sqrt(squares / hidden + epsilon);
-  for (let i = 0; i < hidden; i++) own[i] = (own[i] ?? 0) / size;
-  return own;
+  for (let at = row * hidden; at < (row + 1) * hidden; at++) squares += (residual[at] ?? 0) * (residual[at] ?? 0);
+  return Math.sqrt(squares / hidden + epsilon);
 }
 
 /** The lens's logits at a point and a row of a chunk. */

@@ -4,7 +4,7 @@ import { seededRandom } from '../linalg/random.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
 import { Energies, type UnlikelyTokens } from './bands.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
-import { chunksOf, leastContexts, type Normal, normalised, normalOf } from './normal.ts';
+import { chunksOf, leastContexts, type Normal, normalOf, normSize } from './normal.ts';
 import type { Model } from './score.ts';
 import { derangement } from './similarity.ts';
 
@@ -50,29 +50,39 @@ export async function unlikelyTokens(
   const energies = new Energies(documents.length, directions.lengths, normal);
   for await (const { document, from, chunk } of chunksOf(documents, model)) {
     energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
-    for (const point of taps.keys())
-      for (const [name, matrix] of Object.entries(controls))
-        energies.addControl(`${point} ${name}`, document, await energiesAlong(matrix, chunk, from, point, normal));
+    for (const point of taps.keys()) {
+      const rows = centred(chunk, from, point, normal);
+      const unit = normal.units[point] ?? 1;
+      energies.addControl('random', point, document, await energiesAlong(controls.random, rows, unit));
+      energies.addControl('mixtures', point, document, await energiesAlong(controls.mixtures, rows, unit));
+    }
     advance(chunk.ids.length);
   }
   return energies.result(taps.map(({ name }) => name));
 }
 
-/** Energies of a chunk's positions along unit directions, (directions, hidden): (positions, directions). */
+/** Energies of positions along unit directions, (directions, hidden): (positions, directions). */
 async function energiesAlong(
   directions: Matrix<Float32Array>,
-  { ids, points }: LensChunk,
-  from: number,
-  point: number,
-  { hidden, epsilon, means, units }: Normal,
+  rows: Matrix<Float32Array>,
+  unit: number,
 ): Promise<Float64Array> {
+  const { data } = await multiply(rows, directions, { transposeB: true });
+  const energies = new Float64Array(data.length);
+  for (let i = 0; i < data.length; i++) energies[i] = ((data[i] ?? 0) * (data[i] ?? 0)) / unit;
+  return energies;
+}
+
+/** y − ȳ of the positions of a chunk that are told of. */
+function centred({ ids, points }: LensChunk, from: number, point: number, normal: Normal): Matrix<Float32Array> {
+  const { hidden, epsilon, means } = normal;
   const rows = ids.length - from;
+  const residual = points[point] ?? new Float32Array(0);
   const data = new Float32Array(rows * hidden);
   for (let i = 0; i < rows; i++) {
-    const y = normalised(points[point] ?? new Float32Array(0), from + i, hidden, epsilon);
-    for (let j = 0; j < hidden; j++) data[i * hidden + j] = (y[j] ?? 0) - (means.data[point * hidden + j] ?? 0);
+    const size = normSize(residual, from + i, hidden, epsilon);
+    for (let j = 0; j < hidden; j++)
+      data[i * hidden + j] = (residual[(from + i) * hidden + j] ?? 0) / size - (means.data[point * hidden + j] ?? 0);
   }
-  const { data: projections } = await multiply({ rows, cols: hidden, data }, directions, { transposeB: true });
-  const unit = units[point] ?? 1;
-  return Float64Array.from(projections, (value) => (value * value) / unit);
+  return { rows, cols: hidden, data };
 }

@@ -110,11 +110,14 @@ function point(x: number, mean: Mean | null) {
   return mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean };
 }
 
-/** Three decimals: energies are of the size of 1. */
-const plain = (mean: Mean | null) => mean?.mean.toFixed(3) ?? '–';
+/** Decimals that fit a column: energies are of the size of 1. */
+const decimals = (value: number) => (Math.abs(value) < 1 ? 3 : 2);
 
+const plain = (mean: Mean | null) => mean?.mean.toFixed(decimals(mean.mean)) ?? '–';
+
+/** "0.823 ±.011". */
 function plusMinus(mean: Mean | null): string {
   if (!mean?.interval) return plain(mean);
   const [low, high] = mean.interval;
-  return `${mean.mean.toFixed(3)} ±${((high - low) / 2).toFixed(3)}`;
+  return `${plain(mean)} ±${((high - low) / 2).toFixed(decimals(mean.mean)).replace(/^0/, '')}`;
 }
