@@ -52,7 +52,7 @@ export async function lens(options: LensOptions): Promise<void> {
   const { runtime, variants } = await openVariants(options, operation, model, options, progress);
   const told: PromptLens[] = [];
   for (const prompt of prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
-  const text = scoring && (await lensOfText(options, scoring, variants, progress));
+  const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
     schema,
     model: await identify(model, progress),
@@ -93,10 +93,11 @@ async function lensOfText(
   { seed }: LensOptions,
   { documents, about: { text, maxTokens, intervalRule } }: ScoringInput,
   variants: readonly Variant[],
+  tokenizer: Tokenizer,
   progress: Progress,
 ): Promise<LensOfText> {
   const { value } = await progress.step('Reading the text', 'tokens', (onProgress) =>
-    depthProfiles(documents, variants, seed, onProgress),
+    depthProfiles(documents, variants, { seed, bosId: tokenizer.bosId }, onProgress),
   );
   const { profiles, positions, sampled } = value;
   return {

@@ -27,7 +27,7 @@ export async function unlikely(options: UnlikelyOptions): Promise<void> {
   const told: UnlikelyResult['variants'][number][] = [];
   for (const variant of variants) {
     const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
-      unlikelyTokens(documents, variant, options.seed, onProgress),
+      unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
     );
     told.push({ variant: variant.name, ...value });
   }

@@ -15,6 +15,14 @@ export interface DepthProfiles {
   readonly profiles: readonly DepthProfile[];
 }
 
+/** How a text is read. */
+export interface Reading {
+  /** Of all random draws. */
+  readonly seed: number;
+  /** The token that the tokenizer puts first, if it does: nothing is told of it. */
+  readonly bosId: number | undefined;
+}
+
 /** Positions that CKA is taken over at most. */
 const sampleSize = 1024;
 
@@ -33,13 +41,12 @@ export const depthRule =
 export async function depthProfiles(
   documents: readonly (readonly number[])[],
   models: readonly Model[],
-  seed: number,
+  { seed, bosId }: Reading,
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
   const [original] = models;
   if (!original) throw new RangeError('no model to look into');
-  const { runtime } = original;
-  const counts = documents.map((ids) => ids.length - firstTold(ids, runtime.config));
+  const counts = documents.map((ids) => ids.length - firstTold(ids, bosId));
   const tallies = makeTallies(documents, counts, models, seed);
   const random = seededRandom(seed);
   const total = documents.reduce((sum, { length }) => sum + length, 0);
@@ -48,8 +55,8 @@ export async function depthProfiles(
     let start = 0;
     for await (const chunks of together(ids, models)) {
       const tokens = chunks[0]?.ids.length ?? 0;
-      const from = start === 0 ? firstTold(ids, runtime.config) : 0;
-      const place = { document, from, first: start + from - firstTold(ids, runtime.config) };
+      const from = start === 0 ? firstTold(ids, bosId) : 0;
+      const place = { document, from, first: start + from - firstTold(ids, bosId) };
       const partners = derangement(tokens - from, random);
       const figures = chunks.map((chunk, i) => tallies[i]?.add(chunk, place, partners));
       for (let i = 1; i < chunks.length; i++)

@@ -1,5 +1,4 @@
 // The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
-import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
 import { Distributions } from './distributions.ts';
 import type { Model } from './score.ts';
@@ -150,10 +149,10 @@ function normalise(
 }
 
 /**
- * The first position of a text that averages take in: BOS is the same in every text, and in large models its residual
+ * The first position of a text that averages take in. The tokenizer's BOS is the same in every text, and in large models its residual
  * dwarfs all others.
  */
-export function firstTold(ids: readonly number[], { bosId }: Pick<LlamaConfig, 'bosId'>): number {
+export function firstTold(ids: readonly number[], bosId: number | undefined): number {
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 

@@ -38,9 +38,10 @@ export interface PlacedChunk {
 export async function* chunksOf(
   documents: readonly (readonly number[])[],
   { runtime, weights }: Model,
+  bosId: number | undefined,
 ): AsyncGenerator<PlacedChunk> {
   for (const [document, ids] of documents.entries()) {
-    let from = firstTold(ids, runtime.config);
+    let from = firstTold(ids, bosId);
     for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
       yield { document, from, chunk };
       from = 0;
@@ -52,6 +53,7 @@ export async function* chunksOf(
 export async function normalOf(
   documents: readonly (readonly number[])[],
   model: Model,
+  bosId: number | undefined,
   { unit, lengths }: TokenDirections,
   advance: (tokens: number) => void,
 ): Promise<Normal> {
@@ -63,7 +65,7 @@ export async function normalOf(
   const projections = new Float64Array(points * vocab); // over contexts where the token is likely
   const squaredProjections = new Float64Array(points * vocab);
   let positions = 0;
-  for await (const { from, chunk } of chunksOf(documents, model)) {
+  for await (const { from, chunk } of chunksOf(documents, model, bosId)) {
     const rows = chunk.ids.length;
     positions += rows - from;
     for (const [point, residual] of chunk.points.entries()) {

@@ -3,6 +3,7 @@ import { type Matrix, multiply } from '../linalg/products.ts';
 import { seededRandom } from '../linalg/random.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
 import { Energies, type UnlikelyTokens } from './bands.ts';
+import type { Reading } from './depth.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
 import { chunksOf, leastContexts, type Normal, normalOf, normSize } from './normal.ts';
 import type { Model } from './score.ts';
@@ -30,7 +31,7 @@ export const unlikelyRule =
 export async function unlikelyTokens(
   documents: readonly (readonly number[])[],
   model: Model,
-  seed: number,
+  { seed, bosId }: Reading,
   onProgress?: (done: number, total: number) => void,
 ): Promise<UnlikelyTokens> {
   const { taps, checkpoint } = model.runtime;
@@ -41,14 +42,14 @@ export async function unlikelyTokens(
     done += tokens;
     onProgress?.(done, total);
   };
-  const normal = await normalOf(documents, model, directions, advance);
+  const normal = await normalOf(documents, model, bosId, directions, advance);
   const random = seededRandom(seed);
   const controls = {
     random: randomDirections(randomCount, checkpoint.config.hiddenSize, random),
     mixtures: await mixedDirections(directions, randomCount, random),
   };
   const energies = new Energies(documents.length, directions.lengths, normal);
-  for await (const { document, from, chunk } of chunksOf(documents, model)) {
+  for await (const { document, from, chunk } of chunksOf(documents, model, bosId)) {
     energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
     for (const point of taps.keys()) {
       const rows = centred(chunk, from, point, normal);

@@ -9,6 +9,9 @@ import { fixture, pocket } from '../support/paths.ts';
 
 const { documents, depth, unlikely } = golden<Inside>(fixture('pocket'), 'inside.json');
 
+/** Pocket's BOS is 1. */
+const reading = { seed: 0, bosId: 1 };
+
 async function open(replaceable: 'attention' | 'nothing') {
   const checkpoint = await Checkpoint.open(pocket);
   const names = replaceable === 'attention' ? attentionWeights(checkpoint) : [];
@@ -17,7 +20,7 @@ async function open(replaceable: 'attention' | 'nothing') {
 
 test("averages over a text are the reference's, and chance is worse", async () => {
   const runtime = await open('nothing');
-  const { positions, profiles } = await depthProfiles(documents, [{ runtime }], 0);
+  const { positions, profiles } = await depthProfiles(documents, [{ runtime }], reading);
   expect(positions).toBe(documents.reduce((sum, ids) => sum + ids.length - 1, 0));
   const [profile] = profiles;
   if (!profile) throw new Error('no profile');
@@ -54,7 +57,11 @@ test('a variant is held against the original: itself changes nothing, lost value
   const name = 'model.layers.0.self_attn.v_proj.weight';
   const zeros = new Float32Array((await runtime.checkpoint.readFloat32(name)).length);
   const weights = runtime.variant(new Map([[name, zeros]]));
-  const { profiles } = await depthProfiles(documents.slice(0, 2), [{ runtime }, { runtime }, { runtime, weights }], 0);
+  const { profiles } = await depthProfiles(
+    documents.slice(0, 2),
+    [{ runtime }, { runtime }, { runtime, weights }],
+    reading,
+  );
   const means = (i: number) =>
     profiles[i]?.changes?.map(({ kl, cosine, relativeError, sameTop }) =>
       [kl, cosine, relativeError, sameTop].map((each) => each?.mean ?? Number.NaN),
@@ -74,7 +81,7 @@ test('a variant is held against the original: itself changes nothing, lost value
 
 test("energies along tokens are the reference's by band, random directions are at chance", async () => {
   const runtime = await open('nothing');
-  const { likelyTokens, points } = await unlikelyTokens(documents, { runtime }, 0);
+  const { likelyTokens, points } = await unlikelyTokens(documents, { runtime }, reading);
   expect(likelyTokens).toBe(unlikely.likely_tokens);
   for (const [i, expected] of unlikely.points.entries()) {
     const { bands = [], random, mixtures } = points[i] ?? {};

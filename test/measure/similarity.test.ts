@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { gaussian, randomOrthonormal, seededRandom } from '../../src/linalg/random.ts';
 import { multiply } from '../../src/linalg/products.ts';
+import { gaussian, randomOrthonormal, seededRandom } from '../../src/linalg/random.ts';
 import { derangement, gramOf, linearCka, PositionSample } from '../../src/measure/similarity.ts';
 
 const one = (rows: number) => new Int32Array(rows);
