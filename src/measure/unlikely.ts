@@ -20,7 +20,7 @@ export const unlikelyRule =
   'moves all logits alike is invisible to softmax. Bands by the probability at the last point, where the figure follows from ' +
   'the band; every position but BOS. Projection: (y − ȳ) · u in units of the random root mean square; negative where the ' +
   'token is pushed down. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
-  `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their energy there`;
+  `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean energy there, taken as known`;
 
 /**
  * Reads documents twice: for the means and for the energy of tokens where they are likely, then for all energies.

@@ -75,7 +75,7 @@ function variantText(one: UnlikelyResult['variants'][number]): string[] {
       plusMinus(sameTokens.difference),
     ),
     `${byBand('Change of energy from the point below', ({ change }) => plusMinus(change))}\n${table(
-      ['from the middle', ...names],
+      ['from → to', ...names],
       align,
       [[middle, ...fromMiddle.bands.map(plusMinus)]],
     )}`,
@@ -110,8 +110,8 @@ function point(x: number, mean: Mean | null) {
   return mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean };
 }
 
-/** Decimals that fit a column: energies are of the size of 1. */
-const decimals = (value: number) => (Math.abs(value) < 1 ? 3 : 2);
+/** Decimals that fit a column: energies are of the size of 1, those of likely tokens larger. */
+const decimals = (value: number) => (Math.abs(value) < 10 ? 3 : 2);
 
 const plain = (mean: Mean | null) => mean?.mean.toFixed(decimals(mean.mean)) ?? '–';
 
