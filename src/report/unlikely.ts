@@ -3,7 +3,7 @@ import type { Mean } from '../measure/averages.ts';
 import type { BandFigures, UnlikelyTokens } from '../measure/bands.ts';
 import type { Precision } from '../runtime/session.ts';
 import { counted, integer, table, wrap } from './format.ts';
-import type { LineChart } from './plot.ts';
+import type { LineChart, Point } from './plot.ts';
 import type { ModelInfo, OperationInfo, schema } from './results.ts';
 import { modelText, operationText } from './text.ts';
 
@@ -90,13 +90,15 @@ export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
       title: `${variant}: ${label}`,
       x: { label: 'point, from the embedding up' },
       y: { label, log },
-      series: names.map((name, band) => ({
-        name,
-        points: points.map(({ bands }, x) => point(x, bands[band] ? of(bands[band]) : null)),
-      })),
+      series: names
+        .map((name, band) => ({
+          name,
+          points: points.flatMap(({ bands }, x) => point(x, bands[band] ? of(bands[band]) : null)),
+        }))
+        .filter((one) => one.points.length > 0),
     });
     const energy = curves('energy, 1 by chance', true, (band) => band.energy);
-    const mixtures = { name: 'mixtures', points: points.map((one, x) => point(x, one.mixtures)) };
+    const mixtures = { name: 'mixtures', points: points.flatMap((one, x) => point(x, one.mixtures)) };
     return [
       { ...energy, series: [...energy.series, mixtures] },
       curves('mean projection', false, ({ projection }) => projection),
@@ -105,9 +107,10 @@ export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
   });
 }
 
-function point(x: number, mean: Mean | null) {
-  if (!mean) return { x, y: Number.NaN };
-  return mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean };
+/** A point with its interval; none where there is no mean. */
+function point(x: number, mean: Mean | null): Point[] {
+  if (!mean) return [];
+  return [mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean }];
 }
 
 /** Decimals that fit a column: energies are of the size of 1, those of likely tokens larger. */
