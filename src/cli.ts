@@ -122,6 +122,32 @@ function buildProgram(argv: () => readonly string[]): Command {
   evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');
   evaluate.action(async (options) => (await import('./commands/evaluate.ts')).evaluate(options));
 
+  const lens = command('lens', 'what each layer would say: the residual stream through the unembedding', [
+    '--prompt "Once upon a time" --colour rank',
+    '--model pocket --text stories.txt --variance 0.5 --output results/lens',
+  ]);
+  shared.lensOptions(
+    shared.findingOptions(
+      shared.textOptions(
+        shared.promptOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(lens)))),
+      ),
+    ),
+  );
+  lens.action(async (options) =>
+    (await import('./commands/lens.ts')).lens({ ...options, operated: shared.asksForOperation(lens) }),
+  );
+
+  const unlikely = command('unlikely', 'whether directions of near-impossible tokens are reused inside', [
+    '--model pocket',
+    '--text stories.txt --documents 50 --variance 0.5 --output results/unlikely',
+  ]);
+  shared.findingOptions(
+    shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(unlikely)))),
+  );
+  unlikely.action(async (options) =>
+    (await import('./commands/unlikely.ts')).unlikely({ ...options, operated: shared.asksForOperation(unlikely) }),
+  );
+
   const doctor = command('doctor', 'what this machine has, and what will fit', ['', '--json']);
   doctor.option('--json', 'print one JSON document on stdout');
   doctor.action(async (options) => (await import('./commands/doctor.ts')).doctor(options));

@@ -93,8 +93,9 @@ class Llama:
     def norm(self, x, name):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.cfg["rms_norm_eps"]) * self.w[name + ".weight"]
 
-    def hidden(self, ids):
-        """Residual stream, a list of layers + 1 arrays (tokens, hidden): the embedding, then after each block."""
+    def hidden(self, ids, sublayers=False):
+        """Residual stream, a list of layers + 1 arrays (tokens, hidden): the embedding, then after each block; with sublayers
+        also after the attention of each block."""
         n = len(ids)
         ang = np.arange(n)[:, None] * rope_frequencies(self.cfg, self.hd)[None, :]
         cos, sin = np.cos(ang)[:, None, :], np.sin(ang)[:, None, :]
@@ -118,6 +119,8 @@ class Llama:
             s = np.exp(s - s.max(-1, keepdims=True))
             s /= s.sum(-1, keepdims=True)
             x = x + self.lin(np.einsum("hqk,khd->qhd", s, v).reshape(n, -1), p + "self_attn.o_proj")
+            if sublayers:
+                out.append(x)
             h = self.norm(x, p + "post_attention_layernorm")
             g = self.lin(h, p + "mlp.gate_proj")
             x = x + self.lin(g / (1 + np.exp(-g)) * self.lin(h, p + "mlp.up_proj"), p + "mlp.down_proj")

@@ -56,6 +56,17 @@ export interface ScoringOptions {
   readonly maxTokens?: number;
 }
 
+/** What cells of the lens's heat map are coloured by. */
+export const colours = ['probability', 'rank', 'kl'] as const;
+export type Colour = (typeof colours)[number];
+
+export interface FindingOptions {
+  readonly sublayers?: boolean;
+  readonly seed: number;
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
 export interface OutputOptions {
   readonly output?: string;
   readonly save: boolean;
@@ -118,6 +129,12 @@ export function operationOptions(command: Command): Command {
       .option('--variance <t>', 'share of the variance to keep, above 0 up to 1 (default: 0.9)', variance)
       .option('--rank <n>', 'components to keep in every group, instead of a share', whole('--rank', 0)),
   );
+}
+
+/** Whether the command line holds any option that says what is operated on, how, or how much of it is kept. */
+export function asksForOperation(command: Command): boolean {
+  const names = ['mode', 'variance', 'rank', 'mean', 'center', 'balance', 'targets', 'layers', 'allocate', 'dtype'];
+  return names.some((name) => command.getOptionValueSource(name) === 'cli');
 }
 
 export function meanOption(command: Command): Command {
@@ -247,14 +264,18 @@ export function keptOptions(command: Command): Command {
     );
 }
 
-export function samplingOptions(command: Command): Command {
+export function promptOptions(command: Command): Command {
   return command
     .option(
       '--prompt <text>',
       'prompt, repeatable; wrapped in the chat template where the model has one',
       repeatable((text) => text),
     )
-    .option('--raw', 'take prompts as they are, without the chat template')
+    .option('--raw', 'take prompts as they are, without the chat template');
+}
+
+export function samplingOptions(command: Command): Command {
+  return promptOptions(command)
     .option('--temperature <t>', '0 is greedy', number('--temperature', 0, 100), 0.7)
     .option('--top-p <p>', 'keep the likeliest tokens up to this probability', number('--top-p', 0, 1, true), 0.9)
     .option('--top-k <k>', 'keep the k likeliest tokens, 0 keeps all', whole('--top-k', 0), 0)
@@ -268,7 +289,8 @@ export function samplingOptions(command: Command): Command {
     .option('--max-new-tokens <n>', 'longest continuation', whole('--max-new-tokens', 1), 100);
 }
 
-export function scoringOptions(command: Command): Command {
+/** A text as documents. */
+export function textOptions(command: Command): Command {
   return command
     .option(
       '--text <file>',
@@ -281,13 +303,37 @@ export function scoringOptions(command: Command): Command {
       oneOf('--chunk', chunkRules),
       'documents',
     )
-    .option('--documents <n>', 'score only the first n documents or windows', whole('--documents', 1))
-    .option('--tasks <file>', '.jsonl of multiple-choice questions: {"task", "context", "choices", "answer"}')
-    .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1))
+    .option('--documents <n>', 'read only the first n documents or windows', whole('--documents', 1))
     .option(
       '--max-tokens <n>',
       "longest part of a document, or window, that is read (default: the model's context)",
       whole('--max-tokens', 2),
+    );
+}
+
+export function scoringOptions(command: Command): Command {
+  return textOptions(command)
+    .option('--tasks <file>', '.jsonl of multiple-choice questions: {"task", "context", "choices", "answer"}')
+    .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1));
+}
+
+/** What the commands that look inside write, and what their random draws hang on. */
+export function findingOptions(command: Command): Command {
+  return command
+    .option('--sublayers', 'also look between the attention and the MLP of each block')
+    .option('--seed <n>', 'of all random draws: the same seed gives the same figures', whole('--seed', 0), 0)
+    .option('--output <dir>', 'also write the result and its charts into this new folder')
+    .option('--force', 'replace the results that --output already holds');
+}
+
+export function lensOptions(command: Command): Command {
+  return command
+    .option('--top-tokens <k>', 'likeliest tokens told of each point and position', whole('--top-tokens', 1, 1000), 5)
+    .option(
+      '--colour <figure>',
+      `what the heat map is coloured by: ${colours.join(', ')}`,
+      oneOf('--colour', colours),
+      'probability',
     );
 }
 

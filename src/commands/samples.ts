@@ -16,7 +16,11 @@ export interface Prompt {
  * The prompts asked for, or the default one: a question in the model's chat template, or a story's beginning.
  * @throws SurgeryError `text` for a prompt that does not fit the context
  */
-export function promptsOf({ prompt, raw }: SamplingOptions, tokenizer: Tokenizer, { config }: Checkpoint): Prompt[] {
+export function promptsOf(
+  { prompt, raw }: Pick<SamplingOptions, 'prompt' | 'raw'>,
+  tokenizer: Tokenizer,
+  { config }: Checkpoint,
+): Prompt[] {
   const chat = tokenizer.hasChatTemplate && !raw;
   const texts = prompt ?? [chat ? 'What is machine learning?' : 'Once upon a time'];
   return texts.map((content) => {

@@ -13,6 +13,7 @@ import {
   unembedName,
 } from '../checkpoint/names.ts';
 import { type ElementType, type ExternalData, elementTypes, GraphBuilder, microsoft } from './builder.ts';
+import { attentionTap, blockTap, embeddingTap, type Tap, type TapOptions } from './taps.ts';
 
 /** The checkpoint's own bytes; 16-bit dtypes are cast to float32 when the session is made. */
 export interface FileWeight {
@@ -41,9 +42,7 @@ export type WeightSource =
  */
 export const blockSizeFor = (inputs: number) => (inputs < 1024 ? 32 : 128);
 
-export interface GraphOptions {
-  /** Adds the residual stream as outputs `hidden.0` (the embedding) to `hidden.<layers>`, each (batch, tokens, hidden). */
-  readonly taps?: boolean;
+export interface GraphOptions extends TapOptions {
   /** Sets of replaceable weights that the rows of one batch can use. Default 1. */
   readonly sets?: number;
 }
@@ -59,14 +58,12 @@ export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8)
 /** Name of a replaceable weight's input in one of the graph's sets, counted from 0. */
 export const setName = (weight: string, set: number) => (set === 0 ? weight : `${weight}.set${set}`);
 
-/** Name of the residual stream at a point, 0 (embedding) to `layers`. */
-export const tapName = (point: number) => `hidden.${point}`;
-
 /**
  * Bytes of an ONNX model with
  * inputs: `input_ids` and `position_ids` (batch, tokens); `past_lengths` (batch), total length − 1 of each row;
  * `total_length` (1), the longest; `cos`, `sin` (positions, headDim / 2); `selected` (n), rows of the flattened
- * (batch × tokens) whose logits are wanted; `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim);
+ * (batch × tokens), with taps of the flattened (points × batch × tokens), whose logits are wanted: the final norm and
+ * the unembedding of a tapped point are the logit lens, and share the weights with the last one's; `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim);
  * every weight whose source is `input`, once for each of `options.sets` (see {@link setName}); with several sets
  * `set_rows` (sets), how many of the flattened rows belong to each, in order: rows of one batch then differ in these
  * weights and share the reading of all others;
@@ -194,12 +191,14 @@ export function llamaGraph(
   const batched = g.node('Concat', [g.node('Shape', [ids], 'batch_tokens'), g.constant([-1])], 'batched', { axis: 0 });
 
   let x = flat(embedded, hiddenSize); // (batch * tokens, hidden), as every linear layer
-  const tap = (point: number) => {
+  const tapped: string[] = [];
+  const tap = ({ output }: Tap) => {
     if (!options.taps) return;
-    g.node('Reshape', [x, batched], tapName(point));
-    g.output(tapName(point), 'float32', ['batch', 'tokens', hiddenSize]);
+    g.node('Reshape', [x, batched], output);
+    g.output(output, 'float32', ['batch', 'tokens', hiddenSize]);
+    tapped.push(x);
   };
-  tap(0);
+  tap(embeddingTap);
 
   for (let i = 0; i < layers; i++) {
     const at = `layers.${i}`;
@@ -247,6 +246,7 @@ export function llamaGraph(
     g.output(present('value'), 'float32', cache);
     const attended = project(flat(unpad(`${at}.attended`), heads * headDim), i, 'o', `${at}.o`);
     x = g.node('Add', [x, attended], `${at}.after_attention`);
+    if (options.sublayers) tap(attentionTap(i));
 
     // MLP: down(silu(gate(h)) * up(h))
     const m = norm(x, postNormName(i), `${at}.mlp_in`);
@@ -254,10 +254,11 @@ export function llamaGraph(
     const activated = g.node('Mul', [gate, g.node('Sigmoid', [gate], `${gate}.sigmoid`)], `${at}.silu`);
     const gated = g.node('Mul', [activated, project(m, i, 'up', `${at}.up`)], `${at}.gated`);
     x = g.node('Add', [x, project(gated, i, 'down', `${at}.down`)], `${at}.out`);
-    tap(i + 1);
+    tap(blockTap(i));
   }
 
-  const rows = g.node('Gather', [x, selected], 'selected_rows', { axis: 0 }); // (n, hidden)
+  const points = tapped.length > 0 ? g.node('Concat', tapped, 'points', { axis: 0 }) : x; // (points * rows, hidden)
+  const rows = g.node('Gather', [points, selected], 'selected_rows', { axis: 0 }); // (n, hidden)
   const unembed = config.tiedEmbeddings ? embedName : unembedName;
   linear(norm(rows, finalNormName, 'unembed_in'), unembed, [vocabSize, hiddenSize], undefined, 'logits');
   g.output('logits', 'float32', ['n', vocabSize]);

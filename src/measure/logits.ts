@@ -8,16 +8,25 @@ declare const WebAssembly: {
   Instance: new (module: object) => { readonly exports: unknown };
 };
 
-interface Kernels {
+/** The kernels, which work on addresses in a memory of their own. See kernels/logits.ts. */
+export interface Kernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   largest(row: number, count: number): number;
   firstOf(row: number, count: number, value: number): number;
   sumOfExps(row: number, count: number, shift: number): number;
   divergence(p: number, pLogSum: number, q: number, qLogSum: number, count: number): number;
+  exps(row: number, count: number, shift: number, weights: number, sums: number): void;
+  weighted(weights: number, row: number, count: number): number;
+  larger(row: number, count: number, value: number): number;
 }
 
 /** Numbers that fill a row up to a multiple of 4 and add nothing. */
-const padding = -1e30;
+export const padding = -1e30;
+
+export function loadKernels(): Kernels {
+  const bytes = readFileSync(new URL('./kernels/logits.wasm', import.meta.url));
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Kernels;
+}
 
 /** The likeliest token of a row, the first of equals, and the natural logarithm of Σ exp(logits). */
 export interface Described {
@@ -27,15 +36,10 @@ export interface Described {
 
 /** Two rows in the kernels' memory. */
 class Rows {
-  readonly #kernels: Kernels;
+  readonly #kernels = loadKernels();
   #size = 0;
   #at: readonly [number, number] = [0, 0];
   #views: readonly [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
-
-  constructor() {
-    const bytes = readFileSync(new URL('./kernels/logits.wasm', import.meta.url));
-    this.#kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Kernels;
-  }
 
   describe(row: Float32Array): Described {
     const count = this.#put(0, row);

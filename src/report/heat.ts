@@ -12,6 +12,8 @@ export interface HeatMap {
   readonly values: readonly (readonly (number | undefined)[])[];
   /** Shade by the logarithm. */
   readonly log?: boolean;
+  /** (rows, columns), shown in the numbers' place. */
+  readonly texts?: readonly (readonly string[])[];
 }
 
 const width = 80;
@@ -23,7 +25,10 @@ export function heatMap(map: HeatMap): string {
   const cells = map.rows.map((_, row) =>
     map.columns.map((_, column) => {
       const value = map.values[row]?.[column];
-      return { shade: shades[Math.round((shade(value) ?? 0) * (shades.length - 1))] ?? '', text: cellText(value) };
+      return {
+        shade: shades[Math.round((shade(value) ?? 0) * (shades.length - 1))] ?? '',
+        text: map.texts?.[row]?.[column] ?? cellText(value),
+      };
     }),
   );
   const widest = Math.max(

@@ -41,7 +41,8 @@ export async function heatMapSvg(map: HeatMap): Promise<string> {
   const values = names.rows.flatMap((row, i) =>
     names.columns.map((column, j) => {
       const value = map.values[i]?.[j];
-      return { row, column, text: cellText(value), shade: shade(value) ?? null };
+      const text = printable(map.texts?.[i]?.[j] ?? cellText(value));
+      return { row, column, text, shade: shade(value) ?? null };
     }),
   );
   const title = printable(heatTitle(map));

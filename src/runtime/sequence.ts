@@ -1,7 +1,8 @@
 // Tokens read so far by one variant or by several side by side, with their keys and values.
 import { Tensor } from 'onnxruntime-node';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { cacheHeadDim, cacheName, setName, tapName } from '../graph/llama.ts';
+import { cacheHeadDim, cacheName, setName } from '../graph/llama.ts';
+import type { Tap } from '../graph/taps.ts';
 
 /** A model's replaceable weights, ready to be fed. */
 export type Weights = Readonly<Record<string, Tensor>>;
@@ -11,11 +12,27 @@ export interface Engine {
   readonly config: LlamaConfig;
   /** Sets of replaceable weights that one batch can use. */
   readonly sets: number;
+  /** Points of the residual stream that every run gives. */
+  readonly taps: readonly Tap[];
   run(feeds: Weights, caches: Weights, capacity: number): Promise<Readonly<Record<string, Tensor>>>;
 }
 
 /** Tokens that go through the graph at once: long enough for fast products, short enough for Ctrl-C and progress. */
 const chunkTokens = 128;
+
+/** Numbers of the lens's logits that may be made at once: few tokens of a large vocabulary, whole chunks of a small one. */
+const lensNumbers = 2 ** 25;
+
+/** Some tokens of a text with the residual stream at every point, each (tokens, hidden). */
+export interface ResidualChunk {
+  readonly ids: readonly number[];
+  readonly points: readonly Float32Array[];
+}
+
+/** The same with the final norm and the unembedding of every point: logits, (points, tokens, vocab). */
+export interface LensChunk extends ResidualChunk {
+  readonly logits: Float32Array;
+}
 
 /** Keys and values of all layers, each (rows, kvHeads, capacity, cacheHeadDim). */
 class KeyValues {
@@ -59,7 +76,7 @@ class KeyValues {
 export class Sequence {
   /** Tokens read. */
   length = 0;
-  /** Residual stream of the last chunk at each of layers + 1 points, (tokens, hidden), if the runtime has taps. */
+  /** Residual stream of the last chunk at each of the runtime's taps, (tokens, hidden). */
   residuals: readonly Float32Array[] = [];
   readonly #engine: Engine;
   readonly #capacity: number;
@@ -79,23 +96,45 @@ export class Sequence {
   /** Reads tokens in chunks and returns the logits after the last one, (vocab). */
   async readToEnd(ids: readonly number[], onProgress?: (tokens: number) => void): Promise<Float32Array> {
     let logits: Float32Array = new Float32Array(0);
-    for (let at = 0; at < ids.length; at += chunkTokens) {
-      const chunk = ids.slice(at, at + chunkTokens);
-      logits = await this.#read(chunk, [chunk.length - 1]);
-      onProgress?.(at + chunk.length);
+    let done = 0;
+    for (const chunk of chunksOf(ids, chunkTokens)) {
+      logits = await this.#read(chunk, this.#rows(chunk.length).slice(-1));
+      done += chunk.length;
+      onProgress?.(done);
     }
     return logits;
   }
 
   /** Reads tokens in chunks and yields each chunk's logits, (tokens, vocab). */
   async *readAll(ids: readonly number[]): AsyncGenerator<Float32Array> {
-    for (let at = 0; at < ids.length; at += chunkTokens) {
-      const chunk = ids.slice(at, at + chunkTokens);
-      yield await this.#read(
-        chunk,
-        chunk.map((_, i) => i),
-      );
+    for (const chunk of chunksOf(ids, chunkTokens)) yield await this.#read(chunk, this.#rows(chunk.length));
+  }
+
+  /** Reads tokens in chunks and yields each chunk's residual stream, and no logits. The runtime needs taps. */
+  async *readResiduals(ids: readonly number[]): AsyncGenerator<ResidualChunk> {
+    for (const chunk of chunksOf(ids, chunkTokens)) {
+      await this.#read(chunk, []);
+      yield { ids: chunk, points: this.residuals };
     }
+  }
+
+  /**
+   * Reads tokens in chunks and yields each chunk's residual stream and what the unembedding makes of it at every point.
+   * The runtime needs taps. A chunk's logits take up to 4 bytes × {@link lensNumbers}.
+   */
+  async *readLens(ids: readonly number[]): AsyncGenerator<LensChunk> {
+    const { taps, config } = this.#engine;
+    const tokens = Math.floor(lensNumbers / (taps.length * config.vocabSize));
+    for (const chunk of chunksOf(ids, Math.min(Math.max(tokens, 1), chunkTokens))) {
+      const logits = await this.#read(chunk, [...Array(taps.length * chunk.length).keys()]);
+      yield { ids: chunk, points: this.residuals, logits };
+    }
+  }
+
+  /** Places of the stream's last point among the rows that a run can give logits of. */
+  #rows(tokens: number): number[] {
+    const from = firstOfLast(this.#engine, tokens);
+    return Array.from({ length: tokens }, (_, i) => from + i);
   }
 
   /** Forgets all tokens after the first `length`. */
@@ -126,10 +165,7 @@ export class Sequence {
       this.#cache.capacity,
     );
     this.length = to;
-    const { layers } = this.#engine.config;
-    this.residuals = outputs[tapName(0)]
-      ? Array.from({ length: layers + 1 }, (_, point) => floats(outputs, tapName(point)))
-      : [];
+    this.residuals = this.#engine.taps.map(({ output }) => floats(outputs, output));
     return floats(outputs, 'logits');
   }
 
@@ -194,7 +230,10 @@ export class Batch {
         position_ids: int64(lengths, [rows.length, 1]),
         past_lengths: int32(lengths),
         total_length: int32([Math.max(...lengths) + 1]),
-        selected: int64([...rows.keys()], [rows.length]),
+        selected: int64(
+          rows.map((_, row) => firstOfLast(this.#engine, rows.length) + row),
+          [rows.length],
+        ),
       },
       present,
       this.#cache.capacity,
@@ -209,6 +248,15 @@ export class Batch {
     }
     return result;
   }
+}
+
+/** With taps, the rows of all points can be selected, one point after the other: where those of the last begin. */
+function firstOfLast({ taps }: Engine, rows: number): number {
+  return Math.max(taps.length - 1, 0) * rows;
+}
+
+function* chunksOf(ids: readonly number[], tokens: number): Generator<readonly number[]> {
+  for (let at = 0; at < ids.length; at += tokens) yield ids.slice(at, at + tokens);
 }
 
 interface RowsOfWeights {

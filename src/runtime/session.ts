@@ -5,8 +5,9 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
-import { cacheHeadDim, llamaGraph, tapName, type WeightSource } from '../graph/llama.ts';
+import { cacheHeadDim, llamaGraph, type WeightSource } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
+import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
 import { withInt8Weights } from './blocks.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
@@ -14,7 +15,8 @@ import { fileWeights, type SessionWeights } from './weights.ts';
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8-bit blocks. */
 export type Precision = 'fp32' | 'int8';
 
-export interface RuntimeOptions {
+/** `taps` also gives the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}. */
+export interface RuntimeOptions extends TapOptions {
   readonly precision?: Precision;
   /** Threads inside a matrix product. Default: one a core. */
   readonly threads?: number | undefined;
@@ -22,8 +24,6 @@ export interface RuntimeOptions {
   readonly replaceable?: Iterable<string>;
   /** Different variants that one batch can hold. Default 1. */
   readonly sets?: number;
-  /** Also gives the residual stream, see {@link Sequence.residuals}. */
-  readonly taps?: boolean;
   /** Called with the weights done and in all while 8-bit blocks are made, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -34,21 +34,22 @@ export class Runtime implements Engine {
   readonly sets: number;
   /** The untouched model's replaceable weights. */
   readonly original: Weights;
+  /** Points of the residual stream that every run gives, in the order in which it passes them. */
+  readonly taps: readonly Tap[];
   readonly #session: InferenceSession;
-  readonly #taps: boolean;
   #rotary = { positions: 0, feeds: {} as Weights };
 
   private constructor(
     checkpoint: Checkpoint,
     session: InferenceSession,
     original: Weights,
-    { sets = 1, taps = false }: RuntimeOptions,
+    { sets = 1, ...taps }: RuntimeOptions,
   ) {
     this.checkpoint = checkpoint;
     this.sets = sets;
     this.original = original;
     this.#session = session;
-    this.#taps = taps;
+    this.taps = tapsOf(checkpoint.config.layers, taps);
   }
 
   /** Builds the graph over the checkpoint's files and makes a session of it. Takes seconds at a billion parameters. */
@@ -111,7 +112,7 @@ export class Runtime implements Engine {
   /** One run of the graph. For {@link Sequence} and {@link Batch}, which know what to feed. */
   async run(feeds: Weights, caches: Weights, capacity: number): Promise<Readonly<Record<string, Tensor>>> {
     const wanted: Record<string, Tensor | null> = { logits: null, ...caches };
-    if (this.#taps) for (let point = 0; point <= this.checkpoint.config.layers; point++) wanted[tapName(point)] = null;
+    for (const { output } of this.taps) wanted[output] = null;
     return this.#session.run({ ...feeds, ...this.#rotaryFeeds(capacity) }, wanted);
   }
 

@@ -134,6 +134,11 @@ export class Tokenizer {
       : '';
   }
 
+  /** A token as the vocabulary spells it, such as `▁the`; `#5` for an id that has no token. */
+  piece(id: number): string {
+    return this.#inner.id_to_token(id) ?? `#${id}`;
+  }
+
   /** Text of a prompt and what follows it, and of what follows alone. */
   continuation(prompt: readonly number[], ids: readonly number[]): { text: string; completion: string } {
     const stream = this.stream(prompt);

@@ -6,7 +6,7 @@ import { Fits } from '../../src/decompose/fits.ts';
 import { operateWith } from '../../src/decompose/operate.ts';
 import { readDocuments, readTasks } from '../../src/measure/documents.ts';
 import { generate } from '../../src/measure/generate.ts';
-import { greedy } from '../../src/measure/sampling.ts';
+import { argmax, greedy } from '../../src/measure/sampling.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
 import { scoreChoices } from '../../src/measure/tasks.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
@@ -76,6 +76,18 @@ describe.each(models)('$name', ({ model, goldens, text, present, operations, isS
             ),
           ).toBeLessThan(1e-5);
         }
+      }
+    });
+
+    test("the lens's first token is equal at every point and position, its last logits are the model's", async () => {
+      const { vocabSize, layers } = checkpoint.config;
+      for (const { ids, lens_top1, last_logits } of golden<Forward[]>(goldens, 'forward.json')) {
+        const { value } = await runtime.sequence(ids.length).readLens(ids).next();
+        const logits: Float32Array = value?.logits;
+        const row = (i: number) => logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+        expect(lens_top1).toHaveLength(layers + 1);
+        expect(lens_top1.map((of, point) => of.map((_, i) => argmax(row(point * ids.length + i))))).toEqual(lens_top1);
+        expect(largestDifference(logits.subarray(-vocabSize), last_logits)).toBeLessThan(2e-4);
       }
     });
 

@@ -11,6 +11,8 @@ export interface Forward {
   /** (layers + 1, tokens) */
   readonly residual_norms: number[][];
   readonly last_logits: number[];
+  /** The likeliest token by final norm and unembedding, (layers + 1, tokens). */
+  readonly lens_top1: number[][];
 }
 
 export interface Greedy {
@@ -79,4 +81,41 @@ export function rowNorms(values: Float32Array, cols: number): number[] {
   return Array.from({ length: values.length / cols }, (_, row) =>
     Math.hypot(...values.subarray(row * cols, (row + 1) * cols)),
   );
+}
+
+/** Figures of a lens by point and position, bits. */
+export interface LensGolden {
+  readonly kl: number[][];
+  readonly probability_final: number[][];
+  readonly rank_final: number[][];
+  readonly rank_input: number[][];
+  readonly step_kl: number[][];
+}
+
+/** inside.json, by scripts/reference/inside.py. */
+export interface Inside {
+  readonly documents: number[][];
+  readonly prompt: LensGolden & {
+    readonly ids: number[];
+    readonly partners: number[];
+    readonly top: number[][];
+    readonly entropy: number[][];
+    readonly shuffled: LensGolden;
+  };
+  readonly depth: {
+    readonly points: Record<
+      'norm' | 'entropy' | 'kl' | 'probability_final' | 'same_top' | 'rank_final' | 'input_top' | 'rank_input',
+      number
+    >[];
+    readonly steps: Record<'cosine' | 'kl' | 'cka' | 'cka_error', number>[];
+    readonly unigram: Record<'kl' | 'rank_final', number>;
+  };
+  readonly unlikely: {
+    readonly likely_tokens: number;
+    /** By point and band. */
+    readonly points: Record<
+      'pairs' | 'energy' | 'projection' | 'same_pairs' | 'same_energy' | 'where_likely',
+      number
+    >[][];
+  };
 }

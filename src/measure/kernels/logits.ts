@@ -52,6 +52,56 @@ export function divergence(p: usize, pLogSum: f64, q: usize, qLogSum: f64, count
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
+/** Writes exp(row − shift) to `weights`, float64, and to `sums` their sum and Σ exp(row − shift) · (row − shift). */
+export function exps(row: usize, count: i32, shift: f64, weights: usize, sums: usize): void {
+  const by = f64x2.splat(shift);
+  let a = f64x2.splat(0);
+  let b = f64x2.splat(0);
+  for (let i = 0; i < count; i += 4) {
+    const x = v128.load(row + ((<usize>i) << 2));
+    const x0 = f64x2.sub(low(x), by);
+    const x1 = f64x2.sub(high(x), by);
+    const e0 = exp(x0);
+    const e1 = exp(x1);
+    const to = weights + ((<usize>i) << 3);
+    v128.store(to, e0);
+    v128.store(to, e1, 16);
+    a = f64x2.add(a, f64x2.add(e0, e1));
+    b = f64x2.add(b, f64x2.add(f64x2.mul(e0, x0), f64x2.mul(e1, x1)));
+  }
+  f64.store(sums, f64x2.extract_lane(a, 0) + f64x2.extract_lane(a, 1));
+  f64.store(sums, f64x2.extract_lane(b, 0) + f64x2.extract_lane(b, 1), 8);
+}
+
+/** Σ weights · row, of float64 weights and a float32 row. */
+export function weighted(weights: usize, row: usize, count: i32): f64 {
+  let a = f64x2.splat(0);
+  let b = f64x2.splat(0);
+  for (let i = 0; i < count; i += 4) {
+    const x = v128.load(row + ((<usize>i) << 2));
+    const from = weights + ((<usize>i) << 3);
+    a = f64x2.add(a, f64x2.mul(v128.load(from), low(x)));
+    b = f64x2.add(b, f64x2.mul(v128.load(from, 16), high(x)));
+  }
+  const sum = f64x2.add(a, b);
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
+/** How many numbers of a row are larger than a value. */
+export function larger(row: usize, count: i32, value: f32): i32 {
+  const than = f32x4.splat(value);
+  let found = i32x4.splat(0);
+  // A comparison that holds gives −1.
+  for (let i = 0; i < count; i += 4)
+    found = i32x4.sub(found, f32x4.gt(v128.load(row + ((<usize>i) << 2)), than));
+  return (
+    i32x4.extract_lane(found, 0) +
+    i32x4.extract_lane(found, 1) +
+    i32x4.extract_lane(found, 2) +
+    i32x4.extract_lane(found, 3)
+  );
+}
+
 // @ts-expect-error: decorator
 @inline
 function low(x: v128): v128 {

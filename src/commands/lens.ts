@@ -1,0 +1,122 @@
+// surgery lens: what every point of the residual stream says when it is unembedded, for prompts and over a text.
+import { depthProfiles, depthRule } from '../measure/depth.ts';
+import { lensOf } from '../measure/lens.ts';
+import {
+  type LensOfText,
+  type LensResult,
+  lensCharts,
+  lensMap,
+  lensText,
+  type PromptLens,
+  stepCharts,
+} from '../report/lens.ts';
+import type { Progress } from '../report/progress.ts';
+import { schema } from '../report/results.ts';
+import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { type Files, requireFindings, writeFindings } from './findings.ts';
+import { identify, openModel, print, progressOf } from './model.ts';
+import { operationInfo } from './operations.ts';
+import type {
+  Colour,
+  FindingOptions,
+  ModelOptions,
+  OperationOptions,
+  SamplingOptions,
+  ScoringOptions,
+} from './options.ts';
+import { type Prompt, promptsOf } from './samples.ts';
+import { type ScoringInput, scoringInput } from './scoring.ts';
+import { openVariants, type Variant, wantedOperation } from './variants.ts';
+
+export type LensOptions = ModelOptions &
+  OperationOptions &
+  FindingOptions &
+  Pick<SamplingOptions, 'prompt' | 'raw'> &
+  Omit<ScoringOptions, 'tasks' | 'questions'> & {
+    readonly operated: boolean;
+    readonly topTokens: number;
+    readonly colour: Colour;
+  };
+
+export async function lens(options: LensOptions): Promise<void> {
+  const progress = progressOf(options);
+  const model = await openModel(options.model, options);
+  const { checkpoint } = model;
+  const operation = wantedOperation(options, model);
+  const tokenizer = await Tokenizer.open(checkpoint);
+  const isAsked = options.prompt !== undefined || options.text === undefined;
+  const prompts = isAsked ? promptsOf(options, tokenizer, checkpoint) : [];
+  const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
+  await requireFindings(options, 'lens.json');
+  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const told: PromptLens[] = [];
+  for (const prompt of prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
+  const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
+  const result: LensResult = {
+    schema,
+    model: await identify(model, progress),
+    precision: options.precision,
+    ...(operation ? { operation: operationInfo(operation, checkpoint.config) } : {}),
+    seed: options.seed,
+    points: runtime.taps.map(({ name }) => name),
+    vocabulary: checkpoint.config.vocabSize,
+    prompts: told,
+    ...(text ? { text } : {}),
+  };
+  await runtime.close();
+  await writeFindings(options, () => filesOf(result, options.colour));
+  print(options, result, () => lensText(result, options.colour, options.output));
+}
+
+async function lensOfPrompt(
+  { topTokens }: LensOptions,
+  { text, ids }: Prompt,
+  variants: readonly Variant[],
+  tokenizer: Tokenizer,
+  progress: Progress,
+): Promise<PromptLens> {
+  const cells: PromptLens['variants'][number][] = [];
+  for (const variant of variants) {
+    const { value } = await progress.step(`Reading the prompt, ${variant.name}`, 'tokens', (onProgress) =>
+      lensOf(variant, ids, topTokens, onProgress),
+    );
+    const named = value.map((row) =>
+      row.map((cell) => ({ ...cell, top: cell.top.map((one) => ({ ...one, token: tokenizer.piece(one.id) })) })),
+    );
+    cells.push({ variant: variant.name, cells: named });
+  }
+  return { prompt: text, ids, tokens: ids.map((id) => tokenizer.piece(id)), variants: cells };
+}
+
+async function lensOfText(
+  { seed }: LensOptions,
+  { documents, about: { text, maxTokens, intervalRule } }: ScoringInput,
+  variants: readonly Variant[],
+  tokenizer: Tokenizer,
+  progress: Progress,
+): Promise<LensOfText> {
+  const { value } = await progress.step('Reading the text', 'tokens', (onProgress) =>
+    depthProfiles(documents, variants, { seed, bosId: tokenizer.bosId }, onProgress),
+  );
+  const { profiles, positions, sampled } = value;
+  return {
+    ...{ text, documents: documents.length, maxTokens, rule: depthRule, intervalRule, positions, sampled },
+    variants: profiles.map((profile, i) => ({ variant: variants[i]?.name ?? 'original', ...profile })),
+  };
+}
+
+/** lens.json, a heat map for each prompt and variant, and the text's curves over depth. */
+async function filesOf(result: LensResult, colour: Colour): Promise<Files> {
+  const files: Record<string, string> = { 'lens.json': `${JSON.stringify(result, null, 2)}\n` };
+  for (const [i, prompt] of result.prompts.entries()) {
+    for (const { variant } of prompt.variants) {
+      const name = ['lens', ...(i > 0 ? [i + 1] : []), ...(variant === 'original' ? [] : [variant])].join('-');
+      files[`${name}.svg`] = await heatMapSvg(lensMap(result, prompt, variant, colour));
+    }
+  }
+  if (!result.text) return files;
+  files['lens-depth.svg'] = await lineChartSvg(lensCharts(result.text, result.vocabulary));
+  files['lens-steps.svg'] = await lineChartSvg(stepCharts(result.text));
+  return files;
+}

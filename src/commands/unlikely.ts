@@ -1,0 +1,50 @@
+// surgery unlikely: whether directions of tokens that cannot come next are used for something else inside.
+import { unlikelyRule, unlikelyTokens } from '../measure/unlikely.ts';
+import { schema } from '../report/results.ts';
+import { lineChartSvg } from '../report/svg.ts';
+import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/unlikely.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { requireFindings, writeFindings } from './findings.ts';
+import { identify, openModel, print, progressOf } from './model.ts';
+import { operationInfo } from './operations.ts';
+import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import { scoringInput } from './scoring.ts';
+import { openVariants, wantedOperation } from './variants.ts';
+
+export type UnlikelyOptions = ModelOptions &
+  OperationOptions &
+  FindingOptions &
+  Omit<ScoringOptions, 'tasks' | 'questions'> & { readonly operated: boolean };
+
+export async function unlikely(options: UnlikelyOptions): Promise<void> {
+  const progress = progressOf(options);
+  const model = await openModel(options.model, options);
+  const operation = wantedOperation(options, model);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  const { documents, about } = await scoringInput(options, model, tokenizer);
+  await requireFindings(options, 'unlikely.json');
+  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const told: UnlikelyResult['variants'][number][] = [];
+  for (const variant of variants) {
+    const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
+      unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
+    );
+    told.push({ variant: variant.name, ...value });
+  }
+  await runtime.close();
+  const { text, maxTokens, intervalRule } = about;
+  const result: UnlikelyResult = {
+    schema,
+    model: await identify(model, progress),
+    precision: options.precision,
+    ...(operation ? { operation: operationInfo(operation, model.checkpoint.config) } : {}),
+    seed: options.seed,
+    text: { text, documents: documents.length, maxTokens, rule: unlikelyRule, intervalRule },
+    variants: told,
+  };
+  await writeFindings(options, async () => ({
+    'unlikely.json': `${JSON.stringify(result, null, 2)}\n`,
+    'unlikely.svg': await lineChartSvg(unlikelyCharts(result)),
+  }));
+  print(options, result, () => unlikelyText(result, options.output));
+}

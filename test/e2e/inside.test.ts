@@ -1,0 +1,74 @@
+// surgery lens and surgery unlikely as a user starts them.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { LensResult } from '../../src/report/lens.ts';
+import type { UnlikelyResult } from '../../src/report/unlikely.ts';
+import { surgery } from '../support/cli.ts';
+import { type Forward, golden } from '../support/goldens.ts';
+import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
+
+const tmp = temporaryFolder();
+const widest = (text: string) => Math.max(...text.split('\n').map((line) => [...line].length));
+
+test('lens: a prompt and a text, the original and an operated model, as JSON and in a folder', async () => {
+  const { prompt = '', lens_top1: expected } = golden<Forward[]>(fixture('pocket'), 'forward.json')[1] ?? {};
+  const output = join(tmp, 'lens');
+  const text = ['--text', join(pocket, 'valid.txt'), '--documents', '3', '--max-tokens', '24'];
+  const { code, stdout } = await surgery([
+    ...['lens', '--model', 'pocket', '--prompt', prompt, '--variance', '0.5', ...text],
+    ...['--top-tokens', '2', '--json', '--quiet', '--output', output],
+  ]);
+  expect(code).toBe(0);
+  const result: LensResult = JSON.parse(stdout);
+  const [original, operated] = result.prompts[0]?.variants ?? [];
+  expect(original?.cells.map((row) => row.map(({ top }) => top[0]?.id))).toEqual(expected);
+  expect(operated?.variant).toBe('operated');
+  expect(operated?.cells.at(-1)).not.toEqual(original?.cells.at(-1));
+  expect(result.text?.variants[1]?.changes?.at(-1)?.kl?.mean).toBeGreaterThan(0);
+  expect(JSON.parse(readFileSync(join(output, 'lens.json'), 'utf8'))).toEqual(result);
+  expect(readdirSync(output).sort()).toEqual(
+    ['lens-depth.svg', 'lens-operated.svg', 'lens-steps.svg', 'lens.json', 'lens.svg'].sort(),
+  );
+});
+
+test('lens: text for a terminal, points up, also after attention alone', async () => {
+  const { code, stdout, stderr } = await surgery([
+    'lens',
+    '--model',
+    'pocket',
+    '--prompt',
+    'The dog said',
+    '--sublayers',
+    '--colour',
+    'kl',
+    '--quiet',
+  ]);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/coloured by KL to the last point \(bits\)/);
+  expect(stdout).toMatch(/\n5 {9}.*\n5 attn .*\n4 {9}/);
+  expect(widest(stdout)).toBeLessThanOrEqual(80);
+});
+
+test('unlikely: the same seed gives the same figures, and chance beside each', async () => {
+  const args = ['unlikely', '--model', 'pocket', '--documents', '4', '--max-tokens', '30', '--quiet'];
+  const [json, text] = [await surgery([...args, '--json', '--seed', '3']), await surgery([...args, '--seed', '3'])];
+  const { variants }: UnlikelyResult = JSON.parse(json.stdout);
+  expect(variants).toHaveLength(1);
+  const last = variants[0]?.points.at(-1);
+  expect(last?.bands[0]?.energy?.mean).toBeGreaterThan(last?.mixtures?.mean ?? 99);
+  expect(text.stdout).toContain(` ${last?.random?.mean.toFixed(3)} `);
+  expect(widest(text.stdout)).toBeLessThanOrEqual(80);
+});
+
+test('what cannot be is refused in one line', async () => {
+  const refused = async (...args: string[]) => {
+    const { code, stderr } = await surgery(['lens', '--model', 'pocket', '--quiet', ...args]);
+    expect(code).toBe(2);
+    return stderr;
+  };
+  expect(await refused('--colour', 'red')).toMatch(/--colour is "red", allowed: probability, rank, kl\n$/);
+  mkdirSync(join(tmp, 'mine'));
+  writeFileSync(join(tmp, 'mine/notes.txt'), '');
+  expect(await refused('--output', join(tmp, 'mine'))).toMatch(/holds other files than lens.json and its charts/);
+});
