@@ -1,11 +1,11 @@
 // A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
 import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { append, writeFileSafely } from '../checkpoint/files.ts';
+import { append, syncFolder, writeFileSafely } from '../checkpoint/files.ts';
+import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import { canonical } from './grid.ts';
-import { lockFolder } from './lock.ts';
 import type { CellResult, Study } from './results.ts';
 
 const cellsFile = 'cells.jsonl';
@@ -68,6 +68,7 @@ export class StudyFolder {
       try {
         await append(handle, Buffer.from(`${JSON.stringify(cell)}\n`));
         await handle.sync();
+        if (this.cells.size === 0) await syncFolder(this.path); // the file may be new
       } finally {
         await handle.close();
       }

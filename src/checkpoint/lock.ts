@@ -1,21 +1,11 @@
 // One process at a time in a folder.
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { removeAtExit } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
-
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** When that process started, where the system tells: process numbers are used again. */
-  readonly started: string | null;
-}
-
-const fileName = '.lock';
+import { lockName, removeAtExit, reserveFolder, returnReserved } from './files.ts';
+import { type Holder, isGone, ownHolder } from './holder.ts';
 
 /**
  * Takes a folder for this process until the returned function is called. What a process left that was killed is taken
@@ -23,9 +13,8 @@ const fileName = '.lock';
  * @throws SurgeryError `output` while another process has it
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, fileName);
-  const own: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
-  const text = JSON.stringify(own);
+  const path = join(folder, lockName);
+  const text = JSON.stringify(ownHolder());
   for (let attempt = 0; attempt < 20; attempt++) {
     if (await create(path, text)) {
       const forget = removeAtExit(path);
@@ -37,16 +26,49 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     const found = await settledText(path);
     if (found === undefined) continue; // it was given up in this moment
     const holder = parse(found);
-    if (holder && !isGone(holder)) {
-      const who = `process ${holder.pid}${holder.host === own.host ? '' : ` on ${holder.host}`}`;
-      throw new SurgeryError(
-        'output',
-        `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`,
-      );
-    }
+    if (holder && !isGone(holder)) throw inUse(folder, holder);
     await removeStale(path, found, text);
   }
   throw new SurgeryError('output', `${folder} is wanted by several processes at once: try again`);
+}
+
+/** A folder of results that this process alone may fill. */
+export interface HeldFolder {
+  /** Whether this process made it. */
+  readonly isNew: boolean;
+  /** Gives it up, and removes it where it was made and nothing came. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Makes a folder if it is not there, and locks it.
+ * @throws SurgeryError `output` while another process has it, and if the system refuses
+ */
+export async function holdFolder(folder: string): Promise<HeldFolder> {
+  const isNew = await reserveFolder(folder);
+  try {
+    const unlock = await lockFolder(folder);
+    const release = async () => {
+      await unlock();
+      returnReserved(folder);
+    };
+    return { isNew, release };
+  } catch (error) {
+    returnReserved(folder);
+    throw error;
+  }
+}
+
+/** @throws SurgeryError `output` while another process has the folder */
+export async function requireUnlocked(folder: string): Promise<void> {
+  const holder = parse((await readFile(join(folder, lockName), 'utf8').catch(() => undefined)) ?? '');
+  if (holder && !isGone(holder)) throw inUse(folder, holder);
+}
+
+function inUse(folder: string, { pid, host }: Holder): SurgeryError {
+  const who = `process ${pid}${host === ownHolder().host ? '' : ` on ${host}`}`;
+  const path = join(folder, lockName);
+  return new SurgeryError('output', `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
 }
 
 /** Makes a file that is whole from its first moment on; false where there is one. */
@@ -110,28 +132,5 @@ function parse(text: string): Holder | undefined {
     return Number.isInteger(pid) && typeof host === 'string' ? { pid, host, started: started ?? null } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** Whether a holder on this machine has ended. Of another machine's nothing is known. */
-function isGone({ pid, host, started }: Holder): boolean {
-  if (host !== hostname()) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return true;
-  }
-  const now = startOf(pid);
-  return started !== null && now !== null && now !== started;
-}
-
-/** Start of a process in ticks since the machine's own, as Linux tells it. */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? null); // a zombie holds nothing
-  } catch {
-    return null;
   }
 }
