@@ -17,10 +17,12 @@ const { values: given } = parseArgs({
 });
 const folder = mkdtempSync(join(tmpdir(), 'surgery-soak-report-'));
 
-/** What a part of the soak reports; undefined where there is no such part. A part that finds something ends with 1. */
-function part(name, seconds, options = []) {
-  const script = fileURLToPath(new URL(name, import.meta.url));
-  if (!existsSync(script)) return undefined;
+const scriptOf = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** What a part of the soak reports; a part that finds something ends with 1. */
+function part(name, share, options = []) {
+  const script = scriptOf(name);
+  const seconds = String(Math.round(Number(given.seconds) * share));
   const json = join(folder, `${name}.json`);
   process.stderr.write(`${name}: ${seconds} s …\n`);
   const { status } = spawnSync(process.execPath, [script, '--seconds', seconds, '--json', json, ...options], {
@@ -30,9 +32,9 @@ function part(name, seconds, options = []) {
   return JSON.parse(readFileSync(json, 'utf8'));
 }
 
-const seconds = Number(given.seconds);
-const kill = part('kill.mjs', String(Math.round(seconds * 0.7)), ['--seed', given.seed]);
-const fuzz = part('fuzz.mjs', String(Math.round(seconds * 0.3)));
+const hasFuzz = existsSync(scriptOf('fuzz.mjs'));
+const kill = part('kill.mjs', hasFuzz ? 0.7 : 1, ['--seed', given.seed]);
+const fuzz = hasFuzz ? part('fuzz.mjs', 0.3) : undefined;
 rmSync(folder, { recursive: true });
 
 const result = {
