@@ -79,10 +79,16 @@ export class StudyFolder {
   }
 
   /**
-   * Writes study.json, and puts the cells into its order where they are in another; cells of other grids come last.
+   * Puts the cells into the study's order where they are in another, those of other grids last, then writes study.json:
+   * what says that a study is complete comes after all that belongs to it.
    */
   async write(study: Study): Promise<void> {
+    await this.arrange(study);
     await this.writeFile(studyFile, `${JSON.stringify(study, null, 1)}\n`);
+  }
+
+  /** Puts the cells into the study's order. */
+  async arrange(study: Study): Promise<void> {
     const known = study.cells.filter((id) => this.cells.has(id));
     const others = [...this.cells.keys()].filter((id) => !study.cells.includes(id)).sort();
     const order = [...known, ...others];
