@@ -29,12 +29,13 @@ const report = {
   ...{ putBack: 0, filesLost: 0, crashes: 0, problems: [] },
 };
 
-try {
-  await main();
-} finally {
+process.on('exit', () => {
   if (ownDisk) unmountDisk(base);
   rmSync(base, { recursive: true, force: true });
-}
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+
+await main();
 if (given.json) writeFileSync(given.json, `${JSON.stringify(report, null, 2)}\n`);
 else process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 process.exitCode = report.filesLost + report.crashes > 0 ? 1 : 0;

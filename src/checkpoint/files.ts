@@ -1,5 +1,5 @@
 // Writing so that a file or folder is either the old one or the new one, whatever happens in between.
-import { copyFileSync, existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { SurgeryError, systemMessage } from '../errors.ts';
@@ -11,6 +11,9 @@ export const lockName = '.lock';
 /** What is being written at the moment, under a temporary name; removed if the program ends before it is done. */
 const unfinished = new Set<string>();
 
+/** Files under their own name that are of no use after the end of the program. */
+const useless = new Set<string>();
+
 /** Empty folders that hold a name for results to come. */
 const reserved = new Set<string>();
 
@@ -19,16 +22,18 @@ const swept = new Set<string>();
 
 /** Has a file removed when the program ends, unless the returned function is called before. */
 export function removeAtExit(path: string): () => void {
-  unfinished.add(resolve(path));
-  return () => unfinished.delete(resolve(path));
+  useless.add(resolve(path));
+  return () => useless.delete(resolve(path));
 }
 
 /** Removes everything unfinished, at once: for the end of the program, after which nothing else runs. */
 export function removeUnfinished(): void {
+  // Temporary names stay in the list: what was under way may come after this, and before the last call.
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
-  unfinished.clear();
-  for (const path of [...reserved].sort((a, b) => b.length - a.length)) removeIfEmpty(path); // inner ones first
-  reserved.clear();
+  // Other names may be another process's by then.
+  for (const path of useless) rmSync(path, { recursive: true, force: true });
+  useless.clear();
+  for (const path of [...reserved].sort((a, b) => b.length - a.length)) returnReserved(path); // inner ones first
 }
 
 /**
@@ -40,10 +45,11 @@ export function removeUnfinished(): void {
 export async function reserveFolder(path: string): Promise<boolean> {
   const folder = resolve(path);
   try {
-    const above = await mkdir(dirname(folder), { recursive: true });
+    // In one go, so that no signal finds it made and not yet known.
+    const above = mkdirSync(dirname(folder), { recursive: true });
     for (let made = dirname(folder); above !== undefined && made.length >= above.length; made = dirname(made))
       reserved.add(made);
-    await mkdir(folder);
+    mkdirSync(folder);
     reserved.add(folder);
     return true;
   } catch (cause) {

@@ -1,6 +1,7 @@
 // One process at a time in a folder.
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SurgeryError, systemMessage } from '../errors.ts';
@@ -16,7 +17,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);
   const text = JSON.stringify(ownHolder());
   for (let attempt = 0; attempt < 20; attempt++) {
-    if (await create(path, text)) {
+    if (create(path, text)) {
       const forget = removeAtExit(path);
       return async () => {
         forget();
@@ -27,7 +28,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     if (found === undefined) continue; // it was given up in this moment
     const holder = parse(found);
     if (holder && !isGone(holder)) throw inUse(folder, holder);
-    await removeStale(path, found, text);
+    if (!removeStale(path, found, text)) await removeStaleGuard(`${path}.guard`);
   }
   throw new SurgeryError('output', `${folder} is wanted by several processes at once: try again`);
 }
@@ -71,20 +72,23 @@ function inUse(folder: string, { pid, host }: Holder): SurgeryError {
   return new SurgeryError('output', `${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
 }
 
-/** Makes a file that is whole from its first moment on; false where there is one. */
-async function create(path: string, text: string): Promise<boolean> {
+/**
+ * Makes a file that is whole from its first moment on; false where there is one. In one go, so that no signal finds it
+ * made and not yet known.
+ */
+function create(path: string, text: string): boolean {
   const draft = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await writeFile(draft, text, { flag: 'wx' });
+    writeFileSync(draft, text, { flag: 'wx' });
     try {
-      await link(draft, path);
+      linkSync(draft, path);
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code ?? '';
       if (code === 'ENOENT') return false; // the holder tidied the folder up
       if (!withoutLinks.includes(code)) throw cause;
-      await writeFile(path, text, { flag: 'wx' });
+      writeFileSync(path, text, { flag: 'wx' });
     } finally {
-      await rm(draft, { force: true });
+      rmSync(draft, { force: true });
     }
     return true;
   } catch (cause) {
@@ -108,17 +112,23 @@ async function settledText(path: string): Promise<string | undefined> {
 /**
  * Removes a lock that nobody holds. Two processes may find it at once, and the slower must not remove the lock that the
  * faster has made meanwhile: who removes has to hold a guard, and to see the old lock still there.
+ * @returns false where somebody else has the guard
  */
-async function removeStale(path: string, stale: string, own: string): Promise<void> {
+function removeStale(path: string, stale: string, own: string): boolean {
   const guard = `${path}.guard`;
-  if (await create(guard, own)) {
-    try {
-      if ((await readFile(path, 'utf8').catch(() => undefined)) === stale) await rm(path, { force: true });
-    } finally {
-      await rm(guard, { force: true });
-    }
-    return;
+  if (!create(guard, own)) return false;
+  try {
+    if (readFileSync(path, 'utf8') === stale) rmSync(path, { force: true });
+  } catch {
+    // It is gone.
+  } finally {
+    rmSync(guard, { force: true });
   }
+  return true;
+}
+
+/** Waits for who has the guard, or removes what such a process left that was killed. */
+async function removeStaleGuard(guard: string): Promise<void> {
   await setTimeout(10);
   const text = await settledText(guard);
   const other = text === undefined ? undefined : parse(text);

@@ -6,8 +6,10 @@ import { StudyFolder } from '../../src/study/folder.ts';
 import { temporaryFolder } from '../support/paths.ts';
 import { cell, study } from '../support/studies.ts';
 
+const tmp = temporaryFolder();
+
 test('a study is not called complete before its chart is there: it would never be made again', async () => {
-  const path = join(temporaryFolder(), 'study');
+  const path = join(tmp, 'study');
   const folder = await StudyFolder.open(path);
   await folder.add(cell('one', { mode: 'shared-kv', variance: 0.9, mean: 'keep' }));
   await folder.add(cell('two', { mode: 'shared-kv', variance: 0.5, mean: 'keep' }));
