@@ -1,5 +1,6 @@
 # make run    installs, builds, and does the main job on the default model
 # make test   installs, builds, and runs all tests
+# make soak   ten minutes of faults and hostile input
 # Variables: VARIANCE_THRESHOLD, MODE, MODEL, e.g.  make run VARIANCE_THRESHOLD=0.95 MODE=separate MODEL=./my-llama
 
 VARIANCE_THRESHOLD ?= 0.9
@@ -11,7 +12,7 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint fuzz bench docs reference clean
+.PHONY: run watch install build test lint fuzz soak bench docs reference clean
 
 # glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
 # start), and freed memory goes back to the system at once.
@@ -53,6 +54,10 @@ bench: build
 # The library's functions and types as a site in docs/.
 docs: node_modules/.package-lock.json
 	npm run --silent docs
+
+# Ten minutes of faults at random moments and of hostile input: results/soak.json says what was tried and what was found.
+soak: build
+	node scripts/soak/soak.mjs --seconds 600 --json results/soak.json
 
 # The study of the embedded model in results/reference: about five minutes.
 reference: build

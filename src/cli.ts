@@ -7,7 +7,7 @@ import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
-import { messageOf, SurgeryError } from './errors.ts';
+import { messageOf, refusal, SurgeryError } from './errors.ts';
 import { closePools } from './linalg/pool.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
@@ -81,6 +81,11 @@ function buildProgram(argv: () => readonly string[]): Command {
   sensitivity.action(async (options) =>
     (await import('./commands/sensitivity.ts')).sensitivity(sharded(options), repeatable(argv())),
   );
+
+  for (const study of [sweep, sensitivity])
+    study.hook('preAction', () => {
+      continues = true;
+    });
 
   const merge = command('merge', 'join the parts of a study that several machines made', [
     'results/study/part-* --output results/study',
@@ -194,8 +199,9 @@ function reportFailure(error: unknown): number {
     process.stderr.write(`surgery: ${messageOf(message)}\n`);
     return 2;
   }
-  if (error instanceof SurgeryError) {
-    process.stderr.write(`surgery: ${messageOf(error)}\n`);
+  const mistake = error instanceof SurgeryError ? error : refusal(error);
+  if (mistake) {
+    process.stderr.write(`surgery: ${messageOf(mistake)}\n`);
     return 2;
   }
   process.stderr.write(`surgery: a bug, please report it\n${error instanceof Error ? error.stack : error}\n`);
@@ -204,6 +210,9 @@ function reportFailure(error: unknown): number {
 
 let stopping = false;
 
+/** Set for a command that, given again, continues what was interrupted. */
+let continues = false;
+
 /** What is half-written goes first; threads are waited for, since native code must not be torn down under them. */
 function stopOn(signal: NodeJS.Signals, code: number): void {
   process.once(signal, async () => {
@@ -211,7 +220,8 @@ function stopOn(signal: NodeJS.Signals, code: number): void {
     removeUnfinished();
     // A progress bar hides the cursor and turns line wrapping off.
     if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h');
-    process.stderr.write('\nsurgery: stopped, nothing half-written is left\n');
+    const next = continues ? ': the same command continues it' : '';
+    process.stderr.write(`\nsurgery: stopped, nothing half-written is left${next}\n`);
     await closePools();
     process.exit(code);
   });

@@ -60,6 +60,21 @@ export function systemMessage(error: unknown): string {
     EFBIG: 'the file would exceed the size limit',
     EDQUOT: 'the disk quota is used up',
     EEXIST: 'a file of that name is in the way',
+    EMFILE: 'too many files are open (ulimit -n)',
+    ENFILE: 'too many files are open on this machine',
+    ENAMETOOLONG: 'the name is too long',
+    ELOOP: 'symbolic links lead in a circle',
+    EIO: 'the device reports an error',
+    EBUSY: 'it is in use by the system',
   };
   return words[code] ?? messageOf(error);
+}
+
+/**
+ * A call that the system refused, by its path: not a bug, wherever it happens.
+ * @returns undefined for anything else that was thrown
+ */
+export function refusal(error: unknown): SurgeryError | undefined {
+  if (!(error instanceof Error && 'syscall' in error && 'path' in error)) return undefined;
+  return new SurgeryError('output', `${error.path}: ${systemMessage(error)} (${error.syscall})`, error);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { messageOf, SurgeryError, shown, systemMessage } from '../src/errors.ts';
+import { messageOf, refusal, SurgeryError, shown, systemMessage } from '../src/errors.ts';
 
 test('an error keeps its code and its cause', () => {
   const cause = new Error('deep');
@@ -23,4 +23,12 @@ test('what a file says reaches the terminal as text, and at a readable length', 
   expect(shown({ a: [1, 'x'] })).toBe('{"a":[1,"x"]}');
   expect(shown('a'.repeat(100))).toBe(`"${'a'.repeat(79)}…`);
   expect(shown(JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)))).toBe('a value nested too deeply');
+});
+
+test('what the system refuses is a mistake that names the path, anything else is none', () => {
+  const refused = Object.assign(new Error('EMFILE: …'), { code: 'EMFILE', syscall: 'open', path: '/a/b' });
+  expect(refusal(refused)).toMatchObject({ code: 'output', cause: refused });
+  expect(refusal(refused)?.message).toBe('/a/b: too many files are open (ulimit -n) (open)');
+  expect(refusal(new TypeError('a is undefined'))).toBeUndefined();
+  expect(refusal(Object.assign(new Error('spawn'), { code: 'E' }))).toBeUndefined();
 });

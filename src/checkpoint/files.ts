@@ -1,28 +1,39 @@
 // Writing so that a file or folder is either the old one or the new one, whatever happens in between.
-import { randomBytes } from 'node:crypto';
-import { renameSync, rmdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SurgeryError, systemMessage } from '../errors.ts';
+import { replacedSuffix, sweepLeftovers, temporaryName } from './leftovers.ts';
+
+/** What says in a folder which process has it. */
+export const lockName = '.lock';
 
 /** What is being written at the moment, under a temporary name; removed if the program ends before it is done. */
 const unfinished = new Set<string>();
 
+/** Files under their own name that are of no use after the end of the program. */
+const useless = new Set<string>();
+
 /** Empty folders that hold a name for results to come. */
 const reserved = new Set<string>();
 
+/** Folders that were looked through for what killed processes have left. */
+const swept = new Set<string>();
+
 /** Has a file removed when the program ends, unless the returned function is called before. */
 export function removeAtExit(path: string): () => void {
-  unfinished.add(resolve(path));
-  return () => unfinished.delete(resolve(path));
+  useless.add(resolve(path));
+  return () => useless.delete(resolve(path));
 }
 
 /** Removes everything unfinished, at once: for the end of the program, after which nothing else runs. */
 export function removeUnfinished(): void {
+  // Temporary names stay in the list: what was under way may come after this, and before the last call.
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
-  unfinished.clear();
-  for (const path of [...reserved].sort((a, b) => b.length - a.length)) removeIfEmpty(path); // inner ones first
-  reserved.clear();
+  // Other names may be another process's by then.
+  for (const path of useless) rmSync(path, { recursive: true, force: true });
+  useless.clear();
+  for (const path of [...reserved].sort((a, b) => b.length - a.length)) returnReserved(path); // inner ones first
 }
 
 /**
@@ -32,18 +43,25 @@ export function removeUnfinished(): void {
  * @throws SurgeryError `output` if the system refuses
  */
 export async function reserveFolder(path: string): Promise<boolean> {
+  const folder = resolve(path);
   try {
-    const above = await mkdir(dirname(path), { recursive: true });
-    for (let made = dirname(path); above !== undefined && made.length >= above.length; made = dirname(made))
+    // In one go, so that no signal finds it made and not yet known.
+    const above = mkdirSync(dirname(folder), { recursive: true });
+    for (let made = dirname(folder); above !== undefined && made.length >= above.length; made = dirname(made))
       reserved.add(made);
-    await mkdir(path);
-    reserved.add(path);
+    mkdirSync(folder);
+    reserved.add(folder);
     return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST' && (await isFolder(path))) return false;
-    removeUnfinished();
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST' && (await isFolder(folder))) return false;
+    returnReserved(dirname(folder));
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
   }
+}
+
+/** Removes a folder that was reserved and stayed empty, with those that had to be made above it. */
+export function returnReserved(path: string): void {
+  for (let made = resolve(path); reserved.has(made) && removeIfEmpty(made); made = dirname(made)) reserved.delete(made);
 }
 
 /**
@@ -64,7 +82,8 @@ export async function writeFileSafely(path: string, write: (handle: FileHandle) 
 
 /**
  * Fills a new folder under a temporary name beside it and renames it when `fill` is done. An empty folder of that name
- * is taken over; one that holds something is replaced as a whole, at that moment, if `replace` says so.
+ * is taken over, also one that holds this process's lock; one that holds more is replaced as a whole, at that moment, if
+ * `replace` says so. A lock stays.
  * @throws SurgeryError `output` naming the folder if the system refuses or it is taken; nothing is left behind.
  */
 export async function writeFolderSafely(
@@ -73,7 +92,8 @@ export async function writeFolderSafely(
   replace = false,
 ): Promise<void> {
   const fillAndFlush = async (temporary: string) => {
-    await mkdir(temporary, { recursive: true });
+    // Not the folders above it: those may have just been removed by the end of the program.
+    await mkdir(temporary);
     await fill(temporary);
     await syncFolder(temporary);
   };
@@ -96,22 +116,29 @@ export async function append(handle: FileHandle, bytes: Uint8Array): Promise<voi
 
 async function commit(path: string, make: (temporary: string) => Promise<void>, replace = false): Promise<void> {
   const target = resolve(path);
-  const unique = `${process.pid}.${randomBytes(4).toString('hex')}`;
-  const temporary = join(dirname(target), `.${basename(target)}.${unique}.tmp`);
+  const temporary = temporaryName(target);
   unfinished.add(temporary);
   try {
+    await sweepOnce(dirname(target));
     await make(temporary);
-    put(temporary, target, replace);
+    const old = put(temporary, target, replace);
     await syncFolder(dirname(target));
-    for (let used = target; reserved.delete(used); ) used = dirname(used);
+    if (old) await removeReplaced(old); // not before its successor is on the disk under its name
+    for (let made = target; reserved.delete(made); made = dirname(made)) await syncFolder(dirname(made));
   } catch (cause) {
     // What stopped the writing may stop this too; the first cause is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    for (let made = target; reserved.delete(made); made = dirname(made)) removeIfEmpty(made);
+    returnReserved(target);
     throw told(cause, temporary, path);
   } finally {
     unfinished.delete(temporary);
   }
+}
+
+async function sweepOnce(folder: string): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  await sweepLeftovers(folder);
 }
 
 /** A refusal of the system in words, and any message about the temporary place as one about the real one. */
@@ -122,16 +149,23 @@ function told(cause: unknown, temporary: string, path: string): unknown {
   return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
 }
 
-/** rename(2) replaces a file and an empty folder, but not a folder that holds something: the old one steps aside first. */
-function put(temporary: string, path: string, replace: boolean): void {
+/**
+ * rename(2) replaces a file and an empty folder, but not a folder that holds something: the old one steps aside first.
+ * A process that is killed between the two renames leaves that to {@link sweepLeftovers}.
+ * @returns where the old folder is now
+ */
+function put(temporary: string, path: string, replace: boolean): string | undefined {
   try {
     renameSync(temporary, path);
+    return undefined;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw cause;
-    if (!replace)
+    if (!replace && readdirSync(path).some((name) => name !== lockName))
       throw new SurgeryError('output', `${path} was made by somebody else meanwhile: name another folder`, cause);
-    const old = `${temporary}.old`;
+    // The lock goes with the name, not with the old folder.
+    if (existsSync(join(path, lockName))) copyFileSync(join(path, lockName), join(temporary, lockName));
+    const old = `${temporary}${replacedSuffix}`;
     renameSync(path, old);
     try {
       renameSync(temporary, path); // nothing runs between the two renames, not even the handler of a signal
@@ -140,23 +174,31 @@ function put(temporary: string, path: string, replace: boolean): void {
       throw error;
     }
     unfinished.add(old);
-    rmSync(old, { recursive: true, force: true });
-    unfinished.delete(old);
+    return old;
   }
 }
 
-function removeIfEmpty(folder: string): void {
+/** The new folder stands: if the old one resists, it is the next sweep's. */
+async function removeReplaced(old: string): Promise<void> {
+  await rm(old, { recursive: true, force: true }).catch(() => {});
+  unfinished.delete(old);
+}
+
+/** Whether it is gone now. */
+function removeIfEmpty(folder: string): boolean {
   try {
     rmdirSync(folder);
   } catch {
-    // It holds something, or is gone.
+    // It holds something, or was gone before.
   }
+  return !existsSync(folder);
 }
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
+/** Flushes a folder's own entries to the disk. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {

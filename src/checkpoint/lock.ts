@@ -1,21 +1,12 @@
 // One process at a time in a folder.
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { SurgeryError, systemMessage } from '../errors.ts';
-import { removeAtExit } from './files.ts';
-
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** When that process started, where the system tells: process numbers are used again. */
-  readonly started: string | null;
-}
-
-const fileName = '.lock';
+import { lockName, removeAtExit, reserveFolder, returnReserved } from './files.ts';
+import { type Holder, isGone, ownHolder } from './holder.ts';
 
 /** Another process has the folder. */
 export class FolderInUse extends SurgeryError {
@@ -30,11 +21,10 @@ export class FolderInUse extends SurgeryError {
  * @throws FolderInUse while another process has it
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, fileName);
-  const own: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
-  const text = JSON.stringify(own);
+  const path = join(folder, lockName);
+  const text = JSON.stringify(ownHolder());
   for (let attempt = 0; attempt < 20; attempt++) {
-    if (await create(path, text)) {
+    if (create(path, text)) {
       const forget = removeAtExit(path);
       return async () => {
         forget();
@@ -44,29 +34,68 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     const found = await settledText(path);
     if (found === undefined) continue; // it was given up in this moment
     const holder = parse(found);
-    if (holder && !isGone(holder)) {
-      const who = `process ${holder.pid}${holder.host === own.host ? '' : ` on ${holder.host}`}`;
-      throw new FolderInUse(`${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
-    }
-    await removeStale(path, found, text);
+    if (holder && !isGone(holder)) throw inUse(folder, holder);
+    if (!removeStale(path, found, text)) await removeStaleGuard(`${path}.guard`);
   }
   throw new SurgeryError('output', `${folder} is wanted by several processes at once: try again`);
 }
 
-/** Makes a file that is whole from its first moment on; false where there is one. */
-async function create(path: string, text: string): Promise<boolean> {
+/** A folder of results that this process alone may fill. */
+export interface HeldFolder {
+  /** Whether this process made it. */
+  readonly isNew: boolean;
+  /** Gives it up, and removes it where it was made and nothing came. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Makes a folder if it is not there, and locks it.
+ * @throws SurgeryError `output` while another process has it, and if the system refuses
+ */
+export async function holdFolder(folder: string): Promise<HeldFolder> {
+  const isNew = await reserveFolder(folder);
+  try {
+    const unlock = await lockFolder(folder);
+    const release = async () => {
+      await unlock();
+      returnReserved(folder);
+    };
+    return { isNew, release };
+  } catch (error) {
+    returnReserved(folder);
+    throw error;
+  }
+}
+
+/** @throws SurgeryError `output` while another process has the folder */
+export async function requireUnlocked(folder: string): Promise<void> {
+  const holder = parse((await readFile(join(folder, lockName), 'utf8').catch(() => undefined)) ?? '');
+  if (holder && !isGone(holder)) throw inUse(folder, holder);
+}
+
+function inUse(folder: string, { pid, host }: Holder): FolderInUse {
+  const who = `process ${pid}${host === ownHolder().host ? '' : ` on ${host}`}`;
+  const path = join(folder, lockName);
+  return new FolderInUse(`${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
+}
+
+/**
+ * Makes a file that is whole from its first moment on; false where there is one. In one go, so that no signal finds it
+ * made and not yet known.
+ */
+function create(path: string, text: string): boolean {
   const draft = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await writeFile(draft, text, { flag: 'wx' });
+    writeFileSync(draft, text, { flag: 'wx' });
     try {
-      await link(draft, path);
+      linkSync(draft, path);
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code ?? '';
       if (code === 'ENOENT') return false; // the holder tidied the folder up
       if (!withoutLinks.includes(code)) throw cause;
-      await writeFile(path, text, { flag: 'wx' });
+      writeFileSync(path, text, { flag: 'wx' });
     } finally {
-      await rm(draft, { force: true });
+      rmSync(draft, { force: true });
     }
     return true;
   } catch (cause) {
@@ -90,17 +119,23 @@ async function settledText(path: string): Promise<string | undefined> {
 /**
  * Removes a lock that nobody holds. Two processes may find it at once, and the slower must not remove the lock that the
  * faster has made meanwhile: who removes has to hold a guard, and to see the old lock still there.
+ * @returns false where somebody else has the guard
  */
-async function removeStale(path: string, stale: string, own: string): Promise<void> {
+function removeStale(path: string, stale: string, own: string): boolean {
   const guard = `${path}.guard`;
-  if (await create(guard, own)) {
-    try {
-      if ((await readFile(path, 'utf8').catch(() => undefined)) === stale) await rm(path, { force: true });
-    } finally {
-      await rm(guard, { force: true });
-    }
-    return;
+  if (!create(guard, own)) return false;
+  try {
+    if (readFileSync(path, 'utf8') === stale) rmSync(path, { force: true });
+  } catch {
+    // It is gone.
+  } finally {
+    rmSync(guard, { force: true });
   }
+  return true;
+}
+
+/** Waits for who has the guard, or removes what such a process left that was killed. */
+async function removeStaleGuard(guard: string): Promise<void> {
   await setTimeout(10);
   const text = await settledText(guard);
   const other = text === undefined ? undefined : parse(text);
@@ -114,28 +149,5 @@ function parse(text: string): Holder | undefined {
     return Number.isInteger(pid) && typeof host === 'string' ? { pid, host, started: started ?? null } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** Whether a holder on this machine has ended. Of another machine's nothing is known. */
-function isGone({ pid, host, started }: Holder): boolean {
-  if (host !== hostname()) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return true;
-  }
-  const now = startOf(pid);
-  return started !== null && now !== null && now !== started;
-}
-
-/** Start of a process in ticks since the machine's own, as Linux tells it. */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? null); // a zombie holds nothing
-  } catch {
-    return null;
   }
 }

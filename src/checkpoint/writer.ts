@@ -4,7 +4,8 @@ import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype } from './dtyp
 import { append, copySafely, writeFileSafely, writeFolderSafely } from './files.ts';
 import { buildHeader } from './header.ts';
 import { locate, maxBytes, readText } from './inside.ts';
-import { type Checkpoint, indexFile, type Shard, singleFile, type Tensor } from './reader.ts';
+import { type Checkpoint, indexFile, singleFile } from './reader.ts';
+import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
 
 /** Rebuilt tensors by name, row-major; all others come from the source. */
 export type Replacements = ReadonlyMap<string, Float32Array>;
@@ -12,6 +13,8 @@ export type Replacements = ReadonlyMap<string, Float32Array>;
 export interface WriteOptions {
   /** The dtype of all weights; without it each tensor keeps its own. */
   readonly dtype?: WeightDtype | undefined;
+  /** Most bytes of tensors in a file; without it the files are the source's. */
+  readonly maxShardBytes?: number | undefined;
   /** Added to the files' `__metadata__`, beside what is there. */
   readonly provenance?: Readonly<Record<string, string>>;
   /** Called with the bytes written so far and in all. */
@@ -35,8 +38,8 @@ export const companions: readonly string[] = [
 ];
 
 /**
- * Writes a checkpoint folder as a whole: it appears when it is complete. Input shards stay shards. A tensor that is
- * neither replaced nor converted keeps its bytes.
+ * Writes a checkpoint folder as a whole: it appears when it is complete. Input shards stay shards, unless a
+ * largest size is given. Tensors pass through memory one at a time. One that is neither replaced nor converted keeps its bytes.
  * @throws SurgeryError `output` if the system refuses, `numeric` if a value does not fit the dtype.
  */
 export async function writeCheckpoint(
@@ -45,18 +48,21 @@ export async function writeCheckpoint(
   folder: string,
   options: WriteOptions = {},
 ): Promise<void> {
-  const total = [...source.tensors.values()].reduce((sum, tensor) => sum + bytesAs(tensor, options.dtype), 0);
+  const { dtype, maxShardBytes, provenance } = options;
+  const same = sourceFiles(source, dtype);
+  const files = maxShardBytes === undefined ? same : cutFiles(same, maxShardBytes);
+  const total = files.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   const advance = (bytes: number) => {
     done += bytes;
     options.onProgress?.(done, total);
   };
   await writeFolderSafely(folder, async (target) => {
-    for (const shard of source.shards) await writeShard(source, shard, replaced, target, options, advance);
-    await writeText(join(target, 'config.json'), await configText(source, options.dtype));
+    for (const file of files) await writeTensors(source, file, replaced, target, provenance, advance);
+    await writeText(join(target, 'config.json'), await configText(source, dtype));
     const index = await readText(source.folder, indexFile, maxBytes.index);
-    if (index !== undefined && !source.shards.some(({ file }) => file === singleFile))
-      await writeText(join(target, indexFile), indexText(index, total));
+    if (!files.some(({ file }) => file === singleFile))
+      await writeText(join(target, indexFile), indexText(files === same ? index : undefined, files, total));
     for (const name of companions) {
       const from = await locate(source.folder, name);
       if (from) await copySafely(from, join(target, name));
@@ -64,24 +70,18 @@ export async function writeCheckpoint(
   });
 }
 
-async function writeShard(
+async function writeTensors(
   source: Checkpoint,
-  shard: Shard,
+  { file, tensors, metadata }: PlannedFile,
   replaced: Replacements,
   folder: string,
-  { dtype, provenance }: WriteOptions,
+  provenance: WriteOptions['provenance'],
   advance: (bytes: number) => void,
 ): Promise<void> {
-  const { tensors, metadata } = shard.header;
-  const table = tensors.map((entry) => ({
-    ...entry,
-    dtype: dtypeAs(entry.dtype, dtype),
-    bytes: bytesAs(entry, dtype),
-  }));
-  await writeFileSafely(join(folder, shard.file), async (handle) => {
-    await append(handle, buildHeader(table, { ...torch, ...metadata, ...provenance }));
-    for (const { name, dtype: target, bytes } of table) {
-      await append(handle, await tensorBytes(source, name, replaced.get(name), target));
+  await writeFileSafely(join(folder, file), async (handle) => {
+    await append(handle, buildHeader(tensors, { ...torch, ...metadata, ...provenance }));
+    for (const { name, dtype, bytes } of tensors) {
+      await append(handle, await tensorBytes(source, name, replaced.get(name), dtype));
       advance(bytes);
     }
   });
@@ -97,17 +97,6 @@ async function tensorBytes(
   return fromFloat32(replacement ?? (await source.readFloat32(name)), dtype, name);
 }
 
-/** Only weights are converted: an integer or float64 buffer that the model does not read stays as it is. */
-function dtypeAs(from: string, to: WeightDtype | undefined): string {
-  return to && isWeightDtype(from) ? to : from;
-}
-
-function bytesAs(tensor: Pick<Tensor, 'dtype' | 'begin' | 'end'>, to: WeightDtype | undefined): number {
-  const size = (dtype: string) => (dtype === 'F32' ? 4 : 2);
-  const bytes = tensor.end - tensor.begin;
-  return to && isWeightDtype(tensor.dtype) ? (bytes / size(tensor.dtype)) * size(to) : bytes;
-}
-
 async function configText(source: Checkpoint, dtype: WeightDtype | undefined): Promise<string> {
   const text = (await readText(source.folder, 'config.json', maxBytes.config)) ?? '{}';
   if (!dtype) return text;
@@ -116,9 +105,12 @@ async function configText(source: Checkpoint, dtype: WeightDtype | undefined): P
   return `${JSON.stringify({ ...config, [key]: torchDtype[dtype] }, null, 2)}\n`;
 }
 
-function indexText(index: string, total: number): string {
-  const parsed = JSON.parse(index);
-  return `${JSON.stringify({ ...parsed, metadata: { ...parsed.metadata, total_size: total } }, null, 2)}\n`;
+/** The source's index with the new size, or that of a new set of files. */
+function indexText(index: string | undefined, files: readonly PlannedFile[], total: number): string {
+  const names = files.flatMap(({ file, tensors }) => tensors.map(({ name }) => [name, file]));
+  const parsed = JSON.parse(index ?? JSON.stringify({ weight_map: Object.fromEntries(names.sort()) }));
+  const metadata = { ...parsed.metadata, total_size: total };
+  return `${JSON.stringify({ ...parsed, metadata }, null, 2)}\n`;
 }
 
 function writeText(path: string, text: string): Promise<void> {

@@ -1,11 +1,10 @@
 // What every command does first: find the model, open it, and know what to call it.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { cacheFolder } from '../checkpoint/cache.ts';
-import { writeFileSafely } from '../checkpoint/files.ts';
+import { join } from 'node:path';
+import { cacheFolder, keep, onRefusal } from '../checkpoint/cache.ts';
 import { Checkpoint } from '../checkpoint/reader.ts';
 import { resolveModel } from '../checkpoint/reference.ts';
 import { type Advance, Progress } from '../report/progress.ts';
@@ -52,8 +51,11 @@ export async function identify({ checkpoint, info }: OpenModel, progress: Progre
   return { ...info, sha256 };
 }
 
+/** What is told of the work: its steps, and what cannot be kept in the cache. */
 export function progressOf({ quiet }: Pick<ModelOptions, 'quiet'>): Progress {
-  return new Progress(quiet ?? false);
+  const progress = new Progress(quiet ?? false);
+  onRefusal((why) => progress.say(`(not kept in the cache: ${why})`));
+  return progress;
 }
 
 /** Prints a result: one JSON document with --json, else the text. */
@@ -89,11 +91,6 @@ async function hashShards(checkpoint: Checkpoint, advance: Advance): Promise<str
     }
   }
   const digest = hash.digest('hex');
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFileSafely(path, (handle) => handle.writeFile(digest));
-  } catch {
-    // Only the next start will have to hash again.
-  }
+  await keep(path, digest.length, (handle) => handle.writeFile(digest));
   return digest;
 }

@@ -70,6 +70,8 @@ export interface FindingOptions {
 export interface OutputOptions {
   readonly output?: string;
   readonly save: boolean;
+  /** In bytes. */
+  readonly maxShardSize?: number;
   readonly force?: boolean;
 }
 
@@ -341,6 +343,11 @@ export function outputOptions(command: Command): Command {
   return command
     .option('--output <dir>', 'where the results go (default: a new folder in results/)')
     .option('--no-save', 'leave the operated checkpoint out of the results')
+    .option(
+      '--max-shard-size <size>',
+      'cut the checkpoint into files of at most this size, such as 1GB or 500MB (default: the files of the source)',
+      bytes('--max-shard-size'),
+    )
     .option('--force', 'replace the results that --output already holds');
 }
 
@@ -399,6 +406,20 @@ function layerList(text: string): number[] {
       throw new SurgeryError('usage', `--layers is ${JSON.stringify(text)}, allowed: numbers and ranges such as 0,5-9`);
     return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i);
   });
+}
+
+/** A parser for a size: KB, MB, GB, TB are powers of 1000, as Hugging Face has them, KiB and so on of 1024. */
+export function bytes(option: string): (text: string) => number {
+  return (text) => {
+    const [, amount, prefix = '', binary] = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B)?\s*$/i.exec(text) ?? [];
+    const power = ' KMGT'.indexOf(prefix.toUpperCase() || ' ');
+    const size = Math.floor(Number(amount) * (binary ? 1024 : 1000) ** power);
+    if (size >= 1 && Number.isSafeInteger(size)) return size;
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: a size such as 1GB, 500MB, 2GiB or a number of bytes`,
+    );
+  };
 }
 
 /** A parser for one of a few words. */

@@ -1,12 +1,12 @@
 // surgery run: one experiment. Operate, write, generate before and after, score, report.
-import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { reserveFolder, writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
-import { type Checkpoint, exists } from '../checkpoint/reader.ts';
+import { join } from 'node:path';
+import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { checkpointBytes } from '../checkpoint/shards.ts';
+import { requireSpace } from '../checkpoint/space.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { type LayerReport, operate } from '../decompose/operate.ts';
 import type { Operation, Settled } from '../decompose/operation.ts';
-import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
 import { type Model, scoreDocuments } from '../measure/score.ts';
@@ -20,6 +20,7 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { operationInfo, operationOf, touched } from './operations.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
+import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 
@@ -35,6 +36,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const prompts = promptsOf(options, tokenizer, model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
+  await requireRoom(options, model.checkpoint);
 
   const info = await identify(model, progress);
   const { dtype = info.dtype } = options;
@@ -43,8 +45,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const loaded = await load(options, whole, model, progress);
   const runtime = loaded.value;
 
-  // Everything is written into one new folder that appears when the run is complete.
-  const output = await takeOutput(options.output, whole, info);
+  const output = await takeOutput(options, await nameOf(whole, info));
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
     const written = await write(options, model.checkpoint, info, operation, tensors, join(folder, 'model'), progress);
@@ -68,16 +69,34 @@ export async function run(options: RunOptions, command: string): Promise<void> {
         ...seconds,
         total: (performance.now() - start) / 1000,
       },
-      output,
+      output: output.path,
     };
     const { samples } = result;
     await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(samples)));
     await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
   };
-  await writeFolderSafely(output, fill, options.force);
+  try {
+    // Everything is written into one new folder that takes its place when the run is complete.
+    await writeFolderSafely(output.path, fill, options.force);
+  } finally {
+    await output.release();
+  }
   await runtime.close();
   const finished = result;
   if (finished) print(options, finished, () => runText(finished));
+}
+
+/** @throws SurgeryError `output` if the checkpoint does not fit the disk; results that are replaced stay until then */
+async function requireRoom({ output, save, dtype }: RunOptions, checkpoint: Checkpoint): Promise<void> {
+  if (!save) return;
+  const remedy = 'name another place with --output, or leave it out with --no-save';
+  await requireSpace(output ?? resultsFolder, checkpointBytes(checkpoint, dtype), 'the checkpoint', remedy);
+}
+
+/** What the folder of results is called that no --output names. */
+async function nameOf({ mode, variance, rank, mean }: Operation, { ref }: ModelInfo): Promise<string> {
+  const kept = rank === undefined ? [variance] : ['rank', rank];
+  return [await slugOf(ref), mode, ...kept, ...(mean === 'drop' ? ['drop'] : [])].join('-');
 }
 
 async function decompose(
@@ -113,7 +132,7 @@ function load(
 
 /** Writes the operated checkpoint, unless --no-save. Returns the seconds it took. */
 async function write(
-  { save, dtype }: RunOptions,
+  { save, dtype, maxShardSize: maxShardBytes }: RunOptions,
   checkpoint: Checkpoint,
   info: ModelInfo,
   operation: OperationInfo,
@@ -128,7 +147,7 @@ async function write(
     'surgery.source': info.sha256,
   };
   const { seconds } = await progress.step('Writing the checkpoint', 'bytes', (onProgress) =>
-    writeCheckpoint(checkpoint, tensors, folder, { dtype, provenance, onProgress }),
+    writeCheckpoint(checkpoint, tensors, folder, { dtype, maxShardBytes, provenance, onProgress }),
   );
   return seconds;
 }
@@ -219,57 +238,4 @@ function samplesFile(samples: readonly Sample[]): string {
   return samples
     .map(({ variant, prompt, text }) => `=== ${variant}, prompt: ${JSON.stringify(prompt)}\n${text}\n`)
     .join('\n');
-}
-
-/**
- * Refuses an --output that could not be written to in the end.
- * @throws SurgeryError `output`: results are replaced with --force only, anything else never
- */
-async function requireOutput({ output = 'results', force }: RunOptions): Promise<void> {
-  const refuse = (what: string): never => {
-    throw new SurgeryError('output', `--output ${JSON.stringify(output)} ${what}`);
-  };
-  if (output.trim() === '') refuse('names no folder');
-  const path = resolve(output);
-  const found = await stat(path).catch(() => undefined);
-  if (found && !found.isDirectory()) refuse('is a file: name a folder');
-  const above = await existing(dirname(path));
-  if (!(await stat(above)).isDirectory()) refuse(`cannot be written: ${above} is a file`);
-  const where = found ? path : above;
-  await access(where, constants.W_OK).catch((cause) => {
-    throw new SurgeryError('output', `${output} cannot be written: ${systemMessage(cause)}`, cause);
-  });
-  if (!found || output === 'results') return;
-  if (path === process.cwd()) refuse('is the folder you are in: name one inside it');
-  if (found.dev !== (await stat(above)).dev) refuse('is a mount point: name a folder inside it');
-  const content = await readdir(path);
-  if (content.length === 0) return;
-  if (!content.includes('run.json')) refuse("holds other files than a run's results: name a new folder");
-  if (!force) refuse('holds results already: name another folder, or replace them with --force');
-}
-
-/** The nearest folder above that exists. */
-async function existing(path: string): Promise<string> {
-  return (await exists(path)) || path === dirname(path) ? path : existing(dirname(path));
-}
-
-/** The folder that the results go to, behind symbolic links. A new one is taken, so that no other run takes it too. */
-async function takeOutput(
-  output: string | undefined,
-  { mode, variance, rank, mean }: Operation,
-  { ref }: ModelInfo,
-): Promise<string> {
-  if (output !== undefined) {
-    if (await exists(output)) return realpath(output);
-    if (await reserveFolder(output)) return output;
-    throw new SurgeryError('output', `--output ${output} was made by somebody else meanwhile: name another folder`);
-  }
-  const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
-  const slug = name.replace(/[^\w.-]+/g, '-').toLowerCase();
-  const kept = rank === undefined ? [variance] : ['rank', rank];
-  const wanted = join('results', [slug, mode, ...kept, ...(mean === 'drop' ? ['drop'] : [])].join('-'));
-  for (let n = 1; ; n++) {
-    const candidate = n === 1 ? wanted : `${wanted}-${n}`;
-    if (!(await exists(candidate)) && (await reserveFolder(candidate))) return candidate;
-  }
 }

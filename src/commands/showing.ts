@@ -15,13 +15,17 @@ export interface Shown {
   readonly seconds?: Readonly<Record<string, number>>;
 }
 
-/** Writes study.json, the cells in their order, and the charts. */
+/**
+ * Writes the cells in their order, the charts, and study.json. That comes last: a study that it calls complete is not
+ * written again.
+ */
 export async function writeStudy(folder: StudyFolder, study: Study): Promise<void> {
-  await folder.write(study);
+  await folder.arrange(study);
   const charts = studyCharts(study, folder.cells);
   if (study.kind === 'sweep' && charts.length > 0) await folder.writeFile('chart.svg', await lineChartSvg(charts));
   if (study.sensitivity)
     await folder.writeFile('chart.svg', await heatMapSvg(sensitivityMap(study.sensitivity, folder.cells)));
+  await folder.write(study);
 }
 
 export function showStudy(

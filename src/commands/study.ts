@@ -31,6 +31,7 @@ import { summarised } from '../study/summary.ts';
 import { identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { touched } from './operations.ts';
 import type { ModelOptions, SamplingOptions, ScoringOptions, SharedOperationOptions } from './options.ts';
+import { resultsFolder, slugOf } from './output.ts';
 import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
@@ -86,7 +87,7 @@ export async function makeStudy(
     ...relations(ids),
   };
 
-  const folder = await StudyFolder.open(outputOf(options, blank, info));
+  const folder = await StudyFolder.open(await outputOf(options, blank, info));
   try {
     const { study: before } = folder;
     if (before && !sameContext(before, blank))
@@ -281,13 +282,14 @@ function publicInfo({ ref, architecture, layers, parameters, dtype, sha256 }: Mo
 }
 
 /** The same command has the same folder, so that it finds what it left. */
-function outputOf({ output, shard }: StudyOptions, { kind, context, cells }: Study, { ref }: ModelInfo): string {
+async function outputOf(
+  { output, shard }: StudyOptions,
+  { kind, context, cells }: Study,
+  { ref }: ModelInfo,
+): Promise<string> {
   if (output !== undefined && output.trim() === '') throw new SurgeryError('output', '--output "" names no folder');
-  const slug = ref
-    .replace(/[^\w.-]+/g, '-')
-    .replace(/^[-.]+/, '')
-    .toLowerCase();
-  const name = output ?? join('results', `${slug}-${kind}-${hashOf([context, cells]).slice(0, 8)}`);
+  const hash = hashOf([context, cells]).slice(0, 8);
+  const name = output ?? join(resultsFolder, `${await slugOf(ref)}-${kind}-${hash}`);
   return shard && shard.of > 1 ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
 }
 

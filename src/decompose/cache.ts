@@ -1,10 +1,10 @@
 // Spectra and leading components of groups on disk, by the content of their weights, so that another threshold on the
 // same checkpoint costs a projection only.
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from '../checkpoint/cache.ts';
-import { append, writeFileSafely } from '../checkpoint/files.ts';
+import { cacheFolder, keep } from '../checkpoint/cache.ts';
+import { append } from '../checkpoint/files.ts';
 import { buildHeader, headerLength, parseHeader } from '../checkpoint/header.ts';
 import { type Components, explainedRatios, rankForVariance, type Solver } from '../linalg/pca.ts';
 
@@ -18,7 +18,7 @@ export interface CacheUse {
 
 /**
  * A solver that looks into the cache before it asks another one, and puts there what that one finds. A file that is
- * missing, damaged or holds too few components is no error; neither is a folder that cannot be written to.
+ * missing, damaged or holds too few components is no error; neither is a folder that cannot be written to, see {@link keep}.
  * @param identity what the matrix was made of: the result must depend on nothing else
  */
 export function cached(solve: Solver, identity: readonly (string | Uint8Array)[], use: CacheUse): Solver {
@@ -71,15 +71,10 @@ async function write(path: string, { eigenvalues, vectors }: Components): Promis
     ],
     { sha256: hashOf([data]) },
   );
-  try {
-    await mkdir(cacheFolder('components'), { recursive: true });
-    await writeFileSafely(path, async (handle) => {
-      await append(handle, header);
-      await append(handle, data);
-    });
-  } catch {
-    // The result is in hand; only the next run will have to compute it again.
-  }
+  await keep(path, header.byteLength + data.byteLength, async (handle) => {
+    await append(handle, header);
+    await append(handle, data);
+  });
 }
 
 function bytesOf(values: Float32Array | Float64Array): Uint8Array {

@@ -15,10 +15,12 @@ export interface Request {
 }
 
 /** What it answers. */
-export type Reply = { id: number } & (
-  | { value: unknown }
-  | { error: { message: string; stack?: string; code?: ErrorCode } }
-);
+export type Reply = { id: number } & ({ value: unknown } | { error: Failure });
+
+/** What an error is told by: a mistake by its kind, the system's refusal by what it says itself. */
+export type Failure = Pick<NodeJS.ErrnoException, 'message' | 'stack' | 'code' | 'syscall' | 'path'> & {
+  mistake?: ErrorCode;
+};
 
 interface Job {
   id: number;
@@ -184,9 +186,8 @@ function built(url: URL): URL {
   return new URL(href.replace(/\.ts$/, '.js'));
 }
 
-function revived({ message, stack, code }: { message: string; stack?: string; code?: ErrorCode }): Error {
-  if (code) return new SurgeryError(code, message);
-  const error = new Error(message);
-  if (stack) error.stack = stack;
-  return error;
+function revived({ message, mistake, stack, ...system }: Failure): Error {
+  if (mistake) return new SurgeryError(mistake, message);
+  const told = Object.entries(system).filter(([, value]) => value !== undefined);
+  return Object.assign(new Error(message), { stack }, Object.fromEntries(told));
 }

@@ -1,7 +1,7 @@
 // A thread of the pool: calls the functions it is asked for, one at a time, in the order it was asked.
 import { parentPort, workerData } from 'node:worker_threads';
 import { SurgeryError } from '../errors.ts';
-import { buffersIn, type Reply, type Request } from './pool.ts';
+import { buffersIn, type Failure, type Reply, type Request } from './pool.ts';
 import { setProductThreads } from './products.ts';
 
 setProductThreads(1);
@@ -20,8 +20,10 @@ async function handle({ id, inLine, module, name, parameters }: Request): Promis
     const call = (await import(module))[name];
     answer({ id, value: await call(...parameters) });
   } catch (error) {
-    const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    answer({ id, error: { message, stack, code: error instanceof SurgeryError ? error.code : undefined } });
+    const { message, stack, ...rest }: Failure = error instanceof Error ? error : new Error(String(error));
+    const { code, syscall, path } = rest;
+    const known = error instanceof SurgeryError;
+    answer({ id, error: { message, stack, ...(known ? { mistake: error.code } : { code, syscall, path }) } });
   }
 }
 

@@ -1,6 +1,7 @@
 // The original's logits on disk, so that any number of variants can be held against them without computing them again.
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { append } from '../checkpoint/files.ts';
+import { requireSpace } from '../checkpoint/space.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Described } from './logits.ts';
 import { type Chunk, describeRows, type Model, type Predictions, predictionsOf, scoredTokens } from './score.ts';
@@ -29,7 +30,8 @@ export class Recording implements Predictions {
 
   /**
    * Computes a model's logits on documents and keeps them in a new file.
-   * @throws SurgeryError `output` naming the file if the system refuses, as where the disk is full
+   * @throws SurgeryError `output` naming the file if the system refuses, as where the disk is full, and beforehand where
+   * they would not fit
    */
   static async make(
     path: string,
@@ -39,6 +41,7 @@ export class Recording implements Predictions {
   ): Promise<Recording> {
     const { vocab, chunks } = predictionsOf(model);
     const total = scoredTokens(documents);
+    await requireSpace(path, 4 * total * vocab, "the original's logits", remedy);
     const places: Place[][] = [];
     let at = 0;
     const handle = await refusing(path, () => open(path, 'wx+'));
@@ -79,6 +82,8 @@ export class Recording implements Predictions {
     await rm(this.#path, { force: true });
   }
 }
+
+const remedy = 'name another place with --output, or score less with --documents or --max-tokens';
 
 async function refusing<T>(path: string, call: () => Promise<T>): Promise<T> {
   try {

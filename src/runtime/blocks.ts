@@ -1,12 +1,13 @@
 // A checkpoint's matrices in 8-bit blocks, in one file that is made once and found again as long as the checkpoint stays.
-import { mkdir, mkdtemp, open, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { cacheFolder } from '../checkpoint/cache.ts';
-import { writeFileSafely } from '../checkpoint/files.ts';
+import { cacheFolder, keep } from '../checkpoint/cache.ts';
+import { removeAtExit, writeFileSafely } from '../checkpoint/files.ts';
+import { sweepLeftovers, temporaryName } from '../checkpoint/leftovers.ts';
 import { embedName, expectedTensors, unembedName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { SurgeryError } from '../errors.ts';
+import { requireSpace } from '../checkpoint/space.ts';
 import type { ExternalData } from '../graph/builder.ts';
 import { blockSizeFor, type FileWeight, type WeightSource } from '../graph/llama.ts';
 import { WorkerPool } from '../linalg/pool.ts';
@@ -70,26 +71,30 @@ async function prepareAnd<T>(
   use: (weights: SessionWeights) => Promise<T>,
   onProgress?: (done: number, total: number) => void,
 ): Promise<T> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await prepare(checkpoint, layout, path, onProgress);
-  } catch (cause) {
-    if (!(cause instanceof SurgeryError) && !isSystemError(cause)) throw cause;
-    const folder = await mkdtemp(join(tmpdir(), 'surgery-int8-'));
-    try {
-      await prepare(checkpoint, layout, join(folder, basename(path)), onProgress);
-      return await use(sessionWeights(layout, folder));
-    } finally {
-      await rm(folder, { recursive: true, force: true }); // what the session has mapped stays readable
-    }
+  if (await prepare(checkpoint, layout, path, keep, onProgress)) {
+    await prune(dirname(path), basename(path));
+    return use(sessionWeights(layout, dirname(path)));
   }
-  await prune(dirname(path), basename(path));
-  return use(sessionWeights(layout, dirname(path)));
+  const folder = temporaryName(join(tmpdir(), 'surgery-int8'));
+  await sweepLeftovers(tmpdir());
+  const forget = removeAtExit(folder);
+  try {
+    await mkdir(folder);
+    await prepare(checkpoint, layout, join(folder, basename(path)), putAside, onProgress);
+    return await use(sessionWeights(layout, folder));
+  } finally {
+    await rm(folder, { recursive: true, force: true }); // what the session has mapped stays readable
+    forget();
+  }
 }
 
-function isSystemError(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && 'syscall' in cause;
-}
+/** {@link keep} for a place where a refusal is an error. */
+const putAside: typeof keep = async (path, bytes, write) => {
+  const remedy = 'set TMPDIR or SURGERY_CACHE to a place with more room, or take --precision fp32';
+  await requireSpace(dirname(path), bytes, 'the model in 8-bit blocks', remedy);
+  await writeFileSafely(path, write);
+  return true;
+};
 
 /** Every matrix of a product in 8 bits, the rest as it is in the checkpoint. */
 function layoutOf(checkpoint: Checkpoint, file: string): Layout {
@@ -140,13 +145,15 @@ function sessionWeights({ parts }: Layout, folder: string): SessionWeights {
   return { embedding, source, folder };
 }
 
-/** Writes the file: all cores quantise, each a matrix at a time. */
+/** Writes the file: all cores quantise, each a matrix at a time. Returns whether the place took it. */
 async function prepare(
   checkpoint: Checkpoint,
-  { parts, bytes }: Layout,
+  layout: Layout,
   path: string,
+  write: typeof keep,
   onProgress?: (done: number, total: number) => void,
-): Promise<void> {
+): Promise<boolean> {
+  const { parts, bytes } = layout;
   const files = filesIn(checkpoint);
   const pool = new WorkerPool();
   let done = 0;
@@ -166,8 +173,13 @@ async function prepare(
     return digests;
   };
   try {
-    await writeFileSafely(path, async (handle) => {
-      const digests = await Promise.all(parts.map((part) => work(part, handle.fd)));
+    return await write(path, bytes + digestBytes(layout), async (handle) => {
+      const results = await Promise.allSettled(parts.map((part) => work(part, handle.fd)));
+      // All threads are done with the file: none writes to a number that is another file's by then.
+      const digests = results.map((result) => {
+        if (result.status === 'rejected') throw result.reason;
+        return result.value;
+      });
       await handle.write(Buffer.from(digests.flat().join(''), 'hex'), 0, undefined, bytes);
     });
   } finally {
@@ -196,15 +208,16 @@ async function readRegion(path: string, { offset, bytes }: Region): Promise<Buff
   }
 }
 
-/** Deletes prepared files, those unused for the longest time first, until the rest fits. */
+/** Deletes prepared files, those unused for the longest time first, until the rest fits. Others may do so at once. */
 async function prune(folder: string, keep: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.bin') && name !== keep);
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.bin'));
   const files = await Promise.all(
-    names.map(async (name) => ({ path: join(folder, name), ...(await stat(join(folder, name))) })),
+    names.map(async (name) => ({ name, ...(await stat(join(folder, name)).catch(() => ({ size: 0, mtimeMs: 0 }))) })),
   );
-  let total = (await stat(join(folder, keep))).size;
-  for (const { path, size } of files.toSorted((a, b) => b.mtimeMs - a.mtimeMs)) {
+  let total = files.find(({ name }) => name === keep)?.size ?? 0;
+  for (const { name, size } of files.toSorted((a, b) => b.mtimeMs - a.mtimeMs)) {
+    if (name === keep) continue;
     total += size;
-    if (total > cacheBytes) await rm(path, { force: true });
+    if (total > cacheBytes) await rm(join(folder, name), { force: true }).catch(() => {});
   }
 }

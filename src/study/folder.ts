@@ -1,7 +1,7 @@
 // A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
 import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { append, writeFileSafely } from '../checkpoint/files.ts';
+import { append, syncFolder, writeFileSafely } from '../checkpoint/files.ts';
 import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
@@ -68,6 +68,7 @@ export class StudyFolder {
       try {
         await append(handle, Buffer.from(`${JSON.stringify(cell)}\n`));
         await handle.sync();
+        if (this.cells.size === 0) await syncFolder(this.path); // the file may be new
       } finally {
         await handle.close();
       }
@@ -78,10 +79,16 @@ export class StudyFolder {
   }
 
   /**
-   * Writes study.json, and puts the cells into its order where they are in another; cells of other grids come last.
+   * Puts the cells into the study's order where they are in another, those of other grids last, then writes study.json:
+   * what says that a study is complete comes after all that belongs to it.
    */
   async write(study: Study): Promise<void> {
+    await this.arrange(study);
     await this.writeFile(studyFile, `${JSON.stringify(study, null, 1)}\n`);
+  }
+
+  /** Puts the cells into the study's order. */
+  async arrange(study: Study): Promise<void> {
     const known = study.cells.filter((id) => this.cells.has(id));
     const others = [...this.cells.keys()].filter((id) => !study.cells.includes(id)).sort();
     const order = [...known, ...others];

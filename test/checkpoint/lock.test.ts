@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { lockFolder } from '../../src/checkpoint/lock.ts';
+import { writeFolderSafely } from '../../src/checkpoint/files.ts';
+import { holdFolder, lockFolder, requireUnlocked } from '../../src/checkpoint/lock.ts';
 import { root, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -130,4 +131,30 @@ test('a folder that cannot be written is named', async () => {
     message: `${join(nowhere, '.lock')} cannot be written: no such file or folder`,
   });
   expect(existsSync(nowhere)).toBe(false);
+});
+
+test('a folder that is held was made, and goes with those above it if nothing comes', async () => {
+  const path = join(folder, 'a/b');
+  const held = await holdFolder(path);
+  expect(held.isNew).toBe(true);
+  expect(readdirSync(path)).toEqual(['.lock']);
+  await expect(holdFolder(path)).rejects.toThrow(`${path} is in use by process ${process.pid}`);
+  await expect(requireUnlocked(path)).rejects.toThrow(`${path} is in use by process ${process.pid}`);
+  await held.release();
+  expect(readdirSync(folder)).toEqual([]);
+  await requireUnlocked(path);
+});
+
+test('a folder that was there, or was filled, stays when it is given up', async () => {
+  const held = await holdFolder(folder);
+  expect(held.isNew).toBe(false);
+  await held.release();
+  expect(readdirSync(folder)).toEqual([]);
+  const filled = join(folder, 'filled');
+  const other = await holdFolder(filled);
+  await writeFolderSafely(filled, async (temporary) => writeFileSync(join(temporary, 'run.json'), ''));
+  expect(readdirSync(filled).sort()).toEqual(['.lock', 'run.json']); // held on, under the same name
+  await expect(requireUnlocked(filled)).rejects.toThrow('is in use');
+  await other.release();
+  expect(readdirSync(filled)).toEqual(['run.json']);
 });

@@ -76,6 +76,45 @@ test('the npm package safetensors reads every tensor back', async () => {
   }
 });
 
+describe.each(['mha-tied-f16', 'gqa-headdim-llama3-bf16-sharded'])('%s cut into small files', (name) => {
+  test('holds every tensor once, in files up to the limit, with an index that says where', async () => {
+    const source = await Checkpoint.open(fixture(name));
+    const largest = Math.max(...[...source.tensors.values()].map(({ begin, end }) => end - begin));
+    const limit = largest - 1;
+    const folder = join(tmp, `${name}-cut`);
+    await writeCheckpoint(source, new Map(), folder, { maxShardBytes: limit });
+    const files = readdirSync(folder).filter((file) => file.endsWith('.safetensors'));
+    expect(files.length).toBeGreaterThan(2);
+    const index = JSON.parse(readFileSync(join(folder, 'model.safetensors.index.json'), 'utf8'));
+    const seen = new Map<string, string>();
+    let total = 0;
+    for (const [i, file] of files.sort().entries()) {
+      const count = String(files.length).padStart(5, '0');
+      expect(file).toBe(`model-${String(i + 1).padStart(5, '0')}-of-${count}.safetensors`);
+      const { header, data } = split(readFileSync(join(folder, file)));
+      const { __metadata__: metadata, ...tensors } = header;
+      expect(metadata).toMatchObject({ format: 'pt' });
+      if (data.length > limit) expect(Object.keys(tensors)).toHaveLength(1);
+      const plain = new SafeTensor(Uint8Array.from(fileBytes(JSON.stringify(tensors), data)));
+      for (const tensor of plain.metadata.keys()) {
+        expect(seen.has(tensor), tensor).toBe(false);
+        seen.set(tensor, file);
+        expect(Buffer.compare(plain.getTensor(tensor), await source.readBytes(tensor)), tensor).toBe(0);
+      }
+      total += data.length;
+    }
+    expect([...seen.keys()].sort()).toEqual([...source.tensors.keys()].sort());
+    expect(index).toEqual({ metadata: { total_size: total }, weight_map: Object.fromEntries(seen) });
+    expect((await Checkpoint.open(folder)).tensors.size).toBe(source.tensors.size);
+  });
+
+  test('is one file without an index where the limit takes all', async () => {
+    const folder = join(tmp, `${name}-joined`);
+    await writeCheckpoint(await Checkpoint.open(fixture(name)), new Map(), folder, { maxShardBytes: 1e9 });
+    expect(readdirSync(folder).filter((file) => file.startsWith('model'))).toEqual(['model.safetensors']);
+  });
+});
+
 test('a single shard with an index keeps its index; metadata says which framework the tensors are laid out for', async () => {
   const from = join(tmp, 'one-shard');
   const name = 'model-00001-of-00001.safetensors';

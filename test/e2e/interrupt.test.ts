@@ -1,5 +1,5 @@
 // Ctrl-C, in the middle of the write and of the text: exit 130, nothing half-written, nothing lost.
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -44,7 +44,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s during the write', async (signal) 
   expect(readdirSync(work)).toEqual([]);
 });
 
-test('Ctrl-C while text is generated leaves old results as they were', async () => {
+test('Ctrl-C while text is generated leaves old results as they were, and meanwhile nobody else may have them', async () => {
   const output = join(tmp, 'kept');
   const quick = ['--max-tokens', '4', '--output', output];
   await surgery(['run', '--model', 'pocket', '--max-new-tokens', '2', '--quiet', ...quick]);
@@ -52,14 +52,15 @@ test('Ctrl-C while text is generated leaves old results as they were', async () 
   // So many prompts that the text takes long enough to be interrupted.
   const prompts = Array.from({ length: 200 }, (_, i) => ['--prompt', `Story ${i}`]).flat();
   const child = start(['run', '--model', pocket, '--max-new-tokens', '100', '--force', ...prompts, ...quick]);
-  let told = '';
-  child.stderr?.on('data', (text: string) => {
-    told += text;
-  });
-  await until(() => told.includes('Loading'));
+  await until(() => existsSync(join(output, '.lock')));
+  const second = await surgery(['run', '--model', 'pocket', '--force', '--quiet', ...quick]);
+  expect(second).toMatchObject({ code: 2, stderr: expect.stringContaining(`is in use by process ${child.pid}`) });
   child.kill('SIGINT');
-  expect((await child.ended).code).toBe(130);
+  const { code, stderr } = await child.ended;
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/surgery: stopped, nothing half-written is left\n$/);
   expect(readFileSync(join(output, 'run.json'), 'utf8')).toBe(before);
+  expect(readdirSync(output).sort()).toEqual(['model', 'run.json', 'samples.txt']);
   expect(unfinished(tmp)).toBe(false);
 });
 

@@ -59,6 +59,12 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown precision', () => ['generate', '--precision', 'int4'], /--precision is "int4"/],
   ['a negative temperature', () => ['generate', '--temperature=-1'], /--temperature is "-1"/],
   ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],
+  [
+    'a size without a meaning',
+    () => ['run', '--max-shard-size', '1 banana'],
+    /--max-shard-size is "1 banana", allowed: a size such as 1GB/,
+  ],
+  ['a size of nothing', () => ['run', '--max-shard-size', '0GB'], /--max-shard-size is "0GB"/],
   ['no threads', () => ['generate', '--threads', '0'], /--threads is "0"/],
   ['a missing folder', () => ['run', '--model', './missing'], /no folder \.\/missing/],
   [
@@ -189,13 +195,48 @@ describe('a system that refuses', () => {
     expect(readdirSync(work)).toEqual([]);
   });
 
-  test('a full disk: one line, nothing left', async ({ skip }) => {
-    const script =
-      'mkdir -p disk && mount -t tmpfs -o size=1m tmpfs disk || exit 99; "$@"; code=$?; ls -A disk >&2; umount disk; rmdir disk; exit $code';
-    const { code, stderr } = await surgery([...tiny, '--output', 'disk/full'], { cwd: work, through: script });
-    if (code === 99) return skip('no small disk can be mounted here (it takes root): a full disk was not tried');
-    expect(stderr).toMatch(/^surgery: .*model\.safetensors cannot be written: no space left on the device\n$/);
-    expect(code).toBe(2);
+  /** Runs a script with a small disk mounted at `disk`; undefined where that takes more rights than we have. */
+  async function onSmallDisk(options: string, script: string, args: readonly string[]) {
+    const through = `mkdir -p disk && mount -t tmpfs -o ${options} tmpfs disk || exit 99; ${script}; code=$?; ls -A disk >&2; umount disk; rmdir disk; exit $code`;
+    const ended = await surgery(args, { cwd: work, through });
+    return ended.code === 99 ? undefined : ended;
+  }
+  const noDisk = 'no small disk can be mounted here (it takes root): it was not tried';
+
+  test('a disk that is too small: told before anything is computed, nothing left', async ({ skip }) => {
+    const ended = await onSmallDisk('size=1m', '"$@"', [...tiny, '--output', 'disk/full']);
+    if (!ended) return skip(noDisk);
+    expect(ended.stderr).toMatch(
+      /^surgery: the checkpoint takes 2\.74 MB, disk\/full has 1\.05 MB free: name another place .* --no-save\n$/,
+    );
+    expect(ended.code).toBe(2);
+  });
+
+  test('a disk that is full in the middle: one line, old results as they were', async ({ skip }) => {
+    // Room for so many files that the first run fits, and the second, beside it, does not.
+    const twice = '"$@" || exit 98; md5sum disk/out/*.* disk/out/model/* > before; "$@" --force --seed 1; code=$?';
+    const ended = await onSmallDisk(
+      'size=16m,nr_inodes=18',
+      `${twice}; md5sum --quiet -c before || code=97; rm before; ls disk/out >&2; (exit $code)`,
+      [...tiny, '--output', 'disk/out'],
+    );
+    if (!ended) return skip(noDisk);
+    expect(ended.stderr).toMatch(
+      /^surgery: .*disk\/out\/.* cannot be written: no space left on the device\nmodel\nrun\.json\nsamples\.txt\nout\n$/,
+    );
+    expect(ended.code).toBe(2);
+  });
+
+  test('a cache that cannot be written is told once, and not with --quiet', async () => {
+    const env = { SURGERY_CACHE: join(file('no-folder', ''), 'cache') };
+    const args = [...tiny.filter((word) => word !== '--quiet'), '--precision', 'int8', '--no-save'];
+    const { code, stderr } = await surgery([...args, '--output', join(tmp, 'uncached')], { cwd: work, env });
+    expect(code).toBe(0);
+    expect(stderr.match(/^\(not kept in the cache: .*\)$/gm)).toEqual([
+      expect.stringMatching(/sha256\/[0-9a-f]{32} cannot be written: .*not a folder/),
+    ]);
+    const quiet = await surgery([...tiny, '--no-save', '--output', join(tmp, 'silent')], { cwd: work, env });
+    expect([quiet.code, quiet.stderr]).toEqual([0, '']);
   });
 
   test('a folder that may not be written to', async ({ skip }) => {

@@ -221,6 +221,24 @@ describe('surgery run', () => {
     expect(stdout).toContain('chance');
   });
 
+  test('--max-shard-size cuts the checkpoint; a plain Python script reads it and finds what is not operated on', async ({
+    skip,
+  }) => {
+    const output = join(tmp, 'cut');
+    const args = ['run', '--model', 'pocket', '--text', fewStories(), '--max-shard-size', '0.5MB', '--output', output];
+    expect((await surgery([...args, ...quick])).code).toBe(0);
+    const files = readdirSync(join(output, 'model')).filter((name) => name.endsWith('.safetensors'));
+    expect(files.length).toBeGreaterThan(5); // of 2.7 MB
+    expect(existsSync(join(output, 'model/model.safetensors.index.json'))).toBe(true);
+    const script = join(root, 'scripts/reference/read_back.py');
+    const python = spawnSync('python3', [script, join(output, 'model'), pocket], { encoding: 'utf8' });
+    if (python.error) return skip('python3 is not here: its read-back was not tried');
+    expect(python.stderr).toBe('');
+    const tensors: Record<string, { same: boolean }> = JSON.parse(python.stdout);
+    expect(Object.keys(tensors)).toHaveLength((await Checkpoint.open(pocket)).tensors.size);
+    for (const [name, { same }] of Object.entries(tensors)) expect(same, name).toBe(!/\.[qkv]_proj\./.test(name));
+  });
+
   test.skipIf(!hasShared)('a drop run on stories260k gives the golden row', async () => {
     const output = join(tmp, 'drop');
     const model = join(shared, 'models/stories260k');

@@ -67,3 +67,11 @@ test('closing waits for what is under way and rejects the rest', async () => {
   expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   await expect(closing.run(eigen, 'symmetricEigen', () => [symmetric(3, 1), 3])).rejects.toThrow('closed');
 });
+
+test('what the system refuses a thread keeps its code and its path', async () => {
+  const task = new URL('../../src/runtime/quantise.ts', import.meta.url);
+  const region = { offset: 0, bytes: 8 };
+  await expect(pool.run(task, 'hashRegions', () => ['/nonexistent/file', [region]])).rejects.toMatchObject({
+    ...{ code: 'ENOENT', syscall: 'open', path: '/nonexistent/file' },
+  });
+});

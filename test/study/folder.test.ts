@@ -129,6 +129,15 @@ test('writing the study puts its cells in order, and those of other grids last',
   expect([...(await reopened()).keys()]).toEqual(order);
 });
 
+test('the cells are in order before study.json says that it is complete', async () => {
+  const folder = await StudyFolder.open(path);
+  for (const each of [two, one]) await folder.add(each);
+  mkdirSync(join(path, 'study.json')); // so that writing it fails, as it would where the process ends there
+  await expect(folder.write(study(['one', 'two'], { complete: true }))).rejects.toThrow('study.json cannot be written');
+  expect(lines().map((line) => (line ? JSON.parse(line).id : line))).toEqual(['one', 'two', '']);
+  await folder.close();
+});
+
 test('scratch files and half-written ones go when the folder is opened next', async () => {
   await twoCells();
   const folder = await StudyFolder.open(path);

@@ -1,0 +1,118 @@
+// Where results go: what may be written to, what is there already, and whose it is meanwhile.
+import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { lockName } from '../checkpoint/files.ts';
+import { sweepLeftovers } from '../checkpoint/leftovers.ts';
+import { type HeldFolder, holdFolder, requireUnlocked } from '../checkpoint/lock.ts';
+import { exists } from '../checkpoint/reader.ts';
+import { SurgeryError, systemMessage } from '../errors.ts';
+import type { OutputOptions } from './options.ts';
+
+/** Where results go that no --output names. */
+export const resultsFolder = 'results';
+
+/** The folder that a run's results go to. */
+export interface Output extends HeldFolder {
+  /** Behind symbolic links. */
+  readonly path: string;
+}
+
+/** What names a model in the name of a folder. */
+export async function slugOf(ref: string): Promise<string> {
+  const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
+  return name
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^[-.]+/, '')
+    .toLowerCase();
+}
+
+/**
+ * Refuses, before anything is computed, an --output that could not be written to in the end. What a killed process left
+ * beside it is tidied up first.
+ * @throws SurgeryError `output`: results are replaced with --force only, anything else never
+ */
+export async function requireOutput({ output, force = false, save, maxShardSize }: OutputOptions): Promise<void> {
+  if (!save && maxShardSize !== undefined)
+    throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
+  if (output?.trim() === '') throw refused(output, 'names no folder');
+  const shown = output ?? resultsFolder;
+  const path = await behindLinks(resolve(output ?? join(resultsFolder, 'new')));
+  const found = output === undefined ? undefined : await stat(path).catch(() => undefined);
+  if (found && !found.isDirectory()) throw refused(shown, 'is a file: name a folder');
+  const above = await existing(dirname(path));
+  if (!(await stat(above)).isDirectory()) throw refused(shown, `cannot be written: ${above} is a file`);
+  for (const folder of found ? [path, above] : [above]) await requireWritable(folder, shown);
+  await sweepLeftovers(dirname(path));
+  if (!found || output === undefined) return;
+  await requireUnlocked(path);
+  await requireReplaceable(path, output, force);
+  if (`${process.cwd()}/`.startsWith(`${path}/`))
+    throw refused(output, 'is the folder you are in, or one above it: name one inside it');
+  if (found.dev !== (await stat(above)).dev) throw refused(output, 'is a mount point: name a folder inside it');
+}
+
+/**
+ * Takes the folder for this process: the one that --output names, else a new one in {@link resultsFolder}.
+ * @param name of a new one
+ * @throws SurgeryError `output` if another process has it, or if results came into it meanwhile
+ */
+export async function takeOutput(
+  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  name: string,
+): Promise<Output> {
+  if (output === undefined) return takeNew(join(resultsFolder, name));
+  const path = await behindLinks(output);
+  const held = await holdFolder(path);
+  try {
+    await requireReplaceable(path, output, force);
+    return { path, ...held };
+  } catch (error) {
+    await held.release();
+    throw error;
+  }
+}
+
+/** The first of name, name-2, name-3 … that holds nothing and that nobody else has. */
+async function takeNew(wanted: string): Promise<Output> {
+  for (let n = 1; ; n++) {
+    const path = n === 1 ? wanted : `${wanted}-${n}`;
+    if ((await exists(path)) && (await contentOf(path)).length > 0) continue;
+    const held = await holdFolder(path).catch(async (error) => {
+      if (await exists(join(path, lockName))) return undefined; // somebody was faster
+      throw error;
+    });
+    if (!held) continue;
+    if ((await contentOf(path)).length === 0) return { path, ...held };
+    await held.release();
+  }
+}
+
+async function requireReplaceable(path: string, output: string, force: boolean): Promise<void> {
+  const content = await contentOf(path);
+  if (content.length === 0) return;
+  if (!content.includes('run.json')) throw refused(output, "holds other files than a run's results: name a new folder");
+  if (!force) throw refused(output, 'holds results already: name another folder, or replace them with --force');
+}
+
+async function contentOf(path: string): Promise<string[]> {
+  return (await readdir(path)).filter((name) => name !== lockName);
+}
+
+async function requireWritable(path: string, output: string): Promise<void> {
+  await access(path, constants.W_OK).catch((cause) => {
+    throw new SurgeryError('output', `${output} cannot be written: ${systemMessage(cause)}`, cause);
+  });
+}
+
+async function behindLinks(path: string): Promise<string> {
+  return (await exists(path)) ? realpath(path) : path;
+}
+
+/** The nearest folder above that exists. */
+async function existing(path: string): Promise<string> {
+  return (await exists(path)) || path === dirname(path) ? path : existing(dirname(path));
+}
+
+function refused(output: string, what: string): SurgeryError {
+  return new SurgeryError('output', `--output ${JSON.stringify(output)} ${what}`);
+}
