@@ -22,7 +22,7 @@ export async function readTexts(file: string): Promise<string[]> {
   return split(await readTextFile(file), file);
 }
 
-/** The documents of a file: its texts without blank ones. @throws SurgeryError as {@link readTexts}, and if none is left */
+/** The documents of a file: its texts without blank ones. @throws SurgeryError `text`, also if none is left */
 export async function readDocuments(file: string): Promise<string[]> {
   return requireDocuments(await readTexts(file), file);
 }
