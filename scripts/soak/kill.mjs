@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { sweepLeftovers } from '../../dist/checkpoint/leftovers.js';
 import { availableFaults, mountDisk, undisturbed, unmountDisk } from './faults.mjs';
-import { makeModel, seeded } from './model.mjs';
+import { makeModel, uniform } from './model.mjs';
 import { cellsIn, filesIn, fingerprint, hash, hiddenIn, wrongInCache } from './states.mjs';
 
 const { values: given } = parseArgs({
@@ -17,7 +17,7 @@ const { values: given } = parseArgs({
     ...{ seed: { type: 'string', default: '0' }, json: { type: 'string' } },
   },
 });
-const random = seeded(Number(given.seed));
+const random = uniform(Number(given.seed));
 const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
 const base = mkdtempSync(join(tmpdir(), 'surgery-soak-'));

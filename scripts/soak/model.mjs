@@ -1,20 +1,15 @@
 // A random model on which every cache is used: wide enough for threads and kept components, small enough to start at once.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { seeded } from './mutate.mjs';
 
 const sizes = { hidden_size: 448, intermediate_size: 448, num_hidden_layers: 2 };
 const heads = { num_attention_heads: 7, num_key_value_heads: 1, head_dim: 64 };
 
-/** Numbers in [0, 1) that follow from a seed: mulberry32. */
-export function seeded(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+/** Numbers in [0, 1) that follow from a seed. */
+export function uniform(seed) {
+  const below = seeded(seed);
+  return () => below(2 ** 32) / 2 ** 32;
 }
 
 /** pocket with other sizes and random float32 weights, in `folder`. */
@@ -24,7 +19,7 @@ export function makeModel(pocket, folder, seed) {
     if (/token|generation/.test(name)) copyFileSync(join(pocket, name), join(folder, name));
   const config = { ...JSON.parse(readFileSync(join(pocket, 'config.json'), 'utf8')), ...sizes, ...heads };
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, torch_dtype: 'float32' }));
-  const random = seeded(seed);
+  const random = uniform(seed);
   const header = {};
   const parts = [];
   let at = 0;

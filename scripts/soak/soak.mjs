@@ -34,7 +34,7 @@ function part(name, share, options = []) {
 
 const hasFuzz = existsSync(scriptOf('fuzz.mjs'));
 const kill = part('kill.mjs', hasFuzz ? 0.7 : 1, ['--seed', given.seed]);
-const fuzz = hasFuzz ? part('fuzz.mjs', 0.3) : undefined;
+const fuzz = hasFuzz ? part('fuzz.mjs', 0.3, ['--seed', given.seed]) : undefined;
 rmSync(folder, { recursive: true });
 
 const result = {
@@ -47,7 +47,7 @@ const result = {
   crashes: kill.crashes + (fuzz?.crashes ?? 0),
   coverage: fuzz?.features ?? null,
   problems: kill.problems,
-  seeds: { kill: kill.seed },
+  seeds: { kill: kill.seed, fuzz: Number(given.seed) },
   seconds: { kill: kill.seconds, fuzz: fuzz?.seconds ?? 0 },
 };
 mkdirSync(dirname(given.json), { recursive: true });

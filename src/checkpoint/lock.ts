@@ -20,15 +20,15 @@ export class FolderInUse extends SurgeryError {
  * over.
  * @throws FolderInUse while another process has it
  */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+export async function lockFolder(folder: string): Promise<() => void> {
   const path = join(folder, lockName);
   const text = JSON.stringify(ownHolder());
   for (let attempt = 0; attempt < 20; attempt++) {
     if (create(path, text)) {
       const forget = removeAtExit(path);
-      return async () => {
+      return () => {
+        rmSync(path, { force: true }); // in one go, as it was made
         forget();
-        await rm(path, { force: true });
       };
     }
     const found = await settledText(path);
@@ -45,7 +45,7 @@ export interface HeldFolder {
   /** Whether this process made it. */
   readonly isNew: boolean;
   /** Gives it up, and removes it where it was made and nothing came. */
-  readonly release: () => Promise<void>;
+  readonly release: () => void;
 }
 
 /**
@@ -56,8 +56,8 @@ export async function holdFolder(folder: string): Promise<HeldFolder> {
   const isNew = await reserveFolder(folder);
   try {
     const unlock = await lockFolder(folder);
-    const release = async () => {
-      await unlock();
+    const release = () => {
+      unlock();
       returnReserved(folder);
     };
     return { isNew, release };

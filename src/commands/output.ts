@@ -67,7 +67,7 @@ export async function takeOutput(
     await requireReplaceable(path, output, force);
     return { path, ...held };
   } catch (error) {
-    await held.release();
+    held.release();
     throw error;
   }
 }
@@ -83,7 +83,7 @@ async function takeNew(wanted: string): Promise<Output> {
     });
     if (!held) continue;
     if ((await contentOf(path)).length === 0) return { path, ...held };
-    await held.release();
+    held.release();
   }
 }
 

@@ -79,7 +79,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
     // Everything is written into one new folder that takes its place when the run is complete.
     await writeFolderSafely(output.path, fill, options.force);
   } finally {
-    await output.release();
+    output.release();
   }
   await runtime.close();
   const finished = result;

@@ -22,14 +22,9 @@ export class StudyFolder {
   readonly cells: Map<string, CellResult>;
   /** What study.json said when the folder was opened. */
   readonly study: Study | undefined;
-  readonly #unlock: () => Promise<void>;
+  readonly #unlock: () => void;
 
-  private constructor(
-    path: string,
-    cells: Map<string, CellResult>,
-    study: Study | undefined,
-    unlock: () => Promise<void>,
-  ) {
+  private constructor(path: string, cells: Map<string, CellResult>, study: Study | undefined, unlock: () => void) {
     this.path = path;
     this.cells = cells;
     this.study = study;
@@ -50,7 +45,7 @@ export class StudyFolder {
           await rm(join(path, name), { recursive: true, force: true });
       return new StudyFolder(path, await readCells(join(path, cellsFile)), await readStudy(path), unlock);
     } catch (error) {
-      await unlock();
+      unlock();
       throw error;
     }
   }
@@ -105,7 +100,7 @@ export class StudyFolder {
   }
 
   async close(): Promise<void> {
-    await this.#unlock();
+    this.#unlock();
   }
 }
 

@@ -31,9 +31,9 @@ test('a second taker is refused by the number of the process that has it, until 
     message: `${folder} is in use by process ${process.pid}: wait for it, or remove ${lock()} if that has ended`,
   });
   expect(JSON.parse(readFileSync(lock(), 'utf8'))).toMatchObject({ pid: process.pid, host: hostname() });
-  await unlock();
+  unlock();
   expect(readdirSync(folder)).toEqual([]);
-  await (await lockFolder(folder))();
+  (await lockFolder(folder))();
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -42,16 +42,16 @@ test('what a process left that has ended is taken over', async () => {
   const unlock = await lockFolder(folder);
   expect(JSON.parse(readFileSync(lock(), 'utf8')).pid).toBe(process.pid);
   expect(readdirSync(folder)).toEqual(['.lock']);
-  await unlock();
+  unlock();
 });
 
 test('so is what says another start of a process that lives: its number was used again', async () => {
   const unlock = await lockFolder(folder);
   const own = JSON.parse(readFileSync(lock(), 'utf8'));
-  await unlock();
+  unlock();
   leave({ ...own, started: 'long ago' });
   if (own.started === null) await expect(lockFolder(folder)).rejects.toThrow('is in use');
-  else await (await lockFolder(folder))();
+  else (await lockFolder(folder))();
   // Where the start is not known, the number alone counts.
   leave({ ...own, started: null });
   await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${process.pid}`);
@@ -61,7 +61,7 @@ test.each(['', '{"pid":12', 'null', '{"pid":"12","host":"a"}'])('a lock that say
   leave(text);
   const unlock = await lockFolder(folder);
   expect(JSON.parse(readFileSync(lock(), 'utf8')).pid).toBe(process.pid);
-  await unlock();
+  unlock();
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -83,7 +83,7 @@ test.each(['free', 'left by a process that has ended'])(
       expect(winners, `round ${round}`).toHaveLength(1);
       for (const taker of takers)
         if (taker.status === 'rejected') expect(taker.reason.message).toContain(`in use by process ${process.pid}`);
-      await winners[0]?.();
+      winners[0]?.();
       expect(readdirSync(folder)).toEqual([]);
     }
   },
@@ -121,7 +121,7 @@ test('a guard that a process left while it removed a lock is no obstacle', async
   writeFileSync(`${lock()}.guard`, stale);
   const unlock = await lockFolder(folder);
   expect(readdirSync(folder)).toEqual(['.lock']);
-  await unlock();
+  unlock();
 });
 
 test('a folder that cannot be written is named', async () => {
@@ -140,7 +140,7 @@ test('a folder that is held was made, and goes with those above it if nothing co
   expect(readdirSync(path)).toEqual(['.lock']);
   await expect(holdFolder(path)).rejects.toThrow(`${path} is in use by process ${process.pid}`);
   await expect(requireUnlocked(path)).rejects.toThrow(`${path} is in use by process ${process.pid}`);
-  await held.release();
+  held.release();
   expect(readdirSync(folder)).toEqual([]);
   await requireUnlocked(path);
 });
@@ -148,13 +148,13 @@ test('a folder that is held was made, and goes with those above it if nothing co
 test('a folder that was there, or was filled, stays when it is given up', async () => {
   const held = await holdFolder(folder);
   expect(held.isNew).toBe(false);
-  await held.release();
+  held.release();
   expect(readdirSync(folder)).toEqual([]);
   const filled = join(folder, 'filled');
   const other = await holdFolder(filled);
   await writeFolderSafely(filled, async (temporary) => writeFileSync(join(temporary, 'run.json'), ''));
   expect(readdirSync(filled).sort()).toEqual(['.lock', 'run.json']); // held on, under the same name
   await expect(requireUnlocked(filled)).rejects.toThrow('is in use');
-  await other.release();
+  other.release();
   expect(readdirSync(filled)).toEqual(['run.json']);
 });

@@ -49,9 +49,9 @@ describe('an --output', () => {
     const options = { output: 'x', force: true, save: true };
     await expect(requireOutput(options)).rejects.toThrow(`x is in use by process ${process.pid}`);
     await expect(takeOutput(options, 'unused')).rejects.toThrow(`x is in use by process ${process.pid}`);
-    await unlock();
+    unlock();
     await requireOutput(options);
-    await (await takeOutput(options, 'unused')).release();
+    (await takeOutput(options, 'unused')).release();
     expect(readdirSync('x')).toEqual(['run.json']);
   });
 
@@ -59,7 +59,7 @@ describe('an --output', () => {
     deadLock('x');
     await requireOutput({ output: 'x', save: true });
     const { release } = await takeOutput({ output: 'x' }, 'unused');
-    await release();
+    release();
     expect(readdirSync('x')).toEqual([]);
   });
 
@@ -75,7 +75,7 @@ describe('an --output', () => {
     symlinkSync('real', 'x');
     const { path, release } = await takeOutput({ output: 'x', force: true }, 'unused');
     expect(path).toBe(join(process.cwd(), 'real'));
-    await release();
+    release();
   });
 
   test('with a size for files that are not written is a contradiction', async () => {
@@ -91,8 +91,8 @@ test('without an --output the first free name is taken: neither filled nor held,
   const third = await takeOutput({}, 'a');
   const fourth = await takeOutput({}, 'a');
   expect([third.path, fourth.path]).toEqual([join('results', 'a-3'), join('results', 'a-4')]);
-  for (const { release } of [third, fourth]) await release();
-  await unlock();
+  for (const { release } of [third, fourth]) release();
+  unlock();
   expect(readdirSync('results').sort()).toEqual(['a', 'a-2', 'a-3']);
 });
 
