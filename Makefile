@@ -12,7 +12,7 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint fuzz soak bench docs reference clean
+.PHONY: run watch install build test lint fuzz soak bench docs reference browser screenshots clean
 
 # glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
 # start), and freed memory goes back to the system at once.
@@ -63,6 +63,14 @@ soak: build
 reference: build
 	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
 	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
+
+# Chromium, which the tests of the report use where it is there.
+browser:
+	@command -v chromium || apt-get install -y chromium || { echo 'No apt-get here: set CHROMIUM to a browser of yours.'; exit 1; }
+
+# The pictures of the report under test/, to be looked at.
+screenshots: build
+	SURGERY_SCREENSHOTS=1 npx vitest run --config test/vitest.config.ts test/report/html/browser
 
 clean:
 	rm -rf dist docs node_modules src/*/kernels/*.wasm

@@ -97,6 +97,19 @@ function buildProgram(argv: () => readonly string[]): Command {
     .option('--csv', 'print the cells as comma-separated values on stdout');
   merge.action(async (folders, options) => (await import('./commands/merge.ts')).merge(folders, options));
 
+  const report = command('report', 'the page of a run or a study made again, or one page of several', [
+    'results/reference',
+    'results/study-a results/study-b --output side-by-side.html',
+  ]);
+  report
+    .argument('<dir...>', 'folders that run, sweep, sensitivity or merge have written')
+    .option('--output <file>', "the page (default: the folder's report.html, or results/side-by-side.html)")
+    .option('--json', 'print one JSON document on stdout')
+    .option('--quiet', 'print no progress');
+  report.action(async (folders, options) =>
+    (await import('./commands/report.ts')).report(folders, options, repeatable(argv())),
+  );
+
   const inspect = command('inspect', 'tensors, spectra, and ranks at thresholds', [
     '--model pocket',
     '--mode separate --json',

@@ -4,6 +4,7 @@ import { readStudyFolder, StudyFolder, sameContext } from '../study/folder.ts';
 import { canonical } from '../study/grid.ts';
 import type { CellResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
+import { progressOf } from './model.ts';
 import { showStudy, writeStudy } from './showing.ts';
 
 export interface MergeOptions {
@@ -36,6 +37,7 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
       ...(whole ?? part.study),
       original: whole?.original ?? part.study.original,
       angles: whole?.angles.length ? whole.angles : part.study.angles,
+      curves: whole?.curves.length ? whole.curves : part.study.curves,
     };
   }
   if (!whole) throw new SurgeryError('usage', 'no folder given: name the parts of a study');
@@ -49,7 +51,7 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
       if (cell) await folder.add(cell);
     }
     const study = summarised(whole, folder.cells);
-    await writeStudy(folder, study);
+    await writeStudy(folder, study, true, progressOf(options));
     showStudy(options, { study, cells: folder.cells, folder: folder.path });
   } finally {
     await folder.close();

@@ -7,12 +7,14 @@ import { requireSpace } from '../checkpoint/space.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { type LayerReport, operate } from '../decompose/operate.ts';
 import type { Operation, Settled } from '../decompose/operation.ts';
+import { continuationLogprobs } from '../measure/continuation.ts';
 import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
 import { type Model, scoreDocuments } from '../measure/score.ts';
 import { scoreTasks } from '../measure/tasks.ts';
+import { runPage } from '../report/html/run-page.ts';
 import type { Progress } from '../report/progress.ts';
-import { type ModelInfo, type OperationInfo, type RunResult, type Sample, schema } from '../report/results.ts';
+import { type ModelInfo, type OperationInfo, type RunResult, type RunSample, schema } from '../report/results.ts';
 import { runText } from '../report/text.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
@@ -23,6 +25,7 @@ import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, Sc
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
+import { pageName } from './showing.ts';
 
 export type RunOptions = ModelOptions & OperationOptions & SamplingOptions & ScoringOptions & OutputOptions;
 
@@ -41,7 +44,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const info = await identify(model, progress);
   const { dtype = info.dtype } = options;
   const decomposed = await decompose(options, whole, model, progress);
-  const { tensors, layers } = decomposed.value;
+  const { tensors, layers, curves } = decomposed.value;
   const loaded = await load(options, whole, model, progress);
   const runtime = loaded.value;
 
@@ -54,10 +57,12 @@ export async function run(options: RunOptions, command: string): Promise<void> {
     result = {
       schema,
       command,
+      date: new Date().toISOString(),
       versions: versions(),
       model: info,
       operation: { ...operation, dtype },
       layers,
+      curves,
       parameters: totalParameters(layers),
       ...figures,
       sampling: samplingInfo(options),
@@ -72,6 +77,8 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       output: output.path,
     };
     const { samples } = result;
+    const page = await runPage(result);
+    await writeFileSafely(join(folder, pageName), (file) => file.writeFile(page));
     await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(samples)));
     await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
   };
@@ -83,7 +90,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   }
   await runtime.close();
   const finished = result;
-  if (finished) print(options, finished, () => runText(finished));
+  if (finished) print(options, finished, () => `${runText(finished)}\nReport     ${join(output.path, pageName)}`);
 }
 
 /** @throws SurgeryError `output` if the checkpoint does not fit the disk; results that are replaced stay until then */
@@ -214,7 +221,7 @@ async function sampleBoth(
   tokenizer: Tokenizer,
   prompts: readonly Prompt[],
   onProgress: (done: number, total: number) => void,
-): Promise<Sample[]> {
+): Promise<RunSample[]> {
   const variants = [
     ['original', runtime.original],
     ['operated', operated],
@@ -227,14 +234,24 @@ async function sampleBoth(
     wanted.map(({ weights, prompt }) => ({ prompt: prompt.ids, weights, onToken: () => onProgress(++done, total) })),
     generateSettings(options, runtime),
   );
-  return wanted.flatMap(({ variant, prompt: { text: prompt, ids: promptIds } }, i) => {
+  const samples: RunSample[] = [];
+  for (const [i, { variant, prompt }] of wanted.entries()) {
     const { ids, tokensPerSecond } = generated[i] ?? {};
-    if (!ids || tokensPerSecond === undefined) return [];
-    return { variant, prompt, ...tokenizer.continuation(promptIds, ids), ids, tokensPerSecond };
-  });
+    if (!ids || tokensPerSecond === undefined) continue;
+    const from = prompt.ids.length;
+    const logprobs = {
+      original: await continuationLogprobs({ runtime }, ids, from),
+      operated: await continuationLogprobs({ runtime, weights: operated }, ids, from),
+    };
+    samples.push({
+      ...{ variant, prompt: prompt.text, ...tokenizer.continuation(prompt.ids, ids) },
+      ...{ ids, logprobs, tokensPerSecond },
+    });
+  }
+  return samples;
 }
 
-function samplesFile(samples: readonly Sample[]): string {
+function samplesFile(samples: readonly RunSample[]): string {
   return samples
     .map(({ variant, prompt, text }) => `=== ${variant}, prompt: ${JSON.stringify(prompt)}\n${text}\n`)
     .join('\n');

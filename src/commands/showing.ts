@@ -1,6 +1,11 @@
-// A study on stdout, and its pictures in its folder.
+// A study on stdout, and its pictures and its page in its folder.
 
-import { sensitivityMap, studyCharts, studyCsv, studyText } from '../report/study.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { sensitivityMap, studyCharts } from '../report/cells.ts';
+import { studyPage } from '../report/html/study-page.ts';
+import type { Progress } from '../report/progress.ts';
+import { studyCsv, studyText } from '../report/study.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import type { StudyFolder } from '../study/folder.ts';
 import type { CellResult, Study } from '../study/results.ts';
@@ -15,16 +20,24 @@ export interface Shown {
   readonly seconds?: Readonly<Record<string, number>>;
 }
 
+/** The page in a folder of results. */
+export const pageName = 'report.html';
+
 /**
- * Writes the cells in their order, the charts, and study.json. That comes last: a study that it calls complete is not
- * written again.
+ * Writes the cells in their order, the charts, the page, and study.json. That comes last: a study that it calls complete
+ * is not written again.
+ * @param whole not a part of a study, which is joined with others and needs no page of its own
  */
-export async function writeStudy(folder: StudyFolder, study: Study): Promise<void> {
+export async function writeStudy(folder: StudyFolder, study: Study, whole: boolean, progress: Progress): Promise<void> {
   await folder.arrange(study);
   const charts = studyCharts(study, folder.cells);
   if (study.kind === 'sweep' && charts.length > 0) await folder.writeFile('chart.svg', await lineChartSvg(charts));
   if (study.sensitivity)
     await folder.writeFile('chart.svg', await heatMapSvg(sensitivityMap(study.sensitivity, folder.cells)));
+  if (whole) {
+    const page = await progress.step('Drawing the report', 'pages', () => studyPage(study, folder.cells));
+    await folder.writeFile(pageName, page.value);
+  }
   await folder.write(study);
 }
 
@@ -37,7 +50,8 @@ export function showStudy(
     return;
   }
   const listed = study.cells.flatMap((id) => cells.get(id) ?? []);
+  const page = join(folder, pageName);
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
-    studyText(study, cells, folder, seconds),
+    [studyText(study, cells, folder, seconds), ...(existsSync(page) ? [`Report     ${page}`] : [])].join('\n'),
   );
 }

@@ -5,7 +5,8 @@ import { removeAtExit } from '../checkpoint/files.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { Fits } from '../decompose/fits.ts';
 import type { Budget } from '../decompose/group.ts';
-import { type Operation, settled } from '../decompose/operation.ts';
+import { type Operation, type Settled, settled } from '../decompose/operation.ts';
+import type { Curve } from '../decompose/spectrum.ts';
 import { SurgeryError } from '../errors.ts';
 import { Recording } from '../measure/recording.ts';
 import { scoredTokens } from '../measure/score.ts';
@@ -14,6 +15,7 @@ import { type ModelInfo, schema } from '../report/results.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { anglesOf } from '../study/angles.ts';
+import { areCurvesOf, curvesOf } from '../study/curves.ts';
 import { StudyFolder, sameContext } from '../study/folder.ts';
 import { cellId } from '../study/grid.ts';
 import {
@@ -84,6 +86,7 @@ export async function makeStudy(
     cells: ids,
     original: null,
     angles: [],
+    curves: [],
     ...relations(ids),
   };
 
@@ -97,11 +100,17 @@ export async function makeStudy(
       );
     const own = ownCells(ids, options.shard);
     const missing = own.filter((id) => !folder.cells.has(id));
-    const known = { original: before?.original ?? null, angles: before?.angles ?? [] };
+    const whole = operations.map((operation) => settled(operation, model.checkpoint.config));
+    const known = {
+      original: before?.original ?? null,
+      angles: before?.angles ?? [],
+      curves: before && areCurvesOf(before.curves, whole, model.checkpoint.config) ? before.curves : [],
+    };
     let seconds: Record<string, number> | undefined;
     let study = summarised({ ...blank, ...known }, folder.cells);
     const withAngles = angles.length > 0 && study.angles.length === 0 && isFirst(options.shard);
-    if (missing.length > 0 || study.original === null || withAngles) {
+    const withCurves = study.curves.length === 0 && isFirst(options.shard);
+    if (missing.length > 0 || study.original === null || withAngles || withCurves) {
       await folder.write(study);
       if (folder.cells.size > 0 && missing.length > 0)
         progress.say(`Continuing ${folder.path}: ${own.length - missing.length} of ${own.length} cells are there`);
@@ -110,7 +119,6 @@ export async function makeStudy(
         const operation = operations[i];
         return operation && wanted.delete(id) ? [{ id, operation }] : [];
       });
-      const angleThresholds = withAngles ? angles : [];
       const given = {
         options,
         model,
@@ -119,16 +127,21 @@ export async function makeStudy(
         scoring,
         folder,
         cells: todo,
-        angles: angleThresholds,
+        angles: withAngles ? angles : [],
+        curves: withCurves ? whole : [],
         progress,
       };
       const made = await work(given);
       seconds = { ...made.seconds, total: (performance.now() - start) / 1000 };
-      const found = { original: made.original, angles: withAngles ? made.angles : study.angles };
+      const found = {
+        original: made.original,
+        angles: withAngles ? made.angles : study.angles,
+        curves: withCurves ? made.curves : study.curves,
+      };
       study = summarised({ ...blank, ...found }, folder.cells);
       await folder.writeFile('seconds.json', `${JSON.stringify(seconds, null, 1)}\n`);
     }
-    if (seconds || !before?.complete) await writeStudy(folder, study);
+    if (seconds || !before?.complete) await writeStudy(folder, study, !isPart(options.shard), progress);
     return { study, cells: folder.cells, folder: folder.path, ...(seconds ? { seconds } : {}) };
   } finally {
     await folder.close();
@@ -145,11 +158,13 @@ interface Work {
   readonly cells: readonly { readonly id: string; readonly operation: Operation }[];
   /** Thresholds of the angles between k and v. */
   readonly angles: readonly number[];
+  /** Operations whose groups' spectra are kept. */
+  readonly curves: readonly Settled[];
   readonly progress: Progress;
 }
 
 /** Everything that takes time: the session, the original, the cells. */
-async function work({ options, model, tokenizer, prompts, scoring, folder, cells, angles, progress }: Work) {
+async function work({ options, model, tokenizer, prompts, scoring, folder, cells, angles, curves, progress }: Work) {
   const { checkpoint, info } = model;
   const { precision, threads, dtype, pcaEngine: engine } = options;
   const weights = touched(cells.map(({ operation }) => settled(operation, checkpoint.config)));
@@ -177,8 +192,11 @@ async function work({ options, model, tokenizer, prompts, scoring, folder, cells
       };
       const make = (bench: Bench, seconds: Seconds) => measureAll(bench, order, together, folder, progress, seconds);
       const measured = await withRecording({ line, runtime, tokenizer, measurement }, folder, progress, make);
-      const found = await anglesFor(fits, angles, progress);
-      return { original: measured.original, angles: found, seconds: { load, ...measured.seconds } };
+      const found = {
+        angles: await anglesFor(fits, angles, progress),
+        curves: await curvesFor(fits, curves, progress),
+      };
+      return { original: measured.original, ...found, seconds: { load, ...measured.seconds } };
     } finally {
       await runtime.close();
     }
@@ -230,7 +248,7 @@ async function measureAll(
         done += more;
         advance(done, total);
       };
-      for (const cell of await measureCells(bench, cells.slice(at, at + together), seconds, onTokens))
+      for (const cell of await measureCells(bench, original, cells.slice(at, at + together), seconds, onTokens))
         await folder.add(cell);
     }
   });
@@ -251,6 +269,12 @@ async function anglesFor(fits: Fits, thresholds: readonly number[], progress: Pr
   return value;
 }
 
+async function curvesFor(fits: Fits, operations: readonly Settled[], progress: Progress): Promise<Curve[]> {
+  if (operations.length === 0) return [];
+  const { value } = await progress.step('Spectra', 'groups', (advance) => curvesOf(fits, operations, advance));
+  return value;
+}
+
 function contextOf(
   options: StudyOptions,
   info: ModelInfo,
@@ -259,7 +283,7 @@ function contextOf(
 ): Context {
   const { surgery = '', onnxruntime = '' } = versions();
   return {
-    format: 1,
+    format: 2,
     versions: { surgery, onnxruntime },
     model: info.sha256,
     precision: options.precision,
@@ -290,7 +314,11 @@ async function outputOf(
   if (output !== undefined && output.trim() === '') throw new SurgeryError('output', '--output "" names no folder');
   const hash = hashOf([context, cells]).slice(0, 8);
   const name = output ?? join(resultsFolder, `${await slugOf(ref)}-${kind}-${hash}`);
-  return shard && shard.of > 1 ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
+  return shard && isPart(shard) ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
+}
+
+function isPart(shard: Shard | undefined): boolean {
+  return shard !== undefined && shard.of > 1;
 }
 
 function isFirst(shard: Shard | undefined): boolean {

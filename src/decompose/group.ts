@@ -75,6 +75,8 @@ export interface RebuiltGroup {
   readonly of: number;
   /** Share of the variance that lies along the kept directions. */
   readonly explained: number;
+  /** Share of the variance along each of the group's own components, largest first. */
+  readonly explainedVarianceRatio: Float64Array;
   /** Whether the components came from the disk. */
   readonly fromCache: boolean;
   /** In the order of the members. */
@@ -158,7 +160,7 @@ export async function rebuildGroup(
   const { projected } = await project(await leadingOf(along, rank), rank);
   const parts = partsOf(members, projected, { ...pca, transposed }, rebuilding);
   const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
-  return { rank, of: ratio.length, explained, fromCache, parts };
+  return { rank, of: ratio.length, explained, explainedVarianceRatio: ratio, fromCache, parts };
 }
 
 /** A fitted group without its matrix, which can be rebuilt at one rank after the other. */
@@ -202,7 +204,10 @@ export async function rebuildPrepared(
   const rank = rankFor(ratio, rebuilding.budget);
   const { projected, partial } = await project(leading, rank, prepared.partial);
   const parts = partsOf(members, projected, placed, rebuilding);
-  const rebuilt = { rank, of: ratio.length, explained: explainedBy(ratio, rank), fromCache, parts };
+  const rebuilt = {
+    ...{ rank, of: ratio.length, explained: explainedBy(ratio, rank), fromCache, parts },
+    explainedVarianceRatio: ratio.slice(), // the prepared one goes back and forth between threads
+  };
   return { rebuilt, prepared: { ...prepared, partial } };
 }
 

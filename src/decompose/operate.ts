@@ -8,6 +8,7 @@ import type { Budget, RebuiltGroup, RebuiltPart } from './group.ts';
 import { type Group, groupsOf, type Mode, type Part } from './groups.ts';
 import { type Control, type Operation, requireSense, type Settled, settled } from './operation.ts';
 import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
+import { type Curve, curveOf } from './spectrum.ts';
 
 /** What an operation did to one group, or to a layer's part of a group over several layers. */
 export interface GroupReport {
@@ -38,6 +39,8 @@ export interface Operated {
   readonly tensors: ReadonlyMap<string, Float32Array>;
   /** The layers operated on; none for the control that does nothing. */
   readonly layers: readonly LayerReport[];
+  /** The spectrum of each group. */
+  readonly curves: readonly Curve[];
   /** Groups whose components came from the cache. */
   readonly fromCache: number;
 }
@@ -86,6 +89,7 @@ export async function operateWith(fits: Fits, operation: Operation, onProgress?:
   return {
     tensors: assembled(fits.checkpoint, rebuilt),
     layers: reports(wanted, rebuilt, whole.layers),
+    curves: wanted.map(({ group }, i) => curveOf(group, rebuilt[i]?.explainedVarianceRatio ?? [])),
     fromCache: rebuilt.filter(({ fromCache }) => fromCache).length,
   };
 }
@@ -208,7 +212,7 @@ async function untouched(fits: Fits, groups: readonly Group[]): Promise<Operated
     for (const { name, row, shape, values } of await fits.members(group))
       parts.push({ name, row, cols: shape[1], values, squaredError: 0, squaredNorm: 0 });
   }
-  return { tensors: assembled(fits.checkpoint, [{ parts }]), layers: [], fromCache: 0 };
+  return { tensors: assembled(fits.checkpoint, [{ parts }]), layers: [], curves: [], fromCache: 0 };
 }
 
 /** Whole tensors from the parts that were rebuilt. */

@@ -1,8 +1,8 @@
-// Spectra of every group, and the ranks that thresholds would need: an operation's first half, for inspection.
+// Spectra of groups: whole, with the ranks that thresholds would need, for inspection; and as curves, for charts.
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { explainedRatios, rankForVariance } from '../linalg/pca.ts';
 import { Fits, type FitsOptions, type OnProgress } from './fits.ts';
-import { groupsOf, type Mode } from './groups.ts';
+import { type Group, groupsOf, type Mode } from './groups.ts';
 import { settled } from './operation.ts';
 
 /** The thresholds at which ranks are listed. */
@@ -16,6 +16,39 @@ export interface Spectrum {
   readonly explainedVarianceRatio: readonly number[];
   /** Rank that reaches each of {@link thresholds}. */
   readonly ranks: readonly number[];
+}
+
+/** How much of a group's variance its leading components explain together, at some ranks: a spectrum for a chart. */
+export interface Curve {
+  readonly group: string;
+  /** The layers that the group lies in: one, unless layers share it. */
+  readonly layers: readonly number[];
+  /** Components there are. */
+  readonly of: number;
+  /** Rising, from 1 to all. */
+  readonly ranks: readonly number[];
+  /** Cumulative share of the variance at each of the ranks, to four decimals. */
+  readonly explained: readonly number[];
+}
+
+/** Points of a curve: denser where a spectrum falls, at its beginning. */
+const curvePoints = 24;
+
+export function curveOf({ name, parts }: Group, explainedVarianceRatio: ArrayLike<number>): Curve {
+  const of = explainedVarianceRatio.length;
+  const wanted = Array.from({ length: curvePoints }, (_, i) =>
+    Math.max(1, Math.round(of * ((i + 1) / curvePoints) ** 1.5)),
+  );
+  const ranks = of > 0 ? [...new Set([1, ...wanted])] : [];
+  let sum = 0;
+  const cumulative = Array.from(explainedVarianceRatio, (share) => (sum += share));
+  return {
+    group: name,
+    layers: [...new Set(parts.map(({ layer }) => layer))],
+    of,
+    ranks,
+    explained: ranks.map((rank) => Math.round((cumulative[rank - 1] ?? 0) * 1e4) / 1e4),
+  };
 }
 
 /**

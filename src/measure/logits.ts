@@ -88,6 +88,11 @@ export function logSumExp(logits: Float32Array): number {
   return kernels().describe(logits).logSum;
 }
 
+/** Natural log-probability of a token in a row of logits, float64. */
+export function logProbability(logits: Float32Array, id: number): number {
+  return (logits[id] ?? 0) - logSumExp(logits);
+}
+
 /** KL(p ‖ q) in nats, of the distributions that two rows of logits stand for. */
 export function klDivergence(p: Float32Array, pLogSum: number, q: Float32Array, qLogSum: number): number {
   return kernels().divergence(p, pLogSum, q, qLogSum);

@@ -3,7 +3,7 @@
 import { SurgeryError } from '../errors.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
 import type { Task } from './documents.ts';
-import { logSumExp } from './logits.ts';
+import { logProbability } from './logits.ts';
 import type { Model } from './score.ts';
 import { wilson } from './statistics.ts';
 
@@ -85,21 +85,17 @@ export async function scoreChoices(
     const from = commonPrefix(context, ids);
     const rest = ids.slice(shared);
     let position = shared;
-    let score = position >= from ? logProbability(afterContext, ids[position]) : 0;
+    let score = position >= from ? logProbability(afterContext, ids[position] ?? 0) : 0;
     for await (const logits of sequence.readAll(rest.slice(0, -1))) {
       const vocab = afterContext.length;
       for (let at = 0; at < logits.length; at += vocab) {
         position++;
-        if (position >= from) score += logProbability(logits.subarray(at, at + vocab), ids[position]);
+        if (position >= from) score += logProbability(logits.subarray(at, at + vocab), ids[position] ?? 0);
       }
     }
     scores.push(score);
   }
   return scores;
-}
-
-function logProbability(logits: Float32Array, id: number | undefined): number {
-  return (logits[id ?? 0] ?? 0) - logSumExp(logits);
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {

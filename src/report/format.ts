@@ -12,6 +12,24 @@ export function figure(value: number): string {
   return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(magnitude))));
 }
 
+/** "+0.443 [0.39, 0.53]", or the value alone where there is no interval. */
+export function withInterval(value: number, interval: readonly [low: number, high: number] | null): string {
+  return interval ? `${signed(value)} [${short(interval[0], 2)}, ${short(interval[1], 2)}]` : signed(value);
+}
+
+/** With a plus sign where it is above 0. */
+export function signed(value: number): string {
+  return `${value > 0 ? '+' : ''}${short(value)}`;
+}
+
+/** A few significant digits. */
+export function short(value: number, digits = 3): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const magnitude = Math.abs(value);
+  if (magnitude < 1e-3 || magnitude >= 1e5) return value.toExponential(1);
+  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(magnitude))));
+}
+
 /** A size in decimal units, as disks and downloads are measured. */
 export function size(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];

@@ -128,7 +128,7 @@ function linearTicks(low: number, high: number): number[] {
 }
 
 /** Powers of ten, with 2 and 5 between them where that leaves few; linear ticks within less than a factor of ten. */
-function logTicks(low: number, high: number): number[] {
+export function logTicks(low: number, high: number): number[] {
   const powers = Math.log10(high / low);
   if (powers < 1) return linearTicks(low, high);
   const skip = Math.ceil(powers / 6);

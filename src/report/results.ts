@@ -3,7 +3,7 @@ import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Mode } from '../decompose/groups.ts';
 import type { LayerReport } from '../decompose/operate.ts';
 import type { Settled } from '../decompose/operation.ts';
-import type { Spectrum } from '../decompose/spectrum.ts';
+import type { Curve, Spectrum } from '../decompose/spectrum.ts';
 import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import type { Precision } from '../runtime/session.ts';
@@ -32,9 +32,16 @@ export interface Sample {
   readonly text: string;
   /** Only what follows. */
   readonly completion: string;
+  /** What each new token adds to it. */
+  readonly pieces: readonly string[];
   /** The prompt and what follows it. */
   readonly ids: readonly number[];
   readonly tokensPerSecond: number;
+}
+
+/** A sample of a run, and how likely either model finds each of its new tokens: nats, before temperature and nucleus. */
+export interface RunSample extends Sample {
+  readonly logprobs: Readonly<Record<Sample['variant'], readonly number[]>>;
 }
 
 /** An operation, and the names of its groups, without heads. */
@@ -43,13 +50,17 @@ export type OperationInfo = Settled & { readonly groups: readonly string[] };
 export interface RunResult {
   readonly schema: typeof schema;
   readonly command: string;
+  /** When it was done, ISO 8601, UTC. */
+  readonly date: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly model: ModelInfo;
   readonly operation: OperationInfo & { readonly dtype: WeightDtype };
   readonly layers: readonly LayerReport[];
+  /** The spectrum of each group. */
+  readonly curves: readonly Curve[];
   readonly parameters: { readonly dense: number; readonly factored: number };
   readonly sampling: SamplingInfo;
-  readonly samples: readonly Sample[];
+  readonly samples: readonly RunSample[];
   readonly scores: ScoredText & { readonly original: Score; readonly operated: Comparison };
   readonly tasks?: {
     readonly file: string;

@@ -1,16 +1,11 @@
-// A study → tables and charts: cells, matched pairs, controls, angles, sensitivity.
-import type { Settled } from '../decompose/operation.ts';
-import type { Interval } from '../measure/score.ts';
+// A study → what a person reads in a terminal: cells, matched pairs, controls, angles, sensitivity.
 import type { TaskScores } from '../measure/tasks.ts';
-import type { CellResult, Difference, SensitivityResult, Study } from '../study/results.ts';
-import { counted, figure, integer, percent, table, wrap } from './format.ts';
-import { type HeatMap, heatMap } from './heat.ts';
-import { type LineChart, lineChart } from './plot.ts';
-import { ranges, scoredUnits } from './text.ts';
-
-const parametersAxis = 'parameters as factors, of the dense ones';
-
-type Cells = ReadonlyMap<string, CellResult>;
+import type { Difference, SensitivityResult, Study } from '../study/results.ts';
+import { type Cells, cellName, gridCells, inOrder, parametersAxis, sensitivityMap, studyCharts } from './cells.ts';
+import { counted, figure, integer, percent, short, signed, table, withInterval, wrap } from './format.ts';
+import { heatMap } from './heat.ts';
+import { lineChart } from './plot.ts';
+import { scoredUnits } from './text.ts';
 
 /** Mean KL over Llama-2-7B's 16-bit weights on wikitext-2, as llama.cpp's perplexity tool documents it. */
 const yardstick = 'q8_0 0.0004, q6_K 0.002, q4_K_M 0.013, q2_K 0.11';
@@ -76,59 +71,6 @@ export function studyCsv(study: Study, cells: Cells): string {
     ...[s.deltaP.mean, s.deltaP.rms, s.sameTop, tasks?.accuracy],
   ]);
   return [columns, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n');
-}
-
-/** Perplexity and KL over variance, width and parameters, a line a mode; only what the cells vary in. */
-export function studyCharts(study: Study, cells: Cells): LineChart[] {
-  const shown = gridCells(study, cells);
-  const axes = [
-    { label: 'variance kept', of: partnerless(({ variance }) => variance) },
-    { label: 'rank kept', of: partnerless(({ rank }) => rank) },
-    { label: 'width of k and v, components a layer', of: ({ extent }: CellResult) => extent?.width },
-    {
-      label: parametersAxis,
-      of: ({ extent }: CellResult) => extent && extent.parameters.factored / extent.parameters.dense,
-    },
-  ];
-  const values = [
-    { title: 'Perplexity', unit: 'of the text', of: perplexityPoint },
-    { title: 'KL from the original', unit: 'nats a token', of: klPoint },
-  ];
-  return axes.flatMap(({ label, of: x }) => {
-    const placed = shown.filter((cell) => x(cell) !== undefined);
-    if (new Set(placed.map(x)).size < 2) return [];
-    return values.map(({ title, unit, of: y }) => ({
-      title,
-      x: { label },
-      y: { label: unit, log: true },
-      series: [...new Set(placed.map(({ operation }) => seriesName(operation, study.model.layers)))].map((name) => ({
-        name,
-        points: placed
-          .filter(({ operation }) => seriesName(operation, study.model.layers) === name)
-          .map((cell) => ({ x: x(cell) ?? 0, ...y(cell) }))
-          .sort((a, b) => a.x - b.x),
-      })),
-    }));
-  });
-}
-
-/** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
-function partnerless(kept: (operation: Settled) => number | undefined) {
-  return ({ operation }: CellResult) => (operation.match ? undefined : kept(operation));
-}
-
-/** Δnll of each part alone, by threshold, with everything at once in the last row. */
-export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
-  const effect = (id: string) => cells.get(id)?.scores.deltaNll;
-  return {
-    title: 'Δnll in nats, one part operated on at a time',
-    rowLabel: by === 'both' ? 'part' : by,
-    rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
-    columnLabel: 'kept',
-    columns: kept.map((one) => ('variance' in one ? `${one.variance}` : `rank ${one.rank}`)),
-    values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
-    log: true,
-  };
 }
 
 function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
@@ -201,7 +143,8 @@ function pairsText(study: Study, cells: Cells): string {
   )}`;
 }
 
-function verdict(
+/** Which of a pair is better, if that can be told. */
+export function verdict(
   { interval, deltaNll }: Difference,
   met: boolean | null,
   [cell, partner]: readonly [string, string],
@@ -282,76 +225,4 @@ function secondsText({ total = 0, score = 0, ...rest }: Readonly<Record<string, 
     `Seconds    ${stages.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', ')}. Without samples and tasks ` +
       `${share.toFixed(2)} × the scoring alone.`,
   );
-}
-
-function inOrder(study: Study, cells: Cells): CellResult[] {
-  return study.cells.flatMap((id) => cells.get(id) ?? []);
-}
-
-/** Cells without the controls. */
-function gridCells(study: Study, cells: Cells): CellResult[] {
-  return inOrder(study, cells).filter(({ operation: { control } }) => control === undefined);
-}
-
-function cellName(operation: Settled, { model }: Study): string {
-  const { mean, layers, match, allocate } = operation;
-  return [
-    operation.mode,
-    keptName(operation),
-    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
-    mean === 'drop' && 'drop',
-    allocate === 'global' && 'global',
-    layers.length < model.layers && `layers ${ranges(layers)}`,
-  ]
-    .filter(Boolean)
-    .join(' ');
-}
-
-function seriesName(operation: Settled, all: number): string {
-  const { mode, mean, match, layers, allocate } = operation;
-  return [
-    mode,
-    match && `at equal ${match.rule} to ${match.of}`,
-    mean === 'drop' && 'mean dropped',
-    allocate === 'global' && 'spread over the layers',
-    layers.length < all && `layers ${ranges(layers)}`,
-  ]
-    .filter(Boolean)
-    .join(', ');
-}
-
-function keptName({ variance, rank }: Settled): string {
-  return rank === undefined ? String(variance) : `rank ${rank}`;
-}
-
-function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
-  if (by === 'layer') return layers.join();
-  return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
-}
-
-function perplexityPoint({ scores }: CellResult) {
-  const { nll, deltaNll, perplexity, intervals } = scores;
-  const at = (delta: number) => Math.exp(nll - deltaNll + delta);
-  const interval = intervals.deltaNll;
-  return { y: perplexity, ...(interval ? { low: at(interval[0]), high: at(interval[1]) } : {}) };
-}
-
-function klPoint({ scores: { kl, intervals } }: CellResult) {
-  return { y: kl, ...(intervals.kl ? { low: intervals.kl[0], high: intervals.kl[1] } : {}) };
-}
-
-function withInterval(value: number, interval: Interval): string {
-  return interval ? `${signed(value)} [${short(interval[0], 2)}, ${short(interval[1], 2)}]` : signed(value);
-}
-
-function signed(value: number): string {
-  return `${value > 0 ? '+' : ''}${short(value)}`;
-}
-
-/** A few significant digits. */
-function short(value: number, digits = 3): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
-  const magnitude = Math.abs(value);
-  if (magnitude < 1e-3 || magnitude >= 1e5) return value.toExponential(1);
-  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(magnitude))));
 }

@@ -160,9 +160,13 @@ function layersText(layers: readonly LayerReport[]): string {
 
 /** Groups by their name without a head, in their order. */
 function classes(groups: readonly GroupReport[]): (readonly [string, readonly GroupReport[]])[] {
-  const withoutHead = ({ name }: GroupReport) => name.replace(/\.\d+$/, '');
-  const names = [...new Set(groups.map(withoutHead))];
-  return names.map((name) => [name, groups.filter((group) => withoutHead(group) === name)]);
+  const names = [...new Set(groups.map(({ name }) => groupClass(name)))];
+  return names.map((name) => [name, groups.filter((group) => groupClass(group.name) === name)]);
+}
+
+/** A group's name without its head. */
+export function groupClass(name: string): string {
+  return name.replace(/\.\d+$/, '');
 }
 
 function span(values: readonly number[]): string {

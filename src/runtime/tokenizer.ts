@@ -139,11 +139,18 @@ export class Tokenizer {
     return this.#inner.id_to_token(id) ?? `#${id}`;
   }
 
-  /** Text of a prompt and what follows it, and of what follows alone. */
-  continuation(prompt: readonly number[], ids: readonly number[]): { text: string; completion: string } {
+  /**
+   * Text of a prompt and what follows it, of what follows alone, and what each new token adds to it: nothing for one that
+   * leaves a character unfinished.
+   */
+  continuation(
+    prompt: readonly number[],
+    ids: readonly number[],
+  ): { text: string; completion: string; pieces: string[] } {
     const stream = this.stream(prompt);
     const pieces = ids.slice(prompt.length).map((id) => stream.push(id));
-    return { text: this.decode(ids), completion: pieces.join('') + stream.flush() };
+    if (pieces.length > 0) pieces.push(`${pieces.pop()}${stream.flush()}`);
+    return { text: this.decode(ids), completion: pieces.join(''), pieces };
   }
 
   get hasChatTemplate(): boolean {

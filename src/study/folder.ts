@@ -136,7 +136,7 @@ async function readStudy(path: string): Promise<Study | undefined> {
   if (!(await exists(file))) return undefined;
   try {
     const study = JSON.parse(await readFile(file, 'utf8'));
-    if (study.schema === 1 && Array.isArray(study.cells)) return study;
+    if (study.schema === 1 && study.context?.format === 2 && Array.isArray(study.cells)) return study;
   } catch {
     // Told below.
   }

@@ -3,6 +3,7 @@ import { freemem } from 'node:os';
 import type { Fits } from '../decompose/fits.ts';
 import { type Operated, operateWith } from '../decompose/operate.ts';
 import { type Operation, settled } from '../decompose/operation.ts';
+import { continuationLogprobs } from '../measure/continuation.ts';
 import type { Task } from '../measure/documents.ts';
 import { type GenerateOptions, generateTogether, type Start } from '../measure/generate.ts';
 import type { Recording } from '../measure/recording.ts';
@@ -11,7 +12,7 @@ import { scoreTasks } from '../measure/tasks.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
-import type { CellResult, OriginalResult, StudySample } from './results.ts';
+import type { CellResult, CellSample, OriginalResult, StudySample } from './results.ts';
 import { extentOf } from './summary.ts';
 
 /** What is measured of every cell. */
@@ -97,11 +98,13 @@ export async function measureOriginal(bench: Bench, seconds: Seconds): Promise<O
 
 /**
  * Results of the cells that are next in line, whose samples are continued side by side; each is what it would be alone.
+ * @param original whose samples the cells' are held against
  * @param onTokens called with the tokens scored since it was called last
  * @throws SurgeryError as the operation and the scoring do
  */
 export async function measureCells(
   bench: Bench,
+  original: OriginalResult,
   cells: readonly { readonly id: string; readonly operation: Operation }[],
   seconds: Seconds,
   onTokens: (tokens: number) => void,
@@ -121,12 +124,10 @@ export async function measureCells(
     const answers = await timed(seconds, 'answer', () => answersOf(measurement, tokenizer, { runtime, weights }));
     done.push({ operated, weights, scores, answers });
   }
-  const samples = await timed(seconds, 'generate', () =>
-    samplesOf(
-      bench,
-      done.map(({ weights }) => weights),
-    ),
-  );
+  const samples = await timed(seconds, 'generate', async () => {
+    const variants = done.map(({ weights }) => weights);
+    return heldAgainst(bench, original.samples, variants, await samplesOf(bench, variants));
+  });
   return cells.flatMap(({ id, operation }, i) => {
     const { operated, scores, answers } = done[i] ?? {};
     const [comparison, byDocument] = [scores?.variants[0], scores?.variantsByDocument[0]];
@@ -148,6 +149,29 @@ async function answersOf({ tasks }: Measurement, tokenizer: Tokenizer, model: { 
   return tasks.length > 0 ? scoreTasks(tasks, tokenizer, model) : undefined;
 }
 
+/** How likely each variant and the original find each other's tokens: a list for each variant. */
+async function heldAgainst(
+  { runtime, measurement: { prompts } }: Bench,
+  originals: readonly StudySample[],
+  variants: readonly Weights[],
+  samples: readonly (readonly StudySample[])[],
+): Promise<CellSample[][]> {
+  const held: CellSample[][] = [];
+  for (const [variant, weights] of variants.entries()) {
+    const cell: CellSample[] = [];
+    for (const [i, sample] of (samples[variant] ?? []).entries()) {
+      const from = prompts[i]?.ids.length ?? 0;
+      cell.push({
+        ...sample,
+        underOriginal: await continuationLogprobs({ runtime }, sample.ids, from),
+        ofOriginal: await continuationLogprobs({ runtime, weights }, originals[i]?.ids ?? [], from),
+      });
+    }
+    held.push(cell);
+  }
+  return held;
+}
+
 /** Every prompt continued by every variant: a list for each variant. */
 async function samplesOf(
   { runtime, tokenizer, measurement: { prompts, generation } }: Bench,
@@ -156,12 +180,17 @@ async function samplesOf(
   const starts: Start[] = variants.flatMap((weights) => prompts.map(({ ids }) => ({ prompt: ids, weights })));
   if (starts.length === 0) return variants.map(() => []);
   const generated = await generateTogether(runtime, starts, generation);
-  return variants.map((_, variant) =>
-    prompts.flatMap(({ text, ids: prompt }, i) => {
-      const one = generated[variant * prompts.length + i];
-      return one ? [{ prompt: text, ...tokenizer.continuation(prompt, one.ids), ids: one.ids }] : [];
-    }),
-  );
+  const samples: StudySample[][] = [];
+  for (const [variant, weights] of variants.entries()) {
+    const own: StudySample[] = [];
+    for (const [i, { text, ids: prompt }] of prompts.entries()) {
+      const ids = generated[variant * prompts.length + i]?.ids ?? prompt;
+      const logprobs = await continuationLogprobs({ runtime, weights }, ids, prompt.length);
+      own.push({ prompt: text, ...tokenizer.continuation(prompt, ids), ids, logprobs });
+    }
+    samples.push(own);
+  }
+  return samples;
 }
 
 async function timed<T>(seconds: Seconds, stage: keyof Seconds, work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 import type { Projection } from '../checkpoint/names.ts';
 import type { LayerReport } from '../decompose/operate.ts';
 import type { Control, Settled } from '../decompose/operation.ts';
+import type { Curve } from '../decompose/spectrum.ts';
 import type { ByDocument, Comparison, Interval, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import type { Kept, PairRule, Unit } from './grid.ts';
@@ -9,7 +10,7 @@ import type { Kept, PairRule, Unit } from './grid.ts';
 /** Everything beside the operation that decides a cell's result. */
 export interface Context {
   /** Of the meaning of cells: changes when they are made in another way. */
-  readonly format: 1;
+  readonly format: 2;
   readonly versions: Readonly<Record<string, string>>;
   /** SHA-256 of the model's weights. */
   readonly model: string;
@@ -28,7 +29,19 @@ export interface StudySample {
   readonly prompt: string;
   readonly text: string;
   readonly completion: string;
+  /** What each new token adds to the completion. */
+  readonly pieces: readonly string[];
   readonly ids: readonly number[];
+  /** Log-probability of each new token under the model that wrote it: nats, before temperature and nucleus. */
+  readonly logprobs: readonly number[];
+}
+
+/** A cell's sample, with what it takes to tell how every token's probability moved. */
+export interface CellSample extends StudySample {
+  /** The original's log-probabilities of this text's new tokens. */
+  readonly underOriginal: readonly number[];
+  /** This cell's log-probabilities of the new tokens that the original wrote after the same prompt. */
+  readonly ofOriginal: readonly number[];
 }
 
 /** How much a cell keeps and loses, over all its groups. */
@@ -52,7 +65,7 @@ export interface CellResult {
   readonly scores: Comparison;
   readonly byDocument: ByDocument & { readonly kl: readonly number[] };
   readonly tasks?: TaskScores;
-  readonly samples: readonly StudySample[];
+  readonly samples: readonly CellSample[];
 }
 
 export interface OriginalResult {
@@ -140,6 +153,8 @@ export interface Study {
   readonly pairs: readonly PairResult[];
   readonly controls: readonly ControlResult[];
   readonly angles: readonly AngleResult[];
+  /** The spectrum of each group of the cells that are no controls. */
+  readonly curves: readonly Curve[];
   readonly sensitivity?: SensitivityResult;
 }
 

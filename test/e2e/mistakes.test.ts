@@ -179,7 +179,7 @@ describe('results that exist', () => {
     expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.9);
     expect((await surgery([...tiny, '--variance', '0.5', '--output', output, '--force'])).code).toBe(0);
     expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.5);
-    expect(readdirSync(output).sort()).toEqual(['model', 'run.json', 'samples.txt']);
+    expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
   });
 });
 

@@ -53,7 +53,9 @@ test('the program runs from it', () => {
   const args = ['run', '--variance', '0.5', '--max-new-tokens', '3', '--max-tokens', '8', '--json', '--quiet'];
   const run = JSON.parse(node(join(home, 'node_modules/surgery/dist/cli.js'), ...args));
   expect(run).toMatchObject({ model: { ref: 'pocket' }, output: join('results', 'pocket-shared-kv-0.5') });
-  expect(readdirSync(join(home, 'results/pocket-shared-kv-0.5')).sort()).toEqual(['model', 'run.json', 'samples.txt']);
+  expect(readdirSync(join(home, 'results/pocket-shared-kv-0.5')).sort()).toEqual([
+    ...['model', 'report.html', 'run.json', 'samples.txt'],
+  ]);
 });
 
 describe('as a library', () => {

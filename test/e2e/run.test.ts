@@ -28,7 +28,7 @@ describe('surgery run', () => {
     expect(stderr.split('\n')[0]).toMatch(
       /TinyLlama.* is not in the Hugging Face cache: running the embedded pocket model instead/,
     );
-    expect(readdirSync(output).sort()).toEqual(['model', 'run.json', 'samples.txt']);
+    expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
     expect(readdirSync(tmp)).toEqual(['first']);
     for (const part of ['Model      pocket', 'rank / of', 'original', 'operated', 'perplexity', 'Seconds', output])
       expect(stdout).toContain(part);

@@ -1,5 +1,5 @@
 // surgery sweep, sensitivity and merge as a user runs them.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -63,6 +63,11 @@ describe('a sweep', () => {
     const none = cells.find(({ operation }) => operation.control === 'none');
     expect(none?.scores).toMatchObject({ kl: 0, deltaNll: 0, sameTop: 1, klQuantiles: { max: 0 } });
     expect(none?.scores.nll).toBe(study.original?.scores.nll);
+    const [own, original] = [none?.samples[0], study.original?.samples[0]];
+    expect(own?.logprobs).toHaveLength(6);
+    for (const same of [own?.logprobs, own?.underOriginal, own?.ofOriginal]) expect(same).toEqual(original?.logprobs);
+    expect(own?.pieces.join('')).toBe(own?.completion);
+    expect(study.curves).toHaveLength(4 * study.model.layers);
     const rounding = cells.filter(({ operation }) => operation.control === 'full-rank');
     for (const { scores } of rounding) expect(Math.abs(scores.kl)).toBeLessThan(1e-9);
     expect(study.angles).toHaveLength(12);
@@ -101,7 +106,7 @@ describe('a sweep', () => {
     }
     expect(kills).toBeGreaterThan(4);
     expect((await sweep('killed')).code).toBe(0);
-    for (const file of ['cells.jsonl', 'study.json', 'chart.svg'])
+    for (const file of ['cells.jsonl', 'study.json', 'chart.svg', 'report.html'])
       expect(read('killed', file), file).toBe(read('whole', file));
     expect(readdirSync(output).sort()).toEqual(readdirSync(join(tmp, 'whole')).sort());
   });
@@ -128,7 +133,7 @@ describe('a sweep', () => {
       const output = join(tmp, `merged-${order === folders}`);
       const { code } = await surgery(['merge', ...order, '--output', output]);
       expect(code).toBe(0);
-      for (const file of ['cells.jsonl', 'study.json', 'chart.svg'])
+      for (const file of ['cells.jsonl', 'study.json', 'chart.svg', 'report.html'])
         expect(readFileSync(join(output, file), 'utf8'), file).toBe(read('whole', file));
     }
   });
@@ -178,6 +183,35 @@ describe('sensitivity', () => {
     expect(sums?.sum).toBeCloseTo(sensitivity?.rows.reduce((sum, row) => sum + effect(row.cells[0]), 0) ?? 0, 12);
     expect(sums?.joint).toBeCloseTo(effect(sensitivity?.joint[0]), 12);
     expect(sums?.difference).toBeCloseTo((sums?.joint ?? 0) - (sums?.sum ?? 0), 12);
+  });
+});
+
+describe('surgery report', () => {
+  test('makes the page again, byte for byte, and one of several studies', async () => {
+    await uninterrupted();
+    const again = cpTo('whole', 'reported');
+    rmSync(join(again, 'report.html'));
+    const one = await surgery(['report', again]);
+    expect([one.code, one.stdout]).toEqual([0, `Report     ${join(again, 'report.html')}\n`]);
+    expect(read('reported', 'report.html')).toBe(read('whole', 'report.html'));
+    const output = join(tmp, 'pages', 'both.html');
+    const both = await surgery(['report', join(tmp, 'whole'), again, '--output', output, '--json', '--quiet']);
+    expect([both.code, both.stderr]).toEqual([0, '']);
+    const page = readFileSync(output, 'utf8');
+    expect(JSON.parse(both.stdout)).toMatchObject({ report: output, bytes: Buffer.byteLength(page) });
+    expect(page).toContain('data-key="reported: shared-kv"');
+  });
+
+  test.each([
+    ['nothing', undefined, 'holds neither run.json nor study.json'],
+    ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads: run its command again'],
+    ['old-study', ['study.json', '{"schema":1,"cells":[],"context":{"format":1}}'], 'is not a study that this version'],
+  ])('of %s is refused in a line', async (name, file, message) => {
+    const folder = join(tmp, name);
+    mkdirSync(folder);
+    if (file) writeFileSync(join(folder, file[0] ?? ''), file[1] ?? '');
+    const { code, stderr } = await surgery(['report', folder]);
+    expect([code, stderr.trimEnd().split('\n')]).toEqual([2, [expect.stringContaining(message)]]);
   });
 });
 

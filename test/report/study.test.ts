@@ -1,84 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { modes } from '../../src/decompose/groups.ts';
 import { type Operation, settled } from '../../src/decompose/operation.ts';
-import type { TaskScores } from '../../src/measure/tasks.ts';
-import { sensitivityMap, studyCharts, studyCsv, studyText } from '../../src/report/study.ts';
-import { planSensitivity, planSweep } from '../../src/study/grid.ts';
-import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
-import { summarised } from '../../src/study/summary.ts';
-import { cell, group, layers, study } from '../support/studies.ts';
-
-const taskScores = (correct: number): TaskScores => {
-  const score = { correct, questions: 400, accuracy: correct / 400, interval: [0.4321, 0.5432] as const, chance: 0.25 };
-  return { ...score, byTask: { cloze: score } };
-};
-
-/** Cells by name whose figures all differ, some of them tiny. */
-function measured(operations: readonly Operation[], withTasks = false): Map<string, CellResult> {
-  return new Map(
-    operations.map((operation, i) => {
-      const shift = i % 5 === 0 ? 0.000123 : i * 1.237;
-      const kept = operation.rank ?? 2000 - i;
-      const sums = {
-        nll: [20 + shift, 40 - shift / 3],
-        kl: [1e-5 * (i + 1), 0.3 * i],
-        groups: [group('kv', kept, { k: 0.5, v: 0.4 })],
-      };
-      const one = cell(`c${i}`, operation, { ...sums, ...(withTasks ? { tasks: taskScores(200 + i) } : {}) });
-      return [one.id, one];
-    }),
-  );
-}
-
-/** A sweep with everything: long names, several thresholds, dropped means, sets of layers, controls, tasks, angles. */
-function large(): { study: Study; cells: Map<string, CellResult> } {
-  const { cells, pairs, controls } = planSweep(
-    {
-      modes,
-      kept: [{ variance: 0.975 }, { rank: 1024 }],
-      means: ['keep', 'drop'],
-      layers: [undefined, [0, 2, 11, 12, 13, 14, 15, 16, 17, 18, 21]],
-      match: ['variance', 'width', 'parameters', 'error'],
-      controls: true,
-      allocate: ['uniform', 'global'],
-      common: {},
-    },
-    { layers },
-  );
-  const known = measured(cells, true);
-  const name = (index: number) => `c${index}`;
-  const angles = [0, 21].map((layer) => ({
-    ...{
-      layer,
-      variance: 0.975,
-      dimensions: [1024, 2048] as const,
-      meanSquaredCosine: 0.000123,
-      largestCosine: 0.98765,
-    },
-    random: { draws: 20, meanSquaredCosine: 0.000456, mostMeanSquaredCosine: 0.000567, largestCosine: 0.12345 },
-  }));
-  const whole = study([...known.keys()], {
-    tasks: { file: 'tasks.jsonl', rule: 'summed log-probability of the choice after the context, BOS first' },
-    pairs: pairs.map(({ rule, cell, partner }) => ({
-      ...{ rule, cell: name(cell), partner: name(partner) },
-      ...{ difference: null, met: null },
-    })),
-    controls: controls.map(({ control, cell: own, of }) => ({
-      ...{ control, cell: name(own), of: of === undefined ? null : name(of), difference: null },
-    })),
-    angles,
-  });
-  const { original } = whole;
-  if (!original) throw new TypeError('no original');
-  return { study: summarised({ ...whole, original: { ...original, tasks: taskScores(212) } }, known), cells: known };
-}
+import { sensitivityMap, studyCharts } from '../../src/report/cells.ts';
+import { studyCsv, studyText } from '../../src/report/study.ts';
+import { cell, largeStudy, layers, measured, sensitivityStudy, study } from '../support/studies.ts';
 
 const seconds = { load: 12.34, decompose: 1234.5, score: 12345.6, generate: 1234.5, answer: 123.4, total: 98765.4 };
 const widest = (text: string) => Math.max(...text.split('\n').map((line) => [...line].length));
 
 describe('the text', () => {
   test('of a sweep with everything is at most 80 columns wide, and leaves nothing out', () => {
-    const { study: whole, cells } = large();
+    const { study: whole, cells } = largeStudy();
     const text = studyText(whole, cells, 'results/sweep', seconds);
     expect(text.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
     for (const part of ['perplexity', 'accuracy', 'equal', 'better', 'control', 'mean cos²', 'Seconds', 'llama.cpp'])
@@ -95,7 +27,7 @@ describe('the text', () => {
   });
 
   test.each(['layer', 'projection', 'both'] as const)('of a sensitivity study by %s is as wide', (by) => {
-    const { study: whole, cells } = sensitive(by);
+    const { study: whole, cells } = sensitivityStudy(by);
     const text = studyText(whole, cells, 'results/sensitivity', seconds);
     expect(widest(text)).toBeLessThanOrEqual(80);
     for (const part of ['all at once', 'sum of the parts', 'variance 0.975', 'rank 1024']) expect(text).toContain(part);
@@ -154,7 +86,7 @@ describe('comma-separated values', () => {
   const fields = (line: string) => line.match(/(?<=^|,)(?:"(?:[^"]|"")*"|[^",]*)(?=,|$)/g) ?? [];
 
   test('have as many fields in every line as names, and a line a cell', () => {
-    const { study: whole, cells } = large();
+    const { study: whole, cells } = largeStudy();
     const [names = '', ...lines] = studyCsv(whole, cells).split('\n');
     expect(new Set(fields(names)).size).toBe(fields(names).length);
     expect(lines).toHaveLength(whole.cells.length);
@@ -252,20 +184,8 @@ describe('charts', () => {
 });
 
 /** A sensitivity study by some unit, at two budgets. */
-function sensitive(by: SensitivityResult['by']): { study: Study; cells: Map<string, CellResult> } {
-  const operation = { mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
-  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, { layers });
-  const cells = measured(plan.cells);
-  const name = (index: number) => `c${index}`;
-  const sensitivity: SensitivityResult = {
-    ...{ by, kept: plan.kept, joint: plan.joint.map(name), additivity: plan.joint.map(() => null) },
-    rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name) })),
-  };
-  return { study: summarised(study([...cells.keys()], { kind: 'sensitivity', sensitivity }), cells), cells };
-}
-
 test('the map of a sensitivity study has a row a part, all at once last', () => {
-  const { study: whole, cells } = sensitive('projection');
+  const { study: whole, cells } = sensitivityStudy('projection');
   if (!whole.sensitivity) throw new TypeError('no sensitivity');
   const map = sensitivityMap(whole.sensitivity, cells);
   expect(map.rows).toEqual(['q', 'k', 'v', 'gate', 'all at once']);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { studyPage } from '../../src/report/html/study-page.ts';
 import { studyText } from '../../src/report/study.ts';
 import { readStudyFolder } from '../../src/study/folder.ts';
 import { summarised } from '../../src/study/summary.ts';
@@ -14,6 +15,12 @@ test('is complete, and what follows from its cells is what its study.json says',
   expect(study.complete).toBe(true);
   expect(study.cells.every((id) => cells.has(id))).toBe(true);
   expect(summarised(study, cells)).toEqual(study);
+});
+
+test('its page is what the program makes of it, byte for byte', async () => {
+  const { study, cells } = await readStudyFolder(folder);
+  const page = await studyPage(study, cells);
+  expect(page === readFileSync(join(folder, 'report.html'), 'utf8'), 'surgery report results/reference').toBe(true);
 });
 
 test('every quoted line is a line of its text', async () => {

@@ -1,9 +1,12 @@
 // Studies and cells made by hand, for what needs no model.
+
+import { modes } from '../../src/decompose/groups.ts';
 import type { GroupReport } from '../../src/decompose/operate.ts';
 import { type Operation, settled } from '../../src/decompose/operation.ts';
 import type { TaskScores } from '../../src/measure/tasks.ts';
-import type { CellResult, Study } from '../../src/study/results.ts';
-import { extentOf } from '../../src/study/summary.ts';
+import { planSensitivity, planSweep } from '../../src/study/grid.ts';
+import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
+import { extentOf, summarised } from '../../src/study/summary.ts';
 
 export const layers = 22;
 
@@ -67,7 +70,7 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       sha256: 'a',
     },
     context: {
-      ...{ format: 1, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
+      ...{ format: 2, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
       ...{ documents: 'b', tasks: null, prompts: null, sampling: null },
     },
     text: {
@@ -85,7 +88,95 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       byDocument: { tokens: [10, 20], nll: [20, 40] },
       samples: [],
     },
-    ...{ pairs: [], controls: [], angles: [] },
+    ...{ pairs: [], controls: [], angles: [], curves: [] },
     ...more,
   };
+}
+
+const taskScores = (correct: number): TaskScores => {
+  const score = { correct, questions: 400, accuracy: correct / 400, interval: [0.4321, 0.5432] as const, chance: 0.25 };
+  return { ...score, byTask: { cloze: score } };
+};
+
+/** Cells by name whose figures all differ, some of them tiny. */
+export function measured(operations: readonly Operation[], withTasks = false): Map<string, CellResult> {
+  return new Map(
+    operations.map((operation, i) => {
+      const shift = i % 5 === 0 ? 0.000123 : i * 1.237;
+      const kept = operation.rank ?? 2000 - i;
+      const sums = {
+        nll: [20 + shift, 40 - shift / 3],
+        kl: [1e-5 * (i + 1), 0.3 * i],
+        groups: [group('kv', kept, { k: 0.5, v: 0.4 })],
+      };
+      const one = cell(`c${i}`, operation, { ...sums, ...(withTasks ? { tasks: taskScores(200 + i) } : {}) });
+      return [one.id, one];
+    }),
+  );
+}
+
+/** A sweep with everything: long names, several thresholds, dropped means, sets of layers, controls, tasks, angles. */
+export function largeStudy(): { study: Study; cells: Map<string, CellResult> } {
+  const { cells, pairs, controls } = planSweep(
+    {
+      modes,
+      kept: [{ variance: 0.975 }, { rank: 1024 }],
+      means: ['keep', 'drop'],
+      layers: [undefined, [0, 2, 11, 12, 13, 14, 15, 16, 17, 18, 21]],
+      match: ['variance', 'width', 'parameters', 'error'],
+      controls: true,
+      allocate: ['uniform', 'global'],
+      common: {},
+    },
+    { layers },
+  );
+  const known = measured(cells, true);
+  const name = (index: number) => `c${index}`;
+  const angles = [0, 21].map((layer) => ({
+    ...{
+      layer,
+      variance: 0.975,
+      dimensions: [1024, 2048] as const,
+      meanSquaredCosine: 0.000123,
+      largestCosine: 0.98765,
+    },
+    random: { draws: 20, meanSquaredCosine: 0.000456, mostMeanSquaredCosine: 0.000567, largestCosine: 0.12345 },
+  }));
+  const whole = study([...known.keys()], {
+    tasks: { file: 'tasks.jsonl', rule: 'summed log-probability of the choice after the context, BOS first' },
+    pairs: pairs.map(({ rule, cell, partner }) => ({
+      ...{ rule, cell: name(cell), partner: name(partner) },
+      ...{ difference: null, met: null },
+    })),
+    controls: controls.map(({ control, cell: own, of }) => ({
+      ...{ control, cell: name(own), of: of === undefined ? null : name(of), difference: null },
+    })),
+    angles,
+    curves: Array.from({ length: layers }, (_, layer) =>
+      ['q', 'k', 'v', 'kv', ...Array.from({ length: 8 }, (_, head) => `q.${head}`)].map((name) => {
+        const ranks = Array.from({ length: 24 }, (_, i) => (i + 1) * 10);
+        const explained = ranks.map((rank) => (rank / 240) ** 0.5);
+        return { group: name, layers: [layer], of: 240, ranks, explained };
+      }),
+    ).flat(),
+  });
+  const { original } = whole;
+  if (!original) throw new TypeError('no original');
+  return { study: summarised({ ...whole, original: { ...original, tasks: taskScores(212) } }, known), cells: known };
+}
+
+/** A sensitivity study of two thresholds. */
+export function sensitivityStudy(by: SensitivityResult['by'] = 'layer'): {
+  study: Study;
+  cells: Map<string, CellResult>;
+} {
+  const operation = { mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
+  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, { layers });
+  const cells = measured(plan.cells);
+  const name = (index: number) => `c${index}`;
+  const sensitivity: SensitivityResult = {
+    ...{ by, kept: plan.kept, joint: plan.joint.map(name), additivity: plan.joint.map(() => null) },
+    rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name) })),
+  };
+  return { study: summarised(study([...cells.keys()], { kind: 'sensitivity', sensitivity }), cells), cells };
 }

@@ -1,0 +1,141 @@
+// A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
+import type { Settled } from '../decompose/operation.ts';
+import type { CellResult, SensitivityResult, Study } from '../study/results.ts';
+import type { HeatMap } from './heat.ts';
+import type { LineChart } from './plot.ts';
+import { ranges } from './text.ts';
+
+export const parametersAxis = 'parameters as factors, of the dense ones';
+
+export type Cells = ReadonlyMap<string, CellResult>;
+
+/** What cells are laid out along. */
+export interface CellAxis {
+  readonly key: 'variance' | 'rank' | 'width' | 'parameters';
+  readonly label: string;
+  readonly of: (cell: CellResult) => number | undefined;
+}
+
+const axes: readonly CellAxis[] = [
+  { key: 'variance', label: 'variance kept', of: partnerless(({ variance }) => variance) },
+  { key: 'rank', label: 'rank kept', of: partnerless(({ rank }) => rank) },
+  { key: 'width', label: 'width of k and v, components a layer', of: ({ extent }) => extent?.width },
+  {
+    key: 'parameters',
+    label: parametersAxis,
+    of: ({ extent }) => (extent ? extent.parameters.factored / extent.parameters.dense : undefined),
+  },
+];
+
+/** What a cell costs, with its interval. */
+export const losses = [
+  { title: 'Perplexity', unit: 'of the text', of: perplexityPoint },
+  { title: 'KL from the original', unit: 'nats a token', of: klPoint },
+] as const;
+
+/** The axes that some cells lie along, and differ in. */
+export function variedAxes(cells: readonly CellResult[]): CellAxis[] {
+  return axes.filter(({ of }) => new Set(cells.map(of).filter((x) => x !== undefined)).size > 1);
+}
+
+/** Perplexity and KL over variance, width and parameters, a line a mode; only what the cells vary in. */
+export function studyCharts(study: Study, cells: Cells): LineChart[] {
+  const shown = gridCells(study, cells);
+  return variedAxes(shown).flatMap(({ label, of: x }) => {
+    const placed = shown.filter((cell) => x(cell) !== undefined);
+    return losses.map(({ title, unit, of: y }) => ({
+      title,
+      x: { label },
+      y: { label: unit, log: true },
+      series: [...bySeries(placed, study)].map(([name, own]) => ({
+        name,
+        points: own.map((cell) => ({ x: x(cell) ?? 0, ...y(cell) })).sort((a, b) => a.x - b.x),
+      })),
+    }));
+  });
+}
+
+/** Cells by the line of a chart that they are on, in the order in which the lines begin. */
+export function bySeries(cells: readonly CellResult[], { model }: Pick<Study, 'model'>): Map<string, CellResult[]> {
+  const lines = new Map<string, CellResult[]>();
+  for (const cell of cells) {
+    const name = seriesName(cell.operation, model.layers);
+    lines.set(name, [...(lines.get(name) ?? []), cell]);
+  }
+  return lines;
+}
+
+/** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
+function partnerless(kept: (operation: Settled) => number | undefined) {
+  return ({ operation }: CellResult) => (operation.match ? undefined : kept(operation));
+}
+
+/** Δnll of each part alone, by threshold, with everything at once in the last row. */
+export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
+  const effect = (id: string) => cells.get(id)?.scores.deltaNll;
+  return {
+    title: 'Δnll in nats, one part operated on at a time',
+    rowLabel: by === 'both' ? 'part' : by,
+    rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
+    columnLabel: 'kept',
+    columns: kept.map((one) => ('variance' in one ? `${one.variance}` : `rank ${one.rank}`)),
+    values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
+    log: true,
+  };
+}
+
+export function inOrder(study: Study, cells: Cells): CellResult[] {
+  return study.cells.flatMap((id) => cells.get(id) ?? []);
+}
+
+/** Cells without the controls. */
+export function gridCells(study: Study, cells: Cells): CellResult[] {
+  return inOrder(study, cells).filter(({ operation: { control } }) => control === undefined);
+}
+
+export function cellName(operation: Settled, { model }: Study): string {
+  const { mean, layers, match, allocate } = operation;
+  return [
+    operation.mode,
+    keptName(operation),
+    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
+    mean === 'drop' && 'drop',
+    allocate === 'global' && 'global',
+    layers.length < model.layers && `layers ${ranges(layers)}`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+export function seriesName(operation: Settled, all: number): string {
+  const { mode, mean, match, layers, allocate } = operation;
+  return [
+    mode,
+    match && `at equal ${match.rule} to ${match.of}`,
+    mean === 'drop' && 'mean dropped',
+    allocate === 'global' && 'spread over the layers',
+    layers.length < all && `layers ${ranges(layers)}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+export function keptName({ variance, rank }: Settled): string {
+  return rank === undefined ? String(variance) : `rank ${rank}`;
+}
+
+function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
+  if (by === 'layer') return layers.join();
+  return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
+}
+
+function perplexityPoint({ scores }: CellResult) {
+  const { nll, deltaNll, perplexity, intervals } = scores;
+  const at = (delta: number) => Math.exp(nll - deltaNll + delta);
+  const interval = intervals.deltaNll;
+  return { y: perplexity, ...(interval ? { low: at(interval[0]), high: at(interval[1]) } : {}) };
+}
+
+function klPoint({ scores: { kl, intervals } }: CellResult) {
+  return { y: kl, ...(intervals.kl ? { low: intervals.kl[0], high: intervals.kl[1] } : {}) };
+}

@@ -1,0 +1,180 @@
+// Several studies → one page that has them side by side, on the same axes.
+import type { Study } from '../../study/results.ts';
+import { bySeries, type Cells, cellName, gridCells, variedAxes } from '../cells.ts';
+import { counted, figure, percent, withInterval } from '../format.ts';
+import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
+import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
+import { html } from './html.ts';
+import { pageHtml } from './page.ts';
+import { pairsFigure } from './pairs.ts';
+import { type Line, panelSvg, type Series } from './panels.ts';
+import { textRule } from './rules.ts';
+import { number } from './table.ts';
+
+/** A study, or a run as a study of one cell, and what it is called here. */
+export interface Entry {
+  readonly label: string;
+  readonly study: Study;
+  readonly cells: Cells;
+}
+
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
+
+/** The page of several studies, as one HTML document. @param command by which it can be made again */
+export async function comparePage(entries: readonly Entry[], command: string): Promise<string> {
+  const pairs = await Promise.all(
+    entries.map(async ({ label, study, cells }) => {
+      const found = await pairsFigure(study, cells);
+      return found && { ...found, title: `${label}. ${found.title}` };
+    }),
+  );
+  const sections = [
+    { id: 'losses', title: 'What they cost', figures: await lossFigures(entries) },
+    { id: 'pairs', title: 'Compared fairly, within each', figures: pairs.filter((each) => each !== undefined) },
+    studiesSection(entries),
+  ].filter(({ figures, ...rest }) => figures.length > 0 || 'rest' in rest) satisfies Section[];
+  const head = headOf(entries, command);
+  return pageHtml(
+    head.title,
+    html`${headHtml(head, contentsHtml(sections))}<main>\n${sectionsHtml(sections)}</main>\n${footer}`,
+  );
+}
+
+function headOf(entries: readonly Entry[], command: string): Head {
+  const labels = entries.map(({ label }) => label);
+  const differ = differences(entries);
+  return {
+    kind: 'Studies by surgery, side by side',
+    title: labels.join(' · '),
+    lead:
+      differ.length === 0
+        ? 'The same model, text, precision and versions: every figure may be held against every other.'
+        : undefined,
+    ...(differ.length > 0 ? { notice: `These studies differ in ${differ.join(', ')}.` } : {}),
+    ...{ command, facts: [], glance: [] },
+  };
+}
+
+/** In what studies differ that decides whether their figures can be compared. */
+function differences(entries: readonly Entry[]): string[] {
+  const aspects: readonly (readonly [string, (study: Study) => string])[] = [
+    ['the model', ({ model }) => model.sha256],
+    ['the text', ({ context, text }) => `${context.documents} ${text.text} ${text.documents} ${text.tokens}`],
+    ['the precision', ({ context }) => context.precision],
+    ['the versions of the program', ({ context }) => `${context.versions.surgery} ${context.versions.onnxruntime}`],
+  ];
+  return aspects.filter(([, of]) => new Set(entries.map(({ study }) => of(study))).size > 1).map(([name]) => name);
+}
+
+/** A line a study and mode; perplexity as a multiple of each study's own original. */
+async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
+  const lines = entries.flatMap(({ label, study, cells }) =>
+    [...bySeries(gridCells(study, cells), study)].map(([name, own]) => ({ name: `${label}: ${name}`, own, study })),
+  );
+  const series = lines.map(
+    ({ name, own: [first] }, i): Series => ({
+      ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
+      dashed: first?.operation.match !== undefined,
+    }),
+  );
+  const losses = [
+    {
+      title: 'Perplexity, as a multiple of the original’s',
+      unit: 'times the original’s',
+      of: 'deltaNll',
+      to: Math.exp,
+    },
+    { title: 'KL from the original', unit: 'nats a token', of: 'kl', to: Number },
+  ] as const;
+  const figures: Figure[] = [];
+  for (const axis of variedAxes(lines.flatMap(({ own }) => own))) {
+    const panels = [];
+    for (const { title, unit, of, to } of losses) {
+      const drawn = lines.flatMap(({ own, study }, i): Line[] => {
+        const look = series[i];
+        const marks = own.flatMap((cell) => {
+          const x = axis.of(cell);
+          const interval = cell.scores.intervals[of];
+          const ends = interval ? { low: to(interval[0]), high: to(interval[1]) } : {};
+          const tip = `${look?.name}\n${cellName(cell.operation, study)}\nΔnll ${withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll)}\nKL ${withInterval(cell.scores.kl, cell.scores.intervals.kl)}`;
+          return x === undefined ? [] : [{ x, y: to(cell.scores[of]), ...ends, tip }];
+        });
+        return look ? [{ series: look, marks: marks.sort((a, b) => a.x - b.x) }] : [];
+      });
+      const svg = await panelSvg({
+        about: `${title} over ${axis.label}, a line a study and mode; the numbers are in the table`,
+        x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
+        ...{ y: { label: unit, log: true }, lines: drawn },
+      });
+      panels.push({ title, svg });
+    }
+    figures.push({
+      title: `Perplexity and KL over ${axis.label}`,
+      caption: `${rulesOf(entries)} Bars: each study’s own intervals. Logarithmic upwards.`,
+      notShown: notShown(entries),
+      ...{ panels, legend: series },
+    });
+  }
+  return [...figures, cellsFigure(entries)];
+}
+
+function notShown(entries: readonly Entry[]): string {
+  const differ = differences(entries);
+  const apart =
+    differ.length > 0
+      ? `The studies differ in ${differ.join(', ')}: lines of different studies are not paired, and a distance between them need not be the operation’s. `
+      : 'Lines of different studies are not paired here, though all were scored on the same text. ';
+  return `${apart}Points above each other need not have equal budgets.`;
+}
+
+function rulesOf(entries: readonly Entry[]): string {
+  const rules = [...new Set(entries.map(({ study }) => textRule(study.text)))];
+  if (rules.length === 1) return rules[0] ?? '';
+  return entries.map(({ label, study }) => `${label}: ${textRule(study.text)}`).join(' ');
+}
+
+function cellsFigure(entries: readonly Entry[]): Figure {
+  return {
+    title: 'Every cell of every study',
+    caption: rulesOf(entries),
+    panels: [],
+    table: {
+      name: 'cells',
+      about: 'Cells of all studies',
+      head: ['study', 'cell', '>width', '>size', '>perplexity', '>original’s', 'Δnll [95 %]', 'KL [95 %]'],
+      rows: entries.flatMap(({ label, study, cells }) =>
+        gridCells(study, cells).map(({ operation, extent, scores }) => [
+          label,
+          cellName(operation, study),
+          number(extent?.width, (width) => width.toFixed(1)),
+          number(extent ? extent.parameters.factored / extent.parameters.dense : undefined, (share) => percent(share)),
+          number(scores.perplexity, figure),
+          number(study.original?.scores.perplexity, figure),
+          number(scores.deltaNll, (value) => withInterval(value, scores.intervals.deltaNll)),
+          number(scores.kl, (value) => withInterval(value, scores.intervals.kl).replace(/^\+/, '')),
+        ]),
+      ),
+    },
+    open: true,
+  };
+}
+
+/** What each study is: what its own page has at its head. */
+function studiesSection(entries: readonly Entry[]): Section {
+  return {
+    id: 'studies',
+    title: 'The studies',
+    figures: [],
+    rest: html`${entries.map(
+      ({ label, study }) =>
+        html`<h3>${label}</h3>${commandHtml(study.command)}${factsHtml([
+          ['Model', modelFact(study.model)],
+          ['Cells', counted(study.cells.length, 'cell')],
+          ['Text', textRule(study.text)],
+          ['Versions', versionsFact(study.context.versions)],
+          ['SHA-256 of the weights', hash(study.model.sha256)],
+          ...(study.context.documents ? [['of the documents’ tokens', hash(study.context.documents)] as const] : []),
+        ])}`,
+    )}`,
+  };
+}

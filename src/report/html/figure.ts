@@ -1,0 +1,88 @@
+// What a report is made of: sections of figures, each with its caption and the table behind it.
+import { type Html, html } from './html.ts';
+import type { Series } from './panels.ts';
+import { type DataTable, tableHtml } from './table.ts';
+
+/** To add something to a report, write a function that returns one of these and name it in the page's list of sections. */
+export interface Section {
+  /** Of the address within the page. */
+  readonly id: string;
+  readonly title: string;
+  readonly lead?: string;
+  readonly figures: readonly Figure[];
+  /** What comes after the figures. */
+  readonly rest?: Html;
+}
+
+export interface Figure {
+  readonly title: string;
+  /** The rule by which the figures are made, and how to read them. */
+  readonly caption: string;
+  /** What the figure does not show, where its comparison is not matched. */
+  readonly notShown?: string;
+  readonly panels: readonly { readonly title?: string; readonly svg: Html }[];
+  /** How panels are laid out: a few beside each other, many small ones, or one. Default: a few. */
+  readonly layout?: 'few' | 'small' | 'one';
+  readonly legend?: readonly Series[];
+  readonly table?: DataTable;
+  /** Whether the table is seen from the start: where it is the figure itself. */
+  readonly open?: boolean;
+}
+
+/** Sections in their order, with their figures and tables numbered through. */
+export function sectionsHtml(sections: readonly Section[]): Html {
+  let count = 0;
+  const parts = sections.map(
+    ({ id, title, lead, figures, rest }) => html`<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${title}</h2>
+${lead && html`<p>${lead}</p>`}
+${figures.map((figure) => figureHtml(figure, ++count))}
+${rest}
+</section>
+`,
+  );
+  return html`${parts}`;
+}
+
+/** Links to the sections. */
+export function contentsHtml(sections: readonly Section[]): Html {
+  return html`<nav aria-label="Contents"><ul>${sections.map(
+    ({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`,
+  )}</ul></nav>`;
+}
+
+function figureHtml(figure: Figure, number: number): Html {
+  const { title, caption, notShown, panels, layout = 'few', legend = [], table, open } = figure;
+  const drawn = panels.map(
+    (panel) => html`<div class="panel">${panel.title && html`<p>${panel.title}</p>`}${panel.svg}</div>\n`,
+  );
+  const kind = panels.length > 0 ? 'Figure' : 'Table';
+  return html`<figure id="figure-${number}">
+${panels.length > 0 && html`<div class="panels ${layout}">${drawn}</div>`}
+${legend.length > 0 && html`<ul class="legend">${legend.map(legendEntry)}</ul>`}
+${table && open && tableHtml(table)}
+<figcaption><b>${kind} ${number}. ${title}${title.endsWith('?') ? '' : '.'}</b> ${kept(caption)}${notShown && html`<p><b>What this does not show.</b> ${kept(notShown)}</p>`}</figcaption>
+${table && !open && html`<details><summary>Table of figure ${number}</summary>${tableHtml(table)}</details>`}
+</figure>
+`;
+}
+
+/** A number stays with its sign. */
+const kept = (text: string) => text.replaceAll(' %', '\u00a0%');
+
+const outlines: Readonly<Record<NonNullable<Series['shape']>, string>> = {
+  circle: 'M12,2a4,4,0,1,1,-.01,0Z',
+  square: 'M8.500,2.500h7v7h-7Z',
+  'triangle-up': 'M12,1.500L16.500,9.500H7.500Z',
+  'triangle-down': 'M12,10.500L16.500,2.500H7.500Z',
+  diamond: 'M12,1L16,6L12,11L8,6Z',
+  cross: 'M10.700,2h2.600v2.700h2.700v2.600h-2.700v2.700h-2.600v-2.700h-2.700v-2.600h2.700Z',
+};
+
+function legendEntry({ name, colour, shape, dashed }: Series): Html {
+  const paint = `var(--${colour})`;
+  const sample = shape
+    ? html`<path d="M0,6H24" stroke="${paint}" stroke-width="2"${dashed && html` stroke-dasharray="5,3"`}/><path d="${outlines[shape]}" fill="${paint}"/>`
+    : html`<rect y="1" width="24" height="10" fill="${paint}" opacity="0.45"/>`;
+  return html`<li data-key="${name}"><svg viewBox="0 0 24 12" aria-hidden="true">${sample}</svg><span>${name}</span></li>`;
+}

@@ -1,0 +1,70 @@
+// A report's head: what was done to which model, how to do it again, and the hashes that say it was this.
+import { integer } from '../format.ts';
+import { type Html, html } from './html.ts';
+
+export interface Head {
+  /** What kind of report this is: "A sweep by surgery". */
+  readonly kind: string;
+  readonly title: string;
+  readonly lead?: string;
+  /** Why another model stands in for the default one. */
+  readonly notice?: string;
+  readonly command: string;
+  readonly facts: readonly (readonly [name: string, value: string | Html])[];
+  /** The figures that matter most. */
+  readonly glance: readonly (readonly [value: string, what: string])[];
+}
+
+export function headHtml({ kind, title, lead, notice, command, facts, glance }: Head, contents: Html): Html {
+  return html`<header>
+<p class="kind">${kind}</p>
+<h1>${title}</h1>
+${lead && html`<p class="lead">${lead}</p>`}
+${notice && html`<p class="notice">${notice}</p>`}
+${glance.length > 0 && html`<dl class="glance">${glance.map(([value, what]) => html`<div><dt>${what}</dt><dd>${value}</dd></div>`)}</dl>`}
+${commandHtml(command)}
+${factsHtml(facts)}
+${contents}
+</header>
+`;
+}
+
+/** A command whose lines break between words only: an option has hyphens of its own. */
+export function commandHtml(command: string): Html {
+  const words = command
+    .split(' ')
+    .map((word, i) => html`${i > 0 && ' '}${word.length < 36 ? html`<span>${word}</span>` : word}`);
+  return html`<code class="command">${words}</code>`;
+}
+
+export function factsHtml(facts: Head['facts']): Html {
+  return html`<dl class="facts">${facts.map(
+    ([name, value]) => html`<dt>${name}</dt><dd>${typeof value === 'string' ? value : value}</dd>`,
+  )}</dl>`;
+}
+
+export function hash(value: string): Html {
+  return html`<span class="hash">${value}</span>`;
+}
+
+/** "pocket: LlamaForCausalLM, 6 layers, 1,369,728 parameters, BF16" */
+export function modelFact(model: {
+  readonly ref: string;
+  readonly architecture: string;
+  readonly layers: number;
+  readonly parameters: number;
+  readonly dtype: string;
+}): string {
+  const { ref, architecture, layers, parameters, dtype } = model;
+  return `${ref}: ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`;
+}
+
+/** "surgery 0.1.0, onnxruntime 1.30.0" */
+export function versionsFact(versions: Readonly<Record<string, string>>): string {
+  return Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
+}
+
+export const footer = html`<footer>Made by surgery from the files beside this page; <code>surgery report</code> with this folder makes it again. The page loads nothing
+and asks nothing of any server.</footer>`;

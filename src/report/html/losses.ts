@@ -1,0 +1,176 @@
+// Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
+import type { CellResult, Study } from '../../study/results.ts';
+import { bySeries, type CellAxis, type Cells, cellName, gridCells, losses, variedAxes } from '../cells.ts';
+import { figure, percent, withInterval } from '../format.ts';
+import type { Figure, Section } from './figure.ts';
+import { type Band, type Line, panelSvg, type Series } from './panels.ts';
+import { textRule } from './rules.ts';
+import { cellsTable } from './study-tables.ts';
+
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
+
+/** Controls that have a place beside a cell at a threshold. */
+const bandControls: Readonly<Record<string, Series>> = {
+  noise: { name: 'control: noise', colour: 'c0' },
+  'random-subspace': { name: 'control: random directions', colour: 'c1' },
+  'other-layer': { name: 'control: another layer’s v', colour: 'c2' },
+};
+
+const notMatched: Readonly<Record<CellAxis['key'], string>> = {
+  variance:
+    'At equal variance, modes do not spend equal budgets: sharing keeps fewer components and fewer parameters than separating at ' +
+    'the same threshold. A lower curve here is not yet evidence for a mode; the matched pairs are.',
+  rank:
+    'The same rank in every group is not the same budget: a group that is shared spends one set of components where separate ' +
+    'groups spend one each.',
+  width:
+    'Width counts the components of k and v alone. q is operated on too, in every mode, and a component of a shared group ' +
+    'takes another number of parameters than one of a separate group.',
+  parameters:
+    'The parameters are those that the factors would take. The matrices that were run are dense and save nothing, and unless a curve ' +
+    'says that it is matched, its points have other budgets than those of the curve beside it.',
+};
+
+/** A figure for each axis along which the cells differ. Nothing where they do not. */
+export async function lossesSection(study: Study, cells: Cells): Promise<Section> {
+  const shown = gridCells(study, cells);
+  const series = seriesOf(shown, study);
+  const figures: Figure[] = [];
+  for (const axis of variedAxes(shown)) figures.push(await lossFigure(study, cells, shown, series, axis));
+  const all: Figure = {
+    title: 'Every cell of the grid',
+    caption: `${textRule(study.text)} Width: components for k and v a layer; size: parameters as factors, of the dense ones; “= width”, “= size”, “= error”: the separate partner of the shared cell, matched in that.`,
+    ...{ panels: [], table: cellsTable(study, shown), open: true },
+  };
+  return { id: 'losses', title: 'What it costs', figures: [...figures, all] };
+}
+
+async function lossFigure(
+  study: Study,
+  cells: Cells,
+  shown: readonly CellResult[],
+  series: ReadonlyMap<string, Series>,
+  axis: CellAxis,
+): Promise<Figure> {
+  const lines = bySeries(
+    shown.filter((cell) => axis.of(cell) !== undefined),
+    study,
+  );
+  const controls = controlsBeside(study, cells, axis);
+  const over = new Set<string>();
+  const panels = [];
+  for (const { title, unit, of: y } of losses) {
+    const drawn: Line[] = [...lines].map(([name, own]) => ({
+      series: series.get(name) ?? { name, colour: 's6' },
+      marks: own
+        .map((cell) => ({ x: axis.of(cell) ?? 0, ...y(cell), tip: tipOf(cell, study) }))
+        .sort((a, b) => a.x - b.x),
+    }));
+    const domain = reach(drawn);
+    const bands: Band[] = controls.map(({ series: of, name, places }) => {
+      const edge = places.map(({ x, cell }) => ({ x, ...ends(y(cell)) }));
+      if (edge.some(({ high }) => high > domain[1])) over.add(title);
+      return { series: of, edge: cutAt(edge, domain[1]), tip: name };
+    });
+    const rules =
+      title === 'Perplexity' && study.original ? [{ y: study.original.scores.perplexity, label: 'original' }] : [];
+    const svg = await panelSvg({
+      about: `${title} over ${axis.label}, a line a mode; the numbers are in the table of every cell`,
+      x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
+      y: { label: unit, log: true, domain },
+      ...{ lines: drawn, bands, rules },
+    });
+    panels.push({ title, svg });
+  }
+  const bandText =
+    controls.length > 0 ? ' Bands: what the controls cost, as wide as their intervals; they draw with seed 0.' : '';
+  const beyond =
+    over.size > 0
+      ? ' What costs more than ten times the worst cell is cut off at the top: the table of controls has it.'
+      : '';
+  const legend = [...lines.keys()].flatMap((name) => series.get(name) ?? []);
+  return {
+    title: `Perplexity and KL over ${axis.label}`,
+    caption: `${textRule(study.text)} Bars: ${study.text.intervalRule}.${bandText}${beyond} Logarithmic upwards.`,
+    notShown: notMatched[axis.key],
+    panels,
+    legend: [...legend, ...new Set(controls.map((control) => control.series))],
+  };
+}
+
+/** A colour and a shape for each line; partners of a mode are dashed. */
+export function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Map<string, Series> {
+  return new Map(
+    [...bySeries(shown, study)].map(([name, [first]], i) => [
+      name,
+      {
+        ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
+        dashed: first?.operation.match !== undefined,
+      },
+    ]),
+  );
+}
+
+/** The controls of each mode as curves, placed where the cells are that they are held against. */
+function controlsBeside(study: Study, cells: Cells, axis: CellAxis) {
+  const curves = new Map<string, { series: Series; name: string; places: { x: number; cell: CellResult }[] }>();
+  for (const { control, cell, of } of study.controls) {
+    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    const series = bandControls[control];
+    const x = against && axis.of(against);
+    if (!own || !against || !series || x === undefined) continue;
+    const [line = ''] = bySeries([against], study).keys();
+    const name = `${series.name}, beside ${line}`;
+    const curve = curves.get(name) ?? { series, name, places: [] };
+    curve.places.push({ x, cell: own });
+    curves.set(name, curve);
+  }
+  const found = [...curves.values()].filter(({ places }) => places.length > 1);
+  for (const { places } of found) places.sort((a, b) => a.x - b.x);
+  return found;
+}
+
+/** What the cells take up on a logarithmic axis; controls that cost far more do not press them flat. */
+function reach(lines: readonly Line[]): [number, number] {
+  const values = lines.flatMap(({ marks }) => marks.flatMap(({ y, low = y, high = y }) => [y, low, high]));
+  const placed = values.filter((value) => value > 0 && Number.isFinite(value));
+  if (placed.length === 0) return [0.1, 10];
+  return [Math.min(...placed) / 1.4, Math.max(...placed) * 10];
+}
+
+/** The part of a band below `top`; its edges are straight on a logarithmic axis. */
+function cutAt(edge: Band['edge'], top: number): Band['edge'] {
+  const whole = edge.flatMap((from, i) => {
+    const to = edge[i + 1];
+    if (!to) return [from];
+    const between = (a: number, b: number, t: number) => Math.exp(Math.log(a) * (1 - t) + Math.log(b) * t);
+    const crossings = (['low', 'high'] as const)
+      .map((side) => Math.log(top / from[side]) / Math.log(to[side] / from[side]))
+      .filter((t) => t > 0 && t < 1)
+      .sort((a, b) => a - b);
+    const inserted = crossings.map((t) => ({
+      x: from.x + t * (to.x - from.x),
+      low: between(from.low, to.low, t),
+      high: between(from.high, to.high, t),
+    }));
+    return [from, ...inserted];
+  });
+  return whole.map(({ x, low, high }) => ({ x, low: Math.min(low, top), high: Math.min(high, top) }));
+}
+
+/** As wide as the interval, and wide enough to be seen. */
+function ends({ y, low = y, high = y }: { y: number; low?: number; high?: number }) {
+  return { low: Math.min(low, y / 1.03), high: Math.max(high, y * 1.03) };
+}
+
+function tipOf({ operation, extent, scores }: CellResult, study: Study): string {
+  return [
+    cellName(operation, study),
+    `perplexity ${figure(scores.perplexity)}`,
+    `Δnll ${withInterval(scores.deltaNll, scores.intervals.deltaNll)}`,
+    `KL ${withInterval(scores.kl, scores.intervals.kl)}`,
+    extent && `width ${extent.width.toFixed(1)}, size ${percent(extent.parameters.factored / extent.parameters.dense)}`,
+  ]
+    .filter(Boolean)
+    .join('\n');
+}

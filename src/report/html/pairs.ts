@@ -1,0 +1,186 @@
+// What a study compares: matched pairs, controls, the directions of k and v.
+import type { AngleResult, PairResult, Study } from '../../study/results.ts';
+import { type Cells, cellName } from '../cells.ts';
+import { short, signed, withInterval } from '../format.ts';
+import { verdict } from '../study.ts';
+import type { Figure, Section } from './figure.ts';
+import { forestSvg, panelSvg, type Series } from './panels.ts';
+import { textRule } from './rules.ts';
+import { controlsTable } from './study-tables.ts';
+import { type DataTable, number } from './table.ts';
+
+/** Rows that one chart of differences takes; the table has them all. */
+const mostRows = 60;
+
+const outcomes = {
+  cell: { name: 'the shared (or spread) cell is better', colour: 's0', shape: 'circle' },
+  partner: { name: 'its partner is better', colour: 's1', shape: 'square' },
+  open: { name: 'the interval holds 0', colour: 's7', shape: 'diamond' },
+} as const satisfies Record<string, Series>;
+
+export async function comparisonsSection(study: Study, cells: Cells): Promise<Section> {
+  const figures = [
+    await pairsFigure(study, cells),
+    study.controls.length > 0 ? controlsFigure(study, cells) : undefined,
+    study.angles.length > 0 ? await anglesFigure(study.angles) : undefined,
+  ];
+  return {
+    id: 'comparisons',
+    title: 'Compared fairly',
+    figures: figures.filter((each) => each !== undefined),
+  };
+}
+
+/** A pair whose cells are both there. */
+function known(study: Study, cells: Cells) {
+  return study.pairs.flatMap((pair) => {
+    const [cell, partner] = [cells.get(pair.cell), cells.get(pair.partner)];
+    if (!cell || !partner || !pair.difference) return [];
+    const rule = pair.rule === 'parameters' ? 'size' : pair.rule;
+    const names = pair.rule === 'allocate' ? (['global', 'uniform'] as const) : (['shared', 'separate'] as const);
+    return [
+      { ...pair, rule, cell, partner, better: verdict(pair.difference, pair.met, names), difference: pair.difference },
+    ];
+  });
+}
+
+export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | undefined> {
+  // Rules together, each from the most kept to the least.
+  const order: readonly string[] = ['width', 'size', 'error', 'rank', 'variance', 'allocate'];
+  const pairs = known(study, cells).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule));
+  if (pairs.length === 0) return undefined;
+  const rows = pairs.slice(0, mostRows).map(({ rule, cell, difference, better }) => ({
+    ...{ name: `equal ${rule}: ${cellName(cell.operation, study)}`, x: difference.deltaNll },
+    ...(difference.interval ? { low: difference.interval[0], high: difference.interval[1] } : {}),
+    series:
+      better === 'shared' || better === 'global' ? outcomes.cell : better === '–' ? outcomes.open : outcomes.partner,
+    tip: `equal ${rule}: ${cellName(cell.operation, study)}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
+  }));
+  const svg = await forestSvg({
+    about: 'Differences of pairs in nats a token; the numbers are in the table',
+    ...{ x: { label: 'Δnll of the cell less its partner, nats a token' }, rows, at: 0, linearWithin: 0.01 },
+  });
+  const rest = pairs.length > mostRows ? ` The first ${mostRows} of ${pairs.length}; the table has all.` : '';
+  return {
+    title: 'Pairs on the same documents: a cell less its partner',
+    caption:
+      `Below 0 the cell is better, above it its separate (or uniformly spread) partner. Linear within ±0.01, logarithmic beyond. Bars: ` +
+      `${study.text.intervalRule}, of the paired difference.${rest} ${textRule(study.text)} ` +
+      'Equal width: as many components for k and v in every layer; equal size: no more parameters rank × (in + Σ out); equal error: no larger ' +
+      'Frobenius error over what shares a PCA; equal variance: the same threshold.',
+    ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
+      ? {
+          notShown:
+            'Pairs of equal variance or equal rank are not matched in cost: there the shared cell keeps fewer components than its partner. ' +
+            'And at equal width sharing never has the larger weight error, at equal rank of each matrix never the smaller: these are different questions.',
+        }
+      : {}),
+    ...{ panels: [{ svg }], layout: 'one', legend: Object.values(outcomes), table: pairsTable(study, pairs) },
+  };
+}
+
+function pairsTable(study: Study, pairs: ReturnType<typeof known>): DataTable {
+  return {
+    name: 'pairs',
+    about: 'Pairs and their differences',
+    head: ['equal', 'cell', '>width', '>partner’s', 'Δnll [95 %]', '>ΔKL', 'better'],
+    rows: pairs.map(({ rule, cell, partner, difference, better }) => [
+      rule,
+      cellName(cell.operation, study),
+      number(cell.extent?.width, (width) => width.toFixed(1)),
+      number(partner.extent?.width, (width) => width.toFixed(1)),
+      number(difference.deltaNll, (value) => withInterval(value, difference.interval)),
+      number(difference.deltaKl, signed),
+      better,
+    ]),
+  };
+}
+
+/** How many pairs of each rule went which way, in the order of the rules. */
+export function pairCounts(
+  study: Study,
+  cells: Cells,
+): { rule: string; count: number; cell: number; partner: number }[] {
+  const pairs = known(study, cells);
+  const rules: PairResult['rule'][] | string[] = [...new Set(pairs.map(({ rule }) => rule))];
+  return rules.map((rule) => {
+    const own = pairs.filter((pair) => pair.rule === rule);
+    const cell = own.filter(({ better }) => better === 'shared' || better === 'global').length;
+    const partner = own.filter(({ better }) => better === 'separate' || better === 'uniform').length;
+    return { rule, count: own.length, cell, partner };
+  });
+}
+
+function controlsFigure(study: Study, cells: Cells): Figure {
+  return {
+    title: 'Controls',
+    caption:
+      'none: the weights put in place of themselves, exactly 0 if all is well. full-rank: all components, so the rounding to the dtype alone. ' +
+      'random-subspace: as many random directions of the row space. noise: normal noise as large as the error of each projection. ' +
+      'other-layer: k shares with the v of the next layer. Seed 0. Where a control is no worse than its cell, the cell shows nothing. ' +
+      `${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
+    ...{ panels: [], table: controlsTable(study, cells), open: true },
+  };
+}
+
+async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
+  const own: Series = { name: 'k and v', colour: 's0', shape: 'circle' };
+  const random: Series = { name: 'random subspaces', colour: 'c0' };
+  const layers = angles.map(({ layer }) => layer);
+  const panels = [];
+  for (const variance of [...new Set(angles.map((angle) => angle.variance))]) {
+    const at = angles.filter((angle) => angle.variance === variance);
+    const svg = await panelSvg({
+      about: `Agreement of the directions of k and v over the layers at variance ${variance}; the numbers are in the table`,
+      x: { label: 'layer', format: 'd', domain: [Math.min(...layers), Math.max(...layers)] },
+      y: { label: 'mean cos²', domain: [0, 1], ticks: 3 },
+      lines: [
+        {
+          series: own,
+          marks: at.map(({ layer, meanSquaredCosine, dimensions }) => ({
+            ...{ x: layer, y: meanSquaredCosine },
+            tip: `layer ${layer}, ${dimensions.join(' : ')} dimensions\nmean cos² ${short(meanSquaredCosine)}`,
+          })),
+        },
+      ],
+      bands: [
+        {
+          series: random,
+          edge: at.map(({ layer, random: { mostMeanSquaredCosine } }) => ({
+            x: layer,
+            low: 0,
+            high: mostMeanSquaredCosine,
+          })),
+          tip: 'up to the largest of the random draws',
+        },
+      ],
+      size: [128, 92],
+    });
+    panels.push({ title: `variance ${variance}`, svg });
+  }
+  return {
+    title: 'Do k and v read the residual stream in the same directions?',
+    caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 would be the same space. Band: up to the largest of ${angles[0]?.random.draws ?? 0} pairs of random subspaces of the same dimensions, seed 0.`,
+    notShown:
+      'Directions that agree say nothing about what a model does with them; what sharing costs is measured above.',
+    ...{ panels, layout: 'small', legend: [own, random], table: anglesTable(angles) },
+  };
+}
+
+function anglesTable(angles: readonly AngleResult[]): DataTable {
+  return {
+    name: 'angles',
+    about: 'Principal angles between k and v',
+    head: ['>layer', '>variance', 'k : v', '>mean cos²', '>random', '>most random', '>largest cos', '>largest random'],
+    rows: angles.map(({ layer, variance, dimensions, meanSquaredCosine, largestCosine, random }) => [
+      number(layer, String),
+      number(variance, String),
+      dimensions.join(' : '),
+      number(meanSquaredCosine, short),
+      number(random.meanSquaredCosine, short),
+      number(random.mostMeanSquaredCosine, short),
+      number(largestCosine, short),
+      number(random.largestCosine, short),
+    ]),
+  };
+}

@@ -1,0 +1,24 @@
+// The rule by which figures are made, in the words of a caption.
+import type { ScoredText } from '../../measure/score.ts';
+import { counted, integer } from '../format.ts';
+import type { SamplingInfo } from '../results.ts';
+import { scoredUnits } from '../text.ts';
+
+/** "60 documents, 6,811 tokens of the text: each document alone, …" */
+export function textRule(scored: ScoredText): string {
+  const { cut, maxTokens, tokens, text, rule } = scored;
+  const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
+  return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}: ${rule}.`;
+}
+
+export function samplingRule({ temperature, topP, topK, repetitionPenalty, seed, maxNewTokens }: SamplingInfo): string {
+  const how = [
+    `temperature ${temperature}`,
+    `top-p ${topP}`,
+    topK > 0 && `top-k ${topK}`,
+    repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`,
+    `seed ${seed}`,
+  ];
+  const rule = temperature === 0 ? 'Greedy' : `Drawn with ${how.filter(Boolean).join(', ')}`;
+  return `${rule}, at most ${counted(maxNewTokens, 'new token')}.`;
+}

@@ -1,0 +1,127 @@
+// What the models write, side by side, every token shaded by how much its probability moved.
+import { counted } from '../format.ts';
+import type { Section } from './figure.ts';
+import { type Html, html } from './html.ts';
+
+/** A text and how likely two models find each of its tokens. */
+export interface Told {
+  readonly ids: readonly number[];
+  readonly pieces: readonly string[];
+  /** Natural log-probabilities under the original and under the variant. */
+  readonly original: readonly number[];
+  readonly variant: readonly number[];
+}
+
+/** The original's continuation of a prompt and a variant's. */
+export interface Comparison {
+  readonly name: string;
+  /** What is said beside the name, such as the KL. */
+  readonly about: string;
+  readonly prompt: string;
+  readonly original: Told;
+  readonly variant: Told;
+  /** Folded away until it is asked for. */
+  readonly folded: boolean;
+}
+
+/** Tokens that one page shows: some 70 bytes each. */
+const mostTokens = 16_000;
+/** Changes of a probability from which on the shades begin. */
+const shades = [0.02, 0.1, 0.3, 0.6];
+
+/** @param rule how the texts were drawn @param where all of them are, for those that a page has no room for */
+export function samplesSection(comparisons: readonly Comparison[], rule: string, where: string): Section | undefined {
+  if (comparisons.length === 0) return undefined;
+  let tokens = 0;
+  const shown = comparisons.filter(({ original, variant }) => {
+    tokens += original.ids.length + variant.ids.length;
+    return tokens <= mostTokens;
+  });
+  const left = comparisons.length - shown.length;
+  return {
+    id: 'samples',
+    title: 'What it writes',
+    lead:
+      `${rule} Both models continue the same prompt from the same seed. A token’s shade tells how its probability moved from the original to the ` +
+      'variant, both asked after the very text that stands before it; before temperature and nucleus. The bar marks the first token that differs.',
+    figures: [],
+    rest: html`<p class="scale">less likely in the variant
+${[4, 3, 2, 1].map((n) => html`<span class="m${n}">${limits(n)}</span>`)} <span>within ±2</span>
+${[1, 2, 3, 4].map((n) => html`<span class="p${n}">${limits(n)}</span>`)}
+more likely, in points of a hundred</p>
+${shown.map(comparisonHtml)}
+${left > 0 && html`<p>${counted(left, 'further comparison')} found no room on this page: ${where} has them.</p>`}
+<p class="kind"><b>What this does not show.</b> One seed and a handful of prompts: a text that reads well is no measure of what was lost, and one that differs need not be worse.</p>`,
+  };
+}
+
+function limits(step: number): string {
+  const [from = 0, to] = [shades[step - 1], shades[step]];
+  return to === undefined ? `over ${from * 100}` : `${from * 100}–${to * 100}`;
+}
+
+function comparisonHtml({ name, about, prompt, original, variant, folded }: Comparison): Html {
+  const fork = firstDifference(original, variant);
+  const where =
+    fork === undefined
+      ? 'The two texts are the same.'
+      : `They part at new token ${fork + 1} of ${Math.max(original.pieces.length, variant.pieces.length)}.`;
+  const sides = html`<p class="about">${about} ${where}</p>
+<div class="sides">
+${sideHtml('original', prompt, original, fork)}
+${sideHtml(name, prompt, variant, fork)}
+</div>`;
+  if (folded) return html`<details class="pair"><summary><b>${name}</b></summary>${sides}</details>\n`;
+  return html`<article class="pair"><h3>${name}</h3>${sides}</article>\n`;
+}
+
+function sideHtml(title: string, prompt: string, text: Told, fork: number | undefined): Html {
+  return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p></div>`;
+}
+
+interface Token {
+  readonly text: string;
+  /** Positions of its tokens: several where only together they make up characters. */
+  readonly from: number;
+  readonly to: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Tokens as they can be shown: one that leaves a character unfinished goes with those that finish it. */
+function tokens({ pieces, original, variant }: Told): Token[] {
+  const shown: Token[] = [];
+  let [from, before, after] = [0, 0, 0];
+  for (const [i, text] of pieces.entries()) {
+    before += original[i] ?? 0;
+    after += variant[i] ?? 0;
+    if (text === '' && i < pieces.length - 1) continue;
+    shown.push({ text, from, to: i, before: Math.exp(before), after: Math.exp(after) });
+    [from, before, after] = [i + 1, 0, 0];
+  }
+  return shown;
+}
+
+/** A space before a token stays outside its shade. */
+function tokenHtml({ text, from, to, before, after }: Token, fork: number | undefined): Html {
+  const moved = after - before;
+  const step = shades.filter((limit) => Math.abs(moved) >= limit).length;
+  const shade = step > 0 ? html` class="${moved < 0 ? 'm' : 'p'}${step}"` : '';
+  const [space = ''] = /^\s*/.exec(text) ?? [];
+  const word = text.slice(space.length);
+  const token = html`<span${shade} title="${probability(before)} → ${probability(after)}">${word}</span>`;
+  const isFork = fork !== undefined && from <= fork && fork <= to;
+  return html`${space}${isFork ? html`<mark class="fork">${token}</mark>` : token}`;
+}
+
+function probability(value: number): string {
+  return value < 0.0005 ? value.toExponential(0) : value.toFixed(3);
+}
+
+/** The first new token that is not the same, counted from 0; undefined where the texts are equal. */
+function firstDifference(a: Told, b: Told): number | undefined {
+  const [x, y] = [a, b].map(({ ids, pieces }) => ids.slice(ids.length - pieces.length));
+  const length = Math.max(x?.length ?? 0, y?.length ?? 0);
+  const at = Array.from({ length }, (_, i) => i).find((i) => x?.[i] !== y?.[i]);
+  return at;
+}

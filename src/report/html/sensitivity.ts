@@ -1,0 +1,83 @@
+// The map of a sensitivity study, and whether the effects of its parts add up.
+import type { SensitivityResult, Study } from '../../study/results.ts';
+import { type Cells, sensitivityMap } from '../cells.ts';
+import { short, signed, withInterval } from '../format.ts';
+import { shadeOf } from '../heat.ts';
+import type { Figure, Section } from './figure.ts';
+import { shadesSvg } from './panels.ts';
+import { textRule } from './rules.ts';
+import { type Cell, number } from './table.ts';
+
+export async function sensitivitySection(study: Study, sensitivity: SensitivityResult, cells: Cells): Promise<Section> {
+  return {
+    id: 'sensitivity',
+    title: 'Where it hurts',
+    figures: [await mapFigure(study, sensitivity, cells), additivityFigure(study, sensitivity)],
+  };
+}
+
+async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Cells): Promise<Figure> {
+  const map = sensitivityMap(sensitivity, cells);
+  const shade = shadeOf(map);
+  const rows = [...sensitivity.rows.map((row) => row.cells), sensitivity.joint];
+  const known = rows.map((ids) => ids.map((id) => cells.get(id)?.scores));
+  const text = (row: number, column: number) => {
+    const scores = known[row]?.[column];
+    return scores ? withInterval(scores.deltaNll, scores.intervals.deltaNll) : 'not made yet';
+  };
+  const svg = await shadesSvg({
+    about: 'Δnll by part and by what is kept; the numbers are in the table',
+    ...{ rowLabel: map.rowLabel, columnLabel: map.columnLabel },
+    cells: map.rows.flatMap((row, i) =>
+      map.columns.map((column, j) => {
+        const value = map.values[i]?.[j];
+        const words = `${map.rowLabel} ${row}, kept ${column}\nΔnll ${text(i, j)}`;
+        return { row, column, text: value === undefined ? '–' : short(value), shade: shade(value), tip: words };
+      }),
+    ),
+  });
+  return {
+    title: 'Δnll in nats a token, one part operated on at a time',
+    caption: `The last row is everything at once. Shaded by the logarithm; in a table with intervals below. ${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
+    notShown:
+      'A threshold keeps another number of components in each part: a part that hurts more may have been cut deeper, not matter more. ' +
+      'And what one part costs alone is not what it costs beside the others.',
+    ...{ panels: [{ svg }], layout: 'one' },
+    table: {
+      name: 'sensitivity',
+      about: 'Δnll of each part alone and of all at once',
+      head: [map.rowLabel, ...map.columns.map((column) => `>${column}`)],
+      rows: map.rows.map((row, i): Cell[] => [
+        row,
+        ...map.columns.map((_, j) => number(map.values[i]?.[j], () => text(i, j))),
+      ]),
+    },
+  };
+}
+
+function additivityFigure({ text }: Study, { additivity, kept }: SensitivityResult): Figure {
+  const rows = additivity.flatMap((one, i): Cell[][] => {
+    const at = kept[i];
+    if (!one || !at) return [];
+    return [
+      [
+        'variance' in at ? `variance ${at.variance}` : `rank ${at.rank}`,
+        number(one.sum, signed),
+        number(one.joint, signed),
+        number(one.difference, (value) => withInterval(value, one.interval)),
+      ],
+    ];
+  });
+  return {
+    title: 'Do the effects add up?',
+    caption: `Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse. Interval: ${text.intervalRule}.`,
+    panels: [],
+    table: {
+      name: 'additivity',
+      about: 'The sum of the parts beside all at once',
+      head: ['kept', '>sum of the parts', '>all at once', 'all less sum [95 %]'],
+      rows,
+    },
+    open: true,
+  };
+}

@@ -1,0 +1,197 @@
+// Spectra as small multiples, a panel a layer, and the ranks that were kept of them.
+import type { LayerReport } from '../../decompose/operate.ts';
+import type { Curve } from '../../decompose/spectrum.ts';
+import { percent } from '../format.ts';
+import { groupClass, ranges } from '../text.ts';
+import type { Figure } from './figure.ts';
+import { type Line, type Mark, panelSvg, type Series } from './panels.ts';
+import { type Cell, type DataTable, number } from './table.ts';
+
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
+
+/** Where a spectrum is read off in the table: shares of the components. */
+const readings = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
+
+/**
+ * How the variance of each group adds up over its components, by layer, with the thresholds as lines.
+ * @param kept ranks that were chosen, to be marked on the curves
+ */
+export async function spectraFigure(
+  curves: readonly Curve[],
+  thresholds: readonly number[],
+  kept: readonly LayerReport[] = [],
+): Promise<Figure | undefined> {
+  if (curves.length === 0) return undefined;
+  const series = groupSeries(curves.map(({ group }) => group));
+  const places = [...new Set(curves.map(({ layers }) => layers.join()))];
+  const panels = [];
+  for (const place of places) {
+    const own = curves.filter(({ layers }) => layers.join() === place);
+    const lines: Line[] = own.flatMap((curve) => {
+      const of = series.get(groupClass(curve.group));
+      return of ? [lineOf(curve, of), ...keptMarks(curve, of, kept)] : [];
+    });
+    const name = own[0] && own[0].layers.length > 1 ? `layers ${ranges(own[0].layers)}` : `layer ${place}`;
+    const svg = await panelSvg({
+      about: `Cumulative explained variance in ${name}; the numbers are in the table`,
+      x: { label: '', domain: [0, 1], format: '.0%', ticks: 3 },
+      y: { label: '', domain: [0, 1], format: '.0%', ticks: 3 },
+      ...{ lines, rules: thresholds.map((y) => ({ y })), size: [128, 92] },
+    });
+    panels.push({ title: name, svg });
+  }
+  const marks = kept.length > 0 ? ' Points: the ranks that were kept.' : '';
+  return {
+    title: 'Spectra: how much of the variance the leading components explain',
+    caption:
+      'Rightwards the share of a group’s components, largest first; upwards the share of its variance that they explain together. ' +
+      `Dotted: ${thresholds.length === 1 ? 'the threshold' : 'the thresholds'}${thresholds.length > 0 ? ` ${thresholds.join(', ')}` : ' (none was asked for)'}.${marks} ` +
+      'Of the weights alone, by PCA in float64 with the columns’ means taken off (unless the operation says otherwise): no text was read.',
+    notShown:
+      'Variance of a weight matrix is not what the model needs of it. A steep curve says that few directions hold most of the weight, not that the rest can go.',
+    ...{ panels, layout: 'small', legend: [...series.values()], table: spectraTable(curves) },
+  };
+}
+
+/** Ranks by layer, a panel a mode and group, a line a threshold. */
+export interface RankSet {
+  readonly panel: string;
+  readonly line: string;
+  readonly layers: readonly LayerReport[];
+}
+
+export async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | undefined> {
+  const names = [...new Set(sets.map(({ line }) => line))];
+  const series = new Map(
+    names.map((name, i): [string, Series] => [
+      name,
+      { name, colour: `q${i % 6}`, shape: shapes[i % shapes.length] ?? 'circle' },
+    ]),
+  );
+  const drawn = sets.flatMap(({ panel, line, layers }) =>
+    [...new Set(layers.flatMap(({ groups }) => groups.map(({ name }) => groupClass(name))))].map((group) => ({
+      ...{ line, panel: `${panel}: ${group}`, marks: rankMarks(layers, group, line) },
+    })),
+  );
+  const spread = drawn.filter(({ marks }) => marks.length > 0);
+  if (spread.length === 0) return undefined;
+  const xs = spread.flatMap(({ marks }) => marks.map(({ x }) => x));
+  const [first, last] = [Math.min(...xs), Math.max(...xs)];
+  const panels = [];
+  for (const name of new Set(spread.map(({ panel }) => panel))) {
+    const own = spread.filter(({ panel }) => panel === name);
+    const svg = await panelSvg({
+      about: `Rank by layer, ${name}; the numbers are in the table`,
+      x: {
+        label: 'layer',
+        format: 'd',
+        ...(first < last ? { domain: [first, last], ticks: Math.min(last - first, 5) } : { ticks: 1 }),
+      },
+      y: {
+        label: 'rank',
+        domain: [0, Math.max(...own.flatMap(({ marks }) => marks.map(({ y }) => y)), 1) * 1.05],
+        ticks: 4,
+      },
+      lines: own.flatMap(({ line, marks }) => {
+        const of = series.get(line);
+        return of ? [{ series: of, marks }] : [];
+      }),
+      size: [340, 170],
+    });
+    panels.push({ title: name, svg });
+  }
+  return {
+    title: 'Ranks by layer',
+    caption:
+      'Components kept of each group: the fewest whose cumulative share of the variance reaches the threshold, or as many as were asked for. ' +
+      'Of heads that are decomposed apart, the mean. Matched partners and controls are left out here.',
+    ...{ panels, layout: 'few', legend: [...series.values()], table: ranksTable(sets) },
+  };
+}
+
+/** A colour for each class of groups, in the order of their appearance. */
+function groupSeries(groups: readonly string[]): Map<string, Series> {
+  return new Map(
+    [...new Set(groups.map(groupClass))].map((name, i) => [
+      name,
+      { name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
+    ]),
+  );
+}
+
+function lineOf({ group, of, ranks, explained }: Curve, series: Series): Line {
+  const marks: Mark[] = ranks.map((rank, i) => ({ x: rank / of, y: explained[i] ?? 0, tip: '' }));
+  return { series, curve: `${group}, ${of} components`, marks: [{ x: 0, y: 0, tip: '' }, ...marks] };
+}
+
+/** The ranks kept of a curve's group, each as a point of its own. */
+function keptMarks({ group, layers, of }: Curve, series: Series, kept: readonly LayerReport[]): Line[] {
+  const found = kept
+    .filter(({ layer }) => layer === layers[0])
+    .flatMap(({ groups }) => groups.filter(({ name, of: all }) => name === group && all === of));
+  return found.map(({ rank, explained }) => ({
+    series,
+    marks: [{ x: rank / of, y: explained, tip: `${group}: rank ${rank} of ${of}\nexplains ${percent(explained)}` }],
+  }));
+}
+
+function rankMarks(layers: readonly LayerReport[], group: string, line: string): Mark[] {
+  return layers.flatMap(({ layer, groups }) => {
+    const own = groups.filter(({ name }) => groupClass(name) === group);
+    if (own.length === 0) return [];
+    const mean = own.reduce((sum, { rank }) => sum + rank, 0) / own.length;
+    const what =
+      own.length > 1 ? `mean rank ${mean.toFixed(1)} of ${own.length} heads` : `rank ${mean} of ${own[0]?.of}`;
+    return [{ x: layer, y: mean, tip: `${line}\nlayer ${layer}: ${what}` }];
+  });
+}
+
+function spectraTable(curves: readonly Curve[]): DataTable {
+  return {
+    name: 'spectra',
+    about: 'Cumulative explained variance, and in brackets the rank that it is read at',
+    head: ['layer', 'group', '>components', ...readings.map((share) => `>first ${share * 100} %`)],
+    rows: curves.map(({ group, layers, of, ranks, explained }) => [
+      ranges(layers),
+      group,
+      number(of, String),
+      ...readings.map((share): Cell => {
+        const at = Math.max(
+          0,
+          ranks.findLastIndex((rank) => rank <= share * of),
+        );
+        return number(explained[at], (value) => `${percent(value)} (${ranks[at]})`);
+      }),
+    ]),
+  };
+}
+
+function ranksTable(sets: readonly RankSet[]): DataTable {
+  const head = ['mode', 'kept', '>layer', 'group', '>rank', '>of', '>explained', '>error'];
+  const rows = sets.flatMap(({ panel, line, layers }) =>
+    layers.flatMap(({ layer, groups }) =>
+      [...new Set(groups.map(({ name }) => groupClass(name)))].map((name): Cell[] => {
+        const own = groups.filter((group) => groupClass(group.name) === name);
+        const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+        const errors = own.flatMap(({ relativeError, squaredNorm }) =>
+          Object.entries(relativeError).map(([projection, error]) => ({ error, norm: squaredNorm[projection] ?? 0 })),
+        );
+        const norm = errors.reduce((sum, one) => sum + one.norm, 0);
+        const squared = errors.reduce((sum, one) => sum + one.error * one.error * one.norm, 0);
+        return [
+          panel,
+          line,
+          number(layer, String),
+          own.length > 1 ? `${name}, ${own.length} heads` : name,
+          number(mean(own.map(({ rank }) => rank)), (rank) =>
+            Number.isInteger(rank) ? String(rank) : rank.toFixed(1),
+          ),
+          number(own[0]?.of, String),
+          number(mean(own.map(({ explained }) => explained)), (share) => percent(share)),
+          number(norm > 0 ? Math.sqrt(squared / norm) : 0, (error) => error.toFixed(4)),
+        ];
+      }),
+    ),
+  );
+  return { name: 'ranks', about: 'Ranks by layer, and the relative Frobenius error of each group', head, rows };
+}

@@ -1,0 +1,57 @@
+// The tables of a study: cells and controls.
+import type { CellResult, Study } from '../../study/results.ts';
+import { type Cells, cellName } from '../cells.ts';
+import { figure, percent, short, withInterval } from '../format.ts';
+import { type Cell, type DataTable, number } from './table.ts';
+
+export function cellsTable(study: Study, shown: readonly CellResult[]): DataTable {
+  const withTasks = shown.some(({ tasks }) => tasks);
+  return {
+    name: 'cells',
+    about: 'Cells, most kept first',
+    head: [
+      'cell',
+      '>width',
+      '>size',
+      '>error',
+      '>perplexity',
+      'Δnll [95 %]',
+      'KL [95 %]',
+      '>same top',
+      ...(withTasks ? ['>tasks'] : []),
+    ],
+    rows: shown.map(({ operation, extent, scores: s, tasks }) => [
+      cellName(operation, study),
+      number(extent?.width, (width) => width.toFixed(1)),
+      number(extent ? extent.parameters.factored / extent.parameters.dense : undefined, (share) => percent(share)),
+      number(extent?.relativeError, (error) => error.toFixed(3)),
+      number(s.perplexity, figure),
+      number(s.deltaNll, (value) => withInterval(value, s.intervals.deltaNll)),
+      number(s.kl, (value) => withInterval(value, s.intervals.kl).replace(/^\+/, '')),
+      number(s.sameTop, (share) => percent(share)),
+      ...(withTasks ? [number(tasks?.accuracy, (share) => percent(share))] : []),
+    ]),
+  };
+}
+
+export function controlsTable(study: Study, cells: Cells): DataTable {
+  const rows = study.controls.flatMap(({ control, cell, of, difference }): Cell[][] => {
+    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    if (!own) return [];
+    return [
+      [
+        control,
+        against ? cellName(against.operation, study) : control === 'none' ? '' : own.operation.mode,
+        number(own.scores.perplexity, figure),
+        number(own.scores.kl, short),
+        number(difference?.deltaNll, (value) => withInterval(value, difference?.interval ?? null)),
+      ],
+    ];
+  });
+  return {
+    name: 'controls',
+    about: 'Controls, and the cells that they are held against',
+    head: ['control', 'of', '>perplexity', '>KL', 'Δnll less the cell’s [95 %]'],
+    rows,
+  };
+}

@@ -1,0 +1,38 @@
+// Tables: what a figure shows, in numbers. The page's script sorts them and hands them out as CSV.
+import { type Html, html } from './html.ts';
+
+/** A text, or a number as people read it together with all its digits. */
+export type Cell = string | { readonly text: string; readonly value: number };
+
+export interface DataTable {
+  /** Of the CSV file, without its ending. */
+  readonly name: string;
+  readonly about: string;
+  /** Titles; those that begin with `>` stand over numbers and are aligned right. */
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+/** Rows beyond which a table scrolls within itself. */
+const tall = 16;
+
+/** A number in a table; an empty cell where there is none. */
+export function number(value: number | null | undefined, text: (value: number) => string): Cell {
+  return value === null || value === undefined ? '' : { text: text(value), value };
+}
+
+export function tableHtml({ name, about, head, rows }: DataTable): Html {
+  const isRight = head.map((title) => title.startsWith('>'));
+  const cells = (row: readonly Cell[]) =>
+    row.map((cell, i) => {
+      const align = isRight[i] ? html` class="r"` : '';
+      if (typeof cell === 'string') return html`<td${align}>${cell}</td>`;
+      return html`<td${align} data-v="${cell.value}">${cell.text}</td>`;
+    });
+  const titles = head.map(
+    (title, i) => html`<th scope="col"${isRight[i] ? html` class="r"` : ''}>${title.replace(/^>/, '')}</th>`,
+  );
+  return html`<div class="scroll${rows.length > tall ? ' tall' : ''}" tabindex="0" role="region" aria-label="${about}">
+<table data-csv="${name}"><caption>${about}</caption><thead><tr>${titles}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${cells(row)}</tr>\n`)}</tbody></table></div>`;
+}

@@ -1,0 +1,64 @@
+// Accuracy on multiple-choice questions, with intervals, beside what guessing would get.
+import type { TaskScores } from '../../measure/tasks.ts';
+import { percent } from '../format.ts';
+import type { Section } from './figure.ts';
+import { forestSvg, type Series } from './panels.ts';
+import { type DataTable, number } from './table.ts';
+
+/** Rows that the chart takes; the table has them all. */
+const mostRows = 40;
+
+export async function tasksSection(
+  { file, rule }: { readonly file: string; readonly rule: string },
+  answered: readonly { readonly name: string; readonly scores: TaskScores }[],
+): Promise<Section | undefined> {
+  const [first] = answered;
+  if (!first) return undefined;
+  const original: Series = { name: 'original', colour: 's6', shape: 'square' };
+  const operated: Series = { name: 'operated', colour: 's0', shape: 'circle' };
+  const rows = answered.slice(0, mostRows).map(({ name, scores: { accuracy, interval, correct, questions } }, i) => ({
+    ...{ name, series: i === 0 ? original : operated, x: accuracy, low: interval[0], high: interval[1] },
+    tip: `${name}\n${correct} of ${questions} right: ${percent(accuracy)} [${interval.map((end) => percent(end)).join(', ')}]`,
+  }));
+  const all = answered.flatMap(({ scores: { interval } }) => interval);
+  const chance = first.scores.chance;
+  const svg = await forestSvg({
+    about: 'Accuracy of the original and of the variants; the numbers are in the table',
+    x: {
+      label: 'accuracy',
+      format: '.0%',
+      domain: [Math.max(0, Math.min(chance, ...all) - 0.03), Math.min(1, Math.max(chance, ...all) + 0.03)],
+    },
+    ...{ rows, at: chance },
+  });
+  const rest = answered.length > mostRows ? ` The first ${mostRows} of ${answered.length}; the table has all.` : '';
+  return {
+    id: 'tasks',
+    title: 'Questions',
+    figures: [
+      {
+        title: `Accuracy on ${first.scores.questions} questions`,
+        caption: `${file}: ${rule}. Bars: Wilson’s 95 % interval of a share. Dotted: what guessing would get, ${percent(chance)}.${rest}`,
+        notShown:
+          'The intervals are those of each model alone. Where two overlap, the questions cannot tell the two apart; all answered the same questions, but the difference was not tested as a pair.',
+        ...{ panels: [{ svg }], layout: 'one', legend: [original, operated], table: tasksTable(answered) },
+      },
+    ],
+  };
+}
+
+function tasksTable(answered: readonly { readonly name: string; readonly scores: TaskScores }[]): DataTable {
+  const tasks = Object.keys(answered[0]?.scores.byTask ?? {});
+  return {
+    name: 'tasks',
+    about: 'Right answers, in all and by task',
+    head: ['model', '>right', '>accuracy', '95 %', ...tasks.map((task) => `>${task}`)],
+    rows: answered.map(({ name, scores }) => [
+      name,
+      number(scores.correct, (correct) => `${correct} of ${scores.questions}`),
+      number(scores.accuracy, (share) => percent(share)),
+      `[${scores.interval.map((end) => percent(end)).join(', ')}]`,
+      ...tasks.map((task) => number(scores.byTask[task]?.accuracy, (share) => percent(share, 0))),
+    ]),
+  };
+}

@@ -1,0 +1,52 @@
+// The spectra of a study's groups, each once, however many cells it is in.
+import type { Fits } from '../decompose/fits.ts';
+import { type Group, groupsOf } from '../decompose/groups.ts';
+import type { Settled } from '../decompose/operation.ts';
+import { type Curve, curveOf } from '../decompose/spectrum.ts';
+
+type Shape = Parameters<typeof groupsOf>[3];
+
+interface Wanted {
+  readonly group: Group;
+  readonly operation: Settled;
+}
+
+/**
+ * Curves of the groups of operations, in their order; controls have none of their own.
+ * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite
+ */
+export async function curvesOf(
+  fits: Fits,
+  operations: readonly Settled[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<Curve[]> {
+  const wanted = wantedGroups(operations, fits.checkpoint.config);
+  const curves: Curve[] = [];
+  for (const [i, { group, operation }] of wanted.entries()) {
+    const { center, balance } = operation;
+    const [spectrum] = await fits.spectra([group], { center, balance });
+    curves.push(curveOf(group, spectrum?.explainedVarianceRatio ?? []));
+    onProgress?.(i + 1, wanted.length);
+  }
+  return curves;
+}
+
+/** Whether these are the curves of the operations, and not those of fewer or others before more were asked for. */
+export function areCurvesOf(curves: readonly Curve[], operations: readonly Settled[], config: Shape): boolean {
+  const wanted = wantedGroups(operations, config).map(({ group }) => curveOf(group, []));
+  const name = ({ group, layers }: Curve) => `${group} ${layers.join()}`;
+  return curves.map(name).join(';') === wanted.map(name).join(';');
+}
+
+function wantedGroups(operations: readonly Settled[], config: Shape): Wanted[] {
+  const wanted = new Map<string, Wanted>();
+  for (const operation of operations) {
+    if (operation.control) continue;
+    const { mode, targets, layers, center, balance } = operation;
+    for (const group of groupsOf(mode, targets, layers, config)) {
+      const key = JSON.stringify([center, balance, group.parts]);
+      if (!wanted.has(key)) wanted.set(key, { group, operation });
+    }
+  }
+  return [...wanted.values()];
+}

@@ -1,0 +1,142 @@
+// The committed report in a real browser: quiet, alone, accessible, and its script does what it says.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runPage } from '../../../src/report/html/run-page.ts';
+import { browserPath, launch } from '../../support/browser.ts';
+import { root, temporaryFolder } from '../../support/paths.ts';
+import { run, sample } from '../../support/runs.ts';
+
+const reference = join(root, 'results/reference/report.html');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** SURGERY_SCREENSHOTS=1 takes the pictures anew; they are looked at, not compared. */
+const pictures = process.env.SURGERY_SCREENSHOTS ? join(import.meta.dirname, 'screenshots') : undefined;
+
+describe.skipIf(!browserPath)(
+  browserPath ? 'in Chromium' : 'in Chromium SKIPPED: none is installed, see make browser',
+  () => {
+    let browser: Promise<Browser> | undefined;
+    const tmp = temporaryFolder();
+    afterAll(async () => (await browser)?.close());
+
+    /** A page and everything that it said or asked for. */
+    async function opened(file: string, options: Parameters<Browser['newPage']>[0] = {}) {
+      browser ??= launch();
+      const page = await (await browser).newPage(options);
+      page.setDefaultTimeout(200_000); // on a machine that is busy with other things
+      const noise: string[] = [];
+      page.on('console', (message) => noise.push(message.text()));
+      page.on('pageerror', (error) => noise.push(error.message));
+      page.on('request', (request) => noise.push(request.url()));
+      await page.goto(pathToFileURL(file).href);
+      expect(noise.shift()).toBe(pathToFileURL(file).href);
+      return { page, noise };
+    }
+
+    test.each(['light', 'dark'] as const)(
+      '%s: no message, no request, no barrier, nothing wider than the screen',
+      async (colorScheme) => {
+        for (const width of [390, 900, 1400]) {
+          const { page, noise } = await opened(reference, { colorScheme, viewport: { width, height: 1200 } });
+          expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+          if (pictures) await page.screenshot({ path: join(pictures, `sweep-${width}-${colorScheme}.png`) });
+          if (width === 900) expect(await barriers(page)).toEqual([]);
+          expect(noise).toEqual([]);
+          await page.close();
+        }
+      },
+    );
+
+    test('toggles hide a series everywhere, tables sort by value, CSV holds every digit, marks tell what they are', async () => {
+      const { page, noise } = await opened(reference);
+      const marks = '[data-s="shared-kv"]';
+      const visible = () => page.locator(`${marks}:visible`).count();
+      const all = await visible();
+      expect(all).toBeGreaterThan(20);
+      const boxes = page.locator('.legend input[value="shared-kv"]');
+      await boxes.first().uncheck();
+      expect(await visible()).toBe(0);
+      expect(await boxes.last().isChecked()).toBe(false);
+      await boxes.last().check();
+      expect(await visible()).toBe(all);
+
+      const table = page.locator('table[data-csv="cells"]');
+      const column = () =>
+        table
+          .locator('tbody tr td:nth-child(5)')
+          .evaluateAll((cells) => cells.map((cell) => Number(cell.getAttribute('data-v'))));
+      const head = table.locator('th:nth-child(5)');
+      const before = await column();
+      for (const direction of [1, -1]) {
+        await head.getByRole('button').click();
+        expect(await column()).toEqual([...before].sort((a, b) => direction * (a - b)));
+        expect(await head.getAttribute('aria-sort')).toBe(direction === 1 ? 'ascending' : 'descending');
+      }
+
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Download CSV' }).first().click();
+      const csv = readFileSync((await (await download).path()) ?? '', 'utf8')
+        .trimEnd()
+        .split('\n');
+      expect(csv).toHaveLength(before.length + 1);
+      expect(csv.slice(1).map((line) => Number(line.split(',')[4]))).toEqual(await column());
+
+      await page.locator(`path${marks}[data-tip]`).first().hover({ force: true });
+      expect(await page.locator('#tip').textContent()).toMatch(/^shared-kv .*\nperplexity .*\nΔnll /s);
+      expect(noise.filter((line) => !line.startsWith('blob:'))).toEqual([]);
+    });
+
+    test('what a model writes stays text', async () => {
+      const text =
+        "</script></span><img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>";
+      const file = join(tmp, 'hostile.html');
+      const samples = [sample('original', [text], { prompt: text }), sample('operated', [text])];
+      writeFileSync(file, await runPage(run({ samples, command: text, model: { ...run().model, ref: text } })));
+      const { page, noise } = await opened(file);
+      expect(await page.title()).toContain('</script>');
+      expect(await page.locator('img').count()).toBe(0);
+      expect(await page.locator('.side').first().textContent()).toContain(text + text);
+      expect(noise).toEqual([]);
+      expect(await barriers(page)).toEqual([]);
+      if (pictures) await page.screenshot({ path: join(pictures, 'hostile.png') });
+      await page.close();
+    });
+
+    test('without script everything is there to be read, and paper is light', async () => {
+      const { page } = await opened(reference, { javaScriptEnabled: false, colorScheme: 'dark' });
+      expect(await page.locator('.legend input').count()).toBe(0);
+      expect(await page.locator('figure svg').first().isVisible()).toBe(true);
+      expect(await page.locator('table[data-csv="cells"] tbody tr').first().isVisible()).toBe(true);
+      expect(await page.locator('details').count()).toBeGreaterThan(5);
+      const ground = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+      const dark = await ground();
+      await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+      expect(await ground()).toBe('rgb(255, 255, 255)');
+      expect(dark).not.toBe('rgb(255, 255, 255)');
+      await page.close();
+    });
+
+    if (pictures) {
+      mkdirSync(pictures, { recursive: true });
+      test.each([['comparisons'], ['samples'], ['weights']])('pictures of %s', async (section) => {
+        const { page } = await opened(reference, { viewport: { width: 900, height: 1000 } });
+        await page.locator(`#${section}`).evaluate((element) => element.scrollIntoView());
+        await page.screenshot({ path: join(pictures, `sweep-${section}.png`) });
+        await page.close();
+      });
+    }
+  },
+);
+
+/** What axe finds against WCAG 2.2 AA and good practice. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found: { id: string; nodes: { html: string }[] }[] = await page.evaluate(
+    'axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations)',
+  );
+  return found.map(({ id, nodes }) => `${id}: ${nodes.length} × ${nodes[0]?.html.slice(0, 160)}`);
+}

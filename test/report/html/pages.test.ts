@@ -1,0 +1,199 @@
+// The pages as text: nothing of theirs is markup, nothing asks for anything, the same results give the same bytes.
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { comparePage } from '../../../src/report/html/compare-page.ts';
+import { html, type Part, raw } from '../../../src/report/html/html.ts';
+import { runPage } from '../../../src/report/html/run-page.ts';
+import { studyPage } from '../../../src/report/html/study-page.ts';
+import { run, sample } from '../../support/runs.ts';
+import { largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
+
+const hostile = '</script></title><img src=x onerror=alert(1)>&"\'\u0000\u001b[31m';
+
+/** Every tag closed in its order, every attribute quoted or bare. */
+function expectWellFormed(page: string) {
+  const empty = ['meta', 'br', 'input'];
+  const body = page.replace(/^<!doctype html>/, '').replace(/<(style|script)>.*?<\/\1>/gs, '<$1></$1>');
+  const open: string[] = [];
+  for (const [, close, name = '', self] of body.matchAll(/<(\/?)([\w-]+)(?:\s+[\w:-]+(?:="[^"<]*")?)*\s*(\/?)>|</g)) {
+    if (name === '') expect.fail('a bare <');
+    if (close) expect(open.pop()).toBe(name);
+    else if (!self && !empty.includes(name)) open.push(name);
+  }
+  expect(open).toEqual([]);
+}
+
+/** Nothing in the page points outside it. */
+function expectAlone(page: string) {
+  const tags =
+    content(page)
+      .replace(/"[^"]*"/g, '""')
+      .match(/<[a-z][^>]*>/g) ?? [];
+  expect(tags.filter((tag) => /^<(?:img|image|use|link|iframe|object|embed|form|base)\b/.test(tag))).toEqual([]);
+  expect(tags.filter((tag) => /\s(?:src|srcset|xlink:href|action|style|on\w+)=/.test(tag))).toEqual([]);
+  expect(page.match(/url\(|@import/)).toBeNull();
+  expect([...page.matchAll(/href="([^"]*)"/g)].map(([, to]) => to?.[0]).filter((first) => first !== '#')).toEqual([]);
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const [, to] of page.matchAll(/href="#([^"]*)"/g)) expect(ids).toContain(to);
+  const [, policy = ''] = /Content-Security-Policy" content="([^"]*)"/.exec(page) ?? [];
+  const hashes = [...page.matchAll(/<(style|script)>(.*?)<\/\1>/gs)].map(
+    ([, tag, text = '']) => `${tag}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`,
+  );
+  expect(hashes).toHaveLength(2);
+  expect(policy).toBe(["default-src 'none'", ...hashes, "base-uri 'none'", "form-action 'none'"].join('; '));
+}
+
+/** Without our own style sheet and script. */
+const content = (page: string) => page.replace(/<style>.*?<\/style>|<script>.*?<\/script>/gs, '');
+const words = (page: string) => content(page).replace(/<[^>]*>/g, '');
+
+/** A failure names the text, not the whole page. */
+function expectWords(page: string, texts: readonly string[]) {
+  expect(texts.filter((text) => !words(page).includes(text))).toEqual([]);
+}
+
+test('a template escapes what it is given, but for what is markup already', () => {
+  const parts: Part[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
+  expect(html`<p title="${`"'`}">${parts}</p>${raw('<hr>')}`.text).toBe(
+    '<p title="&#34;&#39;"><b>&#60;</b>&#38;7</p><hr>',
+  );
+});
+
+describe('the page of a run', () => {
+  test('has what was done, what it cost, the texts and the weights, by itself and always alike', async () => {
+    const page = await runPage(run());
+    expect((await runPage(run())) === page).toBe(true);
+    expectWellFormed(page);
+    expectAlone(page);
+    expectWords(page, [
+      'org/name: shared-kv, variance 0.7, mean kept',
+      '2026-01-02 03:04 UTC',
+      'surgery run',
+      'abc',
+      'each alone',
+    ]);
+    expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
+    expect(page.match(/<svg role="img"/g)).toHaveLength(4); // a spectrum a layer, ranks of q and of kv
+  });
+
+  test('escapes what models, prompts and files are called and say', async () => {
+    const scores = { ...run().scores, text: hostile, rule: hostile };
+    const samples = [sample('original', [hostile], { prompt: hostile }), sample('operated', [hostile, hostile])];
+    const model = { ...run().model, ref: hostile, notice: hostile };
+    const page = await runPage(run({ model, command: hostile, scores, samples, versions: { [hostile]: hostile } }));
+    expectWellFormed(page);
+    expectAlone(page);
+    expect(page.match(/<script>/g)).toHaveLength(1);
+    expect(page.match(/onerror=alert\(1\)>/)).toBeNull();
+    expect(page.match(/[^\P{Cc}\n]/u)).toBeNull();
+    expect(page.includes('&#60;img src=x onerror=alert(1)&#62;')).toBe(true);
+  });
+});
+
+describe('samples', () => {
+  const side = (page: string, n: number) => page.split('<div class="side">')[n + 1]?.split('</div>')[0] ?? '';
+
+  test('mark the first token that differs, and shade by how much the probability moved', async () => {
+    const probabilities = { original: [0.9, 0.5, 0.5, 0.2], operated: [0.91, 0.1, 0.45, 0.9] };
+    const pieces = [' a', ' b', ' c', ' d'];
+    const samples = [
+      sample('original', pieces, probabilities),
+      sample('operated', pieces, { ids: [0, 1, 9, 3], ...probabilities }),
+    ];
+    const page = await runPage(run({ samples }));
+    const spans = [...side(page, 0).matchAll(/<span(?: class="(\w+)")? title="([^"]*)">(\w)<\/span>/g)];
+    expect(spans.map(([, shade, moved, text]) => [text, shade, moved])).toEqual([
+      ['a', undefined, '0.900 → 0.910'],
+      ['b', 'm3', '0.500 → 0.100'],
+      ['c', 'm1', '0.500 → 0.450'],
+      ['d', 'p4', '0.200 → 0.900'],
+    ]);
+    for (const n of [0, 1]) expect(side(page, n)).toMatch(/<mark class="fork"><span[^>]*>c<\/span><\/mark>/);
+    expectWords(page, ['They part at new token 3 of 4.']);
+  });
+
+  test('show tokens that only together make a character as one', async () => {
+    const halves = { original: [0.5, 0.5], operated: [0.5, 0.25] };
+    const page = await runPage(
+      run({ samples: [sample('original', ['', 'é'], halves), sample('operated', ['', 'é'], halves)] }),
+    );
+    expect(side(page, 0)).toMatch(/<span class="m2" title="0.250 → 0.125">é<\/span>/);
+    expectWords(page, ['The two texts are the same.']);
+  });
+
+  test('a text that ends earlier parts from the longer one where it ends', async () => {
+    const page = await runPage(run({ samples: [sample('original', [' a', ' b']), sample('operated', [' a'])] }));
+    expectWords(page, ['They part at new token 2 of 2.']);
+  });
+});
+
+describe('the page of a study', () => {
+  /** 542 cells: drawn once. */
+  let drawn: Promise<string> | undefined;
+  const large = () => {
+    const { study, cells } = largeStudy();
+    drawn ??= studyPage(study, cells);
+    return drawn;
+  };
+
+  test('a large one: every mode, pairs, controls, tasks, angles; under 3 MB', async () => {
+    const page = await large();
+    expectWellFormed(page);
+    expectAlone(page);
+    expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
+    expect(Buffer.byteLength(page)).toBeLessThan(3e6);
+    expectWords(page, ['What it costs', 'Compared fairly', 'Questions', 'In the weights', 'What this does not show.']);
+  });
+
+  test('marks of a chart carry their series and their words, and a legend names every series', async () => {
+    const page = await large();
+    const drawn = new Set([...page.matchAll(/data-s="([^"]*)"/g)].map(([, name]) => name));
+    const named = new Set([...page.matchAll(/data-key="([^"]*)"/g)].map(([, name]) => name));
+    expect(drawn.size).toBeGreaterThan(10);
+    expect([...drawn].filter((name) => !named.has(name))).toEqual([]);
+    expect(/<title>[^<]*Δnll \+[\d.e-]+ \[/.test(page)).toBe(true);
+  });
+
+  test('sensitivity: the map with its table, and whether the effects add up', async () => {
+    const { study, cells } = sensitivityStudy('projection');
+    const page = await studyPage(study, cells);
+    expectWellFormed(page);
+    expectAlone(page);
+    expectWords(page, ['Where it hurts', 'all at once', 'Do the effects add up?']);
+    expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
+  });
+
+  test('one that is not finished says so', async () => {
+    const cells = smallStudy();
+    const page = await studyPage(study(['c0', 'c1', 'c2', 'c3', 'missing']), cells);
+    expectWords(page, ['4 of 5 cells are there']);
+    expectWellFormed(page);
+  });
+});
+
+/** Two modes at two thresholds. */
+function smallStudy() {
+  return measured(
+    (['separate', 'shared-kv'] as const).flatMap((mode) =>
+      [0.9, 0.5].map((variance) => ({ mode, variance, mean: 'keep' }) as const),
+    ),
+  );
+}
+
+test('the page of several studies has a line a study and mode, and says in what they differ', async () => {
+  const cells = smallStudy();
+  const one = { label: 'one', cells, study: study([...cells.keys()]) };
+  const model = { ...one.study.model, sha256: 'else' };
+  const page = await comparePage(
+    [one, { ...one, label: 'other <b>', study: { ...one.study, model } }],
+    'surgery report',
+  );
+  expectWellFormed(page);
+  expectAlone(page);
+  expectWords(page, ['These studies differ in the model.']);
+  for (const name of ['one: separate', 'one: shared-kv', 'other &#60;b&#62;: separate', 'other &#60;b&#62;: shared-kv'])
+    expect(page.includes(`data-key="${name}"`), name).toBe(true);
+  const alike = await comparePage([one, { ...one, label: 'again' }], '');
+  expectWords(alike, ['The same model, text, precision and versions']);
+});
