@@ -514,8 +514,9 @@ describe('what looks alike and is in order', () => {
     return snapshot;
   }
 
-  test('links within a repository of the Hugging Face cache, and within a folder', async () => {
+  test('links within a repository of the Hugging Face cache, to what its repositories share, and within a folder', async () => {
     await use(cached());
+    await use(cached('../blobs/ab'));
     await expect(use(cached('other'))).rejects.toThrow(/outside the model's folder/);
     const folder = changed({});
     renameSync(join(folder, 'model.safetensors'), join(folder, 'weights'));

@@ -16,7 +16,7 @@ export const maxBytes = {
  * Real path of a file in a model's folder, undefined where there is none.
  *
  * A symbolic link may lead to another file in the folder or, as in the Hugging Face cache, from `snapshots/<commit>` to
- * the `blobs` of the same repository; nowhere else, lest a downloaded folder has other files of this machine read, and
+ * the `blobs` of the same repository or to those that repositories of the cache share; nowhere else, lest a downloaded folder has other files of this machine read, and
  * copied into results.
  * @throws SurgeryError `checkpoint` for a link that leaves, and for what is not a file (a pipe would be waited on for ever)
  */
@@ -69,5 +69,7 @@ export async function readText(folder: string, name: string, most: number): Prom
 async function rootsOf(folder: string): Promise<string[]> {
   const own = await realpath(folder);
   const snapshots = dirname(own);
-  return basename(snapshots) === 'snapshots' ? [own, join(dirname(snapshots), 'blobs')] : [own];
+  if (basename(snapshots) !== 'snapshots') return [own];
+  const repository = dirname(snapshots);
+  return [own, ...[repository, dirname(repository)].map((folder) => join(folder, 'blobs'))];
 }
