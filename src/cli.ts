@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { Argument, Command, CommanderError } from 'commander';
 import { removeUnfinished } from './checkpoint/files.ts';
+import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
@@ -196,11 +197,6 @@ function repeatable(argv: readonly string[]): string {
     return !isValue && !alone.includes(word) && !valued.some((name) => word === name || word.startsWith(`${name}=`));
   });
   return ['surgery', ...words].map(quoted).join(' ');
-}
-
-/** A word as a shell would have to be given it. */
-function quoted(word: string): string {
-  return /^[\w./@:=,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** The exit code for what was thrown, after saying so on stderr. */

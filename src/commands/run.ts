@@ -19,6 +19,7 @@ import { runText } from '../report/text.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
+import { closingLines } from './closing.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { operationInfo, operationOf, touched } from './operations.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
@@ -90,7 +91,10 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   }
   await runtime.close();
   const finished = result;
-  if (finished) print(options, finished, () => `${runText(finished)}\nReport     ${join(output.path, pageName)}`);
+  if (finished)
+    print(options, finished, () =>
+      [runText(finished), closingLines('run', finished.model.ref, output.path, pageName)].join('\n'),
+    );
 }
 
 /** @throws SurgeryError `output` if the checkpoint does not fit the disk; results that are replaced stay until then */

@@ -9,6 +9,7 @@ import { studyCsv, studyText } from '../report/study.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import type { StudyFolder } from '../study/folder.ts';
 import type { CellResult, Study } from '../study/results.ts';
+import { closingLines } from './closing.ts';
 import { print } from './model.ts';
 
 /** What is shown of a study. */
@@ -50,8 +51,11 @@ export function showStudy(
     return;
   }
   const listed = study.cells.flatMap((id) => cells.get(id) ?? []);
-  const page = join(folder, pageName);
+  const hasPage = existsSync(join(folder, pageName));
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
-    [studyText(study, cells, folder, seconds), ...(existsSync(page) ? [`Report     ${page}`] : [])].join('\n'),
+    [
+      studyText(study, cells, folder, seconds),
+      closingLines(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
+    ].join('\n'),
   );
 }
