@@ -31,8 +31,13 @@ function withoutClock(path) {
   if (path.endsWith('.safetensors')) return checked(bytes, path);
   if (path.endsWith('.html')) return checkedPage(bytes, path);
   if (!path.endsWith('/run.json')) return bytes;
-  const { seconds, samples, ...rest } = JSON.parse(bytes);
-  return JSON.stringify([Object.keys(seconds), samples.map(({ tokensPerSecond, ...sample }) => sample), rest]);
+  const { date, seconds, samples, ...rest } = JSON.parse(bytes);
+  return JSON.stringify([
+    typeof date,
+    Object.keys(seconds),
+    samples.map(({ tokensPerSecond, ...sample }) => sample),
+    rest,
+  ]);
 }
 
 /** A report has clock times all over: it is whole or not. */

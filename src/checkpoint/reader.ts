@@ -1,6 +1,6 @@
 // A checkpoint folder: its files are opened, checked against the config, and read one tensor at a time.
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
@@ -219,7 +219,7 @@ export function parseIndex(text: string, file: string): Map<string, string> {
   }
   const map = new Map(Object.entries(parsed.data.weight_map));
   for (const shard of map.values()) {
-    if (basename(shard) !== shard || /[\\\0]/.test(shard) || !shard.endsWith('.safetensors')) {
+    if (!/^[^/\\\0]+\.safetensors$/.test(shard)) {
       throw new SurgeryError(
         'checkpoint',
         `${file} names the shard ${JSON.stringify(shard)}: only .safetensors files in the same folder are read`,

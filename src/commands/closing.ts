@@ -10,7 +10,7 @@ export function quoted(word: string): string {
 const next = {
   run: (model: string) => `surgery sweep ${model} --variance 0.9,0.7,0.5 --controls`,
   sweep: (model: string) => `surgery sensitivity ${model} --variance 0.5 --by both`,
-  sensitivity: (model: string) => `surgery lens ${model} --prompt "Once upon a time" --variance 0.5`,
+  sensitivity: (model: string) => `surgery lens ${model} --prompt "The sea" --variance 0.5`,
 };
 
 /** @param page name of the report in the folder, if there is one */

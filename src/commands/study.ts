@@ -126,6 +126,7 @@ export async function makeStudy(
         prompts,
         scoring,
         folder,
+        weights: touched(operations.map((operation) => settled(operation, model.checkpoint.config))),
         cells: todo,
         angles: withAngles ? angles : [],
         curves: withCurves ? whole : [],
@@ -155,6 +156,8 @@ interface Work {
   readonly prompts: readonly Prompt[];
   readonly scoring: ScoringInput;
   readonly folder: StudyFolder;
+  /** Touched by any cell of the study, those that are there included: the last digits of all scores depend on them. */
+  readonly weights: readonly string[];
   readonly cells: readonly { readonly id: string; readonly operation: Operation }[];
   /** Thresholds of the angles between k and v. */
   readonly angles: readonly number[];
@@ -164,10 +167,10 @@ interface Work {
 }
 
 /** Everything that takes time: the session, the original, the cells. */
-async function work({ options, model, tokenizer, prompts, scoring, folder, cells, angles, curves, progress }: Work) {
+async function work(given: Work) {
+  const { options, model, tokenizer, prompts, scoring, folder, weights, cells, angles, curves, progress } = given;
   const { checkpoint, info } = model;
   const { precision, threads, dtype, pcaEngine: engine } = options;
-  const weights = touched(cells.map(({ operation }) => settled(operation, checkpoint.config)));
   const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
   const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
   // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.

@@ -26,7 +26,7 @@ describe('surgery run', () => {
     const { code, stdout, stderr } = await surgery(['run', '--variance', '0.3', '--output', output, ...quick]);
     expect(code).toBe(0);
     expect(stderr.split('\n')[0]).toMatch(
-      /TinyLlama.* is not in the Hugging Face cache: running the embedded pocket model instead/,
+      /TinyLlama.* is not in the Hugging Face cache, and .* the network off: running the embedded pocket model instead/,
     );
     expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
     expect(readdirSync(tmp)).toEqual(['first']);

@@ -35,7 +35,7 @@ describe.skipIf(!isThere)(isThere ? 'under Slurm' : 'SKIPPED: munge, slurmctld, 
     const study = join(tmp, 'study');
     const submitted = slurm('sweep.sh', ['3', study, ...sweep], env);
     expect([submitted.status, submitted.stderr]).toEqual([0, '']);
-    for (let waited = 0; waited < 60 && !existsSync(join(study, 'study.json')); waited++) await sleep(500);
+    for (let waited = 0; waited < 400 && !existsSync(join(study, 'study.json')); waited++) await sleep(500);
     const alone = join(tmp, 'alone');
     expect((await surgery(['sweep', ...sweep, '--output', alone])).code).toBe(0);
     for (const file of ['study.json', 'cells.jsonl'])

@@ -7,6 +7,7 @@ import { seededRandom } from '../../src/linalg/random.ts';
 import type { CellResult, Study } from '../../src/study/results.ts';
 import { start, surgery } from '../support/cli.ts';
 import { golden, type Scores } from '../support/goldens.ts';
+import { makeModel } from '../support/models.ts';
 import { hasShared, pocket, shared, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -109,6 +110,26 @@ describe('a sweep', () => {
     for (const file of ['cells.jsonl', 'study.json', 'chart.svg', 'report.html'])
       expect(read('killed', file), file).toBe(read('whole', file));
     expect(readdirSync(output).sort()).toEqual(readdirSync(join(tmp, 'whole')).sort());
+  });
+
+  test('killed between its last cell and its end, it scores the original to the same digits', async () => {
+    const sizes = {
+      hidden_size: 448,
+      num_attention_heads: 7,
+      num_key_value_heads: 1,
+      num_hidden_layers: 2,
+      head_dim: 64,
+    };
+    const model = makeModel(join(tmp, 'wide'), sizes);
+    const story = join(tmp, 'cat.txt');
+    writeFileSync(story, 'The cat was in the box\n<|end|>\nThe box was in the end\n');
+    const output = join(tmp, 'last');
+    const args = ['sweep', '--model', model, '--text', story, '--variance', '0.5', '--no-samples', '--output', output];
+    expect((await surgery(args)).code).toBe(0);
+    const before = read('last', 'study.json');
+    writeFileSync(join(output, 'study.json'), JSON.stringify({ ...studyOf('last'), complete: false, original: null }));
+    expect((await surgery(args)).code).toBe(0);
+    expect(read('last', 'study.json')).toBe(before);
   });
 
   test('parts made apart, by option and by environment, merge in any order to the same bytes', async () => {
