@@ -44,7 +44,8 @@ describe.skipIf(!browserPath)(
           const { page, noise } = await opened(reference, { colorScheme, viewport: { width, height: 1200 } });
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
           if (pictures) await page.screenshot({ path: join(pictures, `sweep-${width}-${colorScheme}.png`) });
-          if (width === 900) expect(await barriers(page)).toEqual([]);
+          // A large page takes the checks half a minute: the dark colours are checked on a small one below.
+          if (width === 900 && colorScheme === 'light') expect(await barriers(page)).toEqual([]);
           expect(noise).toEqual([]);
           await page.close();
         }
@@ -96,7 +97,7 @@ describe.skipIf(!browserPath)(
       const file = join(tmp, 'hostile.html');
       const samples = [sample('original', [text], { prompt: text }), sample('operated', [text])];
       writeFileSync(file, await runPage(run({ samples, command: text, model: { ...run().model, ref: text } })));
-      const { page, noise } = await opened(file);
+      const { page, noise } = await opened(file, { colorScheme: 'dark' });
       expect(await page.title()).toContain('</script>');
       expect(await page.locator('img').count()).toBe(0);
       expect(await page.locator('.side').first().textContent()).toContain(text + text);
