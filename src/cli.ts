@@ -167,6 +167,28 @@ function buildProgram(argv: () => readonly string[]): Command {
     (await import('./commands/unlikely.ts')).unlikely({ ...options, operated: shared.asksForOperation(unlikely) }),
   );
 
+  const probe = command('probe', 'read the input token back out of the residual stream, layer by layer', [
+    '--model pocket',
+    '--model pocket --mode shared-kv --variance 0.5 --output results/probe',
+  ]);
+  shared.findingOptions(shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(probe)))));
+  probe.action(async (options) =>
+    (await import('./commands/probe.ts')).probe({ ...options, operated: shared.asksForOperation(probe) }),
+  );
+
+  const basis = command('basis', 'an ordered basis of the embedding or unembedding, and what lies along it', [
+    '--model pocket --of unembed --method pca',
+    '--model pocket --method dictionary --components 256',
+  ]);
+  shared.basisOptions(
+    shared.findingOptions(
+      shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(basis)))),
+    ),
+  );
+  basis.action(async (options) =>
+    (await import('./commands/basis.ts')).basis({ ...options, operated: shared.asksForOperation(basis) }),
+  );
+
   const doctor = command('doctor', 'what this machine has, and what will fit', ['', '--json']);
   doctor.option('--json', 'print one JSON document on stdout');
   doctor.action(async (options) => (await import('./commands/doctor.ts')).doctor(options));

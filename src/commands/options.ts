@@ -7,6 +7,7 @@ import type { Engine } from '../decompose/group.ts';
 import { type Mode, modes, projections } from '../decompose/groups.ts';
 import { type MeanRule, matchRules, means } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
+import { basisMethods } from '../measure/methods.ts';
 import type { Sampling } from '../measure/sampling.ts';
 import { type ChunkRule, chunkRules } from '../measure/stream.ts';
 import type { Precision } from '../runtime/session.ts';
@@ -337,6 +338,23 @@ export function lensOptions(command: Command): Command {
       oneOf('--colour', colours),
       'probability',
     );
+}
+
+export function basisOptions(command: Command): Command {
+  return command
+    .option(
+      '--of <matrix>',
+      'embed, or unembed with the final norm in it',
+      oneOf('--of', ['embed', 'unembed']),
+      'embed',
+    )
+    .option('--method <method>', `how: ${basisMethods.join(', ')}`, oneOf('--method', basisMethods), 'pca')
+    .option(
+      '--components <k>',
+      'directions (default: 64, at most the hidden size; of a dictionary twice the hidden size)',
+      whole('--components', 1),
+    )
+    .option('--sparsity <s>', 'atoms for each token, of a dictionary', whole('--sparsity', 1, 256), 8);
 }
 
 export function outputOptions(command: Command): Command {

@@ -1,8 +1,8 @@
 // Principal angles between the row spaces of k and v: do they read the residual stream in the same directions?
-import { symmetricEigen } from '../linalg/eigen.ts';
 import { fitPca, rankForVariance } from '../linalg/pca.ts';
-import { gramOfRows, type Matrix, multiply } from '../linalg/products.ts';
+import { type Matrix, multiply } from '../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../linalg/random.ts';
+import { principalCosines } from '../linalg/subspaces.ts';
 import type { Member } from './group.ts';
 
 /** Cosines of the principal angles of two subspaces, largest first. */
@@ -27,7 +27,7 @@ export async function principalAngles([k, v]: readonly Member[], kept: readonly 
     const count = ({ ratio, rows }: Basis, which: 0 | 1) =>
       Math.min('variance' in one ? rankForVariance(ratio, one.variance) : one.ranks[which], rows.rows);
     const [r, s] = [count(a, 0), count(b, 1)];
-    results.push({ dimensions: [r, s], cosines: await cosines(leading(a.rows, r), leading(b.rows, s)) });
+    results.push({ dimensions: [r, s], cosines: await principalCosines(leading(a.rows, r), leading(b.rows, s)) });
   }
   return results;
 }
@@ -45,7 +45,9 @@ export async function randomAngles(
   const random = seededRandom(seed);
   const results: number[][] = [];
   for (let draw = 0; draw < draws; draw++)
-    results.push(await cosines(await randomOrthonormal(r, size, random), await randomOrthonormal(s, size, random)));
+    results.push(
+      await principalCosines(await randomOrthonormal(r, size, random), await randomOrthonormal(s, size, random)),
+    );
   return results;
 }
 
@@ -78,13 +80,4 @@ async function rightBasis({ shape: [count, width], values }: Member): Promise<Ba
 
 function leading({ cols, data }: Matrix<Float64Array>, rows: number): Matrix<Float64Array> {
   return { rows, cols, data: data.subarray(0, rows * cols) };
-}
-
-/** Singular values of A Bᵀ, the roots of its Gram matrix's eigenvalues on the smaller side. */
-async function cosines(a: Matrix<Float64Array>, b: Matrix<Float64Array>): Promise<number[]> {
-  const [small, large] = a.rows <= b.rows ? [a, b] : [b, a];
-  if (small.rows === 0) return [];
-  const product = await multiply(small, large, { transposeB: true });
-  const { values } = await symmetricEigen((await gramOfRows(product)).data, small.rows, { count: () => 0 });
-  return Array.from(values, (value) => Math.sqrt(Math.min(Math.max(value, 0), 1)));
 }

@@ -1,0 +1,61 @@
+// The residual streams of a text through the original and the operated model, recorded for what is fitted to them.
+import type { Settled } from '../decompose/operation.ts';
+import { SurgeryError } from '../errors.ts';
+import { setProductThreads } from '../linalg/products.ts';
+import { Activations, type Positions, positionsOf } from '../measure/activations.ts';
+import type { Progress } from '../report/progress.ts';
+import type { OpenModel } from './model.ts';
+import type { ModelOptions, OperationOptions } from './options.ts';
+import { openVariants, type Variant } from './variants.ts';
+
+export interface Recorded {
+  /** Names of the points. */
+  readonly points: readonly string[];
+  readonly variants: readonly { readonly name: Variant['name']; readonly activations: Activations }[];
+  close(): Promise<void>;
+}
+
+/** Positions that a probe needs at least: every tenth chooses its penalty. */
+const leastPositions = 100;
+
+/** @throws SurgeryError `text` for a text that is too short to learn anything from */
+export function probedPositions(documents: readonly (readonly number[])[], text: string, hasBos: boolean): Positions {
+  const positions = positionsOf(documents, hasBos);
+  if (positions.rows >= leastPositions) return positions;
+  throw new SurgeryError(
+    'text',
+    `${text} has ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer --text`,
+  );
+}
+
+/** Runs all variants over the documents; the session is closed before anything is fitted, which needs its memory. */
+export async function record(
+  options: ModelOptions & OperationOptions & { readonly sublayers?: boolean },
+  operation: Settled | undefined,
+  model: OpenModel,
+  documents: readonly (readonly number[])[],
+  progress: Progress,
+): Promise<Recorded> {
+  setProductThreads(options.threads ?? 0);
+  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const points = runtime.taps.map(({ name }) => name);
+  const recorded: { name: Variant['name']; activations: Activations }[] = [];
+  const close = async () => {
+    for (const { activations } of recorded) await activations.close();
+  };
+  try {
+    for (const variant of variants) {
+      const { value: activations } = await progress.step(
+        `Reading with the ${variant.name} model`,
+        'tokens',
+        (advance) => Activations.record(documents, variant, advance),
+      );
+      recorded.push({ name: variant.name, activations });
+    }
+    await runtime.close();
+    return { points, variants: recorded, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}

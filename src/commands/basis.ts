@@ -1,0 +1,142 @@
+// surgery basis: an ordered basis of the embedding or the unembedding, and how much of each map lies along it.
+
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import { SurgeryError } from '../errors.ts';
+import { centred } from '../linalg/rows.ts';
+import { type Positions, positionRule } from '../measure/activations.ts';
+import { type Basis, makeBasis, type Near, nearestTokens } from '../measure/bases.ts';
+import { type BasisMethod, basisRules } from '../measure/methods.ts';
+import { weightOver } from '../measure/probing.ts';
+import { weightShares } from '../measure/shares.ts';
+import { countLabels, splitRules } from '../measure/splits.ts';
+import type { OfBoth } from '../measure/standards.ts';
+import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } from '../measure/vocabulary.ts';
+import { type BasisResult, basisCharts, basisText } from '../report/basis.ts';
+import { schema } from '../report/results.ts';
+import { lineChartSvg } from '../report/svg.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { probedPositions, record } from './activations.ts';
+import { requireFindings, writeFindings } from './findings.ts';
+import { identify, openModel, print, progressOf } from './model.ts';
+import { operationInfo } from './operations.ts';
+import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import { scoringInput } from './scoring.ts';
+import { wantedOperation } from './variants.ts';
+
+export type BasisOptions = ModelOptions &
+  OperationOptions &
+  FindingOptions &
+  Omit<ScoringOptions, 'tasks' | 'questions'> & {
+    readonly of: VocabularyMatrix;
+    readonly method: BasisMethod;
+    readonly components?: number;
+    readonly sparsity: number;
+    /** Whether an operation was asked for. */
+    readonly operated: boolean;
+  };
+
+/** Tokens told of at each end of a component. */
+const told = 8;
+
+export async function basis(options: BasisOptions): Promise<void> {
+  const progress = progressOf(options);
+  const model = await openModel(options.model);
+  const { config } = model.checkpoint;
+  const { of, method, seed, sparsity } = options;
+  const components = componentsOf(options, config);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  const operation = wantedOperation(options, model);
+  const { documents, about } = await scoringInput(options, model, tokenizer);
+  const positions = probedPositions(documents, about.text, config.bosId !== undefined);
+  await requireFindings(options, 'basis.json');
+  const info = await identify(model, progress);
+  const recorded = await record(options, operation, model, documents, progress);
+  try {
+    const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
+    const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>
+      makeBasis(matrices[of], {
+        ...{ method, components, seed, sparsity, onProgress },
+        byFrequency: byFrequency(positions, config.vocabSize),
+      }),
+    );
+    const weights: { variant: 'original' | 'operated'; points: number[][] }[] = [];
+    for (const { name, activations } of recorded.variants) {
+      const { value: points } = await progress.step(`Probing the ${name} model`, 'points', (advance) =>
+        weightOver(activations, positions, made.directions, seed, advance),
+      );
+      weights.push({ variant: name, points });
+    }
+    const { text, maxTokens, cut } = about;
+    const result: BasisResult = {
+      schema,
+      model: info,
+      precision: options.precision,
+      ...(operation ? { operation: operationInfo(operation, config) } : {}),
+      seed,
+      text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
+      rules: {
+        basis: basisRules[method],
+        matrix: matrixNames[of],
+        positions: positionRule,
+        split: splitRules.positions,
+      },
+      ...{ of, method, hidden: config.hiddenSize, points: recorded.points },
+      ...(method === 'dictionary' ? { sparsity } : {}),
+      reconstruction: made.reconstruction,
+      ...(made.dictionary ? { dictionary: made.dictionary } : {}),
+      components: await describe(made, matrices, of, weights, tokenizer),
+    };
+    await writeFindings(options, async () => ({
+      'basis.json': `${JSON.stringify(result, null, 2)}\n`,
+      'basis.svg': await lineChartSvg(basisCharts(result)),
+    }));
+    print(options, result, () => basisText(result, options.output));
+  } finally {
+    await recorded.close();
+  }
+}
+
+/** @throws SurgeryError `usage` for more directions than the method can give, or too few for a dictionary */
+function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabSize }: LlamaConfig): number {
+  const refuse = (allowed: string): never => {
+    throw new SurgeryError('usage', `--components is ${components}, ${method} allows ${allowed} on this model`);
+  };
+  if (method === 'dictionary') {
+    const wanted = components ?? Math.min(2 * hiddenSize, vocabSize);
+    if (wanted <= hiddenSize || wanted > vocabSize)
+      refuse(`more than the hidden size, ${hiddenSize}, up to the vocabulary's ${vocabSize}`);
+    return wanted;
+  }
+  const most = method === 'nmf' ? Math.min(vocabSize, 2 * hiddenSize) : hiddenSize;
+  if (components !== undefined && components > most) refuse(`1 to ${most}`);
+  return components ?? Math.min(64, hiddenSize);
+}
+
+/** All token ids, those that the text holds most often first. */
+function byFrequency({ input }: Positions, vocabulary: number): number[] {
+  const counts = countLabels(input);
+  return [...Array(vocabulary).keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
+}
+
+/** Each direction with its nearest tokens and the share of each map along it. */
+async function describe(
+  { directions, tokens }: Basis,
+  matrices: OfBoth<Awaited<ReturnType<typeof readEmbedding>>>,
+  of: VocabularyMatrix,
+  weights: readonly { readonly variant: 'original' | 'operated'; readonly points: readonly (readonly number[])[] }[],
+  tokenizer: Tokenizer,
+): Promise<BasisResult['components']> {
+  const near = await nearestTokens(matrices[of], directions, told);
+  const embed = await weightShares(centred(matrices.embed), directions);
+  const unembed = await weightShares(centred(matrices.unembed), directions);
+  const named = (list: readonly Near[]) =>
+    list.map(({ token, cosine }) => ({ id: token, token: tokenizer.piece(token), cosine }));
+  return near.map(({ nearest, farthest }, k) => ({
+    component: k + 1,
+    ...(tokens?.[k] === undefined ? {} : { from: tokenizer.piece(tokens[k]) }),
+    nearest: named(nearest),
+    farthest: named(farthest),
+    shares: { embed: embed[k] ?? 0, unembed: unembed[k] ?? 0 },
+    probe: weights.map(({ variant, points }) => ({ variant, points: points.map((shares) => shares[k] ?? 0) })),
+  }));
+}

@@ -1,0 +1,119 @@
+// surgery probe: how much of the input token each point of the residual stream still holds, and where.
+
+import { centred } from '../linalg/rows.ts';
+import { principalComponents } from '../linalg/subspaces.ts';
+import { type Positions, positionRule } from '../measure/activations.ts';
+import { probeDepth, runs } from '../measure/probing.ts';
+import { readingRule } from '../measure/readings.ts';
+import { resemblanceRule } from '../measure/resemblance.ts';
+import { intervalRule } from '../measure/score.ts';
+import { inRuns, weightShares } from '../measure/shares.ts';
+import { splitRules } from '../measure/splits.ts';
+import { type OfBoth, type Standards, standardsOf } from '../measure/standards.ts';
+import { matrixNames, readEmbedding, readUnembedding } from '../measure/vocabulary.ts';
+import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/probe.ts';
+import { schema } from '../report/results.ts';
+import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
+import { Tokenizer } from '../runtime/tokenizer.ts';
+import { probedPositions, record } from './activations.ts';
+import { type Files, requireFindings, writeFindings } from './findings.ts';
+import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
+import { operationInfo } from './operations.ts';
+import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import { scoringInput } from './scoring.ts';
+import { wantedOperation } from './variants.ts';
+
+export type ProbeOptions = ModelOptions &
+  OperationOptions &
+  FindingOptions &
+  Omit<ScoringOptions, 'tasks' | 'questions'> & {
+    /** Whether an operation was asked for. */
+    readonly operated: boolean;
+  };
+
+export async function probe(options: ProbeOptions): Promise<void> {
+  const progress = progressOf(options);
+  const model = await openModel(options.model);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  const { config } = model.checkpoint;
+  const operation = wantedOperation(options, model);
+  const { documents, about } = await scoringInput(options, model, tokenizer);
+  const positions = probedPositions(documents, about.text, config.bosId !== undefined);
+  await requireFindings(options, 'probe.json');
+  const info = await identify(model, progress);
+  const recorded = await record(options, operation, model, documents, progress);
+  try {
+    const { value: standards } = await progress.step('Preparing bases and chance', 'steps', () =>
+      prepare(model, positions, options.seed),
+    );
+    const variants: ProbeResult['variants'][number][] = [];
+    for (const { name, activations } of recorded.variants) {
+      const { value } = await progress.step(`Probing the ${name} model`, 'points', (advance) =>
+        probeDepth(activations, recorded.points, standards.standards, advance),
+      );
+      variants.push({ variant: name, ...value });
+    }
+    const { text, maxTokens, cut } = about;
+    const result: ProbeResult = {
+      schema,
+      model: info,
+      ...(operation ? { operation: operationInfo(operation, config) } : {}),
+      text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
+      rules: {
+        positions: positionRule,
+        split: `${splitRules.positions}; ${splitRules.types}`,
+        reading: readingRule,
+        resemblance: resemblanceRule,
+        intervals: intervalRule,
+        matrices: matrixNames,
+      },
+      seed: options.seed,
+      precision: options.precision,
+      points: recorded.points,
+      compared: standards.standards.compared.length,
+      ownShares: standards.ownShares,
+      variants,
+    };
+    await writeFindings(options, () => filesOf(result));
+    print(options, result, () => probeText(result, options.output));
+  } finally {
+    await recorded.close();
+  }
+}
+
+/** What all variants are held against, and how each matrix is spread over each basis. */
+async function prepare(
+  { checkpoint }: OpenModel,
+  positions: Positions,
+  seed: number,
+): Promise<{ standards: Standards; ownShares: ProbeResult['ownShares'] }> {
+  const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
+  const bases = {
+    embed: await principalComponents(matrices.embed),
+    unembed: await principalComponents(matrices.unembed),
+  };
+  const own = { embed: centred(matrices.embed), unembed: centred(matrices.unembed) };
+  const along = async (basis: (typeof bases)['embed']): Promise<OfBoth<number[]>> => ({
+    embed: inRuns(await weightShares(own.embed, basis), runs),
+    unembed: inRuns(await weightShares(own.unembed, basis), runs),
+  });
+  return {
+    standards: await standardsOf(positions, matrices, bases, seed),
+    ownShares: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
+  };
+}
+
+/** probe.json, the curves over depth, and a map of the weight over each matrix's components for each variant. */
+async function filesOf(result: ProbeResult): Promise<Files> {
+  const files: Record<string, string> = {
+    'probe.json': `${JSON.stringify(result, null, 2)}\n`,
+    'probe-depth.svg': await lineChartSvg(probeCharts(result)),
+  };
+  for (const variant of result.variants) {
+    for (const basis of ['embed', 'unembed'] as const) {
+      const name = variant.variant === 'original' ? basis : `${basis}-${variant.variant}`;
+      files[`probe-weight-${name}.svg`] = await heatMapSvg(weightMap(result, variant, basis));
+    }
+  }
+  return files;
+}
