@@ -1,0 +1,73 @@
+// The golden values of probes, and the activations that they were computed on.
+import { join } from 'node:path';
+import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { Activations, type Positions, positionsOf } from '../../src/measure/activations.ts';
+import type { Source } from '../../src/measure/moments.ts';
+import type { Design } from '../../src/measure/probe.ts';
+import type { Resemblance } from '../../src/measure/resemblance.ts';
+import { Runtime } from '../../src/runtime/session.ts';
+import { golden } from './goldens.ts';
+import { fixture } from './paths.ts';
+
+interface GoldenReading {
+  readonly rows: number;
+  readonly r2: number;
+  readonly cosine: number;
+  readonly top1: number;
+  readonly top5: number;
+}
+
+interface Golden {
+  readonly model: string;
+  readonly documents: number[][];
+  readonly parts: number[];
+  readonly points: readonly {
+    readonly relative_lambda: readonly [embedding: number, token: number, previous: number];
+    readonly embedding_weights: number[];
+    readonly input: GoldenReading;
+    readonly token: GoldenReading;
+    readonly previous: GoldenReading;
+    readonly inside: { readonly leading: GoldenReading; readonly trailing: GoldenReading };
+    readonly resemblance: Record<keyof Resemblance, number>;
+    readonly weight: number[];
+    readonly signal: number[];
+  }[];
+}
+
+export const probeGolden = golden<Golden>(fixture(''), 'probes.json');
+
+export interface GoldenProbes {
+  readonly checkpoint: Checkpoint;
+  readonly activations: Activations;
+  readonly positions: Positions;
+  /** The reference's own parts, with input and previous tokens as labels. */
+  readonly design: Design;
+}
+
+export async function openGoldenProbes(): Promise<GoldenProbes> {
+  const checkpoint = await Checkpoint.open(join(fixture(probeGolden.model)));
+  const runtime = await Runtime.open(checkpoint, { taps: true });
+  const activations = await Activations.record(probeGolden.documents, { runtime });
+  await runtime.close();
+  const positions = positionsOf(probeGolden.documents, true);
+  const design: Design = {
+    split: 'positions',
+    parts: Uint8Array.from(probeGolden.parts),
+    labellings: (['input', 'previous'] as const).map((label) => ({ label, shuffled: false, labels: positions[label] })),
+  };
+  return { checkpoint, activations, positions, design };
+}
+
+/** Rows held in memory, given in blocks of seven. */
+export function sourceOf(data: Float32Array, width: number): Source {
+  return {
+    width,
+    async *blocks() {
+      const rows = data.length / width;
+      for (let from = 0; from < rows; from += 7) {
+        const part = data.subarray(from * width, Math.min(from + 7, rows) * width);
+        yield { from, x: { rows: part.length / width, cols: width, data: part } };
+      }
+    },
+  };
+}
