@@ -24,7 +24,7 @@ export function probedPositions(documents: readonly (readonly number[])[], text:
   if (positions.rows >= leastPositions) return positions;
   throw new SurgeryError(
     'text',
-    `${text} has ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer --text`,
+    `${text}: ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer --text`,
   );
 }
 

@@ -67,7 +67,9 @@ export class Reference {
   }
 
   /**
-   * References for matrices of the same tokens, which share what is drawn.
+   * References for matrices of the same tokens, which share what is drawn. A random matrix with their singular values is
+   * Q M R, Q and R uniformly random orthogonal. One such pair is made; for each draw the rows and columns of Q M R change
+   * places and signs at random, which leaves Q and R as random as they were and takes no further eigenproblem.
    * @param matrices (tokens, hidden)
    */
   static async all(matrices: readonly Matrix[], seed: number): Promise<Reference[]> {
@@ -75,12 +77,14 @@ export class Reference {
     for (const matrix of matrices) own.push(await describe(matrix));
     const { rows = 0, cols = 0 } = matrices[0] ?? {};
     const random = seededRandom(seed + 3);
+    const left = await randomOrthonormal(rows, rows, random);
+    const right = await randomOrthonormal(cols, cols, random);
+    const turned: Matrix[] = [];
+    for (const { matrix } of own) turned.push(await multiply(await multiply(left, matrix), right));
     const draws: Described[][] = matrices.map(() => []);
     for (let draw = 0; draw < randomDraws; draw++) {
-      const left = await randomOrthonormal(rows, rows, random);
-      const right = await randomOrthonormal(cols, cols, random);
-      for (const [i, { matrix }] of own.entries())
-        draws[i]?.push(await describe(await multiply(await multiply(left, matrix), right)));
+      const [byRows, byColumns] = [signedOrder(rows, random), signedOrder(cols, random)];
+      for (const [i, matrix] of turned.entries()) draws[i]?.push(await describe(reordered(matrix, byRows, byColumns)));
     }
     const orders = Array.from({ length: permutations }, () => shuffled(rows, random));
     return own.map((one, i) => new Reference(one, draws[i] ?? [], orders));
@@ -130,6 +134,29 @@ async function describe(matrix: Matrix): Promise<Described> {
 async function sharedShare(a: Matrix, b: Matrix): Promise<number> {
   const cosines = await principalCosines(a, b);
   return cosines.reduce((sum, cosine) => sum + cosine * cosine, 0) / Math.max(cosines.length, 1);
+}
+
+/** Places that change, and the sign that each takes on. */
+interface SignedOrder {
+  readonly order: Uint32Array;
+  readonly signs: Int8Array;
+}
+
+function signedOrder(count: number, random: () => number): SignedOrder {
+  return { order: shuffled(count, random), signs: Int8Array.from({ length: count }, () => (random() < 0.5 ? -1 : 1)) };
+}
+
+function reordered({ rows, cols, data }: Matrix, byRows: SignedOrder, byColumns: SignedOrder): Matrix {
+  const out = new Float64Array(rows * cols);
+  for (let i = 0; i < rows; i++) {
+    const from = (byRows.order[i] as number) * cols;
+    const sign = byRows.signs[i] as number;
+    for (let j = 0; j < cols; j++) {
+      const value = data[from + (byColumns.order[j] as number)] as number;
+      out[i * cols + j] = sign * (byColumns.signs[j] as number) * value;
+    }
+  }
+  return { rows, cols, data: out };
 }
 
 /** The columns in another order: column j of the result is column order[j]. */

@@ -102,7 +102,7 @@ function variantText(result: ProbeResult, variant: Variant): string {
     ...(['r2', 'top1'] as const).flatMap((of) => [
       wrap(
         `${of === 'r2' ? 'R²' : 'Top 1'} of the input read inside a part of the space alone: leading and trailing components of ` +
-          `${result.rules.matrices.unembed}, random directions`,
+          `${result.rules.matrices.unembed}, random directions; ${partSizes(variant).join(', ')} of them`,
       ),
       partTable(variant, of),
     ]),
@@ -178,7 +178,7 @@ function resemblanceTable(variant: Variant, matrix: 'embed' | 'unembed'): string
     measureNames.map((name) => {
       const draws = variant.points.flatMap(({ resemblance }) => of(resemblance[matrix][name]) ?? []);
       if (draws.length === 0) return '–';
-      return `${plain(Math.min(...draws.map(({ least }) => least)))} to ${plain(Math.max(...draws.map(({ most }) => most)))}`;
+      return `${plain(Math.min(...draws.map(({ least }) => least)))}…${plain(Math.max(...draws.map(({ most }) => most)))}`;
     });
   rows.push(['rows permuted', ...range(({ permuted }) => permuted)]);
   rows.push(['random', ...range(({ random }) => random)]);
@@ -200,11 +200,14 @@ function weightTable(
   return table(['point', ...Array.from({ length: runs }, (_, i) => `${i + 1}/${runs}`)], `l${'r'.repeat(runs)}`, rows);
 }
 
+function partSizes({ points }: Variant): number[] {
+  const sizes = points[0]?.parts.map(({ dimensions }) => dimensions) ?? [];
+  return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
 function partTable(variant: Variant, of: 'r2' | 'top1'): string {
-  const first = variant.points[0]?.parts ?? [];
   const short = { leading: 'lead', trailing: 'trail', random: 'rand' } as const;
-  const sizes = [...new Set(first.map(({ dimensions }) => dimensions))].sort((a, b) => a - b);
-  const columns = sizes.flatMap((dimensions) =>
+  const columns = partSizes(variant).flatMap((dimensions) =>
     (['leading', 'trailing', 'random'] as const).map((part) => ({ part, dimensions })),
   );
   const rows = variant.points.map(({ point, readings, parts }) => {
@@ -218,7 +221,7 @@ function partTable(variant: Variant, of: 'r2' | 'top1'): string {
       cell(whole?.[of]),
     ];
   });
-  const head = ['point', ...columns.map(({ part, dimensions }) => `${short[part]} ${dimensions}`), 'all'];
+  const head = ['point', ...columns.map(({ part }) => short[part]), 'all'];
   return table(head, `l${'r'.repeat(head.length - 1)}`, rows);
 }
 
@@ -228,10 +231,11 @@ const plain = (value: number | undefined) => {
 };
 const share = (value: number | undefined) => (value === undefined ? '' : percent(value).replace(' %', ''));
 
+/** A figure and half its interval, which is not symmetric: the JSON has both ends. */
 function withInterval(estimate: Figure | undefined, show: (value: number) => string): string {
   if (!estimate) return '';
   const { value, interval } = estimate;
-  return interval ? `${show(value)} [${interval.map(show).join(', ')}]` : show(value);
+  return interval ? `${show(value)} ±${show((interval[1] - interval[0]) / 2)}` : show(value);
 }
 
 function rulesText({ text, rules, seed, variants, precision }: ProbeResult): string {
@@ -244,7 +248,7 @@ function rulesText({ text, rules, seed, variants, precision }: ProbeResult): str
       `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. ${counted(judged?.rows ?? 0, 'position')} are judged by. ` +
       `${rules.reading}. Pooled: one probe for all points, learnt from one of them drawn at random for each position. Identity: the ` +
       'residual itself. Shuffled: labels exchanged before learning. Random: the probe’s singular values between random ' +
-      `directions. Likeness: ${rules.resemblance}. Intervals: ${rules.intervals}.`,
+      `directions. Likeness: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
   );
 }
 
