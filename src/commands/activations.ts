@@ -19,8 +19,12 @@ export interface Recorded {
 const leastPositions = 100;
 
 /** @throws SurgeryError `text` for a text that is too short to learn anything from */
-export function probedPositions(documents: readonly (readonly number[])[], text: string, hasBos: boolean): Positions {
-  const positions = positionsOf(documents, hasBos);
+export function probedPositions(
+  documents: readonly (readonly number[])[],
+  text: string,
+  bosId: number | undefined,
+): Positions {
+  const positions = positionsOf(documents, bosId);
   if (positions.rows >= leastPositions) return positions;
   throw new SurgeryError(
     'text',
@@ -33,7 +37,7 @@ export async function record(
   options: ModelOptions & OperationOptions & { readonly sublayers?: boolean },
   operation: Settled | undefined,
   model: OpenModel,
-  documents: readonly (readonly number[])[],
+  { documents, bosId }: { readonly documents: readonly (readonly number[])[]; readonly bosId: number | undefined },
   progress: Progress,
 ): Promise<Recorded> {
   setProductThreads(options.threads ?? 0);
@@ -48,7 +52,7 @@ export async function record(
       const { value: activations } = await progress.step(
         `Reading with the ${variant.name} model`,
         'tokens',
-        (advance) => Activations.record(documents, variant, advance),
+        (advance) => Activations.record(documents, variant, bosId, advance),
       );
       recorded.push({ name: variant.name, activations });
     }

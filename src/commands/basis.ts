@@ -40,17 +40,17 @@ const told = 8;
 
 export async function basis(options: BasisOptions): Promise<void> {
   const progress = progressOf(options);
-  const model = await openModel(options.model);
+  const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
   const { of, method, seed, sparsity } = options;
   const components = componentsOf(options, config);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const operation = wantedOperation(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
-  const positions = probedPositions(documents, about.text, config.bosId !== undefined);
+  const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireFindings(options, 'basis.json');
   const info = await identify(model, progress);
-  const recorded = await record(options, operation, model, documents, progress);
+  const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
     const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
     const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>

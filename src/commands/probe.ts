@@ -6,7 +6,6 @@ import { type Positions, positionRule } from '../measure/activations.ts';
 import { probeDepth, runs } from '../measure/probing.ts';
 import { readingRule } from '../measure/readings.ts';
 import { resemblanceRule } from '../measure/resemblance.ts';
-import { intervalRule } from '../measure/score.ts';
 import { inRuns, weightShares } from '../measure/shares.ts';
 import { splitRules } from '../measure/splits.ts';
 import { type OfBoth, type Standards, standardsOf } from '../measure/standards.ts';
@@ -33,15 +32,15 @@ export type ProbeOptions = ModelOptions &
 
 export async function probe(options: ProbeOptions): Promise<void> {
   const progress = progressOf(options);
-  const model = await openModel(options.model);
+  const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const { config } = model.checkpoint;
   const operation = wantedOperation(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
-  const positions = probedPositions(documents, about.text, config.bosId !== undefined);
+  const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireFindings(options, 'probe.json');
   const info = await identify(model, progress);
-  const recorded = await record(options, operation, model, documents, progress);
+  const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
     const { value: standards } = await progress.step('Preparing bases and chance', 'steps', () =>
       prepare(model, positions, options.seed),
@@ -64,7 +63,7 @@ export async function probe(options: ProbeOptions): Promise<void> {
         split: `${splitRules.positions}; ${splitRules.types}`,
         reading: readingRule,
         resemblance: resemblanceRule,
-        intervals: intervalRule,
+        intervals: about.intervalRule,
         matrices: matrixNames,
       },
       seed: options.seed,

@@ -25,13 +25,13 @@ export const positionRule = 'every position of a document from its second token 
 /**
  * Positions whose token and the one before are both text.
  * @param documents token ids
- * @param hasBos whether each begins with a BOS, which stands for no text and is the same everywhere
+ * @param bosId what documents may begin with, which stands for no text and is the same everywhere
  */
-export function positionsOf(documents: readonly (readonly number[])[], hasBos: boolean): Positions {
-  const first = firstRow(hasBos);
-  const found = documents.flatMap((ids, document) =>
-    ids.slice(first).map((input, i) => ({ document, input, previous: ids[first + i - 1] ?? 0 })),
-  );
+export function positionsOf(documents: readonly (readonly number[])[], bosId: number | undefined): Positions {
+  const found = documents.flatMap((ids, document) => {
+    const first = firstRow(ids, bosId);
+    return ids.slice(first).map((input, i) => ({ document, input, previous: ids[first + i - 1] ?? 0 }));
+  });
   return {
     rows: found.length,
     document: Int32Array.from(found, (row) => row.document),
@@ -40,7 +40,7 @@ export function positionsOf(documents: readonly (readonly number[])[], hasBos: b
   };
 }
 
-const firstRow = (hasBos: boolean) => (hasBos ? 2 : 1);
+const firstRow = (ids: readonly number[], bosId: number | undefined) => (ids[0] === bosId ? 2 : 1);
 
 /** Rows that are read at once. */
 const blockRows = 1024;
@@ -68,16 +68,17 @@ export class Activations {
   static async record(
     documents: readonly (readonly number[])[],
     model: Model,
+    bosId: number | undefined,
     onProgress?: (done: number, total: number) => void,
   ): Promise<Activations> {
     const { taps, config } = model.runtime;
-    const first = firstRow(config.bosId !== undefined);
-    const rows = documents.reduce((sum, { length }) => sum + Math.max(length - first, 0), 0);
+    const firsts = documents.map((ids) => firstRow(ids, bosId));
+    const rows = documents.reduce((sum, { length }, i) => sum + Math.max(length - (firsts[i] ?? 0), 0), 0);
     const activations = new Activations(await temporaryFile(), rows, taps.length, config.hiddenSize);
     try {
       let at = 0;
-      for await (const { start, ids, points } of residuals(documents, model, onProgress)) {
-        const skipped = Math.min(Math.max(first - start, 0), ids.length);
+      for await (const { document, start, ids, points } of residuals(documents, model, onProgress)) {
+        const skipped = Math.min(Math.max((firsts[document] ?? 0) - start, 0), ids.length);
         for (const [point, values] of points.entries())
           await activations.#write(point, at, values.subarray(skipped * config.hiddenSize));
         at += ids.length - skipped;

@@ -20,9 +20,9 @@ async function rowsOf(source: Source): Promise<number[][]> {
 
 test('positions are those whose token and the one before are text', () => {
   const documents = [[1, 7, 8, 9], [1], [1, 5, 6]];
-  const found = positionsOf(documents, true);
+  const found = positionsOf(documents, 1);
   expect([...found.input, ...found.previous, ...found.document]).toEqual([8, 9, 6, 7, 8, 5, 0, 0, 2]);
-  expect([...positionsOf([[7, 8, 9]], false).previous]).toEqual([7, 8]);
+  expect([...positionsOf([[7, 8, 9]], undefined).previous]).toEqual([7, 8]);
 });
 
 test('the first point holds the embedding of each position, in order', async () => {

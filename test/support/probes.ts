@@ -47,9 +47,9 @@ export interface GoldenProbes {
 export async function openGoldenProbes(): Promise<GoldenProbes> {
   const checkpoint = await Checkpoint.open(join(fixture(probeGolden.model)));
   const runtime = await Runtime.open(checkpoint, { taps: true });
-  const activations = await Activations.record(probeGolden.documents, { runtime });
+  const activations = await Activations.record(probeGolden.documents, { runtime }, 1);
   await runtime.close();
-  const positions = positionsOf(probeGolden.documents, true);
+  const positions = positionsOf(probeGolden.documents, 1);
   const design: Design = {
     split: 'positions',
     parts: Uint8Array.from(probeGolden.parts),
