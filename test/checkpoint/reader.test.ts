@@ -191,14 +191,19 @@ describe('refuses', () => {
     await expect(Checkpoint.open(folder)).rejects.toThrow(/tensor a is in both x\.safetensors and y\.safetensors/);
   });
 
-  test.each(['../../etc/passwd', '/etc/passwd', 'sub/model.safetensors', '..\\model.safetensors', '..', 'weights.bin'])(
-    'an index that names the shard %s',
-    (shard) => {
-      expect(() => parseIndex(JSON.stringify({ weight_map: { a: shard } }), 'index')).toThrow(
-        /only \.safetensors files in the same folder/,
-      );
-    },
-  );
+  test.each([
+    '../../etc/passwd',
+    '/etc/passwd',
+    'sub/model.safetensors',
+    '..\\model.safetensors',
+    '..',
+    'weights.bin',
+    '.safetensors',
+  ])('an index that names the shard %s', (shard) => {
+    expect(() => parseIndex(JSON.stringify({ weight_map: { a: shard } }), 'index')).toThrow(
+      /only \.safetensors files in the same folder/,
+    );
+  });
 
   test.each(['{', '[]', '{}', '{"weight_map":{}}', '{"weight_map":{"a":1}}'])('the index %s', (text) => {
     expect(() => parseIndex(text, 'index')).toThrow(/index /);
