@@ -11,6 +11,7 @@ export const elementTypes = {
   bfloat16: DataType.BFLOAT16,
   int32: DataType.INT32,
   int64: DataType.INT64,
+  int8: DataType.INT8,
   uint8: DataType.UINT8,
 } as const;
 export type ElementType = keyof typeof elementTypes;
@@ -64,6 +65,21 @@ export class GraphBuilder {
   constant(values: readonly number[]): string {
     const name = `constant.${values.join('_')}`;
     this.#initializers.set(name, { name, dataType: DataType.INT64, dims: [values.length], int64Data: [...values] });
+    return name;
+  }
+
+  /** Signed bytes that are part of the model. */
+  bytes(name: string, shape: readonly number[], values: Int8Array): string {
+    const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.#initializers.set(name, { name, dataType: elementTypes.int8, dims: [...shape], rawData });
+    return name;
+  }
+
+  /** A constant without dimensions. */
+  scalar(type: 'float32' | 'uint8', value: number): string {
+    const name = `scalar.${type}.${value}`;
+    const data = type === 'float32' ? { floatData: [value] } : { int32Data: [value] };
+    this.#initializers.set(name, { name, dataType: elementTypes[type], dims: [], ...data });
     return name;
   }
 

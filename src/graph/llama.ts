@@ -9,7 +9,6 @@ import {
   type Projection,
   postNormName,
   projectionName,
-  projectionShape,
   unembedName,
 } from '../checkpoint/names.ts';
 import { type ElementType, type ExternalData, elementTypes, GraphBuilder, microsoft } from './builder.ts';
@@ -28,19 +27,16 @@ export type WeightSource =
   | FileWeight
   /** Fed at every run as float32, (out, in): what an operation may replace. */
   | { readonly kind: 'input'; readonly shape: readonly number[] }
-  /** 8-bit blocks and their scales, see {@link blockSizeFor}. */
+  /** Signed 8-bit integers, (in, out), and a scale for each of the outputs. */
   | {
       readonly kind: 'int8';
       readonly shape: readonly number[];
-      readonly blocks: ExternalData;
+      readonly integers: ExternalData;
       readonly scales: ExternalData;
     };
 
-/**
- * Weights along the input dimension that share one scale in 8-bit precision. Products in blocks of 128 are 1.4 (one row)
- * to 1.7 times (many) as fast as in blocks of 32, but a small model would have only one block a row.
- */
-export const blockSizeFor = (inputs: number) => (inputs < 1024 ? 32 : 128);
+/** What the rows of a product are: all tokens, or those whose logits are wanted. */
+type Rows = 'tokens' | 'selected';
 
 export interface GraphOptions extends TapOptions {
   /** Sets of replaceable weights that the rows of one batch can use. Default 1. */
@@ -99,26 +95,60 @@ export function llamaGraph(
   };
 
   /** x @ W.T (+ bias): (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. */
-  const linear = (
-    x: string,
-    name: string,
-    shape: readonly number[],
-    bias: string | undefined,
-    output: string,
-  ): string => {
+  const linear = (x: string, name: string, bias: string | undefined, output: string, of: Rows = 'tokens'): string => {
     const from = source(name);
     if (from.kind === 'input' && sets > 1) return replaceable(x, name, from.shape, bias, output);
-    if (from.kind !== 'int8') return g.node('Gemm', [x, weight(name), ...(bias ? [bias] : [])], output, { transB: 1 });
-    const [out = 0, into = 0] = shape;
-    const blockSize = blockSizeFor(into);
-    const perRow = Math.ceil(into / blockSize);
-    const blocks = g.external(`${name}.blocks`, 'uint8', [out, perRow, blockSize], from.blocks);
-    const scales = g.external(`${name}.scales`, 'float32', [out * perRow], from.scales);
-    const product = bias ? `${output}.product` : output;
-    // accuracy_level 4: activations are rounded to 8 bits by block too, so that the products are integer ones.
-    const attributes = { K: into, N: out, bits: 8, block_size: blockSize, accuracy_level: 4 };
-    g.node('MatMulNBits', [x, blocks, scales], product, attributes, microsoft);
-    return bias ? g.node('Add', [product, bias], output) : output;
+    if (from.kind === 'int8') return integerProduct(x, name, from, bias, output, of);
+    return g.node('Gemm', [x, weight(name), ...(bias ? [bias] : [])], output, { transB: 1 });
+  };
+
+  /**
+   * x @ W.T in 8 bits: a scale for each row of x, chosen as it comes, and one for each row of W (W8A8; Dettmers et al. 2022,
+   * "vector-wise"). The products are exact integers: a row's result does not depend on what else is in the batch.
+   */
+  const integerProduct = (
+    x: string,
+    name: string,
+    { shape: [out = 0, into = 0], integers, scales }: Extract<WeightSource, { kind: 'int8' }>,
+    bias: string | undefined,
+    output: string,
+    of: Rows,
+  ): string => {
+    const weights = g.external(`${name}.integers`, 'int8', [into, out], integers);
+    const steps = g.external(`${name}.scales`, 'float32', [out], scales);
+    const rows = quantisedRows(x, of);
+    const inputs = [rows.integers, weights, g.scalar('float32', 1), steps, g.scalar('uint8', 128)];
+    const product = g.node('MatMulIntegerToFloat', inputs, `${output}.integer`, {}, microsoft);
+    const scaled = g.node('Mul', [product, rows.scales], bias ? `${output}.product` : output);
+    return bias ? g.node('Add', [scaled, bias], output) : scaled;
+  };
+  const quantised = new Map<string, { integers: string; scales: string }>();
+  /** Rows as integers from 1 to 255 about 128, and their scales as a column. */
+  const quantisedRows = (x: string, of: Rows): { integers: string; scales: string } => {
+    const known = quantised.get(x);
+    if (known) return known;
+    const largest = g.node('ReduceMax', [g.node('Abs', [x], `${x}.abs`)], `${x}.largest`, { axes: [-1], keepdims: 0 });
+    const step = g.node('Mul', [largest, g.scalar('float32', 1 / 127)], `${x}.step`);
+    // A row of zeros keeps a scale that can be divided by.
+    const scale = g.node('Max', [step, g.scalar('float32', 1e-30)], `${x}.scale`);
+    const integers = g.node('QuantizeLinear', [x, scale, middleOf(of)], `${x}.integers`, { axis: 0 });
+    const rows = { integers, scales: g.node('Reshape', [scale, g.constant([-1, 1])], `${x}.scales`) };
+    quantised.set(x, rows);
+    return rows;
+  };
+
+  const middles = new Map<Rows, string>();
+  const middleOf = (of: Rows): string => {
+    const known = middles.get(of);
+    if (known) return known;
+    const counted = of === 'tokens' ? g.node('Reshape', [ids, g.constant([-1])], 'ids.flat') : selected;
+    const middle = g.node(
+      'Expand',
+      [g.scalar('uint8', 128), g.node('Shape', [counted], `${of}.count`)],
+      `${of}.middle`,
+    );
+    middles.set(of, middle);
+    return middle;
   };
 
   /** Each set's rows through that set's weight. A set without rows costs nothing. */
@@ -147,7 +177,7 @@ export function llamaGraph(
 
   const project = (x: string, layer: number, p: Projection, output: string): string => {
     const bias = hasBias(config, p) ? weight(projectionName(layer, p, 'bias')) : undefined;
-    return linear(x, projectionName(layer, p), projectionShape(config, p), bias, output);
+    return linear(x, projectionName(layer, p), bias, output);
   };
 
   const norm = (x: string, name: string, output: string): string =>
@@ -260,7 +290,7 @@ export function llamaGraph(
   const points = tapped.length > 0 ? g.node('Concat', tapped, 'points', { axis: 0 }) : x; // (points * rows, hidden)
   const rows = g.node('Gather', [points, selected], 'selected_rows', { axis: 0 }); // (n, hidden)
   const unembed = config.tiedEmbeddings ? embedName : unembedName;
-  linear(norm(rows, finalNormName, 'unembed_in'), unembed, [vocabSize, hiddenSize], undefined, 'logits');
+  linear(norm(rows, finalNormName, 'unembed_in'), unembed, undefined, 'logits', 'selected');
   g.output('logits', 'float32', ['n', vocabSize]);
   return g.build('llama');
 }

@@ -1,8 +1,7 @@
-// Matrices of a checkpoint → 8-bit blocks in a file. These functions run in worker threads.
+// Matrices of a checkpoint → 8-bit integers in a file. These functions run in worker threads.
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { toFloat32, type WeightDtype } from '../checkpoint/dtypes.ts';
-import { blockSizeFor } from '../graph/llama.ts';
 
 // Neither es2023 nor @types/node 20 declares WebAssembly; this is what is used of it.
 declare const WebAssembly: {
@@ -13,7 +12,8 @@ declare const WebAssembly: {
 interface Kernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   widen(source: number, target: number, count: number): void;
-  quantise(values: number, rows: number, cols: number, block: number, bytes: number, scales: number): void;
+  quantise(values: number, rows: number, cols: number, bytes: number, scales: number): void;
+  turn(bytes: number, rows: number, cols: number, target: number, stride: number): void;
 }
 
 /** A part of a file. */
@@ -22,7 +22,7 @@ export interface Region {
   readonly bytes: number;
 }
 
-/** A matrix in a file, and where its blocks go. */
+/** A matrix in a file, and where its integers go. */
 export interface QuantiseJob {
   readonly path: string;
   readonly offset: number;
@@ -31,7 +31,7 @@ export interface QuantiseJob {
   readonly cols: number;
   /** File that is written to. Threads of one process share descriptors. */
   readonly target: number;
-  readonly blocks: Region;
+  readonly integers: Region;
   readonly scales: Region;
 }
 
@@ -39,29 +39,27 @@ export interface QuantiseJob {
 const chunkWeights = 1 << 18;
 
 /**
- * Writes a matrix in 8 bits: blocks along the input dimension, symmetric, `w ≈ (byte − 128) × scale` with scale =
- * the block's largest magnitude / 127, as MatMulNBits reads them; a row's last block is padded with zeros.
- * @returns SHA-256 of the blocks and of the scales
+ * Writes a matrix in 8 bits: signed integers, columns first (in, out) as integer products want them, `w ≈ integer × scale`
+ * with scale = the row's largest magnitude / 127.
+ * @returns SHA-256 of the integers and of the scales
  */
-export function quantiseMatrix({ path, offset, dtype, rows, cols, target, blocks, scales }: QuantiseJob): string[] {
-  const blockSize = blockSizeFor(cols);
-  const perRow = Math.ceil(cols / blockSize);
+export function quantiseMatrix({ path, offset, dtype, rows, cols, target, integers, scales }: QuantiseJob): string[] {
   const rowBytes = cols * (dtype === 'F32' ? 4 : 2);
   const chunkRows = Math.max(1, Math.floor(chunkWeights / cols));
-  const quantiser = new Quantiser(Math.min(chunkRows, rows), cols);
-  const hashes = [createHash('sha256'), createHash('sha256')] as const;
+  const quantiser = new Quantiser(rows, cols, chunkRows);
   const source = openSync(path, 'r');
   try {
     for (let row = 0; row < rows; row += chunkRows) {
       const count = Math.min(chunkRows, rows - row);
       readFully(source, quantiser.source.subarray(0, count * rowBytes), offset + row * rowBytes, path);
-      const { bytes, steps } = quantiser.run(dtype, count);
-      write(target, bytes, blocks.offset + row * perRow * blockSize, hashes[0]);
-      write(target, steps, scales.offset + row * perRow * 4, hashes[1]);
+      quantiser.run(dtype, row, count);
     }
   } finally {
     closeSync(source);
   }
+  const hashes = [createHash('sha256'), createHash('sha256')] as const;
+  write(target, quantiser.integers, integers.offset, hashes[0]);
+  write(target, quantiser.scales, scales.offset, hashes[1]);
   return hashes.map((hash) => hash.digest('hex'));
 }
 
@@ -81,60 +79,71 @@ export function hashRegions(path: string, regions: readonly Region[]): string[] 
   });
 }
 
-/** float32 rows → blocks and scales in memory, as {@link quantiseMatrix} writes them. */
+/** float32 rows → integers, columns first, and scales in memory, as {@link quantiseMatrix} writes them. */
 export function quantise(
   values: Float32Array,
   rows: number,
   cols: number,
-): { bytes: Uint8Array; scales: Float32Array } {
-  const quantiser = new Quantiser(rows, cols);
+): { integers: Int8Array; scales: Float32Array } {
+  const quantiser = new Quantiser(rows, cols, rows);
   quantiser.source.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  const { bytes, steps } = quantiser.run('F32', rows);
-  return { bytes: bytes.slice(), scales: new Float32Array(steps.slice().buffer) };
+  quantiser.run('F32', 0, rows);
+  return {
+    integers: new Int8Array(quantiser.integers.slice().buffer),
+    scales: new Float32Array(quantiser.scales.slice().buffer),
+  };
 }
 
-let compiled: object | undefined;
+let kernels: Kernels | undefined;
+/** Where the kernels' own memory ends. */
+let base = 0;
 
-/** The kernels and the memory they work in, with room for some rows. */
+/** The thread's kernels and the memory they work in, with room for a matrix and some rows of it: one at a time. */
 class Quantiser {
-  /** The rows as they lie in the file go here. */
+  /** Rows as they lie in the file go here. */
   readonly source: Uint8Array;
+  /** (cols, rows) */
+  readonly integers: Uint8Array;
+  /** (rows) float32 */
+  readonly scales: Uint8Array;
   readonly #kernels: Kernels;
+  readonly #rows: number;
   readonly #cols: number;
-  readonly #blockSize: number;
-  readonly #at: { readonly values: number; readonly bytes: number; readonly scales: number };
+  readonly #values: number;
+  readonly #bytes: number;
 
-  constructor(rows: number, cols: number) {
-    compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels/quantise.wasm', import.meta.url)));
-    this.#kernels = new WebAssembly.Instance(compiled).exports as Kernels;
+  constructor(rows: number, cols: number, chunkRows: number) {
+    if (!kernels) {
+      const module = new WebAssembly.Module(readFileSync(new URL('./kernels/quantise.wasm', import.meta.url)));
+      kernels = new WebAssembly.Instance(module).exports as Kernels;
+      base = kernels.memory.buffer.byteLength;
+    }
+    this.#kernels = kernels;
+    this.#rows = rows;
     this.#cols = cols;
-    this.#blockSize = blockSizeFor(cols);
-    const { memory } = this.#kernels;
-    const weights = Math.ceil((rows * cols) / 64) * 64;
-    const blocks = rows * Math.ceil(cols / this.#blockSize);
-    const source = memory.buffer.byteLength;
-    const values = source + weights * 4;
-    const bytes = values + weights * 4;
-    const scales = bytes + blocks * this.#blockSize;
-    memory.grow(Math.ceil((scales + blocks * 4 - source) / 65536));
-    this.#at = { values, bytes, scales };
-    this.source = new Uint8Array(memory.buffer, source, weights * 4);
+    const { memory } = kernels;
+    const weights = Math.ceil((Math.min(chunkRows, rows) * cols) / 64) * 64;
+    this.#values = base + weights * 4;
+    this.#bytes = this.#values + weights * 4;
+    const integers = this.#bytes + weights;
+    const scales = Math.ceil((integers + rows * cols) / 64) * 64;
+    const missing = scales + rows * 4 - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
+    this.source = new Uint8Array(memory.buffer, base, weights * 4);
+    this.integers = new Uint8Array(memory.buffer, integers, rows * cols);
+    this.scales = new Uint8Array(memory.buffer, scales, rows * 4);
   }
 
-  /** Blocks and scales of the first `rows` rows of the source; valid until the next call. */
-  run(dtype: WeightDtype, rows: number): { bytes: Uint8Array; steps: Uint8Array } {
-    const { memory, widen, quantise } = this.#kernels;
-    const { values, bytes, scales } = this.#at;
-    const count = rows * this.#cols;
-    if (dtype === 'BF16') widen(this.source.byteOffset, values, count);
+  /** Quantises the first `count` rows of the source, which are the matrix's from `row` on. */
+  run(dtype: WeightDtype, row: number, count: number): void {
+    const { memory, widen, quantise, turn } = this.#kernels;
+    const weights = count * this.#cols;
+    if (dtype === 'BF16') widen(base, this.#values, weights);
     if (dtype === 'F16')
-      new Float32Array(memory.buffer, values).set(toFloat32(this.source.subarray(0, count * 2), dtype));
-    quantise(dtype === 'F32' ? this.source.byteOffset : values, rows, this.#cols, this.#blockSize, bytes, scales);
-    const blocks = rows * Math.ceil(this.#cols / this.#blockSize);
-    return {
-      bytes: new Uint8Array(memory.buffer, bytes, blocks * this.#blockSize),
-      steps: new Uint8Array(memory.buffer, scales, blocks * 4),
-    };
+      new Float32Array(memory.buffer, this.#values).set(toFloat32(this.source.subarray(0, weights * 2), dtype));
+    const from = dtype === 'F32' ? base : this.#values;
+    quantise(from, count, this.#cols, this.#bytes, this.scales.byteOffset + row * 4);
+    turn(this.#bytes, count, this.#cols, this.integers.byteOffset + row, this.#rows);
   }
 }
 

@@ -8,11 +8,12 @@ import { SurgeryError } from '../errors.ts';
 import { cacheHeadDim, llamaGraph, type WeightSource } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
-import { withInt8Weights } from './blocks.ts';
+import { withInt8Weights } from './int8.ts';
+import { integerOptions } from './saturation.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
 
-/** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8-bit blocks. */
+/** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8 bits, and rounds what they are multiplied with to 8 bits too. */
 export type Precision = 'fp32' | 'int8';
 
 /** `taps` also gives the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}. */
@@ -24,7 +25,7 @@ export interface RuntimeOptions extends TapOptions {
   readonly replaceable?: Iterable<string>;
   /** Different variants that one batch can hold. Default 1. */
   readonly sets?: number;
-  /** Called with the weights done and in all while 8-bit blocks are made, which happens once for a checkpoint. */
+  /** Called with the weights done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -57,11 +58,12 @@ export class Runtime implements Engine {
     const replaceable = new Set(options.replaceable ?? []);
     // Without replaceable weights there is nothing for the sets to differ in.
     const sets = replaceable.size > 0 ? options.sets : 1;
+    const products = options.precision === 'int8' ? await integerOptions() : {};
     const start = ({ embedding, source, folder }: SessionWeights) => {
       const from = (name: string): WeightSource =>
         replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : source(name);
       const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, sets });
-      return createSession(graph, options.threads, folder);
+      return createSession(graph, options.threads, folder, products);
     };
     const session =
       options.precision === 'int8'
@@ -156,6 +158,7 @@ async function createSession(
   graph: Uint8Array,
   threads: number | undefined,
   folder: string,
+  products: Readonly<Record<string, string>>,
 ): Promise<InferenceSession> {
   // A signal that came before still goes to them: between two immediates the event loop looks for signals once.
   for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
@@ -172,6 +175,7 @@ async function createSession(
           model_external_initializers_file_folder_path: folder,
           // Else the weights go through the arena, which asks for more memory than they take.
           use_device_allocator_for_initializers: '1',
+          ...products,
         },
       },
     });

@@ -1,4 +1,4 @@
-// A checkpoint's matrices in 8-bit blocks, in one file that is made once and found again as long as the checkpoint stays.
+// A checkpoint's matrices in 8 bits, in one file that is made once and found again as long as the checkpoint stays.
 import { mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { embedName, expectedTensors, unembedName } from '../checkpoint/names.ts'
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { requireSpace } from '../checkpoint/space.ts';
 import type { ExternalData } from '../graph/builder.ts';
-import { blockSizeFor, type FileWeight, type WeightSource } from '../graph/llama.ts';
+import type { FileWeight, WeightSource } from '../graph/llama.ts';
 import { WorkerPool } from '../linalg/pool.ts';
 import { checkpointIdentity } from './identity.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
@@ -25,7 +25,7 @@ interface Layout {
 }
 
 /** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'blocks2';
+const version = 'rows1';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
@@ -91,7 +91,7 @@ async function prepareAnd<T>(
 /** {@link keep} for a place where a refusal is an error. */
 const putAside: typeof keep = async (path, bytes, write) => {
   const remedy = 'set TMPDIR or SURGERY_CACHE to a place with more room, or take --precision fp32';
-  await requireSpace(dirname(path), bytes, 'the model in 8-bit blocks', remedy);
+  await requireSpace(dirname(path), bytes, 'the model in 8 bits', remedy);
   await writeFileSafely(path, write);
   return true;
 };
@@ -110,9 +110,7 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
   };
   const quantised = (shape: readonly number[]): Int8Weight => {
     const [rows = 0, cols = 0] = shape;
-    const blockSize = blockSizeFor(cols);
-    const blocks = rows * Math.ceil(cols / blockSize);
-    return { kind: 'int8', shape, blocks: place(blocks * blockSize), scales: place(blocks * 4) };
+    return { kind: 'int8', shape, integers: place(rows * cols), scales: place(rows * 4) };
   };
   const parts = [...expectedTensors(checkpoint.config)].map(({ name, shape }) => ({
     name,
@@ -126,7 +124,7 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
 }
 
 function regionsOf({ weight }: Part): Region[] {
-  return weight.kind === 'int8' ? [weight.blocks, weight.scales] : [weight.data];
+  return weight.kind === 'int8' ? [weight.integers, weight.scales] : [weight.data];
 }
 
 function digestBytes({ parts }: Layout): number {
@@ -134,7 +132,7 @@ function digestBytes({ parts }: Layout): number {
 }
 
 function sessionWeights({ parts }: Layout, folder: string): SessionWeights {
-  const weights = new Map(parts.map(({ name, weight }) => [name, weight])); // a tied embedding's blocks come last
+  const weights = new Map(parts.map(({ name, weight }) => [name, weight])); // a tied embedding's integers come last
   const embedding = parts.find(({ name }) => name === embedName)?.weight;
   if (embedding?.kind !== 'file') throw new RangeError('the embedding was not prepared');
   const source = (name: string): WeightSource => {
@@ -166,8 +164,8 @@ async function prepare(
       weight.kind === 'file'
         ? await pool.run<string[]>(task, 'copyRegion', () => [from, begin, target, weight.data])
         : await pool.run<string[]>(task, 'quantiseMatrix', () => {
-            const { blocks, scales } = weight;
-            return [{ path: from, offset: begin, dtype, rows, cols, target, blocks, scales } satisfies QuantiseJob];
+            const { integers, scales } = weight;
+            return [{ path: from, offset: begin, dtype, rows, cols, target, integers, scales } satisfies QuantiseJob];
           });
     onProgress?.(++done, parts.length);
     return digests;

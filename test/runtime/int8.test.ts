@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { embedName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
@@ -43,7 +44,10 @@ test.each(['mha-tied-f16', 'gqa-headdim-llama3-bf16-sharded', 'mqa-bias-f32'])('
 });
 
 test.each([
-  ['a flipped bit in the blocks', (bytes: Buffer) => bytes.writeUInt8((bytes.at(-5000) ?? 0) ^ 1, bytes.length - 5000)],
+  [
+    'a flipped bit in the weights',
+    (bytes: Buffer) => bytes.writeUInt8((bytes.at(-5000) ?? 0) ^ 1, bytes.length - 5000),
+  ],
   ['a flipped bit in the digests', (bytes: Buffer) => bytes.writeUInt8((bytes.at(-1) ?? 0) ^ 1, bytes.length - 1)],
   ['zeros', (bytes: Buffer) => bytes.fill(0)],
 ] as const)('a file damaged by %s is made again', async (_, damage) => {
@@ -102,4 +106,18 @@ test('without a cache that can be written to, the model runs all the same and le
     if (TMPDIR === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = TMPDIR;
   }
+});
+
+test('a token whose embedding is zero is read as zeros, not as a division by their size', async () => {
+  newCache('zero');
+  const folder = copyModel(fixture('mqa-bias-f32'), join(tmp, 'zero-model'));
+  const weights = join(folder, 'model.safetensors');
+  const checkpoint = await Checkpoint.open(folder);
+  const { begin, shape } = checkpoint.tensor(embedName);
+  const bytes = readFileSync(weights);
+  const [, width = 0] = shape;
+  bytes.fill(0, begin + 24 * width * 4, begin + 25 * width * 4);
+  writeFileSync(weights, bytes);
+  const { logits } = await open(folder);
+  expect(logits.every(Number.isFinite)).toBe(true);
 });
