@@ -79,6 +79,27 @@ export class Distributions {
     return 1 + this.#kernels.larger(this.#row(row).at, this.#count, this.logit(row, token));
   }
 
+  /** The row's `wanted` likeliest tokens, likeliest first, the earlier of equals first. */
+  likeliest(row: number, wanted: number): number[] {
+    const { at, view } = this.#row(row);
+    const best: number[] = [];
+    // Fours are looked through from the first number on that could change what is known.
+    for (let from = 0, least = padding; from < this.#count; from += 4) {
+      const found = this.#kernels.firstAbove(at, from, this.#count, least);
+      if (found < 0) break;
+      from = found - (found % 4);
+      for (let id = found; id < from + 4; id++) {
+        const value = view[id] as number;
+        if (value <= least) continue;
+        const place = best.findIndex((each) => value > (view[each] as number));
+        best.splice(place < 0 ? best.length : place, 0, id);
+        if (best.length > wanted) best.pop();
+        if (best.length === wanted) least = view[best[wanted - 1] as number] as number;
+      }
+    }
+    return best;
+  }
+
   #row(place: number) {
     const row = this.#rows[place];
     if (!row) throw new RangeError(`no place ${place} for a row`);

@@ -22,6 +22,8 @@ export interface LensFigures extends Differences {
   readonly positions: number;
   /** The token that the lens finds likeliest. */
   readonly top: Int32Array;
+  /** The likeliest tokens of each, likeliest first, where they are wanted. */
+  readonly ranked: readonly RankedToken[][];
   /** Entropy of the lens's distribution, bits. */
   readonly entropy: Float64Array;
   /** Natural logarithm of Σ exp(logits). */
@@ -46,9 +48,16 @@ export class Lens {
   /** Normaliser of the constant distribution's logits. */
   readonly #constant: number | undefined;
 
-  /** @param constant logits, (vocab), of a distribution that every lens is to be held against */
-  constructor(vocab: number, constant?: Float32Array) {
+  /** How many of the likeliest tokens are told of. */
+  readonly #ranked: number;
+
+  /**
+   * @param constant logits, (vocab), of a distribution that every lens is to be held against
+   * @param ranked likeliest tokens that are wanted of each lens
+   */
+  constructor(vocab: number, constant?: Float32Array, ranked = 0) {
     this.vocab = vocab;
+    this.#ranked = ranked;
     this.#rows = new Distributions(vocab, 5, 2);
     if (!constant) return;
     this.#rows.put(constantRow, constant);
@@ -68,6 +77,7 @@ export class Lens {
       ...{ positions, top: new Int32Array(size), entropy: new Float64Array(size), logSum: new Float64Array(size) },
       ...differences(points, positions),
     };
+    const ranked: RankedToken[][] = [];
     const shuffled = partners && differences(points, positions);
     const constant = this.#constant === undefined ? undefined : differences(1, positions);
     const row = (point: number, position: number) => {
@@ -88,6 +98,7 @@ export class Lens {
         figures.top[at] = top;
         figures.entropy[at] = entropy / Math.LN2;
         figures.logSum[at] = logSum;
+        if (this.#ranked > 0) ranked[at] = this.#likeliest(own + turn, logSum);
         const wanted = { ...common, at, turn, entropy, point };
         this.#compare(figures, own, wanted);
         if (!shuffled || !partners) continue;
@@ -98,7 +109,12 @@ export class Lens {
     normalise(figures, figures.logSum, positions);
     if (shuffled) normalise(shuffled, figures.logSum, positions, partners);
     if (constant) normalise(constant, new Float64Array(positions).fill(this.#constant ?? 0), positions);
-    return { ...figures, ...(shuffled && { shuffled }), ...(constant && { constant }) };
+    return { ...figures, ranked, ...(shuffled && { shuffled }), ...(constant && { constant }) };
+  }
+
+  #likeliest(place: number, logSum: number): RankedToken[] {
+    const tokens = this.#rows.likeliest(place, this.#ranked);
+    return tokens.map((id) => ({ id, probability: Math.exp(this.#rows.logit(place, id) - logSum) }));
   }
 
   /** The figures of one point and position, as far as they go before the normaliser of the row is known. */
@@ -161,21 +177,6 @@ export interface RankedToken {
   readonly probability: number;
 }
 
-/** The `count` likeliest tokens of a row of logits, (vocab), likeliest first, the earlier of equals first. */
-export function topTokens(logits: Float32Array, logSum: number, count: number): RankedToken[] {
-  const best: number[] = [];
-  let least = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) {
-    const value = logits[id] ?? 0;
-    if (best.length === count && value <= least) continue;
-    const place = best.findIndex((each) => value > (logits[each] ?? 0));
-    best.splice(place < 0 ? best.length : place, 0, id);
-    best.length = Math.min(best.length, count);
-    least = logits[best.at(-1) ?? 0] ?? 0;
-  }
-  return best.map((id) => ({ id, probability: Math.exp((logits[id] ?? 0) - logSum) }));
-}
-
 /** The lens at one point and position, as it is told of a prompt. Bits. */
 export interface LensCell {
   /** The likeliest tokens, likeliest first. */
@@ -201,15 +202,14 @@ export async function lensOf(
   count: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<LensCell[][]> {
-  const vocab = runtime.config.vocabSize;
-  const lens = new Lens(vocab);
+  const lens = new Lens(runtime.config.vocabSize, undefined, count);
   const cells: LensCell[][] = runtime.taps.map(() => []);
   for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
     const figures = lens.figures(chunk);
     for (let at = 0; at < figures.kl.length; at++) {
       const number = (from: Float64Array) => from[at] ?? Number.NaN;
       cells[Math.floor(at / figures.positions)]?.push({
-        top: topTokens(chunk.logits.subarray(at * vocab, (at + 1) * vocab), number(figures.logSum), count),
+        top: figures.ranked[at] ?? [],
         entropy: number(figures.entropy),
         kl: number(figures.kl),
         probabilityFinal: number(figures.probabilityFinal),

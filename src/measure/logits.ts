@@ -13,6 +13,7 @@ export interface Kernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   largest(row: number, count: number): number;
   firstOf(row: number, count: number, value: number): number;
+  firstAbove(row: number, from: number, count: number, value: number): number;
   sumOfExps(row: number, count: number, shift: number): number;
   divergence(p: number, pLogSum: number, q: number, qLogSum: number, count: number): number;
   exps(row: number, count: number, shift: number, weights: number, sums: number): void;

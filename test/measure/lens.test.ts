@@ -1,7 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { type Differences, Lens, lensOf, topTokens } from '../../src/measure/lens.ts';
-import { logSumExp } from '../../src/measure/logits.ts';
+import { type Differences, Lens, lensOf } from '../../src/measure/lens.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { golden, type Inside, type LensGolden, largestDifference } from '../support/goldens.ts';
 import { fixture, pocket } from '../support/paths.ts';
@@ -48,10 +48,25 @@ test('cells of a prompt hold the same figures, and tokens in order of probabilit
 
 test('the likeliest tokens, the first of equals first', () => {
   const logits = Float32Array.of(1, 3, 2, 3, -1);
-  const ranked = topTokens(logits, logSumExp(logits), 3);
+  const chunk = { ids: [0], points: [new Float32Array(1)], logits };
+  const ranked = new Lens(5, undefined, 3).figures(chunk).ranked[0] ?? [];
   expect(ranked.map(({ id }) => id)).toEqual([1, 3, 2]);
   expect(ranked[0]?.probability).toBeCloseTo(Math.exp(3) / (Math.E + 2 * Math.exp(3) + Math.exp(2) + Math.exp(-1)), 12);
-  expect(topTokens(logits, 0, 9)).toHaveLength(5);
+  expect(new Lens(5, undefined, 9).figures(chunk).ranked[0]).toHaveLength(5);
+  expect(new Lens(5).figures(chunk).ranked).toEqual([]);
+});
+
+test('the likeliest tokens are those that sorting gives', () => {
+  const row = fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(row, fc.integer({ min: 1, max: 8 }), (values, count) => {
+      const chunk = { ids: [0], points: [new Float32Array(1)], logits: Float32Array.from(values) };
+      const sorted = values.map((_, id) => id).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
+      const [ranked = []] = new Lens(values.length, undefined, count).figures(chunk).ranked;
+      expect(ranked.map(({ id }) => id)).toEqual(sorted.slice(0, count));
+    }),
+    { seed: 4 },
+  );
 });
 
 test('logits that are not finite are refused', () => {

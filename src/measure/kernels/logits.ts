@@ -87,6 +87,16 @@ export function weighted(weights: usize, row: usize, count: i32): f64 {
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
+/** Index of the first number of a row, from a place on that is a multiple of 4, that is larger than a value, or −1. */
+export function firstAbove(row: usize, from: i32, count: i32, value: f32): i32 {
+  const than = f32x4.splat(value);
+  for (let i = from; i < count; i += 4) {
+    const mask = i32x4.bitmask(f32x4.gt(v128.load(row + ((<usize>i) << 2)), than));
+    if (mask) return i + ctz(mask);
+  }
+  return -1;
+}
+
 /** How many numbers of a row are larger than a value. */
 export function larger(row: usize, count: i32, value: f32): i32 {
   const than = f32x4.splat(value);
@@ -122,26 +132,26 @@ function high(x: v128): v128 {
 // @ts-expect-error: decorator
 @inline
 function exp(x: v128): v128 {
-  x = f64x2.max(f64x2.min(x, f64x2.splat(708)), f64x2.splat(-708));
+  x = f64x2.pmax(f64x2.pmin(x, f64x2.splat(708)), f64x2.splat(-708));
   // Adding and taking off 1.5 · 2⁵² rounds to a whole number, which stands in the low bits of the sum.
   const magic = f64x2.splat(6755399441055744);
   const shifted = f64x2.add(f64x2.mul(x, f64x2.splat(1.4426950408889634)), magic);
   const k = f64x2.sub(shifted, magic);
   let r = f64x2.sub(x, f64x2.mul(k, f64x2.splat(6.93147180369123816490e-1))); // ln 2 in two parts, as in fdlibm
   r = f64x2.sub(r, f64x2.mul(k, f64x2.splat(1.90821492927058770002e-10)));
-  let y = f64x2.splat(1.0 / 6227020800);
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 479001600));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 39916800));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 3628800));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 362880));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 40320));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 5040));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 720));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 120));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 24));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1.0 / 6));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(0.5));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1));
-  y = f64x2.add(f64x2.mul(y, r), f64x2.splat(1));
+  // 1 + (r + r² q(r)), q in pairs of terms (Estrin's scheme), which wait for each other less than Horner's.
+  const r2 = f64x2.mul(r, r);
+  const r4 = f64x2.mul(r2, r2);
+  const q0 = f64x2.add(f64x2.splat(0.5), f64x2.mul(f64x2.splat(1.0 / 6), r));
+  const q1 = f64x2.add(f64x2.splat(1.0 / 24), f64x2.mul(f64x2.splat(1.0 / 120), r));
+  const q2 = f64x2.add(f64x2.splat(1.0 / 720), f64x2.mul(f64x2.splat(1.0 / 5040), r));
+  const q3 = f64x2.add(f64x2.splat(1.0 / 40320), f64x2.mul(f64x2.splat(1.0 / 362880), r));
+  const q4 = f64x2.add(f64x2.splat(1.0 / 3628800), f64x2.mul(f64x2.splat(1.0 / 39916800), r));
+  const q5 = f64x2.add(f64x2.splat(1.0 / 479001600), f64x2.mul(f64x2.splat(1.0 / 6227020800), r));
+  const low4 = f64x2.add(q0, f64x2.mul(q1, r2));
+  const mid4 = f64x2.add(q2, f64x2.mul(q3, r2));
+  const high4 = f64x2.add(q4, f64x2.mul(q5, r2));
+  const q = f64x2.add(low4, f64x2.mul(f64x2.add(mid4, f64x2.mul(high4, r4)), r4));
+  const y = f64x2.add(f64x2.splat(1), f64x2.add(r, f64x2.mul(r2, q)));
   return f64x2.mul(y, i64x2.shl(i64x2.add(shifted, i64x2.splat(1023)), 52));
 }
