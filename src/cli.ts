@@ -98,12 +98,13 @@ function buildProgram(argv: () => readonly string[]): Command {
     .option('--csv', 'print the cells as comma-separated values on stdout');
   merge.action(async (folders, options) => (await import('./commands/merge.ts')).merge(folders, options));
 
-  const report = command('report', 'the page of a run or a study made again, or one page of several', [
+  const report = command('report', 'the page of a folder of results made again, or one page of several', [
     'results/reference',
     'results/study-a results/study-b --output side-by-side.html',
+    'results/study results/lens results/probe --output study.html',
   ]);
   report
-    .argument('<dir...>', 'folders that run, sweep, sensitivity or merge have written')
+    .argument('<dir...>', 'folders that run, sweep, sensitivity, merge, lens, unlikely, probe or basis have written')
     .option('--output <file>', "the page (default: the folder's report.html, or results/side-by-side.html)")
     .option('--json', 'print one JSON document on stdout')
     .option('--quiet', 'print no progress');
@@ -153,7 +154,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     ),
   );
   lens.action(async (options) =>
-    (await import('./commands/lens.ts')).lens({ ...options, operated: shared.asksForOperation(lens) }),
+    (await import('./commands/lens.ts')).lens(
+      { ...options, operated: shared.asksForOperation(lens) },
+      repeatable(argv()),
+    ),
   );
 
   const unlikely = command('unlikely', 'whether directions of near-impossible tokens are reused inside', [
@@ -164,7 +168,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(unlikely)))),
   );
   unlikely.action(async (options) =>
-    (await import('./commands/unlikely.ts')).unlikely({ ...options, operated: shared.asksForOperation(unlikely) }),
+    (await import('./commands/unlikely.ts')).unlikely(
+      { ...options, operated: shared.asksForOperation(unlikely) },
+      repeatable(argv()),
+    ),
   );
 
   const probe = command('probe', 'read the input token back out of the residual stream, layer by layer', [
@@ -173,7 +180,10 @@ function buildProgram(argv: () => readonly string[]): Command {
   ]);
   shared.findingOptions(shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(probe)))));
   probe.action(async (options) =>
-    (await import('./commands/probe.ts')).probe({ ...options, operated: shared.asksForOperation(probe) }),
+    (await import('./commands/probe.ts')).probe(
+      { ...options, operated: shared.asksForOperation(probe) },
+      repeatable(argv()),
+    ),
   );
 
   const basis = command('basis', 'an ordered basis of the embedding or unembedding, and what lies along it', [
@@ -186,7 +196,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     ),
   );
   basis.action(async (options) =>
-    (await import('./commands/basis.ts')).basis({ ...options, operated: shared.asksForOperation(basis) }),
+    (await import('./commands/basis.ts')).basis(
+      { ...options, operated: shared.asksForOperation(basis) },
+      repeatable(argv()),
+    ),
   );
 
   const doctor = command('doctor', 'what this machine has, and what will fit', ['', '--json']);
@@ -210,9 +223,9 @@ function sharded<T extends { readonly shard?: Shard }>(options: T): T {
   return shard ? { ...options, shard } : options;
 }
 
-/** A study's command without what changes where and how it is told, not what it is. */
+/** A command without what changes where and how its result is told, not what it is. */
 function repeatable(argv: readonly string[]): string {
-  const alone = ['--json', '--quiet', '--csv', '--offline'];
+  const alone = ['--json', '--quiet', '--csv', '--offline', '--force'];
   const valued = ['--output', '--shard', '--threads'];
   const words = argv.filter((word, i) => {
     const isValue = i > 0 && valued.includes(argv[i - 1] ?? '');

@@ -12,13 +12,11 @@ import { countLabels, splitRules } from '../measure/splits.ts';
 import type { OfBoth } from '../measure/standards.ts';
 import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } from '../measure/vocabulary.ts';
 import { type BasisResult, basisCharts, basisText } from '../report/basis.ts';
-import { schema } from '../report/results.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { requireFindings, writeFindings } from './findings.ts';
+import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { operationInfo } from './operations.ts';
 import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
 import { scoringInput } from './scoring.ts';
 import { wantedOperation } from './variants.ts';
@@ -38,7 +36,7 @@ export type BasisOptions = ModelOptions &
 /** Tokens told of at each end of a component. */
 const told = 8;
 
-export async function basis(options: BasisOptions): Promise<void> {
+export async function basis(options: BasisOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
@@ -48,7 +46,7 @@ export async function basis(options: BasisOptions): Promise<void> {
   const operation = wantedOperation(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'basis.json');
+  await requireFindings(options, 'basis');
   const info = await identify(model, progress);
   const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -68,11 +66,7 @@ export async function basis(options: BasisOptions): Promise<void> {
     }
     const { text, maxTokens, cut } = about;
     const result: BasisResult = {
-      schema,
-      model: info,
-      precision: options.precision,
-      ...(operation ? { operation: operationInfo(operation, config) } : {}),
-      seed,
+      ...findingInfo(options, command, model, info, operation, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         basis: basisRules[method],
@@ -86,11 +80,9 @@ export async function basis(options: BasisOptions): Promise<void> {
       ...(made.dictionary ? { dictionary: made.dictionary } : {}),
       components: await describe(made, matrices, of, weights, tokenizer),
     };
-    await writeFindings(options, async () => ({
-      'basis.json': `${JSON.stringify(result, null, 2)}\n`,
-      'basis.svg': await lineChartSvg(basisCharts(result)),
-    }));
-    print(options, result, () => basisText(result, options.output));
+    const charts = async () => ({ 'basis.svg': await lineChartSvg(basisCharts(result)) });
+    await writeFindings(options, 'basis', result, charts, progress);
+    print(options, result, () => withReport(basisText(result, options.output), options));
   } finally {
     await recorded.close();
   }

@@ -1,45 +1,83 @@
-// The folder of what a command that looks inside has found: its result as JSON, and its charts.
-import { readdir, stat } from 'node:fs/promises';
+// The folder of what a command that looks inside has found: its result as JSON, its charts, and its page.
 import { join } from 'node:path';
 import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
-import { SurgeryError, systemMessage } from '../errors.ts';
-import type { FindingOptions } from './options.ts';
+import type { Settled } from '../decompose/operation.ts';
+import { checkedFinding, type FindingKind, type FindingResults } from '../report/findings.ts';
+import { findingsPage } from '../report/html/inside/page.ts';
+import type { Progress } from '../report/progress.ts';
+import { type FindingInfo, type ModelInfo, schema } from '../report/results.ts';
+import { hashOf, type OpenModel, versions } from './model.ts';
+import { operationInfo } from './operations.ts';
+import type { FindingOptions, ModelOptions } from './options.ts';
+import { type KnownResults, requireFolder, takeOutput } from './output.ts';
+import { pageName } from './showing.ts';
 
 /** Files by their names in the folder. */
 export type Files = Readonly<Record<string, string>>;
 
-/**
- * Refuses an --output that holds something, before anything is computed.
- * @param result the file by which results of this command are known; they are replaced with --force only
- * @throws SurgeryError `output`
- */
-export async function requireFindings({ output, force }: FindingOptions, result: string): Promise<void> {
-  if (output === undefined) return;
-  const refuse = (what: string): never => {
-    throw new SurgeryError('output', `--output ${JSON.stringify(output)} ${what}`);
+/** What every such result begins with. @param documents token ids of the texts, if any are read */
+export function findingInfo(
+  { precision, seed }: ModelOptions & FindingOptions,
+  command: string,
+  { checkpoint }: OpenModel,
+  model: ModelInfo,
+  operation: Settled | undefined,
+  documents: readonly (readonly number[])[] | undefined,
+): FindingInfo {
+  return {
+    ...{ schema, command, versions: versions(), model, precision },
+    ...(operation ? { operation: operationInfo(operation, checkpoint.config) } : {}),
+    seed,
+    ...(documents ? { documentsSha256: hashOf(documents) } : {}),
   };
-  if (output.trim() === '') refuse('names no folder');
-  const found = await stat(output).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined;
-    throw new SurgeryError('output', `${output} cannot be written: ${systemMessage(cause)}`, cause);
-  });
-  if (!found) return;
-  if (!found.isDirectory()) refuse('is a file: name a folder');
-  const content = await readdir(output);
-  if (content.length === 0) return;
-  if (!content.includes(result)) refuse(`holds other files than ${result} and its charts: name a new folder`);
-  if (!force) refuse('holds results already: name another folder, or replace them with --force');
 }
 
-/** Writes all files into the folder that --output names, if it does: all of them or none. */
-export async function writeFindings({ output, force }: FindingOptions, files: () => Promise<Files>): Promise<void> {
+/** Refuses an --output that holds something else, before anything is computed. @throws SurgeryError `output` */
+export async function requireFindings({ output, force }: FindingOptions, kind: FindingKind): Promise<void> {
+  if (output !== undefined) await requireFolder({ output, force }, resultsOf(kind));
+}
+
+/**
+ * Writes the result, its charts and its page into the folder that --output names, if it does: all of them or none.
+ * @param charts by their names
+ */
+export async function writeFindings<K extends FindingKind>(
+  { output, force }: FindingOptions,
+  kind: K,
+  result: FindingResults[K],
+  charts: () => Promise<Files>,
+  progress: Progress,
+): Promise<void> {
   if (output === undefined) return;
-  await writeFolderSafely(
-    output,
-    async (folder) => {
-      for (const [name, text] of Object.entries(await files()))
+  const json = `${JSON.stringify(result, null, 2)}\n`;
+  const { value: drawn } = await progress.step('Drawing the report', 'pages', async () => ({
+    ...(await charts()),
+    // From what the file says, as `surgery report` will make it.
+    [pageName]: await findingsPage([{ label: kind, finding: checkedFinding(kind, JSON.parse(json)) }], result.command),
+  }));
+  const files: Files = { [fileOf(kind)]: json, ...drawn };
+  const held = await takeOutput({ output, force }, kind, resultsOf(kind));
+  try {
+    const fill = async (folder: string) => {
+      for (const [name, text] of Object.entries(files))
         await writeFileSafely(join(folder, name), (handle) => handle.writeFile(text));
-    },
-    force,
-  );
+    };
+    await writeFolderSafely(held.path, fill, force);
+  } finally {
+    held.release();
+  }
+}
+
+/** The text of a command, and where its page is. */
+export function withReport(text: string, { output }: FindingOptions): string {
+  return output === undefined ? text : `${text}\nReport     ${join(output, pageName)}`;
+}
+
+/** The file that a kind of result is known by. */
+export function fileOf(kind: FindingKind): string {
+  return `${kind}.json`;
+}
+
+function resultsOf(kind: FindingKind): KnownResults {
+  return { file: fileOf(kind), words: `${fileOf(kind)} and what belongs to it` };
 }

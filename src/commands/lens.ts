@@ -11,12 +11,10 @@ import {
   stepCharts,
 } from '../report/lens.ts';
 import type { Progress } from '../report/progress.ts';
-import { schema } from '../report/results.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
-import { type Files, requireFindings, writeFindings } from './findings.ts';
+import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { operationInfo } from './operations.ts';
 import type {
   Colour,
   FindingOptions,
@@ -39,7 +37,7 @@ export type LensOptions = ModelOptions &
     readonly colour: Colour;
   };
 
-export async function lens(options: LensOptions): Promise<void> {
+export async function lens(options: LensOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
@@ -48,25 +46,21 @@ export async function lens(options: LensOptions): Promise<void> {
   const isAsked = options.prompt !== undefined || options.text === undefined;
   const prompts = isAsked ? promptsOf(options, tokenizer, checkpoint) : [];
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
-  await requireFindings(options, 'lens.json');
+  await requireFindings(options, 'lens');
   const { runtime, variants } = await openVariants(options, operation, model, options, progress);
   const told: PromptLens[] = [];
   for (const prompt of prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
-    schema,
-    model: await identify(model, progress),
-    precision: options.precision,
-    ...(operation ? { operation: operationInfo(operation, checkpoint.config) } : {}),
-    seed: options.seed,
+    ...findingInfo(options, command, model, await identify(model, progress), operation, scoring?.documents),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
     prompts: told,
     ...(text ? { text } : {}),
   };
   await runtime.close();
-  await writeFindings(options, () => filesOf(result, options.colour));
-  print(options, result, () => lensText(result, options.colour, options.output));
+  await writeFindings(options, 'lens', result, () => chartsOf(result, options.colour), progress);
+  print(options, result, () => withReport(lensText(result, options.colour, options.output), options));
 }
 
 async function lensOfPrompt(
@@ -106,9 +100,9 @@ async function lensOfText(
   };
 }
 
-/** lens.json, a heat map for each prompt and variant, and the text's curves over depth. */
-async function filesOf(result: LensResult, colour: Colour): Promise<Files> {
-  const files: Record<string, string> = { 'lens.json': `${JSON.stringify(result, null, 2)}\n` };
+/** A heat map for each prompt and variant, and the text's curves over depth. */
+async function chartsOf(result: LensResult, colour: Colour): Promise<Files> {
+  const files: Record<string, string> = {};
   for (const [i, prompt] of result.prompts.entries()) {
     for (const { variant } of prompt.variants) {
       const name = ['lens', ...(i > 0 ? [i + 1] : []), ...(variant === 'original' ? [] : [variant])].join('-');

@@ -72,6 +72,11 @@ export function versions(): Record<string, string> {
   };
 }
 
+/** SHA-256 of a value as JSON, in hexadecimal. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
 /**
  * SHA-256 of the safetensors files, one after the other, in hexadecimal. Hashing takes longer than loading 8-bit weights,
  * so it is kept in the cache for as long as the files stay as they are.

@@ -325,7 +325,7 @@ export function findingOptions(command: Command): Command {
   return command
     .option('--sublayers', 'also look between the attention and the MLP of each block')
     .option('--seed <n>', 'of all random draws: the same seed gives the same figures', whole('--seed', 0), 0)
-    .option('--output <dir>', 'also write the result and its charts into this new folder')
+    .option('--output <dir>', 'also write the result, its charts and its page into this new folder')
     .option('--force', 'replace the results that --output already holds');
 }
 

@@ -17,6 +17,15 @@ export interface Output extends HeldFolder {
   readonly path: string;
 }
 
+/** What a folder of one command's results is known by: nothing else is ever replaced. */
+export interface KnownResults {
+  readonly file: string;
+  /** "a run's results" */
+  readonly words: string;
+}
+
+const ofRun: KnownResults = { file: 'run.json', words: "a run's results" };
+
 /** What names a model in the name of a folder. */
 export async function slugOf(ref: string): Promise<string> {
   const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
@@ -26,14 +35,22 @@ export async function slugOf(ref: string): Promise<string> {
     .toLowerCase();
 }
 
+/** What `run` refuses before anything is computed. @throws SurgeryError `usage`, and as {@link requireFolder} does */
+export async function requireOutput({ output, force, save, maxShardSize }: OutputOptions): Promise<void> {
+  if (!save && maxShardSize !== undefined)
+    throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
+  await requireFolder({ output, force }, ofRun);
+}
+
 /**
  * Refuses, before anything is computed, an --output that could not be written to in the end. What a killed process left
  * beside it is tidied up first.
  * @throws SurgeryError `output`: results are replaced with --force only, anything else never
  */
-export async function requireOutput({ output, force = false, save, maxShardSize }: OutputOptions): Promise<void> {
-  if (!save && maxShardSize !== undefined)
-    throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
+export async function requireFolder(
+  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  known: KnownResults,
+): Promise<void> {
   if (output?.trim() === '') throw refused(output, 'names no folder');
   const shown = output ?? resultsFolder;
   const path = await behindLinks(resolve(output ?? join(resultsFolder, 'new')));
@@ -45,7 +62,7 @@ export async function requireOutput({ output, force = false, save, maxShardSize 
   await sweepLeftovers(dirname(path));
   if (!found || output === undefined) return;
   await requireUnlocked(path);
-  await requireReplaceable(path, output, force);
+  await requireReplaceable(path, output, force, known);
   if (`${process.cwd()}/`.startsWith(`${path}/`))
     throw refused(output, 'is the folder you are in, or one above it: name one inside it');
   if (found.dev !== (await stat(above)).dev) throw refused(output, 'is a mount point: name a folder inside it');
@@ -59,12 +76,13 @@ export async function requireOutput({ output, force = false, save, maxShardSize 
 export async function takeOutput(
   { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
   name: string,
+  known: KnownResults = ofRun,
 ): Promise<Output> {
   if (output === undefined) return takeNew(join(resultsFolder, name));
   const path = await behindLinks(output);
   const held = await holdFolder(path);
   try {
-    await requireReplaceable(path, output, force);
+    await requireReplaceable(path, output, force, known);
     return { path, ...held };
   } catch (error) {
     held.release();
@@ -87,10 +105,15 @@ async function takeNew(wanted: string): Promise<Output> {
   }
 }
 
-async function requireReplaceable(path: string, output: string, force: boolean): Promise<void> {
+async function requireReplaceable(
+  path: string,
+  output: string,
+  force: boolean,
+  { file, words }: KnownResults,
+): Promise<void> {
   const content = await contentOf(path);
   if (content.length === 0) return;
-  if (!content.includes('run.json')) throw refused(output, "holds other files than a run's results: name a new folder");
+  if (!content.includes(file)) throw refused(output, `holds other files than ${words}: name a new folder`);
   if (!force) throw refused(output, 'holds results already: name another folder, or replace them with --force');
 }
 

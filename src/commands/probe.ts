@@ -11,13 +11,11 @@ import { splitRules } from '../measure/splits.ts';
 import { type OfBoth, type Standards, standardsOf } from '../measure/standards.ts';
 import { matrixNames, readEmbedding, readUnembedding } from '../measure/vocabulary.ts';
 import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/probe.ts';
-import { schema } from '../report/results.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { type Files, requireFindings, writeFindings } from './findings.ts';
+import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import { operationInfo } from './operations.ts';
 import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
 import { scoringInput } from './scoring.ts';
 import { wantedOperation } from './variants.ts';
@@ -30,15 +28,14 @@ export type ProbeOptions = ModelOptions &
     readonly operated: boolean;
   };
 
-export async function probe(options: ProbeOptions): Promise<void> {
+export async function probe(options: ProbeOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const { config } = model.checkpoint;
   const operation = wantedOperation(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'probe.json');
+  await requireFindings(options, 'probe');
   const info = await identify(model, progress);
   const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -54,9 +51,7 @@ export async function probe(options: ProbeOptions): Promise<void> {
     }
     const { text, maxTokens, cut } = about;
     const result: ProbeResult = {
-      schema,
-      model: info,
-      ...(operation ? { operation: operationInfo(operation, config) } : {}),
+      ...findingInfo(options, command, model, info, operation, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         positions: positionRule,
@@ -66,15 +61,13 @@ export async function probe(options: ProbeOptions): Promise<void> {
         intervals: about.intervalRule,
         matrices: matrixNames,
       },
-      seed: options.seed,
-      precision: options.precision,
       points: recorded.points,
       compared: standards.standards.compared.length,
       ownShares: standards.ownShares,
       variants,
     };
-    await writeFindings(options, () => filesOf(result));
-    print(options, result, () => probeText(result, options.output));
+    await writeFindings(options, 'probe', result, () => chartsOf(result), progress);
+    print(options, result, () => withReport(probeText(result, options.output), options));
   } finally {
     await recorded.close();
   }
@@ -102,10 +95,9 @@ async function prepare(
   };
 }
 
-/** probe.json, the curves over depth, and a map of the weight over each matrix's components for each variant. */
-async function filesOf(result: ProbeResult): Promise<Files> {
+/** The curves over depth, and a map of the weight over each matrix's components for each variant. */
+async function chartsOf(result: ProbeResult): Promise<Files> {
   const files: Record<string, string> = {
-    'probe.json': `${JSON.stringify(result, null, 2)}\n`,
     'probe-depth.svg': await lineChartSvg(probeCharts(result)),
   };
   for (const variant of result.variants) {

@@ -1,16 +1,20 @@
-// surgery report: the page of a run or a study made again from its folder, or one page of several.
+// surgery report: the page of a folder of results made again from what it holds, or one page of several.
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeFileSafely } from '../checkpoint/files.ts';
+import { parseJson } from '../checkpoint/json.ts';
 import { exists } from '../checkpoint/reader.ts';
-import { SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { checkedFinding, type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
 import { comparePage, type Entry } from '../report/html/compare-page.ts';
+import { type FindingEntry, findingSections, findingsPage } from '../report/html/inside/page.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { type RunResult, schema } from '../report/results.ts';
 import { readStudyFolder } from '../study/folder.ts';
 import type { CellResult, Study } from '../study/results.ts';
 import { extentOf } from '../study/summary.ts';
+import { fileOf } from './findings.ts';
 import { print, progressOf } from './model.ts';
 import { pageName } from './showing.ts';
 
@@ -23,25 +27,30 @@ export interface ReportOptions {
 /** Where the page of several folders goes, if nothing is said. */
 const sideBySide = join('results', 'side-by-side.html');
 
-type Found = { readonly run: RunResult } | { readonly study: Study; readonly cells: ReadonlyMap<string, CellResult> };
+/** What is scored: it has a page of its own, or a place on one of several. */
+type Scored = { readonly run: RunResult } | { readonly study: Study; readonly cells: ReadonlyMap<string, CellResult> };
+type Labelled = Scored & { readonly label: string };
+type Found = Scored | { readonly findings: readonly Finding[] };
 
 /**
  * @param command by which a page of several folders can be made again
  * @throws SurgeryError `output` for a folder without results, for results of another version, and as writing does
  */
 export async function report(folders: readonly string[], options: ReportOptions, command: string): Promise<void> {
-  const found: Found[] = [];
-  for (const folder of folders) found.push(await read(folder));
-  const [first] = found;
-  const alone = folders.length === 1;
-  const path = options.output ?? (alone ? join(folders[0] ?? '', pageName) : sideBySide);
+  const labels = labelsOf(folders);
+  const scored: Labelled[] = [];
+  const findings: FindingEntry[] = [];
+  for (const [i, folder] of folders.entries()) {
+    const label = labels[i] ?? folder;
+    const found = await read(folder);
+    if ('findings' in found) findings.push(...found.findings.map((finding) => ({ label, finding })));
+    else scored.push({ label, ...found });
+  }
+  const path = options.output ?? (folders.length === 1 ? join(folders[0] ?? '', pageName) : sideBySide);
   await requireFile(path);
-  const { value: page } = await progressOf(options).step('Drawing the report', 'pages', async () => {
-    if (!alone) return comparePage(entriesOf(folders, found), command);
-    if (first && 'run' in first) return runPage(first.run);
-    if (first) return studyPage(first.study, first.cells);
-    throw new TypeError('a report of no folder');
-  });
+  const { value: page } = await progressOf(options).step('Drawing the report', 'pages', () =>
+    pageOf(scored, findings, command),
+  );
   await mkdir(dirname(resolve(path)), { recursive: true }).catch((cause) => {
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
   });
@@ -50,13 +59,37 @@ export async function report(folders: readonly string[], options: ReportOptions,
   print(options, result, () => `Report     ${path}`);
 }
 
+/** What is scored has the page, and findings are sections of it; findings alone have one of their own. */
+async function pageOf(
+  scored: readonly Labelled[],
+  findings: readonly FindingEntry[],
+  command: string,
+): Promise<string> {
+  const [first] = scored;
+  if (!first) return findingsPage(findings, command);
+  const models = new Set(scored.map((one) => ('run' in one ? one.run.model.sha256 : one.study.model.sha256)));
+  const sections = await findingSections(findings, { command, models });
+  if (scored.length > 1) return comparePage(scored.map(asEntry), command, sections);
+  return 'run' in first ? runPage(first.run, sections) : studyPage(first.study, first.cells, sections);
+}
+
 async function read(folder: string): Promise<Found> {
   if (await exists(join(folder, 'run.json'))) return { run: await readRun(join(folder, 'run.json')) };
   if (await exists(join(folder, 'study.json'))) return readStudyFolder(folder);
-  throw new SurgeryError(
-    'output',
-    `${folder} holds neither run.json nor study.json: name a folder that run, sweep or sensitivity has written`,
-  );
+  const findings: Finding[] = [];
+  for (const kind of findingKinds)
+    if (await exists(join(folder, fileOf(kind)))) findings.push(await readFinding(kind, join(folder, fileOf(kind))));
+  if (findings.length > 0) return { findings };
+  const files = ['run.json', 'study.json', ...findingKinds.map(fileOf)].join(', ');
+  throw new SurgeryError('output', `${folder} holds no results (${files}): name a folder that a command has written`);
+}
+
+async function readFinding(kind: FindingKind, file: string): Promise<Finding> {
+  try {
+    return checkedFinding(kind, parseJson(await readFile(file, 'utf8')));
+  } catch (cause) {
+    throw new SurgeryError('output', `${file} ${messageOf(cause)}: run its command again`, cause);
+  }
 }
 
 async function readRun(file: string): Promise<RunResult> {
@@ -75,13 +108,13 @@ async function requireFile(path: string): Promise<void> {
 }
 
 /** Folders by their names, with their paths where two have the same. */
-function entriesOf(folders: readonly string[], found: readonly Found[]): Entry[] {
+function labelsOf(folders: readonly string[]): string[] {
   const names = folders.map((folder) => basename(resolve(folder)));
-  return found.map((one, i) => {
-    const name = names[i] ?? '';
-    const label = names.filter((other) => other === name).length > 1 ? (folders[i] ?? name) : name;
-    return { label, ...('run' in one ? asStudy(one.run) : one) };
-  });
+  return names.map((name, i) => (names.filter((other) => other === name).length > 1 ? (folders[i] ?? name) : name));
+}
+
+function asEntry({ label, ...one }: Labelled): Entry {
+  return { label, ...('run' in one ? asStudy(one.run) : one) };
 }
 
 /** A run as a study of one cell. Documents were not kept apart, so it can be placed beside others but not paired. */

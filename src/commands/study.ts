@@ -1,5 +1,4 @@
 // What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { removeAtExit } from '../checkpoint/files.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
@@ -30,7 +29,7 @@ import {
 } from '../study/measure.ts';
 import type { AngleResult, Context, OriginalResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
-import { identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
+import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { touched } from './operations.ts';
 import type { ModelOptions, SamplingOptions, ScoringOptions, SharedOperationOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
@@ -297,10 +296,6 @@ function contextOf(
     prompts: prompts.length > 0 ? hashOf(prompts.map(({ ids }) => ids)) : null,
     sampling: prompts.length > 0 ? samplingInfo(options) : null,
   };
-}
-
-function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 /** Without what differs from one machine to the next. */

@@ -1,12 +1,10 @@
 // surgery unlikely: whether directions of tokens that cannot come next are used for something else inside.
 import { unlikelyRule, unlikelyTokens } from '../measure/unlikely.ts';
-import { schema } from '../report/results.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/unlikely.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
-import { requireFindings, writeFindings } from './findings.ts';
+import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { operationInfo } from './operations.ts';
 import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
 import { scoringInput } from './scoring.ts';
 import { openVariants, wantedOperation } from './variants.ts';
@@ -16,13 +14,13 @@ export type UnlikelyOptions = ModelOptions &
   FindingOptions &
   Omit<ScoringOptions, 'tasks' | 'questions'> & { readonly operated: boolean };
 
-export async function unlikely(options: UnlikelyOptions): Promise<void> {
+export async function unlikely(options: UnlikelyOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const operation = wantedOperation(options, model);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const { documents, about } = await scoringInput(options, model, tokenizer);
-  await requireFindings(options, 'unlikely.json');
+  await requireFindings(options, 'unlikely');
   const { runtime, variants } = await openVariants(options, operation, model, options, progress);
   const told: UnlikelyResult['variants'][number][] = [];
   for (const variant of variants) {
@@ -34,17 +32,11 @@ export async function unlikely(options: UnlikelyOptions): Promise<void> {
   await runtime.close();
   const { text, maxTokens, intervalRule } = about;
   const result: UnlikelyResult = {
-    schema,
-    model: await identify(model, progress),
-    precision: options.precision,
-    ...(operation ? { operation: operationInfo(operation, model.checkpoint.config) } : {}),
-    seed: options.seed,
+    ...findingInfo(options, command, model, await identify(model, progress), operation, documents),
     text: { text, documents: documents.length, maxTokens, rule: unlikelyRule, intervalRule },
     variants: told,
   };
-  await writeFindings(options, async () => ({
-    'unlikely.json': `${JSON.stringify(result, null, 2)}\n`,
-    'unlikely.svg': await lineChartSvg(unlikelyCharts(result)),
-  }));
-  print(options, result, () => unlikelyText(result, options.output));
+  const charts = async () => ({ 'unlikely.svg': await lineChartSvg(unlikelyCharts(result)) });
+  await writeFindings(options, 'unlikely', result, charts, progress);
+  print(options, result, () => withReport(unlikelyText(result, options.output), options));
 }

@@ -3,12 +3,11 @@ import type { DictionaryReport, Reconstruction } from '../measure/bases.ts';
 import type { BasisMethod } from '../measure/methods.ts';
 import type { OfBoth } from '../measure/standards.ts';
 import type { VocabularyMatrix } from '../measure/vocabulary.ts';
-import type { Precision } from '../runtime/session.ts';
 import { counted, integer, percent, printable, table, wrap } from './format.ts';
 import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './plot.ts';
 import type { ProbedText } from './probe.ts';
-import type { ModelInfo, OperationInfo, schema } from './results.ts';
+import type { FindingInfo } from './results.ts';
 import { modelText, operationText } from './text.ts';
 
 /** A token near a component, spelled out. */
@@ -32,12 +31,7 @@ export interface Component {
 }
 
 /** What basis.json holds, and `basis --json` prints. Shares and errors are from 0 to 1. */
-export interface BasisResult {
-  readonly schema: typeof schema;
-  readonly model: ModelInfo;
-  readonly precision: Precision;
-  readonly operation?: OperationInfo;
-  readonly seed: number;
+export interface BasisResult extends FindingInfo {
   readonly text: ProbedText;
   readonly rules: Readonly<Record<'basis' | 'matrix' | 'positions' | 'split', string>>;
   readonly of: VocabularyMatrix;
@@ -75,7 +69,7 @@ export function basisText(result: BasisResult, output?: string): string {
 }
 
 function componentTable({ components, points, method }: BasisResult): string {
-  const chosen = [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
+  const chosen = probedPoints(points);
   const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
   const head = [
     '',
@@ -99,6 +93,11 @@ function componentTable({ components, points, method }: BasisResult): string {
     ]);
   const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows);
   return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
+}
+
+/** The points whose probes are told of: after the first block, in the middle, the last. */
+export function probedPoints(points: readonly string[]): number[] {
+  return [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
 }
 
 const cell = (share: number) => (share * 100).toFixed(2);

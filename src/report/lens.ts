@@ -3,11 +3,10 @@ import type { Mean } from '../measure/averages.ts';
 import type { DepthProfiles } from '../measure/depth.ts';
 import type { LensCell, RankedToken } from '../measure/lens.ts';
 import type { DepthProfile, LensMeans } from '../measure/tally.ts';
-import type { Precision } from '../runtime/session.ts';
 import { counted, figure, percent, printable, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import type { LineChart } from './plot.ts';
-import type { ModelInfo, OperationInfo, schema } from './results.ts';
+import type { FindingInfo } from './results.ts';
 import { modelText, operationText } from './text.ts';
 
 export type VariantName = 'original' | 'operated';
@@ -27,12 +26,7 @@ export interface PromptLens {
 }
 
 /** What lens.json holds, and `lens --json` prints. Logarithms are in bits. */
-export interface LensResult {
-  readonly schema: typeof schema;
-  readonly model: ModelInfo;
-  readonly precision: Precision;
-  readonly operation?: OperationInfo;
-  readonly seed: number;
+export interface LensResult extends FindingInfo {
   /** Names of the tapped points, from the embedding up. */
   readonly points: readonly string[];
   /** Tokens there are: a random one has rank (vocabulary + 1) / 2 and probability 1 / vocabulary. */
@@ -80,7 +74,7 @@ export function lensMap(result: LensResult, prompt: PromptLens, variant: Variant
 }
 
 /** A token that a cell can show: line breaks and other controls made visible, long ones cut. */
-function shortened(token: string): string {
+export function shortened(token: string): string {
   const shown = [...printable(token.replace(/\n/g, '↵').replace(/\t/g, '⇥'))];
   return shown.length > longestToken ? `${shown.slice(0, longestToken - 1).join('')}…` : shown.join('');
 }

@@ -3,12 +3,11 @@ import type { DepthReading, MapKind, MapReading, PointReading } from '../measure
 import type { Figure } from '../measure/readings.ts';
 import type { Chance, Likeness, Resemblance } from '../measure/resemblance.ts';
 import type { OfBoth } from '../measure/standards.ts';
-import type { Precision } from '../runtime/session.ts';
 import { counted, integer, percent, table, wrap } from './format.ts';
 import type { HeatMap } from './heat.ts';
 import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './plot.ts';
-import type { ModelInfo, OperationInfo, schema } from './results.ts';
+import type { FindingInfo } from './results.ts';
 import { modelText, operationText } from './text.ts';
 
 /** What commands that fit probes say about their text. */
@@ -22,12 +21,7 @@ export interface ProbedText {
 }
 
 /** What probe.json holds, and `probe --json` prints. Shares and R² are from 0 to 1. */
-export interface ProbeResult {
-  readonly schema: typeof schema;
-  readonly model: ModelInfo;
-  readonly precision: Precision;
-  readonly operation?: OperationInfo;
-  readonly seed: number;
+export interface ProbeResult extends FindingInfo {
   readonly text: ProbedText;
   readonly rules: {
     readonly positions: string;

@@ -113,6 +113,22 @@ export interface InspectResult {
   readonly spectra: readonly Spectrum[];
 }
 
+/** What the results of the commands that look inside begin with. */
+export interface FindingInfo {
+  readonly schema: typeof schema;
+  /** By which it can be made again. */
+  readonly command: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly model: ModelInfo;
+  readonly precision: Precision;
+  /** Of the operated model beside the original, if there is one. */
+  readonly operation?: OperationInfo;
+  /** Of all random draws. */
+  readonly seed: number;
+  /** SHA-256 of the token ids of the documents that were read, if there were any. */
+  readonly documentsSha256?: string;
+}
+
 /** What `surgery doctor --json` prints. Sizes in bytes. */
 export interface Diagnosis {
   readonly schema: typeof schema;

@@ -1,21 +1,15 @@
 // Energy of the residual stream along tokens by their probability → tables and curves over depth. At most 80 columns.
 import type { Mean } from '../measure/averages.ts';
 import type { BandFigures, UnlikelyTokens } from '../measure/bands.ts';
-import type { Precision } from '../runtime/session.ts';
 import { counted, integer, table, wrap } from './format.ts';
 import type { LineChart, Point } from './plot.ts';
-import type { ModelInfo, OperationInfo, schema } from './results.ts';
+import type { FindingInfo } from './results.ts';
 import { modelText, operationText } from './text.ts';
 
 type VariantName = 'original' | 'operated';
 
 /** What unlikely.json holds, and `unlikely --json` prints. An energy of 1 is that along a random direction. */
-export interface UnlikelyResult {
-  readonly schema: typeof schema;
-  readonly model: ModelInfo;
-  readonly precision: Precision;
-  readonly operation?: OperationInfo;
-  readonly seed: number;
+export interface UnlikelyResult extends FindingInfo {
   readonly text: {
     readonly text: string;
     readonly documents: number;

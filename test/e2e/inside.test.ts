@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { LensResult } from '../../src/report/lens.ts';
 import type { UnlikelyResult } from '../../src/report/unlikely.ts';
-import { surgery } from '../support/cli.ts';
+import { expectRemade, surgery } from '../support/cli.ts';
 import { type Forward, golden } from '../support/goldens.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
 
@@ -28,8 +28,10 @@ test('lens: a prompt and a text, the original and an operated model, as JSON and
   expect(result.text?.variants[1]?.changes?.at(-1)?.kl?.mean).toBeGreaterThan(0);
   expect(JSON.parse(readFileSync(join(output, 'lens.json'), 'utf8'))).toEqual(result);
   expect(readdirSync(output).sort()).toEqual(
-    ['lens-depth.svg', 'lens-operated.svg', 'lens-steps.svg', 'lens.json', 'lens.svg'].sort(),
+    ['lens-depth.svg', 'lens-operated.svg', 'lens-steps.svg', 'lens.json', 'lens.svg', 'report.html'].sort(),
   );
+  expect(result.command).toMatch(/^surgery lens --model pocket --prompt .* --top-tokens 2$/);
+  await expectRemade(output);
 });
 
 test('lens: text for a terminal, points up, also after attention alone', async () => {
@@ -51,14 +53,34 @@ test('lens: text for a terminal, points up, also after attention alone', async (
 });
 
 test('unlikely: the same seed gives the same figures, and chance beside each', async () => {
-  const args = ['unlikely', '--model', 'pocket', '--documents', '4', '--max-tokens', '30', '--quiet'];
-  const [json, text] = [await surgery([...args, '--json', '--seed', '3']), await surgery([...args, '--seed', '3'])];
+  const args = ['unlikely', '--model', 'pocket', '--documents', '4', '--max-tokens', '30', '--quiet', '--seed', '3'];
+  const output = join(tmp, 'unlikely');
+  const [json, text] = [await surgery([...args, '--json']), await surgery([...args, '--output', output])];
   const { variants }: UnlikelyResult = JSON.parse(json.stdout);
   expect(variants).toHaveLength(1);
   const last = variants[0]?.points.at(-1);
   expect(last?.bands[0]?.energy?.mean).toBeGreaterThan(last?.mixtures?.mean ?? 99);
   expect(text.stdout).toContain(` ${last?.random?.mean.toFixed(3)} `);
-  expect(widest(text.stdout)).toBeLessThanOrEqual(80);
+  expect(text.stdout).toMatch(/\nReport {5}.*unlikely\/report\.html\n$/);
+  expect(widest(text.stdout.replaceAll(tmp, ''))).toBeLessThanOrEqual(80);
+  expect(JSON.parse(readFileSync(join(output, 'unlikely.json'), 'utf8')).variants).toEqual(variants);
+  await expectRemade(output);
+});
+
+test('several folders make one page; a damaged result is refused by its place', async () => {
+  const page = join(tmp, 'both.html');
+  const folders = [join(tmp, 'lens'), join(tmp, 'unlikely')];
+  const made = await surgery(['report', ...folders, '--output', page, '--quiet']);
+  expect(made).toMatchObject({ code: 0, stdout: `Report     ${page}\n` });
+  const text = readFileSync(page, 'utf8');
+  for (const id of ['prompt', 'lens-depth', 'unlikely', 'findings']) expect(text).toContain(`<section id="${id}"`);
+  const file = join(tmp, 'unlikely/unlikely.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"positions":', '"position":'));
+  const refused = await surgery(['report', ...folders, '--output', page, '--quiet']);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /^surgery: .*unlikely\.json is not a result that this version reads, at variants\.0\.positions: .*: run its command again\n$/,
+  );
 });
 
 test('what cannot be is refused in one line', async () => {
@@ -70,5 +92,7 @@ test('what cannot be is refused in one line', async () => {
   expect(await refused('--colour', 'red')).toMatch(/--colour is "red", allowed: probability, rank, kl\n$/);
   mkdirSync(join(tmp, 'mine'));
   writeFileSync(join(tmp, 'mine/notes.txt'), '');
-  expect(await refused('--output', join(tmp, 'mine'))).toMatch(/holds other files than lens.json and its charts/);
+  expect(await refused('--output', join(tmp, 'mine'))).toMatch(
+    /holds other files than lens.json and what belongs to it/,
+  );
 });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { surgery } from '../support/cli.ts';
+import { expectRemade, surgery } from '../support/cli.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -24,7 +24,9 @@ describe('surgery probe', () => {
       'probe-weight-unembed-operated.svg',
       'probe-weight-unembed.svg',
       'probe.json',
+      'report.html',
     ]);
+    await expectRemade(output);
     const { variants, points } = JSON.parse(readFileSync(join(output, 'probe.json'), 'utf8'));
     expect(points).toEqual(['embed', '0', '1']);
     expect(variants.map(({ variant }: { variant: string }) => variant)).toEqual(['original', 'operated']);
@@ -81,7 +83,8 @@ describe('surgery basis', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('How nearly orthogonal the atoms are');
     expect(widest(stdout)).toBeLessThanOrEqual(80);
-    expect(readdirSync(join(tmp, 'basis')).sort()).toEqual(['basis.json', 'basis.svg']);
+    expect(readdirSync(join(tmp, 'basis')).sort()).toEqual(['basis.json', 'basis.svg', 'report.html']);
+    await expectRemade(join(tmp, 'basis'));
   });
 
   test('sizes that a method cannot have are refused', async () => {

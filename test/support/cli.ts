@@ -1,6 +1,8 @@
 // The built program as a user starts it.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { root } from './paths.ts';
 
 export const cli = join(root, 'dist/cli.js');
@@ -47,4 +49,13 @@ export function start(
 
 export function surgery(args: readonly string[], options?: StartOptions): Promise<Ended> {
   return start(args, options).ended;
+}
+
+/** `surgery report` on a folder gives the page that the command wrote, byte for byte. */
+export async function expectRemade(folder: string): Promise<void> {
+  const page = readFileSync(join(folder, 'report.html'), 'utf8');
+  rmSync(join(folder, 'report.html'));
+  const { code, stderr } = await surgery(['report', folder, '--quiet']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(readFileSync(join(folder, 'report.html'), 'utf8') === page).toBe(true);
 }

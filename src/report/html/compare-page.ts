@@ -2,12 +2,13 @@
 import type { Study } from '../../study/results.ts';
 import { bySeries, type Cells, cellName, gridCells, variedAxes } from '../cells.ts';
 import { counted, figure, percent, withInterval } from '../format.ts';
+import type { Series } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { pairsFigure } from './pairs.ts';
-import { type Line, panelSvg, type Series } from './panels.ts';
+import { type Line, panelSvg } from './panels.ts';
 import { textRule } from './rules.ts';
 import { number } from './table.ts';
 
@@ -20,8 +21,16 @@ export interface Entry {
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
 
-/** The page of several studies, as one HTML document. @param command by which it can be made again */
-export async function comparePage(entries: readonly Entry[], command: string): Promise<string> {
+/**
+ * The page of several studies, as one HTML document.
+ * @param command by which it can be made again
+ * @param more sections that follow the studies' own
+ */
+export async function comparePage(
+  entries: readonly Entry[],
+  command: string,
+  more: readonly Section[] = [],
+): Promise<string> {
   const pairs = await Promise.all(
     entries.map(async ({ label, study, cells }) => {
       const found = await pairsFigure(study, cells);
@@ -32,6 +41,7 @@ export async function comparePage(entries: readonly Entry[], command: string): P
     { id: 'losses', title: 'What they cost', figures: await lossFigures(entries) },
     { id: 'pairs', title: 'Compared fairly, within each', figures: pairs.filter((each) => each !== undefined) },
     studiesSection(entries),
+    ...more,
   ].filter(({ figures, ...rest }) => figures.length > 0 || 'rest' in rest) satisfies Section[];
   const head = headOf(entries, command);
   return pageHtml(

@@ -1,6 +1,6 @@
 // What a report is made of: sections of figures, each with its caption and the table behind it.
+import type { Series } from './axes.ts';
 import { type Html, html } from './html.ts';
-import type { Series } from './panels.ts';
 import { type DataTable, tableHtml } from './table.ts';
 
 /** To add something to a report, write a function that returns one of these and name it in the page's list of sections. */
@@ -21,8 +21,8 @@ export interface Figure {
   /** What the figure does not show, where its comparison is not matched. */
   readonly notShown?: string;
   readonly panels: readonly { readonly title?: string; readonly svg: Html }[];
-  /** How panels are laid out: a few beside each other, many small ones, or one. Default: a few. */
-  readonly layout?: 'few' | 'small' | 'one';
+  /** How panels are laid out: a few beside each other, many small ones, one, or wide ones in their own size. Default: a few. */
+  readonly layout?: 'few' | 'small' | 'one' | 'wide';
   readonly legend?: readonly Series[];
   readonly table?: DataTable;
   /** Whether the table is seen from the start: where it is the figure itself. */
@@ -53,16 +53,20 @@ export function contentsHtml(sections: readonly Section[]): Html {
 
 function figureHtml(figure: Figure, number: number): Html {
   const { title, caption, notShown, panels, layout = 'few', legend = [], table, open } = figure;
-  const drawn = panels.map(
-    (panel) => html`<div class="panel">${panel.title && html`<p>${panel.title}</p>`}${panel.svg}</div>\n`,
-  );
+  const drawn = panels.map(({ title: name, svg }) => {
+    const shown =
+      layout === 'wide'
+        ? html`<div class="scroll" tabindex="0" role="region" aria-label="Figure ${number}: ${name ?? title}">${svg}</div>`
+        : svg;
+    return html`<div class="panel">${name && html`<p>${name}</p>`}${shown}</div>\n`;
+  });
   const kind = panels.length > 0 ? 'Figure' : 'Table';
   return html`<figure id="figure-${number}">
 ${panels.length > 0 && html`<div class="panels ${layout}">${drawn}</div>`}
 ${legend.length > 0 && html`<ul class="legend">${legend.map(legendEntry)}</ul>`}
-${table && open && tableHtml(table)}
+${table && open && tableHtml(table, `${kind} ${number}: ${table.about}`)}
 <figcaption><b>${kind} ${number}. ${title}${title.endsWith('?') ? '' : '.'}</b> ${kept(caption)}${notShown && html`<p><b>What this does not show.</b> ${kept(notShown)}</p>`}</figcaption>
-${table && !open && html`<details><summary>Table of figure ${number}</summary>${tableHtml(table)}</details>`}
+${table && !open && html`<details><summary>Table of figure ${number}</summary>${tableHtml(table, `Table of figure ${number}: ${table.about}`)}</details>`}
 </figure>
 `;
 }

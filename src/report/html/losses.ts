@@ -2,8 +2,9 @@
 import type { CellResult, Study } from '../../study/results.ts';
 import { bySeries, type CellAxis, type Cells, cellName, gridCells, losses, variedAxes } from '../cells.ts';
 import { figure, percent, withInterval } from '../format.ts';
+import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
-import { type Band, type Line, panelSvg, type Series } from './panels.ts';
+import { type Band, type Line, panelSvg } from './panels.ts';
 import { textRule } from './rules.ts';
 import { cellsTable } from './study-tables.ts';
 

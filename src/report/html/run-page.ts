@@ -13,8 +13,11 @@ import { ranksFigure, spectraFigure } from './spectra.ts';
 import { type Cell, number } from './table.ts';
 import { tasksSection } from './tasks.ts';
 
-/** The report of a run, as one HTML document. The same run.json always gives the same bytes. */
-export async function runPage(run: RunResult): Promise<string> {
+/**
+ * The report of a run, as one HTML document. The same run.json always gives the same bytes.
+ * @param more sections that follow the run's own
+ */
+export async function runPage(run: RunResult, more: readonly Section[] = []): Promise<string> {
   const { tasks } = run;
   const answered = tasks && [
     { name: 'original', scores: tasks.original },
@@ -25,6 +28,7 @@ export async function runPage(run: RunResult): Promise<string> {
     tasks && answered && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(run), samplingRule(run.sampling), 'samples.txt'),
     await weightsSection(run),
+    ...more,
   ].filter((each): each is Section => each !== undefined);
   const head = headOf(run);
   return pageHtml(

@@ -4,8 +4,8 @@ import { type Cells, sensitivityMap } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { shadeOf } from '../heat.ts';
 import type { Figure, Section } from './figure.ts';
-import { shadesSvg } from './panels.ts';
 import { textRule } from './rules.ts';
+import { shadesSvg } from './shades.ts';
 import { type Cell, number } from './table.ts';
 
 export async function sensitivitySection(study: Study, sensitivity: SensitivityResult, cells: Cells): Promise<Section> {

@@ -3,8 +3,9 @@ import type { LayerReport } from '../../decompose/operate.ts';
 import type { Curve } from '../../decompose/spectrum.ts';
 import { percent } from '../format.ts';
 import { groupClass, ranges } from '../text.ts';
+import type { Series } from './axes.ts';
 import type { Figure } from './figure.ts';
-import { type Line, type Mark, panelSvg, type Series } from './panels.ts';
+import { type Line, type Mark, panelSvg } from './panels.ts';
 import { type Cell, type DataTable, number } from './table.ts';
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;

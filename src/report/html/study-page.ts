@@ -18,12 +18,14 @@ import { tasksSection } from './tasks.ts';
 /** Comparisons of samples that stand open on the page. */
 const mostOpen = 12;
 
-/** The report of a study, as one HTML document. The same study and cells always give the same bytes. */
-export async function studyPage(study: Study, cells: Cells): Promise<string> {
+/**
+ * The report of a study, as one HTML document. The same study and cells always give the same bytes.
+ * @param more sections that follow the study's own
+ */
+export async function studyPage(study: Study, cells: Cells, more: readonly Section[] = []): Promise<string> {
   const head = headOf(study, cells);
-  const sections = (await sectionsOf(study, cells)).filter(
-    ({ figures, rest }) => figures.length > 0 || rest !== undefined,
-  );
+  const own = (await sectionsOf(study, cells)).filter(({ figures, rest }) => figures.length > 0 || rest !== undefined);
+  const sections = [...own, ...more];
   return pageHtml(
     head.title,
     html`${headHtml(head, contentsHtml(sections))}<main>\n${sectionsHtml(sections)}</main>\n${footer}`,

@@ -21,7 +21,8 @@ export function number(value: number | null | undefined, text: (value: number) =
   return value === null || value === undefined ? '' : { text: text(value), value };
 }
 
-export function tableHtml({ name, about, head, rows }: DataTable): Html {
+/** @param label what no other part of the page is called */
+export function tableHtml({ name, about, head, rows }: DataTable, label: string): Html {
   const isRight = head.map((title) => title.startsWith('>'));
   const cells = (row: readonly Cell[]) =>
     row.map((cell, i) => {
@@ -32,7 +33,7 @@ export function tableHtml({ name, about, head, rows }: DataTable): Html {
   const titles = head.map(
     (title, i) => html`<th scope="col"${isRight[i] ? html` class="r"` : ''}>${title.replace(/^>/, '')}</th>`,
   );
-  return html`<div class="scroll${rows.length > tall ? ' tall' : ''}" tabindex="0" role="region" aria-label="${about}">
+  return html`<div class="scroll${rows.length > tall ? ' tall' : ''}" tabindex="0" role="region" aria-label="${label}">
 <table data-csv="${name}"><caption>${about}</caption><thead><tr>${titles}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${cells(row)}</tr>\n`)}</tbody></table></div>`;
 }

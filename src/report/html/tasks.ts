@@ -1,8 +1,9 @@
 // Accuracy on multiple-choice questions, with intervals, beside what guessing would get.
 import type { TaskScores } from '../../measure/tasks.ts';
 import { percent } from '../format.ts';
+import type { Series } from './axes.ts';
 import type { Section } from './figure.ts';
-import { forestSvg, type Series } from './panels.ts';
+import { forestSvg } from './forest.ts';
 import { type DataTable, number } from './table.ts';
 
 /** Rows that the chart takes; the table has them all. */

@@ -49,10 +49,11 @@ figcaption b{color:var(--ink);font-weight:600}
 figcaption p{margin:.35rem 0 0}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;align-items:start}
 .panels.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:.9rem 1rem}
-.panels.one{grid-template-columns:minmax(0,1fr)}
+.panels.one,.panels.wide{grid-template-columns:minmax(0,1fr)}
 .panel>p{font-size:.85rem;font-weight:600;margin:0 0 .2rem}
-.panel svg{display:block;width:100%;height:auto;max-width:29rem;overflow:visible}
+.panel svg{display:block;width:100%;height:auto;max-width:29rem;overflow:visible}.panel svg text{pointer-events:none}
 .one .panel svg{max-width:44rem}.small .panel svg{max-width:15rem}
+.wide .panel svg{width:auto;max-width:none}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;margin:.6rem 0 0;padding:0;font-size:.85rem}
 .legend li{display:flex;align-items:center;gap:.4rem}
 .legend svg{width:1.6rem;height:.8rem;flex:none}
@@ -98,5 +99,5 @@ footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--rule);font-
 dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:.5rem}dl.glance dd{font-size:1.15rem}}
 @media print{:root{${light}--paper:#fff}html{font-size:10.5pt}body{max-width:none;padding:0}nav,.csv,.legend input,#tip{display:none}
 figure,.pair,tr{break-inside:avoid}h2,h3{break-after:avoid}th button::after{content:""}.scroll,.scroll.tall{max-height:none;overflow:visible}
-thead th{position:static}th,td{white-space:normal}details::details-content{content-visibility:visible;block-size:auto}}
+.wide .panel svg{max-width:100%}thead th{position:static}th,td{white-space:normal}details::details-content{content-visibility:visible;block-size:auto}}
 `;

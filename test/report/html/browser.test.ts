@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { FindingKind } from '../../../src/report/findings.ts';
+import { findingsPage } from '../../../src/report/html/inside/page.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { browserPath, launch } from '../../support/browser.ts';
-import { root, temporaryFolder } from '../../support/paths.ts';
+import { surgery } from '../../support/cli.ts';
+import { findings } from '../../support/findings.ts';
+import { pocket, root, temporaryFolder } from '../../support/paths.ts';
 import { run, sample } from '../../support/runs.ts';
 
+const heldOut = join(pocket, 'valid.txt');
 const reference = join(root, 'results/reference/report.html');
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -107,6 +112,27 @@ describe.skipIf(!browserPath)(
       await page.close();
     });
 
+    test('what was found inside: no barrier, wide maps scroll by themselves, cells tell what they are', async () => {
+      const file = join(tmp, 'inside.html');
+      // Without the probe's, which are many of the same kind: the checks take long on them.
+      const { lens, unlikely, basis } = findings();
+      const all = [lens, unlikely, basis].map((finding) => ({ label: finding.kind, finding }));
+      writeFileSync(file, await findingsPage(all, 'surgery report lens unlikely basis'));
+      const { page, noise } = await opened(file, { colorScheme: 'dark', viewport: { width: 390, height: 1200 } });
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+      expect(await barriers(page)).toEqual([]);
+      await page.locator('.wide rect[data-tip], .wide path[data-tip]').first().hover({ force: true });
+      expect(await page.locator('#tip').textContent()).toMatch(
+        /^original, point 1, after “·dog0”\n·dog 2\.5 %\nentropy 0\.026/,
+      );
+      const operated = page.locator('[data-s="operated"]:visible');
+      expect(await operated.count()).toBeGreaterThan(20);
+      await page.locator('.legend input[value="operated"]').first().uncheck();
+      expect(await operated.count()).toBe(0);
+      expect(noise).toEqual([]);
+      await page.close();
+    });
+
     test('without script everything is there to be read, and paper is light', async () => {
       const { page } = await opened(reference, { javaScriptEnabled: false, colorScheme: 'dark' });
       expect(await page.locator('.legend input').count()).toBe(0);
@@ -128,6 +154,27 @@ describe.skipIf(!browserPath)(
         await page.locator(`#${section}`).evaluate((element) => element.scrollIntoView());
         await page.screenshot({ path: join(pictures, `sweep-${section}.png`) });
         await page.close();
+      });
+
+      test.each<[FindingKind, string, readonly (readonly [width: number, scheme: 'light' | 'dark'])[]]>([
+        ['lens', 'prompt', [390, 900, 1400].flatMap((width) => [[width, 'light'] as const, [width, 'dark'] as const])],
+        ['unlikely', 'unlikely', [[900, 'light']]],
+        ['probe', 'probe-likeness', [[900, 'light']]],
+        ['basis', 'basis-along', [[900, 'dark']]],
+      ])('pictures of surgery %s on pocket', async (kind, section, looks) => {
+        const folder = join(tmp, kind);
+        const prompt = kind === 'lens' ? ['--prompt', 'Once upon a time there was a dog', '--text', heldOut] : [];
+        const args = ['--model', 'pocket', '--documents', '20', '--variance', '0.5', ...prompt];
+        expect(await surgery([kind, ...args, '--output', folder, '--quiet'])).toMatchObject({ code: 0 });
+        for (const [width, colorScheme] of looks) {
+          const { page } = await opened(join(folder, 'report.html'), {
+            colorScheme,
+            viewport: { width, height: 1100 },
+          });
+          await page.locator(`#${section}`).evaluate((element) => element.scrollIntoView());
+          await page.screenshot({ path: join(pictures, `${kind}-${width}-${colorScheme}.png`) });
+          await page.close();
+        }
       });
     }
   },

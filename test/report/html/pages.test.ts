@@ -1,57 +1,12 @@
 // The pages as text: nothing of theirs is markup, nothing asks for anything, the same results give the same bytes.
-import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { comparePage } from '../../../src/report/html/compare-page.ts';
 import { html, type Part, raw } from '../../../src/report/html/html.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
+import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
 import { run, sample } from '../../support/runs.ts';
 import { largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
-
-const hostile = '</script></title><img src=x onerror=alert(1)>&"\'\u0000\u001b[31m';
-
-/** Every tag closed in its order, every attribute quoted or bare. */
-function expectWellFormed(page: string) {
-  const empty = ['meta', 'br', 'input'];
-  const body = page.replace(/^<!doctype html>/, '').replace(/<(style|script)>.*?<\/\1>/gs, '<$1></$1>');
-  const open: string[] = [];
-  for (const [, close, name = '', self] of body.matchAll(/<(\/?)([\w-]+)(?:\s+[\w:-]+(?:="[^"<]*")?)*\s*(\/?)>|</g)) {
-    if (name === '') expect.fail('a bare <');
-    if (close) expect(open.pop()).toBe(name);
-    else if (!self && !empty.includes(name)) open.push(name);
-  }
-  expect(open).toEqual([]);
-}
-
-/** Nothing in the page points outside it. */
-function expectAlone(page: string) {
-  const tags =
-    content(page)
-      .replace(/"[^"]*"/g, '""')
-      .match(/<[a-z][^>]*>/g) ?? [];
-  expect(tags.filter((tag) => /^<(?:img|image|use|link|iframe|object|embed|form|base)\b/.test(tag))).toEqual([]);
-  expect(tags.filter((tag) => /\s(?:src|srcset|xlink:href|action|style|on\w+)=/.test(tag))).toEqual([]);
-  expect(page.match(/url\(|@import/)).toBeNull();
-  expect([...page.matchAll(/href="([^"]*)"/g)].map(([, to]) => to?.[0]).filter((first) => first !== '#')).toEqual([]);
-  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
-  expect(new Set(ids).size).toBe(ids.length);
-  for (const [, to] of page.matchAll(/href="#([^"]*)"/g)) expect(ids).toContain(to);
-  const [, policy = ''] = /Content-Security-Policy" content="([^"]*)"/.exec(page) ?? [];
-  const hashes = [...page.matchAll(/<(style|script)>(.*?)<\/\1>/gs)].map(
-    ([, tag, text = '']) => `${tag}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`,
-  );
-  expect(hashes).toHaveLength(2);
-  expect(policy).toBe(["default-src 'none'", ...hashes, "base-uri 'none'", "form-action 'none'"].join('; '));
-}
-
-/** Without our own style sheet and script. */
-const content = (page: string) => page.replace(/<style>.*?<\/style>|<script>.*?<\/script>/gs, '');
-const words = (page: string) => content(page).replace(/<[^>]*>/g, '');
-
-/** A failure names the text, not the whole page. */
-function expectWords(page: string, texts: readonly string[]) {
-  expect(texts.filter((text) => !words(page).includes(text))).toEqual([]);
-}
 
 test('a template escapes what it is given, but for what is markup already', () => {
   const parts: Part[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
@@ -148,10 +103,7 @@ describe('the page of a study', () => {
 
   test('marks of a chart carry their series and their words, and a legend names every series', async () => {
     const page = await large();
-    const drawn = new Set([...page.matchAll(/data-s="([^"]*)"/g)].map(([, name]) => name));
-    const named = new Set([...page.matchAll(/data-key="([^"]*)"/g)].map(([, name]) => name));
-    expect(drawn.size).toBeGreaterThan(10);
-    expect([...drawn].filter((name) => !named.has(name))).toEqual([]);
+    expect(expectNamed(page).size).toBeGreaterThan(10);
     expect(/<title>[^<]*Δnll \+[\d.e-]+ \[/.test(page)).toBe(true);
   });
 

@@ -1,0 +1,165 @@
+// Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
+import type { Finding } from '../../findings.ts';
+import type { FindingInfo } from '../../results.ts';
+import { operationText } from '../../text.ts';
+import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
+import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from '../header.ts';
+import { html } from '../html.ts';
+import { pageHtml } from '../page.ts';
+import { basisGlance, basisSections, matrixWords } from './basis.ts';
+import { lensGlance, lensRead, lensSections } from './lens.ts';
+import { probedText, probeGlance, probeSections } from './probe.ts';
+import { unlikelyGlance, unlikelyRead, unlikelySections } from './unlikely.ts';
+
+/** A result, and what it is called where there are several of its kind. */
+export interface FindingEntry {
+  readonly label: string;
+  readonly finding: Finding;
+}
+
+/** What a page has of a result. To report on another command, add a case to {@link viewOf}. */
+interface View {
+  /** "the logit lens" */
+  readonly name: string;
+  readonly question: string;
+  readonly read: string;
+  readonly glance: Head['glance'];
+  readonly sections: readonly Section[];
+}
+
+async function viewOf(finding: Finding): Promise<View> {
+  switch (finding.kind) {
+    case 'lens': {
+      const { result } = finding;
+      return {
+        ...{ name: 'the logit lens', question: 'What every point of the residual stream says when it is unembedded' },
+        ...{ read: lensRead(result), glance: lensGlance(result), sections: await lensSections(result) },
+      };
+    }
+    case 'unlikely': {
+      const { result } = finding;
+      return {
+        ...{ name: 'unlikely tokens', question: 'Whether directions of near-impossible tokens are reused inside' },
+        ...{ read: unlikelyRead(result), glance: unlikelyGlance(result), sections: await unlikelySections(result) },
+      };
+    }
+    case 'probe': {
+      const { result } = finding;
+      return {
+        ...{
+          name: 'input probes',
+          question: 'How much of the token read each point of the residual stream still holds, and where',
+        },
+        ...{ read: probedText(result.text), glance: probeGlance(result), sections: await probeSections(result) },
+      };
+    }
+    case 'basis': {
+      const { result } = finding;
+      return {
+        ...{
+          name: `a basis of the ${matrixWords[result.of]}`,
+          question: 'An ordered basis of the vocabulary’s matrix, and what lies along it',
+        },
+        ...{ read: probedText(result.text), glance: basisGlance(result), sections: await basisSections(result) },
+      };
+    }
+  }
+}
+
+/**
+ * The page of one or more results, as one HTML document. The same results always give the same bytes.
+ * @param command by which a page of several can be made again
+ */
+export async function findingsPage(entries: readonly FindingEntry[], command: string): Promise<string> {
+  const [first] = entries;
+  const alone = entries.length === 1 && first ? await viewOf(first.finding) : undefined;
+  const sections = alone ? alone.sections : await findingSections(entries);
+  const head = alone && first ? headOf(first.finding, alone) : headOfSeveral(entries, command);
+  return pageHtml(
+    head.title,
+    html`${headHtml(head, contentsHtml(sections))}<main>\n${sectionsHtml(sections)}</main>\n${footer}`,
+  );
+}
+
+/** The page that results are sections of. */
+export interface Report {
+  /** By which it can be made again. */
+  readonly command: string;
+  /** SHA-256 of the weights of what it is otherwise about. */
+  readonly models: ReadonlySet<string>;
+}
+
+/** Results as sections of another page: theirs, and one that says where they come from. */
+export async function findingSections(entries: readonly FindingEntry[], report?: Report): Promise<Section[]> {
+  if (entries.length === 0) return [];
+  const views: { entry: FindingEntry; view: View }[] = [];
+  for (const entry of entries) views.push({ entry, view: await viewOf(entry.finding) });
+  const isTold = ({ finding: { kind } }: FindingEntry) => entries.filter((one) => one.finding.kind === kind).length > 1;
+  const sections = views.flatMap(({ entry, view }, i) => {
+    const before = views.slice(0, i).flatMap((one) => one.view.sections.map(({ id }) => id));
+    return view.sections.map((section) => ({
+      ...section,
+      id: before.includes(section.id) ? `${section.id}-of-${i + 1}` : section.id,
+      title: isTold(entry) ? `${section.title} (${entry.label})` : section.title,
+    }));
+  });
+  return [...sections, sourcesSection(views, report)];
+}
+
+function sourcesSection(
+  views: readonly { readonly entry: FindingEntry; readonly view: View }[],
+  report: Report | undefined,
+): Section {
+  const others = views.filter(({ entry }) => report && !report.models.has(entry.finding.result.model.sha256));
+  return {
+    id: 'findings',
+    title: 'Where the findings come from',
+    ...(others.length > 0
+      ? {
+          lead: `Of another model than the rest of this report: ${others.map(({ entry }) => entry.label).join(', ')}. Their figures say nothing about it.`,
+        }
+      : {}),
+    figures: [],
+    rest: html`${views.map(
+      ({ entry: { label, finding }, view }) =>
+        html`<h3>${label}: ${view.name}</h3>${commandHtml(finding.result.command)}${factsHtml(factsOf(finding.result, view))}`,
+    )}${report && html`<h3>This page</h3>${commandHtml(report.command)}`}`,
+  };
+}
+
+function headOf({ kind, result }: Finding, { name, question, read, glance }: View): Head {
+  const { model, operation, command } = result;
+  const operated = operation ? `, with and without ${operationText(operation, model.layers)}` : '';
+  return {
+    kind: `surgery ${kind}: looking inside`,
+    title: `${model.ref}: ${name}${operated}`,
+    lead: `${question}.`,
+    ...(model.notice ? { notice: model.notice } : {}),
+    ...{ command, glance, facts: factsOf(result, { read }) },
+  };
+}
+
+function headOfSeveral(entries: readonly FindingEntry[], command: string): Head {
+  const models = new Set(entries.map(({ finding }) => finding.result.model.sha256));
+  return {
+    kind: 'Looking inside with surgery: several results on one page',
+    title: [...new Set(entries.map(({ label }) => label))].join(' · '),
+    ...(models.size > 1 ? { notice: 'These results are of different models.' } : {}),
+    ...{ command, facts: [], glance: [] },
+  };
+}
+
+function factsOf(info: FindingInfo, { read }: Pick<View, 'read'>): Head['facts'] {
+  const { model, operation, precision, seed, versions, documentsSha256 } = info;
+  return [
+    ['Model', modelFact(model)],
+    ...(operation
+      ? [['Operation', `${operationText(operation, model.layers)}; groups ${operation.groups.join(', ')}`] as const]
+      : []),
+    ['Read', read],
+    ['Precision', `${precision}; seed ${seed}`],
+    ['Versions', versionsFact(versions)],
+    ['SHA-256 of the weights', hash(model.sha256)],
+    ...(documentsSha256 ? [['of the documents’ tokens', hash(documentsSha256)] as const] : []),
+  ];
+}
