@@ -2,14 +2,13 @@
 // argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
 import { Argument, Command, CommanderError } from 'commander';
-import { removeUnfinished } from './checkpoint/files.ts';
 import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
+import { finish, tidyUp } from './ending.ts';
 import { messageOf, refusal, SurgeryError } from './errors.ts';
-import { closePools } from './linalg/pool.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
@@ -261,12 +260,12 @@ let continues = false;
 function stopOn(signal: NodeJS.Signals, code: number): void {
   process.once(signal, async () => {
     stopping = true;
-    removeUnfinished();
+    tidyUp();
     // A progress bar hides the cursor and turns line wrapping off.
     if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h');
     const next = continues ? ': the same command continues it' : '';
     process.stderr.write(`\nsurgery: stopped, nothing half-written is left${next}\n`);
-    await closePools();
+    await finish();
     process.exit(code);
   });
 }
@@ -274,7 +273,7 @@ function stopOn(signal: NodeJS.Signals, code: number): void {
 stopOn('SIGINT', 130);
 stopOn('SIGTERM', 143);
 stopOn('SIGHUP', 129);
-process.on('exit', removeUnfinished);
+process.on('exit', tidyUp);
 // A reader that closes early, such as `head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -6,7 +6,7 @@ import { root } from './support/paths.ts';
 
 const src = join(root, 'src');
 const order = [
-  'errors',
+  'errors ending',
   'checkpoint linalg',
   'decompose graph',
   'runtime',

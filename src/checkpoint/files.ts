@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { atEnd } from '../ending.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import { replacedSuffix, sweepLeftovers, temporaryName } from './leftovers.ts';
 
@@ -16,6 +17,8 @@ const useless = new Set<string>();
 
 /** Empty folders that hold a name for results to come. */
 const reserved = new Set<string>();
+
+atEnd(removeUnfinished);
 
 /** Folders that were looked through for what killed processes have left. */
 const swept = new Set<string>();

@@ -2,6 +2,7 @@
 // kernels, so a thread a matrix uses the cores better than onnxruntime's threads inside one product.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { beforeEnd } from '../ending.ts';
 import { type ErrorCode, SurgeryError } from '../errors.ts';
 
 /** What a worker is asked: to call the function `name` of a module. */
@@ -34,10 +35,9 @@ interface Job {
 /** All pools that are open, for a program that has to end. */
 const pools = new Set<WorkerPool>();
 
-/** Closes every pool. */
-export async function closePools(): Promise<void> {
+beforeEnd(async () => {
   await Promise.all([...pools].map((pool) => pool.close()));
-}
+});
 
 /**
  * A fixed number of threads, started when there is work for them, each with one product thread. Jobs start in the

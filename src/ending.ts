@@ -1,0 +1,24 @@
+// What parts of the program want done when it ends, so that the command line need not load them to end well.
+
+const atOnce = new Set<() => void>();
+const awaited = new Set<() => Promise<void>>();
+
+/** Has work done at once when a signal comes, and again at the very end. */
+export function atEnd(work: () => void): void {
+  atOnce.add(work);
+}
+
+/** Has work waited for before a signal ends the program. */
+export function beforeEnd(work: () => Promise<void>): void {
+  awaited.add(work);
+}
+
+/** Does what was given to {@link atEnd}. */
+export function tidyUp(): void {
+  for (const work of atOnce) work();
+}
+
+/** Waits for what was given to {@link beforeEnd}. */
+export async function finish(): Promise<void> {
+  await Promise.all([...awaited].map((work) => work()));
+}
