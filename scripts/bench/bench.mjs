@@ -151,8 +151,12 @@ function report({ pca, int8, runtime, help, cpu, cores, load }) {
         times ? `${times} ×` : 'baseline absent',
       ]);
     }
-    for (const [n, { gain }] of Object.entries(figures.originalAndOperated ?? {})) {
-      if (n !== '1') rows.push([`${n} texts together, ${precision}`, '', 'one by one', `${gain} ×`]);
+    for (const [what, gains] of [
+      ['texts together', figures.batch],
+      ['rows, half of them operated', figures.originalAndOperated],
+    ]) {
+      for (const [n, { gain }] of Object.entries(gains ?? {}))
+        if (n !== '1') rows.push([`${n} ${what}, ${precision}`, '', 'one by one', `${gain} ×`]);
     }
     rows.push([`first token ${precision}`, `${figures.firstToken.again} s`, '', '']);
     if (figures.run) rows.push([`peak memory of a run, ${precision}`, `${figures.run.peakGB} GB`, '', '']);
