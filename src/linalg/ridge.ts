@@ -1,6 +1,6 @@
 // Ridge regression in closed form from Gram matrices: one eigenproblem, after which every penalty and target is cheap.
 import { symmetricEigen } from './eigen.ts';
-import { type Matrix, multiply } from './products.ts';
+import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** A map fitted with the penalty that served best. */
 export interface RidgeFit {
@@ -46,46 +46,73 @@ export class Ridge {
     );
   }
 
+  /** Rows of inputs, or sums of such rows, in the eigenbasis: what {@link fit} takes is made of them. (rows, inputs) */
+  turn(rows: Matrix): Promise<Matrix> {
+    return multiply(rows, this.#vectors, { transposeB: true });
+  }
+
   /**
    * The fit whose penalty has the least error on the validation rows.
-   * @param train XᵀY of the training rows, (inputs, outputs), both sides centred
+   * @param train XᵀY of the training rows, X in the eigenbasis, (inputs, outputs), both sides centred
    * @param validation the same of the validation rows, less the training rows' means
    * @param lambdas penalties to choose from, above 0
    */
   async fit(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<RidgeFit> {
-    const cross = await multiply(this.#vectors, train); // (inputs, outputs) in the eigenbasis
-    const held = await multiply(this.#vectors, validation);
-    const products = await multiply(cross, cross, { transposeB: true });
-    const losses = lambdas.map((lambda) => this.#loss(lambda, cross, held, products));
+    const losses = await this.#losses(train, validation, lambdas);
     const best = losses.reduce((least, loss, i) => (loss < (losses[least] ?? 0) ? i : least), 0);
     const lambda = lambdas[best] ?? 0;
-    const scaled = new Float64Array(cross.data);
-    for (let i = 0; i < cross.rows; i++) {
+    const scaled = new Float64Array(train.data);
+    for (let i = 0; i < train.rows; i++) {
       const weight = 1 / ((this.eigenvalues[i] as number) + lambda);
-      for (let j = i * cross.cols; j < (i + 1) * cross.cols; j++) scaled[j] = (scaled[j] as number) * weight;
+      for (let j = i * train.cols; j < (i + 1) * train.cols; j++) scaled[j] = (scaled[j] as number) * weight;
     }
-    const coefficients = await multiply(this.#vectors, { ...cross, data: scaled }, { transposeA: true });
+    const coefficients = await multiply(this.#vectors, { ...train, data: scaled }, { transposeA: true });
     return { coefficients, lambda, losses };
   }
 
-  /** −2 ⟨W, XᵥᵀYᵥ⟩ + ⟨W, XᵥᵀXᵥ W⟩ in the eigenbasis, where W = (D + λ)⁻¹ VᵀXᵀY. */
-  #loss(lambda: number, cross: Matrix, held: Matrix, products: Matrix): number {
+  /**
+   * −2 ⟨W, XᵥᵀYᵥ⟩ + ⟨W, XᵥᵀXᵥ W⟩, where W = (D + λ)⁻¹ XᵀY: with w the diagonal of (D + λ)⁻¹, wᵀ Q w − 2 wᵀ l, where Q is
+   * XᵥᵀXᵥ and XᵀY YᵀX multiplied entry by entry, and l holds the products of the rows of XᵀY and XᵥᵀYᵥ.
+   */
+  async #losses(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<number[]> {
     const size = this.eigenvalues.length;
-    const weights = this.eigenvalues.map((value) => 1 / (value + lambda));
-    let loss = 0;
-    for (let i = 0; i < size; i++) {
-      let linear = 0;
-      for (let j = i * cross.cols; j < (i + 1) * cross.cols; j++)
-        linear += (cross.data[j] as number) * (held.data[j] as number);
-      let quadratic = 0;
-      for (let j = 0; j < size; j++) {
-        const at = i * size + j;
-        quadratic += (weights[j] as number) * (this.#validation.data[at] as number) * (products.data[at] as number);
-      }
-      loss += (weights[i] as number) * (quadratic - 2 * linear);
-    }
-    return loss;
+    const linear = rowProducts(train, validation);
+    const quadratic = await this.#quadratic(train);
+    const weights = new Float64Array(lambdas.length * size);
+    for (const [l, lambda] of lambdas.entries())
+      for (let i = 0; i < size; i++) weights[l * size + i] = 1 / ((this.eigenvalues[i] as number) + lambda);
+    const turned = await multiply({ rows: lambdas.length, cols: size, data: weights }, quadratic);
+    return lambdas.map((_, l) => {
+      let loss = 0;
+      for (let i = 0; i < size; i++)
+        loss += (weights[l * size + i] as number) * ((turned.data[l * size + i] as number) - 2 * (linear[i] as number));
+      return loss;
+    });
   }
+
+  /** Q, both triangles. */
+  async #quadratic(train: Matrix): Promise<Matrix> {
+    const size = this.eigenvalues.length;
+    const quadratic = await gramOfRows(train);
+    const { data } = quadratic;
+    for (let i = 0; i < size; i++) {
+      for (let j = i; j < size; j++) {
+        const at = i * size + j;
+        data[at] = (data[at] as number) * (this.#validation.data[at] as number);
+        data[j * size + i] = data[at] as number;
+      }
+    }
+    return quadratic;
+  }
+}
+
+/** Products of the rows of a with those of b in the same place, (rows). */
+function rowProducts(a: Matrix, b: Matrix): Float64Array {
+  return Float64Array.from({ length: a.rows }, (_, i) => {
+    let sum = 0;
+    for (let j = i * a.cols; j < (i + 1) * a.cols; j++) sum += (a.data[j] as number) * (b.data[j] as number);
+    return sum;
+  });
 }
 
 /** Penalties to choose from: twelve decades in half-decade steps about the mean eigenvalue of a Gram matrix. */
