@@ -1,5 +1,6 @@
 // Ridge regression in closed form from Gram matrices: one eigenproblem, after which every penalty and target is cheap.
 import { symmetricEigen } from './eigen.ts';
+import type { WorkerPool } from './pool.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** A map fitted with the penalty that served best. */
@@ -11,44 +12,55 @@ export interface RidgeFit {
   readonly losses: readonly number[];
 }
 
+/** Two Gram matrices in the eigenbasis of the first. */
+interface Eigenbasis {
+  /** Eigenvalues of the training Gram matrix, largest first; rounding below zero is cut off. */
+  readonly eigenvalues: Float64Array;
+  /** Unit eigenvectors as rows. */
+  readonly vectors: Matrix;
+  /** Vᵀ Xᵥᵀ Xᵥ V of the validation rows. */
+  readonly validation: Matrix;
+}
+
+/** What {@link Ridge.of} needs of its matrices, for a thread to make. @throws SurgeryError `numeric` for NaN or infinity */
+export async function eigenbasis(train: Matrix, validation: Matrix): Promise<Eigenbasis> {
+  const size = train.rows;
+  const { values, vectors: data } = await symmetricEigen(train.data, size);
+  const vectors = { rows: size, cols: size, data };
+  const turned = await multiply(await multiply(vectors, validation), vectors, { transposeB: true });
+  return { eigenvalues: values.map((value) => Math.max(value, 0)), vectors, validation: turned };
+}
+
+/** Inputs from which on an eigenproblem takes longer than to ask a thread for it. */
+const worthAThread = 400;
+
 /**
  * The inputs' side of ridge regressions: Gram matrices of centred inputs, turned into the eigenbasis of the first.
  * With XᵀX = V D Vᵀ the coefficients are V (D + λ)⁻¹ Vᵀ XᵀY (Hoerl and Kennard 1970), and the validation error is a
  * quadratic form in (D + λ)⁻¹, so that each further λ takes inputs² flops.
  */
 export class Ridge {
-  /** Eigenvalues of the training Gram matrix, largest first; rounding below zero is cut off. */
-  readonly eigenvalues: Float64Array;
-  readonly #vectors: Matrix;
-  /** Vᵀ Xᵥᵀ Xᵥ V of the validation rows. */
-  readonly #validation: Matrix;
+  readonly #basis: Eigenbasis;
 
-  private constructor(eigenvalues: Float64Array, vectors: Matrix, validation: Matrix) {
-    this.eigenvalues = eigenvalues;
-    this.#vectors = vectors;
-    this.#validation = validation;
+  private constructor(basis: Eigenbasis) {
+    this.#basis = basis;
   }
 
   /**
-   * @param train XᵀX of the training rows, (inputs, inputs), both triangles
-   * @param validation the same of the validation rows, less the training rows' means
+   * @param train XᵀX of the training rows, (inputs, inputs), both triangles; it is overwritten
+   * @param validation the same of the validation rows, less the training rows' means; it is given away
+   * @param pool of threads for large eigenproblems; by default they are solved on the spot
    * @throws SurgeryError `numeric` for NaN or infinity
    */
-  static async of(train: Matrix, validation: Matrix): Promise<Ridge> {
-    const size = train.rows;
-    const { values, vectors: data } = await symmetricEigen(train.data.slice(), size);
-    const vectors = { rows: size, cols: size, data };
-    const turned = await multiply(await multiply(vectors, validation), vectors, { transposeB: true });
-    return new Ridge(
-      values.map((value) => Math.max(value, 0)),
-      vectors,
-      turned,
-    );
+  static async of(train: Matrix, validation: Matrix, pool?: WorkerPool): Promise<Ridge> {
+    if (!pool || train.rows < worthAThread) return new Ridge(await eigenbasis(train, validation));
+    const module = new URL('./ridge.ts', import.meta.url);
+    return new Ridge(await pool.run<Eigenbasis>(module, 'eigenbasis', () => [train, validation]));
   }
 
   /** Rows of inputs, or sums of such rows, in the eigenbasis: what {@link fit} takes is made of them. (rows, inputs) */
   turn(rows: Matrix): Promise<Matrix> {
-    return multiply(rows, this.#vectors, { transposeB: true });
+    return multiply(rows, this.#basis.vectors, { transposeB: true });
   }
 
   /**
@@ -63,10 +75,10 @@ export class Ridge {
     const lambda = lambdas[best] ?? 0;
     const scaled = new Float64Array(train.data);
     for (let i = 0; i < train.rows; i++) {
-      const weight = 1 / ((this.eigenvalues[i] as number) + lambda);
+      const weight = 1 / ((this.#basis.eigenvalues[i] as number) + lambda);
       for (let j = i * train.cols; j < (i + 1) * train.cols; j++) scaled[j] = (scaled[j] as number) * weight;
     }
-    const coefficients = await multiply(this.#vectors, { ...train, data: scaled }, { transposeA: true });
+    const coefficients = await multiply(this.#basis.vectors, { ...train, data: scaled }, { transposeA: true });
     return { coefficients, lambda, losses };
   }
 
@@ -75,12 +87,12 @@ export class Ridge {
    * XᵥᵀXᵥ and XᵀY YᵀX multiplied entry by entry, and l holds the products of the rows of XᵀY and XᵥᵀYᵥ.
    */
   async #losses(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<number[]> {
-    const size = this.eigenvalues.length;
+    const size = this.#basis.eigenvalues.length;
     const linear = rowProducts(train, validation);
     const quadratic = await this.#quadratic(train);
     const weights = new Float64Array(lambdas.length * size);
     for (const [l, lambda] of lambdas.entries())
-      for (let i = 0; i < size; i++) weights[l * size + i] = 1 / ((this.eigenvalues[i] as number) + lambda);
+      for (let i = 0; i < size; i++) weights[l * size + i] = 1 / ((this.#basis.eigenvalues[i] as number) + lambda);
     const turned = await multiply({ rows: lambdas.length, cols: size, data: weights }, quadratic);
     return lambdas.map((_, l) => {
       let loss = 0;
@@ -92,13 +104,13 @@ export class Ridge {
 
   /** Q, both triangles. */
   async #quadratic(train: Matrix): Promise<Matrix> {
-    const size = this.eigenvalues.length;
+    const size = this.#basis.eigenvalues.length;
     const quadratic = await gramOfRows(train);
     const { data } = quadratic;
     for (let i = 0; i < size; i++) {
       for (let j = i; j < size; j++) {
         const at = i * size + j;
-        data[at] = (data[at] as number) * (this.#validation.data[at] as number);
+        data[at] = (data[at] as number) * (this.#basis.validation.data[at] as number);
         data[j * size + i] = data[at] as number;
       }
     }

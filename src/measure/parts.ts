@@ -1,4 +1,5 @@
 // How much of the input parts of the residual space hold: probes refitted inside a subspace.
+import type { WorkerPool } from '../linalg/pool.ts';
 import { type Matrix, multiply } from '../linalg/products.ts';
 import { rowRange } from '../linalg/rows.ts';
 import type { LabelSums, Sums } from './moments.ts';
@@ -38,32 +39,34 @@ export function partsOf(ordered: Matrix, random: Matrix): Part[] {
  * A probe of the first labelling for each part, which sees nothing of the residual outside it; it reads whole residuals
  * all the same.
  * @param sums of a design
+ * @param pool of threads for large eigenproblems
  * @param onProgress called with the share of the parts that are done
  */
 export async function probesInside(
   { design, train, validation }: DesignSums,
   parts: readonly Part[],
   target: Target,
+  pool?: WorkerPool,
   onProgress?: (share: number) => void,
 ): Promise<Probe[]> {
   const first = { ...design, labellings: design.labellings.slice(0, 1) };
-  const turned = new Map<Matrix, Readonly<Record<'train' | 'validation', Sums>>>();
+  const insides: DesignSums[] = [];
+  for (const axes of new Set(parts.map((part) => part.axes))) {
+    const turned = { train: await turnedTo(axes, train), validation: await turnedTo(axes, validation) };
+    for (const [i, part] of parts.entries()) {
+      if (part.axes !== axes) continue;
+      insides[i] = { design: first, train: within(turned.train, part), validation: within(turned.validation, part) };
+    }
+  }
+  const found = await fitProbes(insides, { embedding: target, tokens: false }, pool, onProgress);
   const probes: Probe[] = [];
-  for (const part of parts) {
-    const { axes, from, to } = part;
-    const along = turned.get(axes) ?? {
-      train: await turnedTo(axes, train),
-      validation: await turnedTo(axes, validation),
-    };
-    turned.set(axes, along);
-    const inside = { design: first, train: within(along.train, part), validation: within(along.validation, part) };
-    const [probe] = await fitProbes([inside], { embedding: target, tokens: false });
+  for (const [i, { axes, from, to }] of parts.entries()) {
+    const probe = found[i];
     if (!probe) throw new RangeError('a design without labels cannot be probed');
     const basis = rowRange(axes, from, to);
     const mean = await multiply({ rows: 1, cols: basis.rows, data: probe.mean }, basis);
     const coefficients = await multiply(basis, probe.coefficients, { transposeA: true });
     probes.push({ ...probe, mean: mean.data, coefficients });
-    onProgress?.(probes.length / parts.length);
   }
   return probes;
 }

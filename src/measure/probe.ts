@@ -1,4 +1,5 @@
 // Linear maps that read a token back out of the residual stream: ridge regressions from streamed moments.
+import type { WorkerPool } from '../linalg/pool.ts';
 import type { Matrix } from '../linalg/products.ts';
 import { meanEigenvalue, penalties, Ridge } from '../linalg/ridge.ts';
 import { lessRow, pickRows } from '../linalg/rows.ts';
@@ -115,22 +116,27 @@ export interface Targets {
 /**
  * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
  * never learnt from, a token target has no weights.) Shuffled labels are learnt for the embedding only.
+ * @param pool of threads for large eigenproblems
  * @param onProgress called with the share of the labellings that are learnt
  * @throws SurgeryError `numeric` for activations that are not finite
  */
 export async function fitProbes(
   sums: readonly DesignSums[],
   { embedding, tokens }: Targets,
+  pool?: WorkerPool,
   onProgress?: (share: number) => void,
 ): Promise<Probe[]> {
   const probes: Probe[] = [];
   const total = sums.reduce((count, { design }) => count + design.labellings.length, 0);
   let done = 0;
-  for (const { design, train, validation } of sums) {
-    const mean = train.mean;
-    const gram = gramAbout(train, mean);
-    const ridge = await Ridge.of(gram, gramAbout(validation, mean));
+  const penalised = sums.map(async ({ train, validation }) => {
+    const gram = gramAbout(train, train.mean);
     const unit = meanEigenvalue(gram);
+    return { unit, ridge: await Ridge.of(gram, gramAbout(validation, train.mean), pool) };
+  });
+  for (const [k, { ridge, unit }] of (await Promise.all(penalised)).entries()) {
+    const { design, train, validation } = sums[k] as DesignSums;
+    const mean = train.mean;
     for (const [i, { label, shuffled }] of design.labellings.entries()) {
       const learnt = labelSums(train, i);
       const held = labelSums(validation, i);

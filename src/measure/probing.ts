@@ -1,7 +1,8 @@
 // Probes over the depth of a model: at every point of the residual stream its own, one for all of them, and what they are held against.
 
 import { transpose } from '../linalg/pca.ts';
-import type { Matrix } from '../linalg/products.ts';
+import { WorkerPool } from '../linalg/pool.ts';
+import { type Matrix, productThreads } from '../linalg/products.ts';
 import { seededRandom } from '../linalg/random.ts';
 import { pickRows } from '../linalg/rows.ts';
 import type { Activations, Positions } from './activations.ts';
@@ -99,26 +100,30 @@ export async function probeDepth(
   const anyPoint = seededRandom(seed + 5);
   const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
   const sampled = await momentsOf(activations.atEach(sample), designs.map(withoutShuffled));
-  const pooled = (await fitProbes(sampled, targets, () => onProgress?.(0, names.length))).map((probe) =>
-    entryOf('pooled', probe),
-  );
-  const points: PointReading[] = [];
-  let chance: MapReading[] = [];
-  for (const [i, point] of names.entries()) {
-    const between = (from: number, to: number) => (share: number) =>
-      onProgress?.(i + from + (to - from) * share, names.length);
-    const source = activations.at(i);
-    const sums = await momentsOf(source, designs);
-    const probes = await fitProbes(sums, targets, between(0, learnt));
-    const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
-    const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
-    const readings = await judge(entries, source, standards, between(learnt, judged));
-    if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
-    const parts = await readParts(sums, source, standards, between(judged, inside));
-    points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
-    onProgress?.(i + 1, names.length);
+  const pool = new WorkerPool(productThreads());
+  try {
+    const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
+    const pooled = together.map((probe) => entryOf('pooled', probe));
+    const points: PointReading[] = [];
+    let chance: MapReading[] = [];
+    for (const [i, point] of names.entries()) {
+      const between = (from: number, to: number) => (share: number) =>
+        onProgress?.(i + from + (to - from) * share, names.length);
+      const source = activations.at(i);
+      const sums = await momentsOf(source, designs);
+      const probes = await fitProbes(sums, targets, pool, between(0, learnt));
+      const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
+      const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
+      const readings = await judge(entries, source, standards, between(learnt, judged));
+      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
+      const parts = await readParts(sums, source, standards, pool, between(judged, inside));
+      points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
+      onProgress?.(i + 1, names.length);
+    }
+    return { chance, points };
+  } finally {
+    await pool.close();
   }
-  return { chance, points };
 }
 
 /** A map, and what it is to read. */
@@ -176,13 +181,14 @@ async function readParts(
   sums: readonly DesignSums[],
   source: Source,
   standards: Standards,
+  pool: WorkerPool,
   onProgress: (share: number) => void,
 ): Promise<PartReading[]> {
   const { design } = designOf(standards.designs, 'input', 'positions');
   const moments = sums.find((one) => one.design === design);
   if (!moments) throw new RangeError('no sums of the rows by position');
   const target = embeddingTarget(standards.vocabulary.embedding);
-  const probes = await probesInside(moments, standards.parts, target, (share) => onProgress(share / 2));
+  const probes = await probesInside(moments, standards.parts, target, pool, (share) => onProgress(share / 2));
   const entries = probes.map((probe) => entryOf('probe', probe));
   const readings = await judge(entries, source, standards, (share) => onProgress((1 + share) / 2));
   return standards.parts.map(({ name, from, to }, i) => {
