@@ -1,6 +1,7 @@
 // How well linear maps read tokens: R², cosine, and how often the right token is the nearest of the whole vocabulary.
 import { type Matrix, multiply } from '../linalg/products.ts';
 import { squaredLengths, squaredNorm } from '../linalg/rows.ts';
+import { gatherRows } from './gathering.ts';
 import type { Source } from './moments.ts';
 import { placesAmong } from './nearest.ts';
 import type { Design, LinearMap, Probe } from './probe.ts';
@@ -93,7 +94,7 @@ export async function readAll(
   for (const design of new Set(judged.map((one) => one.design))) {
     const ofDesign = tallies.filter((tally) => tally.judged.design === design);
     const { length } = rowsOfPart(design.parts, testPart);
-    for await (const { x, rows } of judgingRows(source, design.parts)) {
+    for await (const { x, rows } of gatherRows(source, design.parts, testPart, judgedRows)) {
       for (const tally of ofDesign) {
         await tally.add(x, rows);
         done += rows.length / length;
@@ -102,26 +103,6 @@ export async function readAll(
     }
   }
   return tallies.map((tally) => tally.reading());
-}
-
-/** The rows that judge, gathered until there are enough of them for an efficient product; x is good until the next are asked for. */
-async function* judgingRows(source: Source, parts: Uint8Array): AsyncGenerator<{ x: Matrix; rows: readonly number[] }> {
-  const { width } = source;
-  const all = rowsOfPart(parts, testPart);
-  const data = new Float64Array(Math.min(judgedRows, all.length) * width);
-  let done = 0;
-  let gathered = 0;
-  for await (const { from, x } of source.blocks()) {
-    for (let row = all[done + gathered]; row !== undefined && row < from + x.rows; row = all[done + gathered]) {
-      data.set(x.data.subarray((row - from) * width, (row - from + 1) * width), gathered * width);
-      gathered++;
-      if (gathered < judgedRows && done + gathered < all.length) continue;
-      const rows = all.slice(done, done + gathered);
-      yield { x: { rows: gathered, cols: width, data: data.subarray(0, gathered * width) }, rows };
-      done += gathered;
-      gathered = 0;
-    }
-  }
 }
 
 /** Sums over the judging rows of each document and each band. */
