@@ -34,7 +34,8 @@ export async function placesAmong(
     await multiplyInto(made, rowRange(asked, 0, open.length), part, { transposeB: true });
     for (const [k, i] of open.entries()) {
       const against = made.data.subarray(k * part.rows, (k + 1) * part.rows);
-      ahead[i] = (ahead[i] as number) + aheadOf(contests(i), against, from, most - (ahead[i] as number));
+      const before = ahead[i] as number;
+      ahead[i] = before + aheadOf(contests[i] as Contest, against, from, most - before);
     }
     const still = open.filter((i) => (ahead[i] as number) < most);
     if (still.length < open.length)
@@ -55,14 +56,13 @@ interface Contest {
   readonly scoreOf: (row: number) => number;
 }
 
-function contestsOf(predicted: Matrix<Float32Array>, own: readonly number[], unit: Matrix<Float32Array>) {
+function contestsOf(predicted: Matrix<Float32Array>, own: readonly number[], unit: Matrix<Float32Array>): Contest[] {
   // In no order of summation is a product of `cols` terms further off (Higham 2002, § 3.1); 8 more for the unit lengths.
   const margins = squaredLengths(predicted).map((square) => (predicted.cols + 8) * 2 ** -24 * Math.sqrt(square));
-  return (i: number): Contest => {
-    const scoreOf = (row: number) => product(predicted, i, unit, row);
-    const row = own[i] as number;
+  return own.map((row, i) => {
+    const scoreOf = (other: number) => product(predicted, i, unit, other);
     return { own: row, score: scoreOf(row), margin: margins[i] as number, scoreOf };
-  };
+  });
 }
 
 /** How many of some neighbouring rows, the first one `from`, score at least as much; counted up to `most`. */
