@@ -99,7 +99,9 @@ export async function probeDepth(
   const targets = { embedding: embeddingTarget(standards.vocabulary.embedding), tokens: true };
   const anyPoint = seededRandom(seed + 5);
   const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
+  onProgress?.(0, names.length);
   const sampled = await momentsOf(activations.atEach(sample), designs.map(withoutShuffled));
+  onProgress?.(0, names.length);
   const pool = new WorkerPool(productThreads());
   try {
     const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
