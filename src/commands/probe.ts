@@ -11,6 +11,7 @@ import { splitRules } from '../measure/splits.ts';
 import { type OfBoth, type Standards, standardsOf } from '../measure/standards.ts';
 import { matrixNames, readEmbedding, readUnembedding } from '../measure/vocabulary.ts';
 import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/probe.ts';
+import type { Advance } from '../report/progress.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
@@ -39,8 +40,8 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
   const info = await identify(model, progress);
   const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
-    const { value: standards } = await progress.step('Preparing bases and chance', 'steps', () =>
-      prepare(model, positions, options.seed),
+    const { value: standards } = await progress.step('Preparing bases and chance', 'steps', (advance) =>
+      prepare(model, positions, options.seed, advance),
     );
     const variants: ProbeResult['variants'][number][] = [];
     for (const { name, activations } of recorded.variants) {
@@ -78,19 +79,21 @@ async function prepare(
   { checkpoint }: OpenModel,
   positions: Positions,
   seed: number,
+  advance: Advance,
 ): Promise<{ standards: Standards; ownShares: ProbeResult['ownShares'] }> {
   const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
-  const bases = {
-    embed: await principalComponents(matrices.embed),
-    unembed: await principalComponents(matrices.unembed),
-  };
+  const steps = 3;
+  const embed = await principalComponents(matrices.embed);
+  advance(1, steps);
+  const bases = { embed, unembed: await principalComponents(matrices.unembed) };
+  advance(2, steps);
   const own = { embed: centred(matrices.embed), unembed: centred(matrices.unembed) };
   const along = async (basis: (typeof bases)['embed']): Promise<OfBoth<number[]>> => ({
     embed: inRuns(await weightShares(own.embed, basis), runs),
     unembed: inRuns(await weightShares(own.unembed, basis), runs),
   });
   return {
-    standards: await standardsOf(positions, matrices, bases, seed),
+    standards: await standardsOf(positions, matrices, bases, seed, (share) => advance(2 + share, steps)),
     ownShares: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
   };
 }

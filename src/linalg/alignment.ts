@@ -17,14 +17,16 @@ export function alignment(k: Matrix, l: Matrix): number {
   return size > 0 ? innerProduct(k.data, l.data) / size : 0;
 }
 
-/** {@link alignment} after the rows of the second matrix have changed places: its row i stands at order[i]. */
-export function permutedAlignment(k: Matrix, l: Matrix, order: ArrayLike<number>): number {
+/** {@link alignment} after the rows of the second matrix have changed places: its row i stands at order[i]. For each order. */
+export function permutedAlignments(k: Matrix, l: Matrix, orders: readonly ArrayLike<number>[]): number[] {
   const size = Math.sqrt(squaredNorm(k.data) * squaredNorm(l.data));
-  let sum = 0;
-  for (let i = 0; i < k.rows; i++) {
-    const from = (order[i] ?? 0) * l.cols;
-    for (let j = 0; j < k.cols; j++)
-      sum += (k.data[i * k.cols + j] as number) * (l.data[from + (order[j] as number)] as number);
-  }
-  return size > 0 ? sum / size : 0;
+  return orders.map((order) => {
+    let sum = 0;
+    for (let i = 0; i < k.rows; i++) {
+      const from = (order[i] ?? 0) * l.cols;
+      for (let j = 0; j < k.cols; j++)
+        sum += (k.data[i * k.cols + j] as number) * (l.data[from + (order[j] as number)] as number);
+    }
+    return size > 0 ? sum / size : 0;
+  });
 }

@@ -37,6 +37,11 @@ export function setProductThreads(count: number): void {
   threads = count;
 }
 
+/** What {@link setProductThreads} was told; undefined where it is left to onnxruntime. */
+export function productThreads(): number | undefined {
+  return threads || undefined;
+}
+
 /**
  * A B, or with either side transposed; both matrices hold the same type of numbers, which the result shares.
  * 2 · rows · cols · inner flops. Throws SurgeryError('numeric') if shapes, types or lengths do not fit together.

@@ -1,6 +1,7 @@
 // Ridge regression in closed form from Gram matrices: one eigenproblem, after which every penalty and target is cheap.
 import { symmetricEigen } from './eigen.ts';
-import { type Matrix, multiply } from './products.ts';
+import type { WorkerPool } from './pool.ts';
+import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** A map fitted with the penalty that served best. */
 export interface RidgeFit {
@@ -11,81 +12,119 @@ export interface RidgeFit {
   readonly losses: readonly number[];
 }
 
+/** Two Gram matrices in the eigenbasis of the first. */
+interface Eigenbasis {
+  /** Eigenvalues of the training Gram matrix, largest first; rounding below zero is cut off. */
+  readonly eigenvalues: Float64Array;
+  /** Unit eigenvectors as rows. */
+  readonly vectors: Matrix;
+  /** Vᵀ Xᵥᵀ Xᵥ V of the validation rows. */
+  readonly validation: Matrix;
+}
+
+/** What {@link Ridge.of} needs of its matrices, for a thread to make. @throws SurgeryError `numeric` for NaN or infinity */
+export async function eigenbasis(train: Matrix, validation: Matrix): Promise<Eigenbasis> {
+  const size = train.rows;
+  const { values, vectors: data } = await symmetricEigen(train.data, size);
+  const vectors = { rows: size, cols: size, data };
+  const turned = await multiply(await multiply(vectors, validation), vectors, { transposeB: true });
+  return { eigenvalues: values.map((value) => Math.max(value, 0)), vectors, validation: turned };
+}
+
+/** Inputs from which on an eigenproblem takes longer than to ask a thread for it. */
+const worthAThread = 400;
+
 /**
  * The inputs' side of ridge regressions: Gram matrices of centred inputs, turned into the eigenbasis of the first.
  * With XᵀX = V D Vᵀ the coefficients are V (D + λ)⁻¹ Vᵀ XᵀY (Hoerl and Kennard 1970), and the validation error is a
  * quadratic form in (D + λ)⁻¹, so that each further λ takes inputs² flops.
  */
 export class Ridge {
-  /** Eigenvalues of the training Gram matrix, largest first; rounding below zero is cut off. */
-  readonly eigenvalues: Float64Array;
-  readonly #vectors: Matrix;
-  /** Vᵀ Xᵥᵀ Xᵥ V of the validation rows. */
-  readonly #validation: Matrix;
+  readonly #basis: Eigenbasis;
 
-  private constructor(eigenvalues: Float64Array, vectors: Matrix, validation: Matrix) {
-    this.eigenvalues = eigenvalues;
-    this.#vectors = vectors;
-    this.#validation = validation;
+  private constructor(basis: Eigenbasis) {
+    this.#basis = basis;
   }
 
   /**
-   * @param train XᵀX of the training rows, (inputs, inputs), both triangles
-   * @param validation the same of the validation rows, less the training rows' means
+   * @param train XᵀX of the training rows, (inputs, inputs), both triangles; it is overwritten
+   * @param validation the same of the validation rows, less the training rows' means; it is given away
+   * @param pool of threads for large eigenproblems; by default they are solved on the spot
    * @throws SurgeryError `numeric` for NaN or infinity
    */
-  static async of(train: Matrix, validation: Matrix): Promise<Ridge> {
-    const size = train.rows;
-    const { values, vectors: data } = await symmetricEigen(train.data.slice(), size);
-    const vectors = { rows: size, cols: size, data };
-    const turned = await multiply(await multiply(vectors, validation), vectors, { transposeB: true });
-    return new Ridge(
-      values.map((value) => Math.max(value, 0)),
-      vectors,
-      turned,
-    );
+  static async of(train: Matrix, validation: Matrix, pool?: WorkerPool): Promise<Ridge> {
+    if (!pool || train.rows < worthAThread) return new Ridge(await eigenbasis(train, validation));
+    const module = new URL('./ridge.ts', import.meta.url);
+    return new Ridge(await pool.run<Eigenbasis>(module, 'eigenbasis', () => [train, validation]));
+  }
+
+  /** Rows of inputs, or sums of such rows, in the eigenbasis: what {@link fit} takes is made of them. (rows, inputs) */
+  turn(rows: Matrix): Promise<Matrix> {
+    return multiply(rows, this.#basis.vectors, { transposeB: true });
   }
 
   /**
    * The fit whose penalty has the least error on the validation rows.
-   * @param train XᵀY of the training rows, (inputs, outputs), both sides centred
+   * @param train XᵀY of the training rows, X in the eigenbasis, (inputs, outputs), both sides centred
    * @param validation the same of the validation rows, less the training rows' means
    * @param lambdas penalties to choose from, above 0
    */
   async fit(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<RidgeFit> {
-    const cross = await multiply(this.#vectors, train); // (inputs, outputs) in the eigenbasis
-    const held = await multiply(this.#vectors, validation);
-    const products = await multiply(cross, cross, { transposeB: true });
-    const losses = lambdas.map((lambda) => this.#loss(lambda, cross, held, products));
+    const losses = await this.#losses(train, validation, lambdas);
     const best = losses.reduce((least, loss, i) => (loss < (losses[least] ?? 0) ? i : least), 0);
     const lambda = lambdas[best] ?? 0;
-    const scaled = new Float64Array(cross.data);
-    for (let i = 0; i < cross.rows; i++) {
-      const weight = 1 / ((this.eigenvalues[i] as number) + lambda);
-      for (let j = i * cross.cols; j < (i + 1) * cross.cols; j++) scaled[j] = (scaled[j] as number) * weight;
+    const scaled = new Float64Array(train.data);
+    for (let i = 0; i < train.rows; i++) {
+      const weight = 1 / ((this.#basis.eigenvalues[i] as number) + lambda);
+      for (let j = i * train.cols; j < (i + 1) * train.cols; j++) scaled[j] = (scaled[j] as number) * weight;
     }
-    const coefficients = await multiply(this.#vectors, { ...cross, data: scaled }, { transposeA: true });
+    const coefficients = await multiply(this.#basis.vectors, { ...train, data: scaled }, { transposeA: true });
     return { coefficients, lambda, losses };
   }
 
-  /** −2 ⟨W, XᵥᵀYᵥ⟩ + ⟨W, XᵥᵀXᵥ W⟩ in the eigenbasis, where W = (D + λ)⁻¹ VᵀXᵀY. */
-  #loss(lambda: number, cross: Matrix, held: Matrix, products: Matrix): number {
-    const size = this.eigenvalues.length;
-    const weights = this.eigenvalues.map((value) => 1 / (value + lambda));
-    let loss = 0;
-    for (let i = 0; i < size; i++) {
-      let linear = 0;
-      for (let j = i * cross.cols; j < (i + 1) * cross.cols; j++)
-        linear += (cross.data[j] as number) * (held.data[j] as number);
-      let quadratic = 0;
-      for (let j = 0; j < size; j++) {
-        const at = i * size + j;
-        quadratic += (weights[j] as number) * (this.#validation.data[at] as number) * (products.data[at] as number);
-      }
-      loss += (weights[i] as number) * (quadratic - 2 * linear);
-    }
-    return loss;
+  /**
+   * −2 ⟨W, XᵥᵀYᵥ⟩ + ⟨W, XᵥᵀXᵥ W⟩, where W = (D + λ)⁻¹ XᵀY: with w the diagonal of (D + λ)⁻¹, wᵀ Q w − 2 wᵀ l, where Q is
+   * XᵥᵀXᵥ and XᵀY YᵀX multiplied entry by entry, and l holds the products of the rows of XᵀY and XᵥᵀYᵥ.
+   */
+  async #losses(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<number[]> {
+    const size = this.#basis.eigenvalues.length;
+    const linear = rowProducts(train, validation);
+    const quadratic = await this.#quadratic(train);
+    const weights = new Float64Array(lambdas.length * size);
+    for (const [l, lambda] of lambdas.entries())
+      for (let i = 0; i < size; i++) weights[l * size + i] = 1 / ((this.#basis.eigenvalues[i] as number) + lambda);
+    const turned = await multiply({ rows: lambdas.length, cols: size, data: weights }, quadratic);
+    return lambdas.map((_, l) => {
+      let loss = 0;
+      for (let i = 0; i < size; i++)
+        loss += (weights[l * size + i] as number) * ((turned.data[l * size + i] as number) - 2 * (linear[i] as number));
+      return loss;
+    });
   }
+
+  /** Q, both triangles. */
+  async #quadratic(train: Matrix): Promise<Matrix> {
+    const size = this.#basis.eigenvalues.length;
+    const quadratic = await gramOfRows(train);
+    const { data } = quadratic;
+    for (let i = 0; i < size; i++) {
+      for (let j = i; j < size; j++) {
+        const at = i * size + j;
+        data[at] = (data[at] as number) * (this.#basis.validation.data[at] as number);
+        data[j * size + i] = data[at] as number;
+      }
+    }
+    return quadratic;
+  }
+}
+
+/** Products of the rows of a with those of b in the same place, (rows). */
+function rowProducts(a: Matrix, b: Matrix): Float64Array {
+  return Float64Array.from({ length: a.rows }, (_, i) => {
+    let sum = 0;
+    for (let j = i * a.cols; j < (i + 1) * a.cols; j++) sum += (a.data[j] as number) * (b.data[j] as number);
+    return sum;
+  });
 }
 
 /** Penalties to choose from: twelve decades in half-decade steps about the mean eigenvalue of a Gram matrix. */

@@ -1,16 +1,20 @@
 // How much of the input parts of the residual space hold: probes refitted inside a subspace.
+import type { WorkerPool } from '../linalg/pool.ts';
 import { type Matrix, multiply } from '../linalg/products.ts';
 import { rowRange } from '../linalg/rows.ts';
 import type { LabelSums, Sums } from './moments.ts';
 import { type DesignSums, fitProbes, type Probe } from './probe.ts';
 import type { Target } from './targets.ts';
 
-/** A subspace of the residual space. */
+/** A subspace of the residual space: neighbouring axes of an orthonormal basis of the whole. */
 export interface Part {
   /** `leading` and `trailing` directions of the unembedding, or `random` ones. */
   readonly name: 'leading' | 'trailing' | 'random';
-  /** Orthonormal rows, (dimensions, hidden). */
-  readonly basis: Matrix;
+  /** Orthonormal rows, (hidden, hidden). */
+  readonly axes: Matrix;
+  readonly from: number;
+  /** The one after the last. */
+  readonly to: number;
 }
 
 /**
@@ -25,49 +29,79 @@ export function partsOf(ordered: Matrix, random: Matrix): Part[] {
   return cuts
     .filter((cut) => cut > 0 && cut < size)
     .flatMap((cut): Part[] => [
-      { name: 'leading', basis: rowRange(ordered, 0, cut) },
-      { name: 'trailing', basis: rowRange(ordered, size - cut, size) },
-      { name: 'random', basis: rowRange(random, 0, cut) },
+      { name: 'leading', axes: ordered, from: 0, to: cut },
+      { name: 'trailing', axes: ordered, from: size - cut, to: size },
+      { name: 'random', axes: random, from: 0, to: cut },
     ]);
 }
 
 /**
- * A probe of the first labelling that sees nothing of the residual outside a part; it reads whole residuals all the same.
- * @param moments of a design
+ * A probe of the first labelling for each part, which sees nothing of the residual outside it; it reads whole residuals
+ * all the same.
+ * @param sums of a design
+ * @param pool of threads for large eigenproblems
+ * @param onProgress called with the share of the parts that are done
  */
-export async function probeInside(
+export async function probesInside(
   { design, train, validation }: DesignSums,
-  { basis }: Part,
+  parts: readonly Part[],
   target: Target,
-): Promise<Probe> {
-  const [labelling] = design.labellings;
-  const inside = {
-    design: { ...design, labellings: labelling ? [labelling] : [] },
-    train: await projected(train, basis),
-    validation: await projected(validation, basis),
-  };
-  const [probe] = await fitProbes([inside], { embedding: target, tokens: false });
-  if (!probe) throw new RangeError('a design without labels cannot be probed');
-  const row = { rows: 1, cols: basis.rows, data: probe.mean };
+  pool?: WorkerPool,
+  onProgress?: (share: number) => void,
+): Promise<Probe[]> {
+  const first = { ...design, labellings: design.labellings.slice(0, 1) };
+  const insides: DesignSums[] = [];
+  for (const axes of new Set(parts.map((part) => part.axes))) {
+    const turned = { train: await turnedTo(axes, train), validation: await turnedTo(axes, validation) };
+    for (const [i, part] of parts.entries()) {
+      if (part.axes !== axes) continue;
+      insides[i] = { design: first, train: within(turned.train, part), validation: within(turned.validation, part) };
+    }
+  }
+  const found = await fitProbes(insides, { embedding: target, tokens: false }, pool, onProgress);
+  const probes: Probe[] = [];
+  for (const [i, { axes, from, to }] of parts.entries()) {
+    const probe = found[i];
+    if (!probe) throw new RangeError('a design without labels cannot be probed');
+    const basis = rowRange(axes, from, to);
+    const mean = await multiply({ rows: 1, cols: basis.rows, data: probe.mean }, basis);
+    const coefficients = await multiply(basis, probe.coefficients, { transposeA: true });
+    probes.push({ ...probe, mean: mean.data, coefficients });
+  }
+  return probes;
+}
+
+/** Sums of the rows' coordinates along other axes, for the first labelling alone. */
+async function turnedTo(axes: Matrix, sums: Sums): Promise<Sums> {
+  const turn = async (x: Matrix) => multiply(x, axes, { transposeB: true });
+  const row = async (data: Float64Array) => (await turn({ rows: 1, cols: data.length, data })).data;
+  const labels: LabelSums[] = [];
+  for (const one of sums.labels.slice(0, 1)) labels.push({ ...one, sums: await turn(one.sums) });
   return {
-    ...probe,
-    mean: (await multiply(row, basis)).data,
-    coefficients: await multiply(basis, probe.coefficients, { transposeA: true }),
+    rows: sums.rows,
+    shift: await row(sums.shift),
+    sum: await row(sums.sum),
+    mean: await row(sums.mean),
+    gram: await turn(await multiply(axes, sums.gram)),
+    labels,
   };
 }
 
-/** Moments of the rows' coordinates in a basis, for the first labelling alone. */
-async function projected(moments: Sums, basis: Matrix): Promise<Sums> {
-  const turn = async (x: Matrix) => multiply(x, basis, { transposeB: true });
-  const row = async (data: Float64Array) => (await turn({ rows: 1, cols: data.length, data })).data;
-  const labels: LabelSums[] = [];
-  for (const one of moments.labels.slice(0, 1)) labels.push({ ...one, sums: await turn(one.sums) });
+/** The same of some neighbouring coordinates. */
+function within({ rows, shift, sum, mean, gram, labels }: Sums, { from, to }: Part): Sums {
   return {
-    rows: moments.rows,
-    shift: await row(moments.shift),
-    sum: await row(moments.sum),
-    mean: await row(moments.mean),
-    gram: await turn(await multiply(basis, moments.gram)),
-    labels,
+    rows,
+    shift: shift.subarray(from, to),
+    sum: sum.subarray(from, to),
+    mean: mean.subarray(from, to),
+    gram: columnRange(rowRange(gram, from, to), from, to),
+    labels: labels.map((one) => ({ ...one, sums: columnRange(one.sums, from, to) })),
   };
+}
+
+/** The columns from `from` up to `to`, as a copy. */
+function columnRange({ rows, cols, data }: Matrix, from: number, to: number): Matrix {
+  const out = new Float64Array(rows * (to - from));
+  for (let i = 0; i < rows; i++) out.set(data.subarray(i * cols + from, i * cols + to), i * (to - from));
+  return { rows, cols: to - from, data: out };
 }

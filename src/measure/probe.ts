@@ -1,4 +1,5 @@
 // Linear maps that read a token back out of the residual stream: ridge regressions from streamed moments.
+import type { WorkerPool } from '../linalg/pool.ts';
 import type { Matrix } from '../linalg/products.ts';
 import { meanEigenvalue, penalties, Ridge } from '../linalg/ridge.ts';
 import { lessRow, pickRows } from '../linalg/rows.ts';
@@ -115,23 +116,39 @@ export interface Targets {
 /**
  * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
  * never learnt from, a token target has no weights.) Shuffled labels are learnt for the embedding only.
+ * @param pool of threads for large eigenproblems
+ * @param onProgress called with the share of the labellings that are learnt
  * @throws SurgeryError `numeric` for activations that are not finite
  */
-export async function fitProbes(sums: readonly DesignSums[], { embedding, tokens }: Targets): Promise<Probe[]> {
+export async function fitProbes(
+  sums: readonly DesignSums[],
+  { embedding, tokens }: Targets,
+  pool?: WorkerPool,
+  onProgress?: (share: number) => void,
+): Promise<Probe[]> {
   const probes: Probe[] = [];
-  for (const { design, train, validation } of sums) {
-    const mean = train.mean;
-    const gram = gramAbout(train, mean);
-    const ridge = await Ridge.of(gram, gramAbout(validation, mean));
+  const total = sums.reduce((count, { design }) => count + design.labellings.length, 0);
+  let done = 0;
+  const penalised = sums.map(async ({ train, validation }) => {
+    const gram = gramAbout(train, train.mean);
     const unit = meanEigenvalue(gram);
+    return { unit, ridge: await Ridge.of(gram, gramAbout(validation, train.mean), pool) };
+  });
+  for (const [k, { ridge, unit }] of (await Promise.all(penalised)).entries()) {
+    const { design, train, validation } = sums[k] as DesignSums;
+    const mean = train.mean;
     for (const [i, { label, shuffled }] of design.labellings.entries()) {
       const learnt = labelSums(train, i);
       const held = labelSums(validation, i);
+      const turned = {
+        learnt: await ridge.turn(sumsAbout(learnt, mean)),
+        held: await ridge.turn(sumsAbout(held, mean)),
+      };
       const token = tokens && design.split === 'positions' && !shuffled ? [tokenTarget(learnt.types)] : [];
       for (const target of embedding ? [embedding, ...token] : token) {
         const offset = target.mean(learnt);
-        const cross = (part: LabelSums) => target.cross(sumsAbout(part, mean), part.types, offset);
-        const fit = await ridge.fit(await cross(learnt), await cross(held), penalties(unit));
+        const cross = await target.cross(turned.learnt, learnt.types, offset);
+        const fit = await ridge.fit(cross, await target.cross(turned.held, held.types, offset), penalties(unit));
         probes.push({
           ...{ label, split: design.split, shuffled, target: target.kind, offset },
           outputs: target.kind === 'token' ? learnt.types : [],
@@ -141,6 +158,7 @@ export async function fitProbes(sums: readonly DesignSums[], { embedding, tokens
           relativeLambda: fit.lambda / unit,
         });
       }
+      onProgress?.(++done / total);
     }
   }
   return probes;

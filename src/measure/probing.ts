@@ -1,13 +1,14 @@
 // Probes over the depth of a model: at every point of the residual stream its own, one for all of them, and what they are held against.
 
 import { transpose } from '../linalg/pca.ts';
-import type { Matrix } from '../linalg/products.ts';
+import { WorkerPool } from '../linalg/pool.ts';
+import { type Matrix, productThreads } from '../linalg/products.ts';
 import { seededRandom } from '../linalg/random.ts';
 import { pickRows } from '../linalg/rows.ts';
 import type { Activations, Positions } from './activations.ts';
 import { identityMap, meanMap, randomMap } from './baselines.ts';
 import { gramAbout, type Source } from './moments.ts';
-import { type Part, probeInside } from './parts.ts';
+import { type Part, probesInside } from './parts.ts';
 import {
   type Design,
   type DesignSums,
@@ -20,7 +21,7 @@ import {
   type Split,
 } from './probe.ts';
 import { type Reading, readAll } from './readings.ts';
-import type { Resemblance } from './resemblance.ts';
+import { described, type Resemblance } from './resemblance.ts';
 import { inRuns, signalShares, weightShares } from './shares.ts';
 import { designOf, type OfBoth, type Standards } from './standards.ts';
 import { embeddingTarget } from './targets.ts';
@@ -77,9 +78,15 @@ export interface DepthReading {
 /** Runs of components that weights are told by. */
 export const runs = 8;
 
+/** Where the work at a point is done with each of its stages, as shares of what it takes. */
+const learnt = 0.35;
+const judged = 0.6;
+const inside = 0.95;
+
 /**
  * Fits and judges probes at all points.
  * @param names of the points
+ * @param onProgress called with the points done, the share of the one under way included
  * @throws SurgeryError `numeric` for activations that are not finite
  */
 export async function probeDepth(
@@ -92,22 +99,33 @@ export async function probeDepth(
   const targets = { embedding: embeddingTarget(standards.vocabulary.embedding), tokens: true };
   const anyPoint = seededRandom(seed + 5);
   const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
+  onProgress?.(0, names.length);
   const sampled = await momentsOf(activations.atEach(sample), designs.map(withoutShuffled));
-  const pooled = (await fitProbes(sampled, targets)).map((probe) => entryOf('pooled', probe));
-  const points: PointReading[] = [];
-  let chance: MapReading[] = [];
-  for (const [i, point] of names.entries()) {
-    const source = activations.at(i);
-    const sums = await momentsOf(source, designs);
-    const probes = await fitProbes(sums, targets);
-    const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
-    const readings = await judge([...own, ...pooled, ...(await baselines(probes, standards))], source, standards);
-    if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
-    const parts = await readParts(sums, source, standards);
-    points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
-    onProgress?.(i + 1, names.length);
+  onProgress?.(0, names.length);
+  const pool = new WorkerPool(productThreads());
+  try {
+    const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
+    const pooled = together.map((probe) => entryOf('pooled', probe));
+    const points: PointReading[] = [];
+    let chance: MapReading[] = [];
+    for (const [i, point] of names.entries()) {
+      const between = (from: number, to: number) => (share: number) =>
+        onProgress?.(i + from + (to - from) * share, names.length);
+      const source = activations.at(i);
+      const sums = await momentsOf(source, designs);
+      const probes = await fitProbes(sums, targets, pool, between(0, learnt));
+      const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
+      const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
+      const readings = await judge(entries, source, standards, between(learnt, judged));
+      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
+      const parts = await readParts(sums, source, standards, pool, between(judged, inside));
+      points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
+      onProgress?.(i + 1, names.length);
+    }
+    return { chance, points };
+  } finally {
+    await pool.close();
   }
-  return { chance, points };
 }
 
 /** A map, and what it is to read. */
@@ -129,15 +147,21 @@ const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
 /** The identity, and a random map as large as the probe: for the probes of the embedding. */
 async function baselines(probes: readonly Probe[], { random: [left, right] }: Standards): Promise<Entry[]> {
   const entries: Entry[] = [];
+  const identity = identityMap(left.rows);
   for (const probe of probes) {
     if (probe.target !== 'embedding' || probe.shuffled) continue;
-    entries.push(entryOf('identity', probe, identityMap(probe.mean.length)));
+    entries.push(entryOf('identity', probe, identity));
     if (probe.split === 'positions') entries.push(entryOf('random', probe, await randomMap(probe, left, right)));
   }
   return entries;
 }
 
-async function judge(entries: readonly Entry[], source: Source, standards: Standards): Promise<MapReading[]> {
+async function judge(
+  entries: readonly Entry[],
+  source: Source,
+  standards: Standards,
+  onProgress?: (share: number) => void,
+): Promise<MapReading[]> {
   const readings = await readAll(
     source,
     entries.map(({ linear, label, split, target, outputs, mean }) => ({
@@ -146,6 +170,7 @@ async function judge(entries: readonly Entry[], source: Source, standards: Stand
     })),
     standards.positions.document,
     standards.vocabulary,
+    onProgress,
   );
   return readings.map((reading, i) => {
     const { map = 'probe', label = 'input', split = 'positions', target = 'token', relativeLambda } = entries[i] ?? {};
@@ -154,18 +179,24 @@ async function judge(entries: readonly Entry[], source: Source, standards: Stand
 }
 
 /** The input's embedding read inside each part of the residual space. */
-async function readParts(sums: readonly DesignSums[], source: Source, standards: Standards): Promise<PartReading[]> {
+async function readParts(
+  sums: readonly DesignSums[],
+  source: Source,
+  standards: Standards,
+  pool: WorkerPool,
+  onProgress: (share: number) => void,
+): Promise<PartReading[]> {
   const { design } = designOf(standards.designs, 'input', 'positions');
   const moments = sums.find((one) => one.design === design);
   if (!moments) throw new RangeError('no sums of the rows by position');
   const target = embeddingTarget(standards.vocabulary.embedding);
-  const entries: Entry[] = [];
-  for (const part of standards.parts) entries.push(entryOf('probe', await probeInside(moments, part, target)));
-  const readings = await judge(entries, source, standards);
-  return standards.parts.map(({ name, basis }, i) => {
+  const probes = await probesInside(moments, standards.parts, target, pool, (share) => onProgress(share / 2));
+  const entries = probes.map((probe) => entryOf('probe', probe));
+  const readings = await judge(entries, source, standards, (share) => onProgress((1 + share) / 2));
+  return standards.parts.map(({ name, from, to }, i) => {
     const { reading } = readings[i] ?? {};
     if (!reading) throw new RangeError('a part was not judged');
-    return { part: name, dimensions: basis.rows, reading };
+    return { part: name, dimensions: to - from, reading };
   });
 }
 
@@ -185,12 +216,13 @@ async function describeTokenProbe(
     compared.map((type) => at.get(type) ?? 0),
   );
   const gram = gramAbout(moments.train, moments.train.mean);
-  const along = async (basis: Matrix): Promise<WeightReading> => ({
-    weight: inRuns(await weightShares(weights, basis), runs),
-    signal: inRuns(await signalShares(weights, basis, gram), runs),
-  });
+  const along = async (basis: Matrix): Promise<WeightReading> => {
+    const shares = await weightShares(weights, basis);
+    return { weight: inRuns(shares, runs), signal: inRuns(await signalShares(shares, basis, gram), runs) };
+  };
+  const own = await described(rows);
   return {
-    resemblance: { embed: await references.embed.compare(rows), unembed: await references.unembed.compare(rows) },
+    resemblance: { embed: await references.embed.compare(own), unembed: await references.unembed.compare(own) },
     weights: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
   };
 }

@@ -1,7 +1,9 @@
 // How well linear maps read tokens: R², cosine, and how often the right token is the nearest of the whole vocabulary.
 import { type Matrix, multiply } from '../linalg/products.ts';
-import { pickRows, squaredLengths, squaredNorm } from '../linalg/rows.ts';
+import { squaredLengths, squaredNorm } from '../linalg/rows.ts';
+import { gatherRows } from './gathering.ts';
 import type { Source } from './moments.ts';
+import { placesAmong } from './nearest.ts';
 import type { Design, LinearMap, Probe } from './probe.ts';
 import type { Interval } from './score.ts';
 import { countLabels, rowsOfPart, testPart } from './splits.ts';
@@ -69,29 +71,34 @@ export function vocabularyOf(embedding: Matrix<Float32Array>): Vocabulary {
 /** Intervals of all figures come from the same resamples. */
 const intervals = bootstrap(0);
 
-/** Rows whose scores over the whole vocabulary are made at once. */
-const scoredRows = 256;
+/** Rows that are judged at once. */
+const judgedRows = 1024;
+
+/** How near the right token has to be to count: there is no telling apart of places beyond. */
+const nearest = 5;
 
 /**
- * Judges maps on the rows that none of them has seen, reading the rows once for all of them.
+ * Judges maps on the rows that none of them has seen, reading the rows once for each way of dividing them.
  * @param documents number of the document that each row is from
+ * @param onProgress called with the share of the work that is done
  */
 export async function readAll(
   source: Source,
   judged: readonly Judged[],
   documents: Int32Array,
   vocabulary: Vocabulary,
+  onProgress?: (share: number) => void,
 ): Promise<Reading[]> {
   const tallies = judged.map((one) => new Tally(one, documents, vocabulary));
-  for await (const { from, x } of source.blocks()) {
-    for (const tally of tallies) {
-      const chosen = rowsOfPart(tally.judged.design.parts.subarray(from, from + x.rows), testPart);
-      for (let at = 0; at < chosen.length; at += scoredRows) {
-        const rows = chosen.slice(at, at + scoredRows);
-        await tally.add(
-          pickRows(x, rows),
-          rows.map((row) => from + row),
-        );
+  let done = 0;
+  for (const design of new Set(judged.map((one) => one.design))) {
+    const ofDesign = tallies.filter((tally) => tally.judged.design === design);
+    const { length } = rowsOfPart(design.parts, testPart);
+    for await (const { x, rows } of gatherRows(source, design.parts, testPart, judgedRows)) {
+      for (const tally of ofDesign) {
+        await tally.add(x, rows);
+        done += rows.length / length;
+        onProgress?.(done / tallies.length);
       }
     }
   }
@@ -133,7 +140,7 @@ class Tally {
       const document = this.#documents[rows[i] ?? 0] as number;
       const sums = this.#sums.get(document) ?? new Float64Array(6);
       this.#sums.set(document, sums);
-      const hits = [Number(rank === 1), Number(rank <= 5)];
+      const hits = [Number(rank === 1), Number(rank <= nearest)];
       for (const [j, value] of [1, error, spread, cosine, ...hits].entries()) sums[j] = (sums[j] as number) + value;
       const count = this.#counts.get(labels[i] ?? 0) ?? 0;
       const band = this.#bands[bandStarts.findLastIndex((start) => count >= start)];
@@ -175,7 +182,7 @@ class Tally {
   async #describeEmbeddings(predicted: Matrix<Float32Array>, labels: readonly number[]): Promise<Described[]> {
     const { embedding, unit } = this.#vocabulary;
     const { mean } = this.judged;
-    const scores = await multiply(predicted, unit, { transposeB: true }); // cosines, times the prediction's length
+    const places = await placesAmong(predicted, labels, unit, nearest); // by cosine: lengths of predictions change no place
     return labels.map((label, i) => {
       const [y, p] = [label * embedding.cols, i * predicted.cols];
       let [error, spread, length, product] = [0, 0, 0, 0];
@@ -186,8 +193,7 @@ class Tally {
         length += guess * guess;
         product += guess * (unit.data[y + j] as number);
       }
-      const row = scores.data.subarray(i * scores.cols, (i + 1) * scores.cols);
-      return { error, spread, cosine: length > 0 ? product / Math.sqrt(length) : 0, rank: rankOf(row, label) };
+      return { error, spread, cosine: length > 0 ? product / Math.sqrt(length) : 0, rank: places[i] as number };
     });
   }
 
@@ -219,7 +225,7 @@ interface Described {
   readonly error: number;
   readonly spread: number;
   readonly cosine: number;
-  /** Place of the right token among all, 1 the nearest. */
+  /** Place of the right token among all, 1 the nearest; not told apart beyond {@link nearest}. */
   readonly rank: number;
 }
 

@@ -1,9 +1,9 @@
 // Whether a token probe's matrix is nearer to the embedding than chance: rows, kernels, leading subspaces.
-import { alignment, kernelOf, permutedAlignment } from '../linalg/alignment.ts';
+import { alignment, kernelOf, permutedAlignments } from '../linalg/alignment.ts';
 import { type Matrix, multiply } from '../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../linalg/random.ts';
-import { centred, innerProduct, pickRows, unitRows } from '../linalg/rows.ts';
-import { leadingSingularVectors, principalCosines } from '../linalg/subspaces.ts';
+import { centred, innerProduct, squaredNorm, unitRows } from '../linalg/rows.ts';
+import { leadingSingularVectors } from '../linalg/subspaces.ts';
 import { shuffled } from './splits.ts';
 
 /** A measure of likeness and what it is for matrices that are alike by chance only. */
@@ -45,11 +45,13 @@ export const resemblanceRule =
   `columns centred; leading subspaces of an eighth of the dimensions; chance: ${permutations} random orders of the rows, ` +
   `${randomDraws} random matrices with the same singular values`;
 
-/** Both spaces and the kernel of a matrix. */
-interface Described {
-  readonly matrix: Matrix;
+/** What matrices with the same tokens are compared by, columns centred. */
+export interface Described {
+  /** Rows of length 1, (tokens, hidden). */
   readonly unit: Matrix;
+  /** (tokens, tokens) */
   readonly kernel: Matrix;
+  /** Leading singular vectors on both sides: (count, hidden) and (count, tokens). */
   readonly hidden: Matrix;
   readonly tokens: Matrix;
 }
@@ -71,50 +73,61 @@ export class Reference {
    * Q M R, Q and R uniformly random orthogonal. One such pair is made; for each draw the rows and columns of Q M R change
    * places and signs at random, which leaves Q and R as random as they were and takes no further eigenproblem.
    * @param matrices (tokens, hidden)
+   * @param onProgress called with the share of the work that is done
    */
-  static async all(matrices: readonly Matrix[], seed: number): Promise<Reference[]> {
+  static async all(
+    matrices: readonly Matrix[],
+    seed: number,
+    onProgress?: (share: number) => void,
+  ): Promise<Reference[]> {
     const own: Described[] = [];
-    for (const matrix of matrices) own.push(await describe(matrix));
+    for (const matrix of matrices) own.push(await described(matrix));
     const { rows = 0, cols = 0 } = matrices[0] ?? {};
     const random = seededRandom(seed + 3);
     const left = await randomOrthonormal(rows, rows, random);
     const right = await randomOrthonormal(cols, cols, random);
     const turned: Matrix[] = [];
-    for (const { matrix } of own) turned.push(await multiply(await multiply(left, matrix), right));
+    for (const matrix of matrices) turned.push(await multiply(await multiply(left, centred(matrix)), right));
     const draws: Described[][] = matrices.map(() => []);
     for (let draw = 0; draw < randomDraws; draw++) {
       const [byRows, byColumns] = [signedOrder(rows, random), signedOrder(cols, random)];
-      for (const [i, matrix] of turned.entries()) draws[i]?.push(await describe(reordered(matrix, byRows, byColumns)));
+      for (const [i, matrix] of turned.entries()) draws[i]?.push(await described(reordered(matrix, byRows, byColumns)));
+      onProgress?.((draw + 1) / randomDraws);
     }
     const orders = Array.from({ length: permutations }, () => shuffled(rows, random));
     return own.map((one, i) => new Reference(one, draws[i] ?? [], orders));
   }
 
-  /** @param matrix (tokens, hidden), of the same tokens in the same order */
-  async compare(matrix: Matrix): Promise<Resemblance> {
-    const other = await describe(matrix);
+  /** @param other a matrix of the same tokens in the same order */
+  async compare(other: Described): Promise<Resemblance> {
+    const own = this.#own;
     const over = async (of: (reference: Described) => number | Promise<number>) => {
       const values: number[] = [];
       for (const draw of this.#random) values.push(await of(draw));
       return chance(values);
     };
-    const rows = (reference: Described) => innerProduct(other.unit.data, reference.unit.data) / matrix.rows;
+    const cosines = await multiply(other.unit, own.unit, { transposeB: true }); // of each row with each
+    const count = cosines.rows;
+    const rowsInOrder = (at: (row: number) => number) => {
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum += cosines.data[i * count + at(i)] as number;
+      return sum / count;
+    };
     const cka = (reference: Described) => alignment(other.kernel, reference.kernel);
     const hidden = (reference: Described) => sharedShare(other.hidden, reference.hidden);
     const tokens = (reference: Described) => sharedShare(other.tokens, reference.tokens);
-    const own = this.#own;
     const tokensPermuted: number[] = [];
     for (const order of this.#orders)
       tokensPermuted.push(await tokens({ ...own, tokens: pickColumns(own.tokens, order) }));
     return {
       rowCosine: {
-        value: rows(own),
-        permuted: chance(this.#orders.map((order) => rows({ ...own, unit: pickRows(own.unit, order) }))),
-        random: await over(rows),
+        value: rowsInOrder((i) => i),
+        permuted: chance(this.#orders.map((order) => rowsInOrder((i) => order[i] ?? 0))),
+        random: await over(({ unit }) => innerProduct(other.unit.data, unit.data) / count),
       },
       cka: {
         value: cka(own),
-        permuted: chance(this.#orders.map((order) => permutedAlignment(other.kernel, own.kernel, order))),
+        permuted: chance(permutedAlignments(other.kernel, own.kernel, this.#orders)),
         random: await over(cka),
       },
       hiddenSpace: { value: await hidden(own), permuted: null, random: await over(hidden) },
@@ -123,17 +136,22 @@ export class Reference {
   }
 }
 
-async function describe(matrix: Matrix): Promise<Described> {
+/** What a matrix is compared by. @param matrix (tokens, hidden) */
+export async function described(matrix: Matrix): Promise<Described> {
   const own = centred(matrix);
   const count = Math.max(1, Math.round(Math.min(own.rows, own.cols) * leadingShare));
   const { left, right } = await leadingSingularVectors(own, count);
-  return { matrix: own, unit: unitRows(own), kernel: await kernelOf(own), hidden: right, tokens: left };
+  return { unit: unitRows(own), kernel: await kernelOf(own), hidden: right, tokens: left };
 }
 
-/** Mean squared cosine of the principal angles: of random subspaces, their dimensions over those of the space. */
+/**
+ * Mean squared cosine of the principal angles: of random subspaces, their dimensions over those of the space. The squared
+ * cosines are the squared singular values of A Bᵀ, whose sum needs no eigenproblem.
+ * @param a (r, n) and b (s, n), orthonormal rows
+ */
 async function sharedShare(a: Matrix, b: Matrix): Promise<number> {
-  const cosines = await principalCosines(a, b);
-  return cosines.reduce((sum, cosine) => sum + cosine * cosine, 0) / Math.max(cosines.length, 1);
+  const product = await multiply(a, b, { transposeB: true });
+  return squaredNorm(product.data) / Math.min(a.rows, b.rows);
 }
 
 /** Places that change, and the sign that each takes on. */

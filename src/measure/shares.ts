@@ -18,21 +18,20 @@ export async function weightShares(weights: Matrix, basis: Matrix): Promise<Floa
 /**
  * ‖W b‖² · var(bᵀx), as shares of their sum: how much of what the map puts out comes from each direction, since a small
  * weight on a direction of much variance may count for more than a large one where the residual hardly varies.
- * @param weights (outputs, hidden)
+ * @param weights {@link weightShares} of the map along the basis
  * @param basis unit rows, (directions, hidden)
  * @param gram centred Gram matrix of the residual, (hidden, hidden)
  */
-export async function signalShares(weights: Matrix, basis: Matrix, gram: Matrix): Promise<Float64Array> {
-  const shares = await weightShares(weights, basis);
+export async function signalShares(weights: Float64Array, basis: Matrix, gram: Matrix): Promise<Float64Array> {
   const turned = await multiply(basis, gram); // (directions, hidden)
-  for (let i = 0; i < basis.rows; i++) {
+  const signal = weights.map((share, i) => {
     let variance = 0;
     for (let j = i * basis.cols; j < (i + 1) * basis.cols; j++)
       variance += (turned.data[j] as number) * (basis.data[j] as number);
-    shares[i] = (shares[i] as number) * variance;
-  }
-  const total = shares.reduce((sum, share) => sum + share, 0) || 1;
-  return shares.map((share) => share / total);
+    return share * variance;
+  });
+  const total = signal.reduce((sum, share) => sum + share, 0) || 1;
+  return signal.map((share) => share / total);
 }
 
 /** Sums over as equal runs of neighbours as there can be: of an ordered basis, what its first eighth holds, its second … */

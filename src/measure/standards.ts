@@ -31,24 +31,31 @@ export interface Standards {
 /** Tokens that are compared at most: kernels of a large vocabulary would not fit into memory. */
 const mostCompared = 1024;
 
+/** What the random matrices take of the work. */
+const drawn = 0.3;
+
 /**
  * @param matrices of the vocabulary, (vocab, hidden)
  * @param bases their principal components
+ * @param onProgress called with the share of the work that is done
  */
 export async function standardsOf(
   positions: Positions,
   matrices: OfBoth<Matrix<Float32Array>>,
   bases: OfBoth<Matrix>,
   seed: number,
+  onProgress?: (share: number) => void,
 ): Promise<Standards> {
   const designs = designsOf(positions, seed);
   const compared = learntMost(designOf(designs, 'input', 'positions'));
   const hidden = matrices.embed.cols;
   const draw = seededRandom(seed + 4);
   const left = await randomOrthonormal(hidden, hidden, draw);
+  onProgress?.(drawn / 2);
   const right = await randomOrthonormal(hidden, hidden, draw);
+  onProgress?.(drawn);
   const rows = [pickRows(matrices.embed, compared), pickRows(matrices.unembed, compared)];
-  const [embed, unembed] = await Reference.all(rows, seed);
+  const [embed, unembed] = await Reference.all(rows, seed, (share) => onProgress?.(drawn + (1 - drawn) * share));
   if (!embed || !unembed) throw new RangeError('a reference for each matrix was asked for');
   return {
     ...{ positions, designs, compared, bases, seed },

@@ -2,7 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import { duration, integer, size } from './format.ts';
 
-/** Tells how much of a step is done. */
+/** Tells how much of a step is done, a part of one of its units included. */
 export type Advance = (done: number, total: number) => void;
 
 export interface Timed<T> {
@@ -12,6 +12,9 @@ export interface Timed<T> {
 
 /** Seconds between plain lines about one step. */
 const lineEvery = 5;
+
+/** Seconds from which on a plain line tells what is left of a step, that of bytes always. */
+const worthTelling = 60;
 
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
@@ -98,7 +101,8 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
       if (now - last < lineEvery * 1000) return;
       last = now;
       const rate = rateOf(done, start);
-      const left = unit === 'bytes' && rate > 0 ? `, ${duration((total - done) / rate)} left` : '';
+      const seconds = rate > 0 ? (total - done) / rate : 0;
+      const left = seconds > 0 && (unit === 'bytes' || seconds >= worthTelling) ? `, ${duration(seconds)} left` : '';
       stream.write(`${label}: ${amount(done, total, unit, rate)}${left}\n`);
     },
     end: (line) => {
@@ -114,5 +118,6 @@ function rateOf(done: number, start: number): number {
 
 function amount(done: number, total: number, unit: string, rate: number): string {
   if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s`;
-  return `${integer(done)} of ${integer(total)} ${unit}`;
+  const told = Number.isInteger(done) ? integer(done) : done.toFixed(1);
+  return `${told} of ${integer(total)} ${unit}`;
 }

@@ -38,6 +38,21 @@ describe('surgery probe', () => {
     expect(top1(operated, 2)).not.toBe(top1(original, 2));
   });
 
+  test('between attention and MLP too, the other points unchanged', async () => {
+    const args = ['probe', '--model', model, '--max-tokens', '64', '--sublayers', '--json', '--quiet'];
+    const { code, stdout } = await surgery(args);
+    expect(code).toBe(0);
+    const { points, variants } = JSON.parse(stdout);
+    expect(points).toEqual(['embed', '0 attn', '0', '1 attn', '1']);
+    const [{ points: found }] = variants;
+    type Point = { readings: { reading: { r2: { value: number } } }[] };
+    const own = (all: Point[]) => all.map(({ readings }) => readings[0]?.reading.r2.value ?? Number.NaN);
+    const [embed, between, first, , second] = own(found);
+    const whole = own(JSON.parse(readFileSync(join(output, 'probe.json'), 'utf8')).variants[0].points);
+    for (const [i, value] of [embed, first, second].entries()) expect(value).toBeCloseTo(whole[i] ?? Number.NaN, 4);
+    for (const other of [embed, first]) expect(Math.abs((between ?? 0) - (other ?? 0))).toBeGreaterThan(1e-4);
+  });
+
   test('results are replaced with --force only, and a text has to be long enough', async () => {
     const taken = await surgery(['probe', '--model', model, '--output', output, '--quiet']);
     expect(taken).toMatchObject({ code: 2, stdout: '' });

@@ -5,10 +5,10 @@ import { gaussian, randomOrthonormal, seededRandom } from '../../src/linalg/rand
 import { pickRows } from '../../src/linalg/rows.ts';
 import { principalComponents } from '../../src/linalg/subspaces.ts';
 import { gramAbout } from '../../src/measure/moments.ts';
-import { partsOf, probeInside } from '../../src/measure/parts.ts';
+import { partsOf, probesInside } from '../../src/measure/parts.ts';
 import { fitProbes, momentsOf } from '../../src/measure/probe.ts';
 import { readAll, vocabularyOf } from '../../src/measure/readings.ts';
-import { Reference } from '../../src/measure/resemblance.ts';
+import { described, Reference } from '../../src/measure/resemblance.ts';
 import { inRuns, signalShares, weightShares } from '../../src/measure/shares.ts';
 import { countLabels, rowsOfPart, trainPart } from '../../src/measure/splits.ts';
 import { embeddingTarget } from '../../src/measure/targets.ts';
@@ -22,7 +22,7 @@ const normal = (rows: number, cols: number): Matrix => ({ rows, cols, data: gaus
 test('a matrix resembles itself wholly, and its chance versions do not', async () => {
   const matrix = normal(60, 16);
   const [reference] = await Reference.all([matrix], 0);
-  const found = await reference?.compare(matrix);
+  const found = await reference?.compare(await described(matrix));
   for (const likeness of Object.values(found ?? {})) {
     expect(likeness.value).toBeCloseTo(1, 8);
     expect(likeness.random.most).toBeLessThan(0.7);
@@ -34,7 +34,7 @@ test('a matrix resembles itself wholly, and its chance versions do not', async (
 test('unrelated matrices are as alike as chance says', async () => {
   const [matrix, other] = [normal(80, 16), normal(80, 16)];
   const [reference] = await Reference.all([matrix], 0);
-  const found = await reference?.compare(other);
+  const found = await reference?.compare(await described(other));
   expect(Math.abs(found?.rowCosine.value ?? 1)).toBeLessThan(0.1);
   expect(Math.abs(found?.rowCosine.permuted?.mean ?? 1)).toBeLessThan(0.03);
   expect(Math.abs((found?.hiddenSpace.random.mean ?? 0) - 2 / 16)).toBeLessThan(0.08);
@@ -47,7 +47,7 @@ test('shares of an orthonormal basis sum to 1; runs are their sums', async () =>
   const [weights, basis, x] = [normal(7, 6), await randomOrthonormal(6, 6, random), normal(30, 6)];
   const shares = await weightShares(weights, basis);
   expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
-  const signal = await signalShares(weights, basis, await multiply(x, x, { transposeA: true }));
+  const signal = await signalShares(shares, basis, await multiply(x, x, { transposeA: true }));
   expect(signal.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
   const halves = inRuns(shares, 2);
   expect(halves[0]).toBeCloseTo(
@@ -84,16 +84,19 @@ test.each(probeGolden.points.map((wanted, point) => ({ point, wanted })))(
       weights,
       compared.map((type) => probe.outputs.indexOf(type)),
     );
-    const found = await reference?.compare(rows);
+    const found = await reference?.compare(await described(rows));
     for (const name of ['rowCosine', 'cka', 'hiddenSpace', 'tokenSpace'] as const)
       expect(Math.abs((found?.[name].value ?? Number.NaN) - wanted.resemblance[name]), name).toBeLessThan(1e-4);
-    expect(largestDifference(await weightShares(weights, basis), wanted.weight)).toBeLessThan(1e-5);
+    const shares = await weightShares(weights, basis);
+    expect(largestDifference(shares, wanted.weight)).toBeLessThan(1e-5);
     const gram = gramAbout(moments.train, moments.train.mean);
-    expect(largestDifference(await signalShares(weights, basis, gram), wanted.signal)).toBeLessThan(1e-5);
-    const parts = partsOf(basis, basis).filter((part) => part.basis.rows === 12 && part.name !== 'random');
+    expect(largestDifference(await signalShares(shares, basis, gram), wanted.signal)).toBeLessThan(1e-5);
+    const parts = partsOf(basis, basis).filter(({ name, from, to }) => to - from === 12 && name !== 'random');
     expect(parts.map(({ name }) => name)).toEqual(['leading', 'trailing']);
-    for (const part of parts) {
-      const inside = await probeInside(moments, part, embeddingTarget(embedding));
+    const probes = await probesInside(moments, parts, embeddingTarget(embedding));
+    for (const [i, part] of parts.entries()) {
+      const inside = probes[i];
+      if (!inside) throw new Error('no probe');
       const judged = { map: inside, target: inside.target, outputs: [], mean: inside.offset };
       const [reading] = await readAll(
         source,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { positionsOf } from '../../src/measure/activations.ts';
 import { joinTexts, streamRule, windowsOf } from '../../src/measure/stream.ts';
 
 test.each([
@@ -44,6 +45,22 @@ describe('windows', () => {
       { seed: 1 },
     );
   });
+});
+
+test.each([
+  ['with BOS', 0],
+  ['without', undefined],
+])('%s, probes see each token of a stream once, after the one before it in the same window', (_, bosId) => {
+  const [length, tokens] = [7, 60];
+  const ids = Array.from({ length: tokens }, (_, i) => i + 1); // each token tells where it stands
+  const { windows } = windowsOf(ids, length, bosId);
+  const { input, previous, document } = positionsOf(windows, bosId);
+  expect(new Set(input).size).toBe(input.length);
+  expect(input).toHaveLength(windows.length * (length - (bosId === undefined ? 1 : 2)));
+  for (const [row, token] of input.entries()) {
+    expect(previous[row]).toBe(token - 1);
+    for (const one of [token, token - 1]) expect(Math.floor((one - 1) / length)).toBe(document[row]);
+  }
 });
 
 test('the rule says all of it', () => {

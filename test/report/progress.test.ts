@@ -40,6 +40,17 @@ describe('elsewhere than on a terminal', () => {
     expect(text()).toBe('Working …\nWorking: 5 of 12 layers\nWorking: 10 of 12 layers\nWorking: 12.0 s\n');
   });
 
+  test('parts of a unit are told, and what is left where it is a minute or more', async () => {
+    const { stream, text } = sink(false);
+    await new Progress(false, stream).step('Working', 'points', async (advance) => {
+      for (const done of [1.25, 22.5]) {
+        vi.advanceTimersByTime(50_000);
+        advance(done, 23);
+      }
+    });
+    expect(text()).toContain('Working: 1.3 of 23 points, 14 min 30 s left\nWorking: 22.5 of 23 points\n');
+  });
+
   test('a step that fails leaves no line that says it was done', async () => {
     const { stream, text } = sink(false);
     await expect(
