@@ -35,6 +35,8 @@ result.help = helpSeconds();
 result.pca = pca();
 result.int8 = int8Cost();
 result.runtime = runtime();
+say('Lens …');
+result.lens = node('lens.mjs', [model]);
 result.load.push(loadavg()[0]);
 mkdirSync(join(root, 'results'), { recursive: true });
 writeFileSync(join(root, 'results/bench.json'), `${JSON.stringify(result, null, 2)}\n`);
@@ -125,7 +127,7 @@ function runtime() {
   return node('runtime.mjs', args);
 }
 
-function report({ pca, int8, runtime, help, cpu, cores, load }) {
+function report({ pca, int8, runtime, lens, help, cpu, cores, load }) {
   const ratio = (ours, theirs) => (theirs ? `${(ours / theirs).toFixed(2)} ×` : 'baseline absent');
   const rows = [];
   for (const [variance, { seconds, againSeconds, peakMB, scikitLearnSeconds: theirs, sameRanks }] of Object.entries(
@@ -161,6 +163,12 @@ function report({ pca, int8, runtime, help, cpu, cores, load }) {
     rows.push([`first token ${precision}`, `${figures.firstToken.again} s`, '', '']);
     if (figures.run) rows.push([`peak memory of a run, ${precision}`, `${figures.run.peakGB} GB`, '', '']);
   }
+  rows.push([
+    `lens, ${lens.tokens} tokens; forward and unembeddings`,
+    `${lens.wall.lens} s`,
+    `${lens.wall.unembeddings} s`,
+    `${lens.wall.ratio} ×`,
+  ]);
   rows.push(['surgery --help', `${(help * 1000).toFixed(0)} ms`, '', '']);
   const quality = int8.map(({ model: ref, perplexity, int8Perplexity, kl, sameTop }) => [
     ref.split('/').at(-1),

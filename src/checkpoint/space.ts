@@ -15,8 +15,8 @@ export async function requireSpace(path: string, bytes: number, what: string, re
   throw new SurgeryError('output', `${what} takes ${size(bytes)}, ${path} has ${size(free)} free: ${remedy}`);
 }
 
-/** Undefined where the file system does not tell, as some network ones do not. */
-async function freeBytes(path: string): Promise<number | undefined> {
+/** Free space where a path is or would be made; undefined where the file system does not tell, as some network ones do not. */
+export async function freeBytes(path: string): Promise<number | undefined> {
   try {
     const { bsize, blocks, bavail } = await statfs(path);
     return blocks > 0 ? bsize * bavail : undefined;

@@ -1,10 +1,11 @@
 // What this machine has for the job: each finding is read off it now, nothing is remembered.
-import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { cacheFolder } from '../checkpoint/cache.ts';
 import { hubCache } from '../checkpoint/hub/place.ts';
 import { defaultReference, resolveModel } from '../checkpoint/reference.ts';
+import { freeBytes } from '../checkpoint/space.ts';
 import { messageOf } from '../errors.ts';
 import { doctorText } from '../report/doctor.ts';
 import { type Diagnosis, type FolderFinding, schema } from '../report/results.ts';
@@ -90,8 +91,8 @@ async function look(name: FolderFinding['name'], path: string): Promise<FolderFi
     () => false,
   );
   const writable = open && (await stat(place)).isDirectory();
-  const { bavail, bsize } = await statfs(place);
-  return { name, path, writable, bytes: await bytesIn(path), free: bavail * bsize };
+  const free = await freeBytes(path);
+  return { name, path, writable, bytes: await bytesIn(path), ...(free === undefined ? {} : { free }) };
 }
 
 /** Bytes of the files below a folder, each counted where it lies; 0 if there is none. */

@@ -19,7 +19,10 @@ export function doctorText(found: Diagnosis): string {
     ['Memory', `${size(memory.free)} free of ${size(memory.total)}`],
     ...found.folders.flatMap(({ name, path, bytes, free, writable }) => [
       [titles[name], path],
-      ['', `${size(bytes)} used, ${size(free)} free${writable ? '' : ', cannot be written to'}`],
+      [
+        '',
+        `${size(bytes)} used${free === undefined ? '' : `, ${size(free)} free`}${writable ? '' : ', cannot be written to'}`,
+      ],
     ]),
     ['Default', `${defaultModel.ref}, where no --model is given`],
     ...(defaultModel.runs === 'pocket'

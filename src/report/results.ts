@@ -152,8 +152,8 @@ export interface FolderFinding {
   readonly writable: boolean;
   /** Of the files in it. */
   readonly bytes: number;
-  /** On its disk, for this user. */
-  readonly free: number;
+  /** On its disk, for this user, where the file system tells. */
+  readonly free?: number;
 }
 
 /** A model of the Hub in the cache. */
