@@ -24,8 +24,7 @@ export async function computedSum(options: Readonly<Record<string, string>>): Pr
   const { sums } = await session.run({ rows: new Tensor('uint8', new Uint8Array(into).fill(255), [1, into]) });
   await session.release();
   const values = sums?.data as Int32Array;
-  // Sums that saturate are too small.
-  return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
+  return Math.min(...values); // sums that saturate are too small
 }
 
 let options: Promise<Readonly<Record<string, string>>> | undefined;
