@@ -14,8 +14,8 @@ SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build
 
 .PHONY: run watch install build test lint fuzz soak bench docs reference browser screenshots clean
 
-# glibc reads this when a program starts: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again to
-# start), and freed memory goes back to the system at once.
+# As src/allocator.ts, which needs Node 22.15: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again
+# to start), and freed memory goes back to the system at once.
 run: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304
 run: build
 	@$(RUN)

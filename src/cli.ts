@@ -2,12 +2,13 @@
 // argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
 import { Argument, Command, CommanderError } from 'commander';
+import { restartForLargeModels } from './allocator.ts';
 import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
-import { finish, tidyUp } from './ending.ts';
+import { finish, tidyUp, whatIsLeft, willLeave } from './ending.ts';
 import { messageOf, refusal, SurgeryError } from './errors.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
@@ -84,7 +85,7 @@ function buildProgram(argv: () => readonly string[]): Command {
 
   for (const study of [sweep, sensitivity])
     study.hook('preAction', () => {
-      continues = true;
+      willLeave('nothing half-written is left: the same command continues it');
     });
 
   const merge = command('merge', 'join the parts of a study that several machines made', [
@@ -222,6 +223,13 @@ function sharded<T extends { readonly shard?: Shard }>(options: T): T {
   return shard ? { ...options, shard } : options;
 }
 
+/** Whether a command is called that works on a model's weights. */
+function worksOnModel(program: Command, [name, ...rest]: readonly string[]): boolean {
+  const command = program.commands.find((one) => one.name() === name);
+  const takesModel = command?.options.some(({ long }) => long === '--model') ?? false;
+  return takesModel && !rest.includes('--help') && !rest.includes('-h');
+}
+
 /** A command without what changes where and how its result is told, not what it is. */
 function repeatable(argv: readonly string[]): string {
   const alone = ['--json', '--quiet', '--csv', '--offline', '--force'];
@@ -253,9 +261,6 @@ function reportFailure(error: unknown): number {
 
 let stopping = false;
 
-/** Set for a command that, given again, continues what was interrupted. */
-let continues = false;
-
 /** What is half-written goes first; threads are waited for, since native code must not be torn down under them. */
 function stopOn(signal: NodeJS.Signals, code: number): void {
   process.once(signal, async () => {
@@ -263,8 +268,7 @@ function stopOn(signal: NodeJS.Signals, code: number): void {
     tidyUp();
     // A progress bar hides the cursor and turns line wrapping off.
     if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h');
-    const next = continues ? ': the same command continues it' : '';
-    process.stderr.write(`\nsurgery: stopped, nothing half-written is left${next}\n`);
+    process.stderr.write(`\nsurgery: stopped, ${whatIsLeft()}\n`);
     await finish();
     process.exit(code);
   });
@@ -286,6 +290,7 @@ try {
   const program = buildProgram(() => argv);
   const config = withConfig(argv, program);
   argv = config.argv;
+  if (worksOnModel(program, argv)) restartForLargeModels();
   if (config.added.length > 0 && !argv.includes('--quiet'))
     process.stderr.write(`Options from ${config.file}: ${config.added.join(' ')}\n`);
   await program.parseAsync([...argv], { from: 'user' });

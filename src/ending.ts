@@ -22,3 +22,19 @@ export function tidyUp(): void {
 export async function finish(): Promise<void> {
   await Promise.all([...awaited].map((work) => work()));
 }
+
+let left = 'nothing half-written is left';
+
+/** What a signal's message says is left when the program is stopped now. */
+export function whatIsLeft(): string {
+  return left;
+}
+
+/** Says what will be left from now on. Returns what takes that back. */
+export function willLeave(what: string): () => void {
+  const before = left;
+  left = what;
+  return () => {
+    left = before;
+  };
+}

@@ -6,7 +6,7 @@ import { root } from './support/paths.ts';
 
 const src = join(root, 'src');
 const order = [
-  'errors ending',
+  'errors ending allocator',
   'checkpoint linalg',
   'decompose graph',
   'runtime',

@@ -3,7 +3,7 @@
 # munge, slurmctld, slurmd, slurm-client).
 #
 #   one-node.sh start FOLDER    starts it and waits until the node is idle; then: export SLURM_CONF=FOLDER/slurm.conf
-#   one-node.sh stop FOLDER     ends it
+#   one-node.sh stop FOLDER     ends it, and waits until it has
 set -euo pipefail
 command=${1:?start or stop}
 folder=${2:?a folder}
@@ -12,9 +12,15 @@ for program in munged slurmctld slurmd sinfo; do
 done
 export PATH=$PATH:/usr/sbin
 
+# Until they have ended they still write to the folder.
 stop() {
+  local pid
   for name in slurmd slurmctld munged; do
-    if [ -f "$folder/$name.pid" ]; then kill "$(cat "$folder/$name.pid")" 2> /dev/null || true; fi
+    pid=$(cat "$folder/$name.pid" 2> /dev/null) && kill "$pid" 2> /dev/null || continue
+    for _ in $(seq 100); do
+      kill -0 "$pid" 2> /dev/null || break
+      sleep 0.1
+    done
   done
 }
 

@@ -60,7 +60,7 @@ describe('surgery pull', () => {
     });
   });
 
-  test('killed halfway, it goes on from the byte where it stopped', async () => {
+  test.each(['SIGKILL', 'SIGINT'] as const)('ended halfway by %s, it goes on where it stopped', async (signal) => {
     const half = Math.floor(weights.bytes.length / 2);
     hub.hook = ({ host }, response) => {
       if (host === 'storage') cut(response, weights.bytes, [0, half], () => false);
@@ -70,8 +70,12 @@ describe('surgery pull', () => {
     const partial = join(largeFolder(), 'blobs', `${etagOf(weights)}.surgery.incomplete`);
     const size = () => statSync(partial, { throwIfNoEntry: false })?.size;
     while (size() !== half) await turn();
-    child.kill('SIGKILL');
-    await child.ended;
+    child.kill(signal);
+    const ended = await child.ended;
+    if (signal === 'SIGINT') {
+      const said = 'stopped, what has arrived is kept: the same command continues it\n';
+      expect(ended).toMatchObject({ code: 130, stderr: expect.stringContaining(said) });
+    }
     expect(readdirSync(largeFolder())).not.toContain('refs');
     hub.reset();
     const { code, stderr } = await surgery(['pull', 'some/large'], { env });

@@ -1,6 +1,7 @@
 // Files of a repository at one commit → a snapshot in the cache, as Python would have made it.
 import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { willLeave } from '../../ending.ts';
 import { SurgeryError, systemMessage } from '../../errors.ts';
 import { writeFileSafely } from '../files.ts';
 import { FolderInUse, lockFolder } from '../lock.ts';
@@ -90,7 +91,10 @@ export class Snapshot {
         repository.name,
         'make room, or set HF_HOME to a folder on another disk',
       );
-      await this.#reporter.step(`Pulling ${what}`, 'bytes', (advance) => this.#download(missing, remaining, advance));
+      const done = willLeave('what has arrived is kept: the same command continues it');
+      await this.#reporter
+        .step(`Pulling ${what}`, 'bytes', (advance) => this.#download(missing, remaining, advance))
+        .finally(done);
     }
     for (const { link, blob, file } of placed) if ((await sizeOf(link)) !== file.size) await place(blob, link);
   }

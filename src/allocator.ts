@@ -1,0 +1,31 @@
+// How the C library hands out memory. It reads that from the environment before any code of ours runs.
+
+/** Large blocks in pages of 2 MB, and back to the system as soon as they are freed. */
+const tunables = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304';
+
+/** What is used of `process`; @types/node 20 does not declare `execve`. */
+export interface Restartable {
+  readonly platform: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly execPath: string;
+  readonly execArgv: readonly string[];
+  readonly argv: readonly string[];
+  readonly connected?: boolean | undefined;
+  readonly execve?: (file: string, args: readonly string[], env: Readonly<Record<string, string | undefined>>) => void;
+}
+
+/**
+ * Starts the program again in the same process, with the C library set for weights of gigabytes: half of a float32 model's
+ * start is otherwise spent on memory in pages of 4 kB. Costs as much as Node's own start. Does nothing where Node cannot
+ * (before 22.15) or the C library is not Linux's, where the user has set GLIBC_TUNABLES, and where a parent talks to this
+ * process over a channel, which would be cut.
+ */
+export function restartForLargeModels(program: Restartable = process as Restartable): void {
+  const { platform, env, execPath, execArgv, argv, connected, execve } = program;
+  if (!execve || platform !== 'linux' || env.GLIBC_TUNABLES !== undefined || connected) return;
+  try {
+    execve(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, GLIBC_TUNABLES: tunables });
+  } catch {
+    // Not allowed, under Node's permission model say: the program is slower, not wrong.
+  }
+}

@@ -1,0 +1,63 @@
+import { expect, test, vi } from 'vitest';
+import { type Restartable, restartForLargeModels } from '../src/allocator.ts';
+import { cli, start } from './support/cli.ts';
+
+const program = (changes: Partial<Restartable> = {}) => ({
+  platform: 'linux',
+  env: { HOME: '/home/ada' },
+  execPath: '/usr/bin/node',
+  execArgv: ['--trace-warnings'],
+  argv: ['/usr/bin/node', '/opt/surgery/dist/cli.js', 'run', '--variance', '0.3'],
+  execve: vi.fn<NonNullable<Restartable['execve']>>(),
+  ...changes,
+});
+
+test('the same command line starts again with large pages', () => {
+  const process = program();
+  restartForLargeModels(process);
+  expect(process.execve).toHaveBeenCalledExactlyOnceWith(
+    '/usr/bin/node',
+    ['/usr/bin/node', '--trace-warnings', '/opt/surgery/dist/cli.js', 'run', '--variance', '0.3'],
+    { HOME: '/home/ada', GLIBC_TUNABLES: expect.stringContaining('glibc.malloc.hugetlb=1') },
+  );
+});
+
+test.each<[string, Partial<Restartable>]>([
+  ['another system', { platform: 'darwin' }],
+  ['settings of the user, empty ones too', { env: { GLIBC_TUNABLES: '' } }],
+  ['a channel to the parent', { connected: true }],
+])('no second start: %s', (_, changes) => {
+  const process = program(changes);
+  restartForLargeModels(process);
+  expect(process.execve).not.toHaveBeenCalled();
+});
+
+test('a Node without execve and one that forbids it go on', () => {
+  const { execve: _, ...older } = program();
+  restartForLargeModels(older);
+  const refuse = () => {
+    throw new Error('Access to this API has been restricted');
+  };
+  restartForLargeModels(program({ execve: vi.fn(refuse) }));
+});
+
+// On a Node that can, a command that works on a model runs with the settings, under the number that it was started with.
+const canRestart = 'execve' in process;
+test.skipIf(!canRestart)(canRestart ? 'a real start' : 'a real start SKIPPED: this Node has no execve', async () => {
+  const child = start(['generate', '--model', 'pocket', '--prompt', 'Once', '--max-new-tokens', '1', '--json'], {
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(spy)}` },
+  });
+  const { code, stderr } = await child.ended;
+  expect(code).toBe(0);
+  expect(stderr.match(/start \d+ .*/g)).toEqual([
+    `start ${child.pid} undefined`,
+    expect.stringMatching(new RegExp(`^start ${child.pid} glibc.malloc.hugetlb=1`)),
+  ]);
+});
+
+/** Tells each start of the program, not of its threads. */
+const spy = `
+import { isMainThread } from 'node:worker_threads';
+if (isMainThread && process.argv[1] === ${JSON.stringify(cli)})
+  process.stderr.write('start ' + process.pid + ' ' + process.env.GLIBC_TUNABLES + '\\n');
+`;
