@@ -10,7 +10,8 @@ MODEL ?=
 # onnxruntime-node would try to download CUDA libraries that nothing here uses; its CPU binary is in the package.
 export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
-SOURCES = $(shell find src -type f ! -name '*.wasm') tsconfig.json scripts/build.mjs
+# Folders too: a file that goes changes its folder.
+SOURCES = $(shell find src ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
 .PHONY: run watch install build test lint fuzz soak bench docs reference browser screenshots clean
 
@@ -35,7 +36,6 @@ build: dist/.built
 
 dist/.built: node_modules/.package-lock.json $(SOURCES)
 	npm run --silent build
-	@touch $@
 
 test: build
 	npm test --silent

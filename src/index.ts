@@ -56,7 +56,7 @@ export {
   scoreDocuments as score,
 } from './measure/score.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './measure/statistics.ts';
-export { scoreTasks, type TaskScore, type TaskScores } from './measure/tasks.ts';
+export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './measure/tasks.ts';
 export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
 export { type Message, StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';

@@ -36,9 +36,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   const { tasks } = scoring;
   const answered =
     tasks &&
-    (await progress.step('Answering', 'questions', (onProgress) =>
-      scoreTasks(tasks.rows, tokenizer, ours, onProgress),
-    ));
+    (await progress.step('Answering', 'questions', (onProgress) => scoreTasks(tasks.questions, ours, onProgress)));
   await ours.runtime.close();
   await theirs?.runtime.close();
   const result: EvalResult = {

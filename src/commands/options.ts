@@ -101,10 +101,10 @@ export function runtimeOptions(command: Command): Command {
       oneOf<Precision>('--precision', ['fp32', 'int8']),
       'fp32',
     )
-    .option(
-      '--threads <n>',
-      `threads of a matrix product (default: ${availableParallelism()}, one a core)`,
-      whole('--threads', 1, 256),
+    .addOption(
+      new Option('--threads <n>', `threads of a matrix product (default: ${availableParallelism()}, one a core)`)
+        .argParser(whole('--threads', 1, 256))
+        .env('SURGERY_THREADS'),
     );
 }
 

@@ -8,10 +8,9 @@ import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { type LayerReport, operate } from '../decompose/operate.ts';
 import type { Operation, Settled } from '../decompose/operation.ts';
 import { continuationLogprobs } from '../measure/continuation.ts';
-import type { Task } from '../measure/documents.ts';
 import { generateTogether } from '../measure/generate.ts';
 import { type Model, scoreDocuments } from '../measure/score.ts';
-import { scoreTasks } from '../measure/tasks.ts';
+import { type Question, scoreTasks } from '../measure/tasks.ts';
 import { runPage } from '../report/html/run-page.ts';
 import type { Progress } from '../report/progress.ts';
 import { type ModelInfo, type OperationInfo, type RunResult, type RunSample, schema } from '../report/results.ts';
@@ -183,11 +182,11 @@ async function measure(
   );
   const [comparison] = scored.value.variants;
   if (!comparison) throw new TypeError('scoring a variant gave no score for it');
-  const answer = (which: string, model: Model, rows: readonly Task[]) =>
-    progress.step(`Answering, ${which}`, 'questions', (advance) => scoreTasks(rows, tokenizer, model, advance));
+  const answer = (which: string, model: Model, questions: readonly Question[]) =>
+    progress.step(`Answering, ${which}`, 'questions', (advance) => scoreTasks(questions, model, advance));
   const answered = tasks && {
-    original: await answer('original', original, tasks.rows),
-    operated: await answer('operated', operated, tasks.rows),
+    original: await answer('original', original, tasks.questions),
+    operated: await answer('operated', operated, tasks.questions),
   };
   return {
     samples: generated.value,

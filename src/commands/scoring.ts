@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { pocketFolder } from '../checkpoint/reference.ts';
 import { SurgeryError } from '../errors.ts';
-import { readTasks, readTexts, requireDocuments, type Task } from '../measure/documents.ts';
+import { readTasks, readTexts, requireDocuments } from '../measure/documents.ts';
 import { passages } from '../measure/passages.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../measure/score.ts';
 import { joinTexts, streamRule, windowsOf } from '../measure/stream.ts';
-import { taskRule } from '../measure/tasks.ts';
+import { encodeTasks, type Question, taskRule } from '../measure/tasks.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
 import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions } from './options.ts';
@@ -15,7 +15,7 @@ import type { ModelOptions, ScoringOptions } from './options.ts';
 export interface ScoringInput {
   readonly documents: readonly (readonly number[])[];
   readonly about: Omit<ScoredText, 'tokens'>;
-  readonly tasks?: { readonly file: string; readonly rule: string; readonly rows: readonly Task[] };
+  readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly Question[] };
 }
 
 /**
@@ -47,7 +47,7 @@ export async function scoringInput(
       ...about,
     },
     ...(file
-      ? { tasks: { file, rule: taskRule(hasBos), rows: await fittingTasks(options, file, tokenizer, context) } }
+      ? { tasks: { file, rule: taskRule(hasBos), questions: await readQuestions(options, file, tokenizer, context) } }
       : {}),
   };
 }
@@ -88,7 +88,7 @@ function eachAlone(
   maxTokens: number,
 ): Cut {
   const chosen = requireDocuments(texts, name).slice(0, count);
-  const encoded = chosen.map((one) => encodeUpTo(tokenizer, one, maxTokens));
+  const encoded = encodeEach(tokenizer, chosen, maxTokens);
   const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
   if (documents.length === 0)
     throw new SurgeryError('text', `${name}: no document has two tokens, so there is nothing to score`);
@@ -112,31 +112,48 @@ async function streamed(
   return { documents: windows, about: { chunk: 'stream', cut: 0, rule } };
 }
 
-/** The first `maxTokens` of a text. Only as much of a long one is encoded as is needed. */
-function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number): { ids: number[]; cut: boolean } {
-  for (let length = maxTokens * 8; length < text.length; length *= 2) {
-    const ids = tokenizer.encode(text.slice(0, length));
-    // Where the slice ends, tokens may differ from those of the whole: a good margin is left.
-    if (ids.length > maxTokens + 64) return { ids: ids.slice(0, maxTokens), cut: true };
+interface Encoded {
+  readonly ids: number[];
+  /** Whether the text goes on. */
+  readonly cut: boolean;
+}
+
+/** Characters of a text that are encoded at first. */
+const firstTry = (maxTokens: number) => maxTokens * 8;
+
+/** The first `maxTokens` of each text. Only as much of a long one is encoded as is needed. */
+function encodeEach(tokenizer: Tokenizer, texts: readonly string[], maxTokens: number): Encoded[] {
+  const starts = texts.map((text) => text.slice(0, firstTry(maxTokens)));
+  const encoded = tokenizer.encodeAll(starts);
+  return texts.map(
+    (text, i) =>
+      enough(encoded[i] ?? [], maxTokens, starts[i]?.length === text.length) ?? encodeUpTo(tokenizer, text, maxTokens),
+  );
+}
+
+function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number): Encoded {
+  for (let length = firstTry(maxTokens); ; length *= 2) {
+    const encoded = enough(tokenizer.encode(text.slice(0, length)), maxTokens, length >= text.length);
+    if (encoded) return encoded;
   }
-  const ids = tokenizer.encode(text);
+}
+
+/** Where a slice ends, tokens may differ from those of the whole text: a good margin is left. */
+function enough(ids: number[], maxTokens: number, whole: boolean): Encoded | undefined {
+  if (!whole && ids.length <= maxTokens + 64) return undefined;
   return { ids: ids.slice(0, maxTokens), cut: ids.length > maxTokens };
 }
 
-/** The questions of a file, all of which fit the model's context. */
-async function fittingTasks(
-  { questions }: ScoringOptions,
+/** The questions of a file, which all have to fit the model's context. */
+async function readQuestions(
+  { questions, quiet }: ScoringOptions & Pick<ModelOptions, 'quiet'>,
   file: string,
   tokenizer: Tokenizer,
   context: number,
-): Promise<Task[]> {
+): Promise<Question[]> {
   const tasks = (await readTasks(file)).slice(0, questions);
-  for (const [row, { context: text, choices }] of tasks.entries()) {
-    const longest = Math.max(...choices.map((choice) => tokenizer.encode(text + choice).length));
-    if (longest > context) {
-      const what = `question ${row + 1} takes ${longest} tokens, the model's context is ${context}`;
-      throw new SurgeryError('text', `${file}: ${what}: leave it out`);
-    }
-  }
-  return tasks;
+  const { value } = await progressOf({ quiet }).step(`Tokenising ${file}`, 'questions', (onProgress) =>
+    encodeTasks(tasks, file, tokenizer, context, onProgress),
+  );
+  return value;
 }

@@ -188,7 +188,7 @@ async function work(given: Work) {
     try {
       const measurement: Measurement = {
         documents: scoring.documents,
-        tasks: scoring.tasks?.rows ?? [],
+        tasks: scoring.tasks?.questions ?? [],
         prompts,
         generation: generateSettings(options, runtime),
       };
@@ -292,7 +292,7 @@ function contextOf(
     engine: options.pcaEngine,
     dtype: options.dtype ?? 'source',
     documents: hashOf(documents),
-    tasks: tasks ? hashOf(tasks.rows) : null,
+    tasks: tasks ? hashOf(tasks.questions.map(({ task }) => task)) : null,
     prompts: prompts.length > 0 ? hashOf(prompts.map(({ ids }) => ids)) : null,
     sampling: prompts.length > 0 ? samplingInfo(options) : null,
   };

@@ -28,22 +28,74 @@ export function taskRule(hasBos: boolean): string {
   return `summed log-probability of the choice after the context, ${start}; the highest wins, the first of equals`;
 }
 
+/** A question as a model reads it. */
+export interface Question {
+  readonly task: Task;
+  /** Token ids of the context alone. */
+  readonly context: readonly number[];
+  /** Token ids of the context and each choice, encoded together, as they would be read. */
+  readonly choices: readonly (readonly number[])[];
+  /** Tokens that all of these begin with: they are read once. */
+  readonly shared: number;
+}
+
+/** Questions that are encoded at once: few enough for progress and Ctrl-C to come between. */
+const encodedAtOnce = 16;
+
 /**
- * Answers every question with the likeliest choice.
- * @throws SurgeryError `text` if a question does not fit the model's context
+ * Questions as token ids, once for all models that are asked.
+ * @param name of the file, for messages
+ * @param contextLength tokens that the models can read
+ * @throws SurgeryError `text` for a question that does not fit, and for one whose choices nothing precedes
  */
-export async function scoreTasks(
+export async function encodeTasks(
   tasks: readonly Task[],
+  name: string,
   tokenizer: Tokenizer,
+  contextLength: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Question[]> {
+  const questions: Question[] = [];
+  for (let from = 0; from < tasks.length; from += encodedAtOnce) {
+    const some = tasks.slice(from, from + encodedAtOnce);
+    const texts = some.flatMap(({ context, choices }) => [context, ...choices.map((choice) => context + choice)]);
+    const encoded = tokenizer.encodeAll(texts);
+    for (const task of some) {
+      const [context = [], ...choices] = encoded.splice(0, 1 + task.choices.length);
+      const shared = Math.min(...choices.map((ids) => commonPrefix(context, ids)));
+      const longest = Math.max(...choices.map((ids) => ids.length));
+      const which = `${name}: question ${questions.length + 1}`;
+      if (longest > contextLength)
+        throw new SurgeryError(
+          'text',
+          `${which} takes ${longest} tokens, the model's context is ${contextLength}: leave it out`,
+        );
+      if (shared === 0)
+        throw new SurgeryError(
+          'text',
+          `${which} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
+        );
+      questions.push({ task, context, choices, shared });
+    }
+    onProgress?.(questions.length, tasks.length);
+    await new Promise(setImmediate);
+  }
+  return questions;
+}
+
+/** Answers every question with the likeliest choice. */
+export async function scoreTasks(
+  questions: readonly Question[],
   model: Model,
   onProgress?: (done: number, total: number) => void,
 ): Promise<TaskScores> {
   const results: { task: string; correct: boolean; chance: number }[] = [];
-  for (const [i, task] of tasks.entries()) {
-    const scores = await scoreChoices(task, i, tokenizer, model);
+  for (const [i, question] of questions.entries()) {
+    const scores = await scoreChoices(question, model);
     const best = scores.indexOf(Math.max(...scores));
-    results.push({ task: task.task, correct: best === task.answer, chance: 1 / task.choices.length });
-    onProgress?.(i + 1, tasks.length);
+    const { task, answer, choices } = question.task;
+    results.push({ task, correct: best === answer, chance: 1 / choices.length });
+    onProgress?.(i + 1, questions.length);
   }
   const names = [...new Set(results.map(({ task }) => task))].sort();
   const byTask = Object.fromEntries(
@@ -52,35 +104,15 @@ export async function scoreTasks(
   return { ...summarise(results), byTask };
 }
 
-/**
- * Log-probability of each choice, nats. Context and choice are encoded together, as they would be read; the tokens that
- * all encodings share with the context's own are read once, and every choice starts from there.
- */
+/** Log-probability of each choice, nats. */
 export async function scoreChoices(
-  task: Task,
-  row: number,
-  tokenizer: Tokenizer,
+  { context, choices, shared }: Question,
   { runtime, weights }: Model,
 ): Promise<number[]> {
-  const context = tokenizer.encode(task.context);
-  const whole = task.choices.map((choice) => tokenizer.encode(task.context + choice));
-  const longest = Math.max(...whole.map((ids) => ids.length));
-  const limit = runtime.checkpoint.config.contextLength;
-  if (longest > limit)
-    throw new SurgeryError(
-      'text',
-      `question ${row + 1} takes ${longest} tokens, the model's context is ${limit}: leave it out`,
-    );
-  const sequence = runtime.sequence(longest, weights);
-  const shared = Math.min(...whole.map((ids) => commonPrefix(context, ids)));
-  if (shared === 0)
-    throw new SurgeryError(
-      'text',
-      `question ${row + 1} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
-    );
+  const sequence = runtime.sequence(Math.max(...choices.map((ids) => ids.length)), weights);
   const afterContext = await sequence.readToEnd(context.slice(0, shared));
   const scores: number[] = [];
-  for (const ids of whole) {
+  for (const ids of choices) {
     sequence.rewind(shared);
     const from = commonPrefix(context, ids);
     const rest = ids.slice(shared);

@@ -27,6 +27,8 @@ const tokenizerConfigSchema = z.looseObject({
  */
 const promptDate = '26 Jul 2024';
 
+const textsADeadline = 64;
+
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
@@ -97,7 +99,18 @@ export class Tokenizer {
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
-    const ids = this.#pieces(text);
+    return this.encodeAll([text])[0] ?? [];
+  }
+
+  /** {@link encode} of each text. A deadline costs about a millisecond, so several share one. */
+  encodeAll(texts: readonly string[]): number[][] {
+    const ids: number[][] = [];
+    for (let from = 0; from < texts.length; from += textsADeadline)
+      ids.push(...this.#pieces(texts.slice(from, from + textsADeadline)));
+    return ids.map((one) => this.#withBos(one));
+  }
+
+  #withBos(ids: number[]): number[] {
     const bos = this.bosId;
     if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
     if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
@@ -112,16 +125,18 @@ export class Tokenizer {
   }
 
   /** The tokenizer's own ids. Its patterns and tables come from a file: they may fail on a text, or never end. */
-  #pieces(text: string): number[] {
-    const seconds = 10 + Math.ceil(text.length / 10_000);
+  #pieces(texts: readonly string[]): number[][] {
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    const seconds = 10 + Math.ceil(length / 10_000);
     try {
-      return [...within(seconds * 1000, () => this.#inner.encode(text).ids)];
+      return within(seconds * 1000, () => texts.map((text) => [...this.#inner.encode(text).ids]));
     } catch (cause) {
       const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
       const how = late ? `takes more than ${seconds} s for` : `fails on`;
+      const what = texts.length === 1 ? 'a text' : `${texts.length} texts`;
       throw new SurgeryError(
         'config',
-        `${this.#file} ${how} a text of ${text.length} characters: ${messageOf(cause)}`,
+        `${this.#file} ${how} ${what} of ${length} characters: ${messageOf(cause)}`,
         cause,
       );
     }

@@ -4,11 +4,10 @@ import type { Fits } from '../decompose/fits.ts';
 import { type Operated, operateWith } from '../decompose/operate.ts';
 import { type Operation, settled } from '../decompose/operation.ts';
 import { continuationLogprobs } from '../measure/continuation.ts';
-import type { Task } from '../measure/documents.ts';
 import { type GenerateOptions, generateTogether, type Start } from '../measure/generate.ts';
 import type { Recording } from '../measure/recording.ts';
 import { type Scores, scoreDocuments } from '../measure/score.ts';
-import { scoreTasks } from '../measure/tasks.ts';
+import { type Question, scoreTasks } from '../measure/tasks.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
@@ -18,7 +17,7 @@ import { extentOf } from './summary.ts';
 /** What is measured of every cell. */
 export interface Measurement {
   readonly documents: readonly (readonly number[])[];
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly Question[];
   readonly prompts: readonly { readonly text: string; readonly ids: readonly number[] }[];
   readonly generation: GenerateOptions;
 }
@@ -84,10 +83,10 @@ export function cellsTogether(bytes: number, free = freemem()): number {
 
 /** The original's scores, from its kept logits, with its samples and answers. */
 export async function measureOriginal(bench: Bench, seconds: Seconds): Promise<OriginalResult> {
-  const { runtime, recording, tokenizer, measurement } = bench;
+  const { runtime, recording, measurement } = bench;
   const scores = await timed(seconds, 'score', () => scoreDocuments(measurement.documents, recording));
   const [samples = []] = await timed(seconds, 'generate', () => samplesOf(bench, [runtime.original]));
-  const tasks = await timed(seconds, 'answer', () => answersOf(measurement, tokenizer, { runtime }));
+  const tasks = await timed(seconds, 'answer', () => answersOf(measurement, { runtime }));
   return {
     scores: scores.original,
     byDocument: scores.originalByDocument,
@@ -109,7 +108,7 @@ export async function measureCells(
   seconds: Seconds,
   onTokens: (tokens: number) => void,
 ): Promise<CellResult[]> {
-  const { line, runtime, tokenizer, recording, measurement } = bench;
+  const { line, runtime, recording, measurement } = bench;
   const done: { operated: Operated; weights: Weights; scores: Scores; answers: CellResult['tasks'] }[] = [];
   for (const _ of cells) {
     const operated = await timed(seconds, 'decompose', () => line.next());
@@ -121,7 +120,7 @@ export async function measureCells(
         last = tokens;
       }),
     );
-    const answers = await timed(seconds, 'answer', () => answersOf(measurement, tokenizer, { runtime, weights }));
+    const answers = await timed(seconds, 'answer', () => answersOf(measurement, { runtime, weights }));
     done.push({ operated, weights, scores, answers });
   }
   const samples = await timed(seconds, 'generate', async () => {
@@ -145,8 +144,8 @@ export async function measureCells(
   });
 }
 
-async function answersOf({ tasks }: Measurement, tokenizer: Tokenizer, model: { runtime: Runtime; weights?: Weights }) {
-  return tasks.length > 0 ? scoreTasks(tasks, tokenizer, model) : undefined;
+async function answersOf({ tasks }: Measurement, model: { runtime: Runtime; weights?: Weights }) {
+  return tasks.length > 0 ? scoreTasks(tasks, model) : undefined;
 }
 
 /** How likely each variant and the original find each other's tokens: a list for each variant. */

@@ -8,7 +8,7 @@ import { readDocuments, readTasks } from '../../src/measure/documents.ts';
 import { generate } from '../../src/measure/generate.ts';
 import { argmax, greedy } from '../../src/measure/sampling.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
-import { scoreChoices } from '../../src/measure/tasks.ts';
+import { encodeTasks, scoreChoices } from '../../src/measure/tasks.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import {
@@ -167,10 +167,11 @@ test("pocket: every choice of 40 questions has the reference's log-probability",
   );
   const tasks = await readTasks(join(pocket, 'tasks.jsonl'));
   expect(rows).toHaveLength(40);
+  const questions = await encodeTasks(tasks.slice(0, 40), 'tasks.jsonl', tokenizer, checkpoint.config.contextLength);
   for (const [i, { log_probabilities, predicted }] of rows.entries()) {
-    const task = tasks[i];
-    if (!task) throw new Error(`no question ${i}`);
-    const ours = await scoreChoices(task, i, tokenizer, { runtime });
+    const question = questions[i];
+    if (!question) throw new Error(`no question ${i}`);
+    const ours = await scoreChoices(question, { runtime });
     expect(largestDifference(ours, log_probabilities)).toBeLessThan(1e-3);
     expect(ours.indexOf(Math.max(...ours))).toBe(predicted);
   }
