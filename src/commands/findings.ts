@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
 import type { Settled } from '../decompose/operation.ts';
-import { checkedFinding, type FindingKind, type FindingResults } from '../report/findings.ts';
+import type { FindingKind, FindingResults } from '../report/findings.ts';
 import { findingsPage } from '../report/html/inside/page.ts';
 import type { Progress } from '../report/progress.ts';
 import { type FindingInfo, type ModelInfo, schema } from '../report/results.ts';
+import { checkedFinding } from './checked-findings.ts';
 import { hashOf, type OpenModel, versions } from './model.ts';
 import { operationInfo } from './operations.ts';
 import type { FindingOptions, ModelOptions } from './options.ts';

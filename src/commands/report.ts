@@ -5,7 +5,7 @@ import { writeFileSafely } from '../checkpoint/files.ts';
 import { parseJson } from '../checkpoint/json.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
-import { checkedFinding, type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
+import { type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
 import { comparePage, type Entry } from '../report/html/compare-page.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/inside/page.ts';
 import { runPage } from '../report/html/run-page.ts';
@@ -14,6 +14,8 @@ import { type RunResult, schema } from '../report/results.ts';
 import { readStudyFolder } from '../study/folder.ts';
 import type { CellResult, Study } from '../study/results.ts';
 import { extentOf } from '../study/summary.ts';
+import { checkedFinding } from './checked-findings.ts';
+import { checkedRun } from './checked-run.ts';
 import { fileOf } from './findings.ts';
 import { print, progressOf } from './model.ts';
 import { pageName } from './showing.ts';
@@ -84,22 +86,17 @@ async function read(folder: string): Promise<Found> {
   throw new SurgeryError('output', `${folder} holds no results (${files}): name a folder that a command has written`);
 }
 
-async function readFinding(kind: FindingKind, file: string): Promise<Finding> {
+const readRun = (file: string) => readResult(file, checkedRun);
+const readFinding = (kind: FindingKind, file: string) => readResult(file, (value) => checkedFinding(kind, value));
+
+/** @param checked what the file's JSON has to be; throws words that follow the file's name */
+async function readResult<T>(file: string, checked: (value: unknown) => T): Promise<T> {
+  const text = await readFile(file, 'utf8');
   try {
-    return checkedFinding(kind, parseJson(await readFile(file, 'utf8')));
+    return checked(parseJson(text));
   } catch (cause) {
     throw new SurgeryError('output', `${file} ${messageOf(cause)}: run its command again`, cause);
   }
-}
-
-async function readRun(file: string): Promise<RunResult> {
-  try {
-    const run = JSON.parse(await readFile(file, 'utf8'));
-    if (run.schema === schema && Array.isArray(run.curves) && typeof run.date === 'string') return run;
-  } catch {
-    // Told below.
-  }
-  throw new SurgeryError('output', `${file} is not a run that this version reads: run its command again`);
 }
 
 async function requireFile(path: string): Promise<void> {

@@ -2,9 +2,11 @@
 import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { append, syncFolder, writeFileSafely } from '../checkpoint/files.ts';
+import { parseJson } from '../checkpoint/json.ts';
 import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
-import { SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { checkedCell, checkedStudy } from './checked.ts';
 import { canonical } from './grid.ts';
 import type { CellResult, Study } from './results.ts';
 
@@ -43,7 +45,8 @@ export class StudyFolder {
       for (const name of await readdir(path))
         if (name.startsWith(scratch) || (name.startsWith('.') && name.endsWith('.tmp')))
           await rm(join(path, name), { recursive: true, force: true });
-      return new StudyFolder(path, await readCells(join(path, cellsFile)), await readStudy(path), unlock);
+      const study = await readStudy(path);
+      return new StudyFolder(path, await readCells(join(path, cellsFile), study, true), study, unlock);
     } catch (error) {
       unlock();
       throw error;
@@ -108,7 +111,8 @@ export class StudyFolder {
 export async function readStudyFolder(path: string): Promise<{ study: Study; cells: Map<string, CellResult> }> {
   const study = await readStudy(path);
   if (!study) throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json`);
-  return { study, cells: await readCells(join(path, cellsFile), false) };
+  const cells = await readCells(join(path, cellsFile), study, false);
+  return { study: { ...study, complete: study.complete && study.cells.every((id) => cells.has(id)) }, cells };
 }
 
 /** Whether two studies may share a folder: the same model, text, prompts and program. */
@@ -134,39 +138,33 @@ async function requireStudyOrEmpty(path: string): Promise<void> {
 async function readStudy(path: string): Promise<Study | undefined> {
   const file = join(path, studyFile);
   if (!(await exists(file))) return undefined;
+  const text = await readFile(file, 'utf8');
   try {
-    const study = JSON.parse(await readFile(file, 'utf8'));
-    if (study.schema === 1 && study.context?.format === 2 && Array.isArray(study.cells)) return study;
-  } catch {
-    // Told below.
+    return checkedStudy(parseJson(text));
+  } catch (cause) {
+    throw new SurgeryError('output', `${file} ${messageOf(cause)}: name another folder, or put the file back`, cause);
   }
-  throw new SurgeryError('output', `${file} is not a study that this version reads: name another folder`);
 }
 
 /**
  * The cells of a file. A last line without an end is what a killed process was writing: it is taken away, so that the
  * next one can be appended.
  */
-async function readCells(path: string, mend = true): Promise<Map<string, CellResult>> {
+async function readCells(path: string, study: Study | undefined, mend: boolean): Promise<Map<string, CellResult>> {
   const cells = new Map<string, CellResult>();
   if (!(await exists(path))) return cells;
   const text = await readFile(path, 'utf8');
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   if (mend && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
   for (const [i, line] of whole.split('\n').slice(0, -1).entries()) {
-    const cell = parseCell(line);
-    if (!cell)
-      throw new SurgeryError('output', `${path}, line ${i + 1} is not a cell: remove the line, and it is made again`);
-    cells.set(cell.id, cell);
+    try {
+      const cell = checkedCell(JSON.parse(line), study);
+      cells.set(cell.id, cell);
+    } catch (cause) {
+      const why = cause instanceof SyntaxError ? `is not a cell: ${messageOf(cause)}` : messageOf(cause);
+      const message = `${path}, line ${i + 1} ${why}: remove the line, and it is made again`;
+      throw new SurgeryError('output', message, cause);
+    }
   }
   return cells;
-}
-
-function parseCell(text: string): CellResult | undefined {
-  try {
-    const cell = JSON.parse(text);
-    return typeof cell.id === 'string' && cell.scores && cell.byDocument ? cell : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -167,6 +167,7 @@ describe('surgery run', () => {
     ]);
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual(runJson(output));
+    await expectReported(output);
   });
 
   test('without --output each run gets a folder of its own in results/', async () => {
@@ -269,6 +270,24 @@ describe('surgery run', () => {
     expect(scores.operated.kl / row.kl).toBeCloseTo(1, 3);
   });
 });
+
+/** `surgery report` makes the same page of run.json again, and of a damaged one none: the page stays. */
+async function expectReported(output: string): Promise<void> {
+  const page = join(output, 'report.html');
+  const written = readFileSync(page, 'utf8');
+  writeFileSync(page, 'old');
+  expect((await surgery(['report', output])).code).toBe(0);
+  expect(readFileSync(page, 'utf8') === written).toBe(true);
+  const { scores, ...rest } = runJson(output);
+  const { perplexity: _, ...original } = scores.original;
+  writeFileSync(join(output, 'run.json'), JSON.stringify({ ...rest, scores: { ...scores, original } }));
+  const { code, stdout, stderr } = await surgery(['report', output]);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(
+    /^surgery: .*run\.json is not a run that this version reads, at scores\.original\.perplexity: .*: run its command again\n$/,
+  );
+  expect(readFileSync(page, 'utf8') === written).toBe(true);
+}
 
 /** A small text that the tiny tokenizers can spell. */
 function text(): string {

@@ -224,8 +224,41 @@ describe('surgery report', () => {
   });
 
   test.each([
+    [
+      'study.json',
+      (text: string) => text.replace('"perplexity"', '"perplexed"'),
+      /study\.json is not a study that this version reads, at original\.scores\.perplexity: .*: name another folder, or .*\n$/,
+    ],
+    [
+      'cells.jsonl',
+      (text: string) => text.replace(/"byDocument":\{"tokens":\[.*?\],"nll":\[/, '$&"x",'),
+      /cells\.jsonl, line 1 is not a cell, at byDocument\.nll\.0: .*: remove the line, and it is made again\n$/,
+    ],
+  ])(
+    'a damaged %s is refused by its place, however it is read, and everything stays',
+    async (file, damage, message) => {
+      await uninterrupted();
+      const name = `damaged-${file}`;
+      const folder = cpTo('whole', name);
+      writeFileSync(join(folder, file), damage(read(name, file)));
+      const before = readdirSync(folder).map((each) => read(name, each));
+      const output = join(tmp, `merged-${file}`);
+      const all = await Promise.all([
+        surgery(['report', folder]),
+        surgery(['merge', folder, '--output', output]),
+        sweep(name, [...grid, '--quiet']),
+      ]);
+      for (const { code, stdout, stderr } of all)
+        expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^surgery: [^\n]*\n$/)]);
+      for (const { stderr } of all) expect(stderr).toMatch(message);
+      expect(readdirSync(folder).map((each) => read(name, each))).toEqual(before);
+      expect(existsSync(output)).toBe(false);
+    },
+  );
+
+  test.each([
     ['nothing', undefined, 'holds no results (run.json, study.json, lens.json, unlikely.json, probe.json, basis.json)'],
-    ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads: run its command again'],
+    ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads, at command: '],
     ['old-study', ['study.json', '{"schema":1,"cells":[],"context":{"format":1}}'], 'is not a study that this version'],
   ])('of %s is refused in a line', async (name, file, message) => {
     const folder = join(tmp, name);

@@ -70,20 +70,37 @@ test('a whole last line without an end is made again', async () => {
   expect([...(await reopened()).keys()]).toEqual(['one']);
 });
 
-test.each(['{"id":"tw', '', '{"id":"two"}', 'null'])(
-  'a line in the middle that says %j is told by its number',
-  async (bad) => {
-    await twoCells();
-    const [first = '', second = ''] = lines();
-    writeFileSync(file(), `${first}\n${bad}\n${second}\n`);
-    const message = `${file()}, line 2 is not a cell: remove the line, and it is made again`;
-    await expect(StudyFolder.open(path)).rejects.toMatchObject({ code: 'output', message });
-    await expect(readStudyFolder(path)).rejects.toThrow(message);
-    // And the folder is free again.
-    writeFileSync(file(), `${first}\n${second}\n`);
-    expect((await reopened()).size).toBe(2);
-  },
-);
+const ofText = { ...two, byDocument: { ...two.byDocument, nll: ['20', 40] } };
+const ofOne = { ...two, byDocument: { tokens: [10], nll: [20], kl: [1] } };
+test.each([
+  ['{"id":"tw', /^is not a cell: .*JSON.*$/],
+  ['', /^is not a cell: .*JSON.*$/],
+  ['null', /^is not a cell: .*expected object, received null$/],
+  ['{"id":"two"}', /^is not a cell, at operation: .*expected object, received undefined$/],
+  [JSON.stringify(ofText), /^is not a cell, at byDocument\.nll\.0: .*expected number, received "20"$/],
+  [JSON.stringify(ofOne), /^is not a cell of its study, at byDocument: expected 2 documents .*, received 1$/],
+])('a line in the middle that says %j is told by its number and by the place in it', async (bad, why) => {
+  await twoCells();
+  const [first = '', second = ''] = lines();
+  writeFileSync(file(), `${first}\n${bad}\n${second}\n`);
+  const refusal = await StudyFolder.open(path).catch((error) => error);
+  expect(refusal).toMatchObject({ name: 'SurgeryError', code: 'output' });
+  const [where, remedy] = [`${file()}, line 2 `, ': remove the line, and it is made again'];
+  expect([refusal.message.startsWith(where), refusal.message.endsWith(remedy)]).toEqual([true, true]);
+  expect(refusal.message.slice(where.length, -remedy.length)).toMatch(why);
+  await expect(readStudyFolder(path)).rejects.toThrow(refusal.message);
+  // And the folder is free again.
+  writeFileSync(file(), `${first}\n${second}\n`);
+  expect((await reopened()).size).toBe(2);
+});
+
+test('a study whose cells are not all there is not complete, whatever it says', async () => {
+  await twoCells();
+  writeFileSync(join(path, 'study.json'), JSON.stringify(study(['one', 'two'], { complete: true })));
+  expect((await readStudyFolder(path)).study.complete).toBe(true);
+  writeFileSync(file(), `${lines()[0]}\n`);
+  expect((await readStudyFolder(path)).study.complete).toBe(false);
+});
 
 describe('refused', () => {
   test("other files than a study's, which stay", async () => {
@@ -102,11 +119,21 @@ describe('refused', () => {
     await expect(StudyFolder.open(path)).rejects.toThrow(`${path} cannot be written`);
   });
 
-  test.each(['{', '{"schema":2,"cells":[]}', '{"schema":1}', 'null'])('a study.json that says %j', async (text) => {
+  const pairs = [{ rule: 'width', cell: 'one', partner: 'three', difference: null, met: null }] as const;
+  test.each([
+    ['{', /study\.json is not valid JSON: /],
+    ['{"schema":2,"cells":[]}', /study\.json is not a study that this version reads, at schema: /],
+    ['{"schema":1}', /study\.json is not a study that this version reads, at kind: /],
+    ['null', /study\.json is not a study that this version reads: /],
+    [
+      JSON.stringify(study(['one', 'two'], { pairs })),
+      /, at pairs\.0\.partner: .*the study's cells, received "three": /,
+    ],
+  ])('a study.json that says %j', async (text, message) => {
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, 'study.json'), text);
-    await expect(StudyFolder.open(path)).rejects.toThrow('study.json is not a study that this version reads');
-    await expect(readStudyFolder(path)).rejects.toThrow('study.json is not a study that this version reads');
+    for (const read of [StudyFolder.open, readStudyFolder])
+      await expect(read(path)).rejects.toMatchObject({ code: 'output', message: expect.stringMatching(message) });
   });
 
   test('reading a folder that holds no study', async () => {

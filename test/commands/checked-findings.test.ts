@@ -1,23 +1,9 @@
 // Results read back from their files: whole ones as they were, damaged ones refused by the place of the damage.
 import { describe, expect, test } from 'vitest';
-import { checkedFinding, findingKinds } from '../../src/report/findings.ts';
+import { checkedFinding } from '../../src/commands/checked-findings.ts';
+import { findingKinds } from '../../src/report/findings.ts';
+import { changed, type Json, leaves } from '../support/damage.ts';
 import { basisResult, findings } from '../support/findings.ts';
-
-type Json = { [key: string]: Json } | Json[] | string | number | boolean | null;
-
-/** Paths of all values that hold no others. */
-function leaves(value: Json, path: readonly string[] = []): string[][] {
-  if (typeof value !== 'object' || value === null) return [[...path]];
-  return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]));
-}
-
-/** A copy with another value in one place. */
-function changed(value: Json, [key, ...rest]: readonly string[], to: Json): Json {
-  if (key === undefined || typeof value !== 'object' || value === null) return to;
-  const copy = (Array.isArray(value) ? [...value] : { ...value }) as { [key: string]: Json };
-  copy[key] = changed(copy[key] ?? null, rest, to);
-  return copy;
-}
 
 describe.each(findingKinds)('%s.json', (kind) => {
   const { result } = findings()[kind];
