@@ -1,5 +1,4 @@
 // What is being done, on stderr: bars on a terminal, plain lines elsewhere, nothing with --quiet.
-import { SingleBar } from 'cli-progress';
 import { duration, integer, size } from './format.ts';
 
 /** Tells how much of a step is done, a part of one of its units included. */
@@ -36,7 +35,7 @@ export class Progress {
     const display = this.#quiet
       ? silent
       : this.#stream.isTTY
-        ? bar(this.#stream, label, unit)
+        ? await bar(this.#stream, label, unit)
         : lines(this.#stream, label, unit);
     try {
       const value = await work(display.advance);
@@ -58,7 +57,8 @@ interface Display {
 
 const silent: Display = { advance: () => {}, end: () => {} };
 
-function bar(stream: NodeJS.WriteStream, label: string, unit: string): Display {
+async function bar(stream: NodeJS.WriteStream, label: string, unit: string): Promise<Display> {
+  const { SingleBar } = await import('cli-progress'); // loaded where there is a terminal to draw on
   const single = new SingleBar({
     stream,
     format: `${label} {bar} {amount}, {eta_formatted} left`,
