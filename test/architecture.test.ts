@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from './support/paths.ts';
+import { alone } from './vitest.config.ts';
 
 const src = join(root, 'src');
 const order = [
@@ -83,4 +84,12 @@ test('there are no cycles', () => {
     done.add(file);
   };
   for (const file of files) visit(file, []);
+});
+
+test('a test file that replaces a module by another has a process of its own', () => {
+  const tests = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).filter(
+    (file) =>
+      file.endsWith('.test.ts') && /\bvi\.(do)?[mM]ock\(/.test(readFileSync(join(import.meta.dirname, file), 'utf8')),
+  );
+  expect(tests.sort()).toEqual(alone.toSorted());
 });

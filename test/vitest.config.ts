@@ -1,18 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
+/** They replace a module by another, which files that run in the same process would get too. */
+export const alone = ['study/checked.test.ts', 'commands/checked-run.test.ts'];
+
 export default defineConfig({
   test: {
     root: import.meta.dirname,
-    include: ['**/*.test.ts'],
     globalSetup: ['support/build.ts'],
-    setupFiles: ['support/clean.ts'],
     reporters: ['default', './support/reporter.ts'],
     // The native library keeps threads of its own, which worker threads would have to share.
     pool: 'forks',
     maxWorkers: 2,
-    // Files one after the other in a process: a new one for each costs a third of the unit tests' time.
-    isolate: false,
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    setupFiles: ['support/clean.ts'],
+    projects: [
+      // Files one after the other in a process: a new one for each costs a third of the unit tests' time.
+      { extends: true, test: { name: 'shared', include: ['**/*.test.ts'], exclude: alone, isolate: false } },
+      { extends: true, test: { name: 'alone', include: alone, isolate: true } },
+    ],
   },
 });
