@@ -4,7 +4,7 @@ import { SurgeryError } from '../errors.ts';
 import { applyBandReflectors, bandBytes, reduceToBand } from './band.ts';
 import { applyChaseReflectors, chaseBytes, reduceToTridiagonal } from './chase.ts';
 import { divideBytes, solveTridiagonal } from './divide.ts';
-import { Workspace } from './kernels.ts';
+import { withWorkspace } from './kernels.ts';
 import type { Matrix } from './products.ts';
 
 /** Semi-bandwidth between the stages: wide enough for products, narrow enough for the chase (measured 16 … 64). */
@@ -39,17 +39,18 @@ export async function symmetricEigen(a: Float64Array, n: number, options: EigenO
   const scale = normalise(a, n);
   const count = (values: Float64Array) => checked(options.count?.(values.map((x) => x * scale)) ?? n, n);
 
-  const workspace = new Workspace(bandBytes(n, WIDTH) + chaseBytes(n, WIDTH) + divideBytes(n));
-  const banded = await reduceToBand(workspace, a, n, WIDTH);
-  const tridiagonal = reduceToTridiagonal(workspace, banded);
-  const { d, e } = tridiagonal;
-  const solved = await solveTridiagonal(workspace, d, e, count, 4 * WIDTH);
-  await applyChaseReflectors(workspace, tridiagonal, solved.slabs);
-  await applyBandReflectors(workspace, banded, solved.slabs);
-  return {
-    values: solved.values.toReversed().map((x) => x * scale),
-    vectors: rowsOf(solved.slabs, n),
-  };
+  return withWorkspace(bandBytes(n, WIDTH) + chaseBytes(n, WIDTH) + divideBytes(n), async (workspace) => {
+    const banded = await reduceToBand(workspace, a, n, WIDTH);
+    const tridiagonal = reduceToTridiagonal(workspace, banded);
+    const { d, e } = tridiagonal;
+    const solved = await solveTridiagonal(workspace, d, e, count, 4 * WIDTH);
+    await applyChaseReflectors(workspace, tridiagonal, solved.slabs);
+    await applyBandReflectors(workspace, banded, solved.slabs);
+    return {
+      values: solved.values.toReversed().map((x) => x * scale),
+      vectors: rowsOf(solved.slabs, n),
+    };
+  });
 }
 
 /** Divides a by the power of two next to its largest entry, exactly, so that no square over- or underflows. */

@@ -85,20 +85,49 @@ export interface Kernels {
 
 let compiled: object | undefined;
 
+/** Bytes in a page of WebAssembly's memory. */
+const page = 65536;
+
+/** Room of the workspaces that are kept: a thousand small problems then need no thousand instances, which the collector minds. */
+const keptBytes = 2 ** 24;
+const spare: Workspace[] = [];
+
+/** Runs work with room for `bytes` in arrays, zeros at first. They may not be used after it. */
+export async function withWorkspace<T>(bytes: number, work: (workspace: Workspace) => Promise<T>): Promise<T> {
+  const last = spare.pop();
+  const workspace = last && last.bytes >= bytes ? last.cleared(bytes) : new Workspace(bytes);
+  try {
+    return await work(workspace);
+  } finally {
+    if (workspace.bytes <= keptBytes) spare.push(workspace);
+  }
+}
+
 /**
  * An instance of the kernels, and arrays laid out in its memory one after another. Growing a WebAssembly memory
  * detaches every array in it, so all room is reserved at the start. The memory goes when the workspace does.
  */
 export class Workspace {
   readonly kernels: Kernels;
+  readonly bytes: number;
+  private readonly start: number;
   private next: number;
 
   /** Room for `bytes` in arrays. */
   constructor(bytes: number) {
     compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernels/eigen.wasm', import.meta.url)));
     this.kernels = new WebAssembly.Instance(compiled).exports as Kernels;
-    this.next = this.kernels.memory.buffer.byteLength;
-    this.kernels.memory.grow(Math.ceil(bytes / 65536) + 1);
+    this.bytes = bytes;
+    this.start = this.kernels.memory.buffer.byteLength;
+    this.next = this.start;
+    this.kernels.memory.grow(Math.ceil(bytes / page) + 1); // the last for what alignment takes
+  }
+
+  /** Itself as it was made, for `bytes`. */
+  cleared(bytes: number): this {
+    new Uint8Array(this.kernels.memory.buffer, this.start, bytes + page).fill(0);
+    this.next = this.start;
+    return this;
   }
 
   floats(length: number): Float64Array {

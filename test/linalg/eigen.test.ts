@@ -36,6 +36,17 @@ describe('against ml-matrix', () => {
   });
 });
 
+test('one problem after another and side by side, large and small, gives what each gives alone', async () => {
+  const sizes = [130, 33, 67, 130, 4, 259];
+  const solve = (n: number) => symmetricEigen(symmetric(n, n), n);
+  const alone = [];
+  for (const n of sizes) alone.push(await solve(n));
+  expect(await Promise.all(sizes.map(solve))).toEqual(alone);
+  expect(await Promise.all(sizes.map(solve).toReversed())).toEqual(alone.toReversed());
+  await expect(symmetricEigen(new Float64Array(67 * 67).fill(Number.NaN), 67)).rejects.toThrow('no eigenvalues');
+  expect(await solve(67)).toEqual(alone[2]);
+});
+
 describe('chosen spectra', () => {
   const n = 100;
   const next = random(7);
