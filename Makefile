@@ -59,7 +59,7 @@ docs: node_modules/.package-lock.json
 soak: build
 	node scripts/soak/soak.mjs --seconds 600 --json results/soak.json
 
-# The study of the embedded model in results/reference: about five minutes.
+# The study of the embedded model in results/reference: two to three minutes.
 reference: build
 	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
 	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
