@@ -288,9 +288,10 @@ process.stderr.on('error', () => {});
 try {
   let argv: readonly string[] = process.argv.slice(2);
   const program = buildProgram(() => argv);
+  // Before anything is read that can be read only once.
+  if (worksOnModel(program, argv)) restartForLargeModels();
   const config = withConfig(argv, program);
   argv = config.argv;
-  if (worksOnModel(program, argv)) restartForLargeModels();
   if (config.added.length > 0 && !argv.includes('--quiet'))
     process.stderr.write(`Options from ${config.file}: ${config.added.join(' ')}\n`);
   await program.parseAsync([...argv], { from: 'user' });

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { type Restartable, restartForLargeModels } from '../src/allocator.ts';
-import { cli, start } from './support/cli.ts';
+import { cli, start, surgery } from './support/cli.ts';
 
 const program = (changes: Partial<Restartable> = {}) => ({
   platform: 'linux',
@@ -26,6 +26,8 @@ test.each<[string, Partial<Restartable>]>([
   ['another system', { platform: 'darwin' }],
   ['settings of the user, empty ones too', { env: { GLIBC_TUNABLES: '' } }],
   ['a channel to the parent', { connected: true }],
+  ['an open file', { argv: ['/usr/bin/node', 'cli.js', 'eval', '--text', '/proc/self/fd/11'] }],
+  ['an open file after =', { argv: ['/usr/bin/node', 'cli.js', 'eval', '--text=/dev/fd/3'] }],
 ])('no second start: %s', (_, changes) => {
   const process = program(changes);
   restartForLargeModels(process);
@@ -53,6 +55,18 @@ test.skipIf(!canRestart)(canRestart ? 'a real start' : 'a real start SKIPPED: th
     `start ${child.pid} undefined`,
     expect.stringMatching(new RegExp(`^start ${child.pid} glibc.malloc.hugetlb=1`)),
   ]);
+});
+
+test.skipIf(!canRestart).each([
+  ['standard input', '/dev/stdin', `echo '{ "max-new-tokens": 1 }' | "$@"`],
+  ['an open file', '/dev/fd/3', `"$@" 3< <(echo '{ "max-new-tokens": 1 }')`],
+])('what can be read only once is not read before: %s', async (_, config, through) => {
+  const { code, stdout, stderr } = await surgery(
+    ['generate', '--model', 'pocket', '--prompt', 'Once', '--config', config, '--quiet', '--json'],
+    { through },
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout).samples).toHaveLength(1);
 });
 
 /** Tells each start of the program, not of its threads. */
