@@ -20,7 +20,7 @@ export interface Restartable {
 /**
  * Starts the program again in the same process, with the C library set for weights of gigabytes: half of a float32 model's
  * start is otherwise spent on memory in pages of 4 kB. Costs as much as Node's own start. Does nothing where Node cannot
- * (before 22.15) or the C library is not Linux's, where the user has set GLIBC_TUNABLES, where a parent talks to this
+ * (before 22.15) or the system is not Linux, where the user has set GLIBC_TUNABLES, where a parent talks to this
  * process over a channel, and where the command line names an open file by its number, as zsh's `<(…)` does: both would
  * be cut, since Node leaves itself only the first three.
  */

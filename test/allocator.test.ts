@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Restartable, restartForLargeModels } from '../src/allocator.ts';
 import { cli, start, surgery } from './support/cli.ts';
 
@@ -43,30 +43,31 @@ test('a Node without execve and one that forbids it go on', () => {
   restartForLargeModels(program({ execve: vi.fn(refuse) }));
 });
 
-// On a Node that can, a command that works on a model runs with the settings, under the number that it was started with.
 const canRestart = 'execve' in process;
-test.skipIf(!canRestart)(canRestart ? 'a real start' : 'a real start SKIPPED: this Node has no execve', async () => {
-  const child = start(['generate', '--model', 'pocket', '--prompt', 'Once', '--max-new-tokens', '1', '--json'], {
-    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(spy)}` },
+describe.skipIf(!canRestart)(canRestart ? 'a real start' : 'a real start SKIPPED: this Node has no execve', () => {
+  test('runs with the settings, under the number that it was started with', async () => {
+    const child = start(['generate', '--model', 'pocket', '--prompt', 'Once', '--max-new-tokens', '1', '--json'], {
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(spy)}` },
+    });
+    const { code, stderr } = await child.ended;
+    expect(code).toBe(0);
+    expect(stderr.match(/start \d+ .*/g)).toEqual([
+      `start ${child.pid} undefined`,
+      expect.stringMatching(new RegExp(`^start ${child.pid} glibc.malloc.hugetlb=1`)),
+    ]);
   });
-  const { code, stderr } = await child.ended;
-  expect(code).toBe(0);
-  expect(stderr.match(/start \d+ .*/g)).toEqual([
-    `start ${child.pid} undefined`,
-    expect.stringMatching(new RegExp(`^start ${child.pid} glibc.malloc.hugetlb=1`)),
-  ]);
-});
 
-test.skipIf(!canRestart).each([
-  ['standard input', '/dev/stdin', `echo '{ "max-new-tokens": 1 }' | "$@"`],
-  ['an open file', '/dev/fd/3', `"$@" 3< <(echo '{ "max-new-tokens": 1 }')`],
-])('what can be read only once is not read before: %s', async (_, config, through) => {
-  const { code, stdout, stderr } = await surgery(
-    ['generate', '--model', 'pocket', '--prompt', 'Once', '--config', config, '--quiet', '--json'],
-    { through },
-  );
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(JSON.parse(stdout).samples).toHaveLength(1);
+  test.each([
+    ['standard input', '/dev/stdin', `echo '{ "max-new-tokens": 1 }' | "$@"`],
+    ['an open file', '/dev/fd/3', `"$@" 3< <(echo '{ "max-new-tokens": 1 }')`],
+  ])('what can be read only once is not read before: %s', async (_, config, through) => {
+    const { code, stdout, stderr } = await surgery(
+      ['generate', '--model', 'pocket', '--prompt', 'Once', '--config', config, '--quiet', '--json'],
+      { through },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout).samples).toHaveLength(1);
+  });
 });
 
 /** Tells each start of the program, not of its threads. */

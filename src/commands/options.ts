@@ -94,6 +94,9 @@ export function hubOptions(command: Command): Command {
 }
 
 export function runtimeOptions(command: Command): Command {
+  const label = `threads of a matrix product (default: ${availableParallelism()}, one a core)`;
+  const threads = new Option('--threads <n>', label).argParser(threadCount);
+  if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS'); // an empty one says nothing
   return command
     .option(
       '--precision <p>',
@@ -101,11 +104,11 @@ export function runtimeOptions(command: Command): Command {
       oneOf<Precision>('--precision', ['fp32', 'int8']),
       'fp32',
     )
-    .addOption(
-      new Option('--threads <n>', `threads of a matrix product (default: ${availableParallelism()}, one a core)`)
-        .argParser(whole('--threads', 1, 256))
-        .env('SURGERY_THREADS'),
-    );
+    .addOption(threads);
+}
+
+function threadCount(value: string): number {
+  return whole(value === process.env.SURGERY_THREADS ? 'SURGERY_THREADS' : '--threads', 1, 256)(value);
 }
 
 export function engineOption(command: Command): Command {

@@ -131,12 +131,13 @@ export class Tokenizer {
     try {
       return within(seconds * 1000, () => texts.map((text) => [...this.#inner.encode(text).ids]));
     } catch (cause) {
+      // One after the other: the first that fails is told, and each has its own time.
+      if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text]));
       const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
       const how = late ? `takes more than ${seconds} s for` : `fails on`;
-      const what = texts.length === 1 ? 'a text' : `${texts.length} texts`;
       throw new SurgeryError(
         'config',
-        `${this.#file} ${how} ${what} of ${length} characters: ${messageOf(cause)}`,
+        `${this.#file} ${how} a text of ${length} characters: ${messageOf(cause)}`,
         cause,
       );
     }

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
@@ -19,6 +20,25 @@ test('BOS comes first, once, whether or not the tokenizer adds it', async () => 
   const silent = await changed({ 'tokenizer.json': merge({ post_processor: null }) });
   expect(silent.encode('A cat')).toEqual(plain);
   expect((await open()).encode('<s>A cat').filter((id) => id === 1)).toHaveLength(1);
+});
+
+test('many texts at once are what each is, and the one that fails is told', async () => {
+  const tokenizer = await open();
+  const texts = Array.from({ length: 130 }, (_, i) => `Cat ${i} sat on ${'a mat, '.repeat(i % 4)}and slept.`);
+  expect(tokenizer.encodeAll(texts)).toEqual(texts.map((text) => tokenizer.encode(text)));
+  expect(tokenizer.encodeAll([])).toEqual([]);
+  const encode = HuggingFaceTokenizer.prototype.encode;
+  const spy = vi.spyOn(HuggingFaceTokenizer.prototype, 'encode').mockImplementation(function (
+    this: never,
+    text: string,
+  ) {
+    if (text === 'bad one') throw new Error('no such piece');
+    return encode.call(this, text);
+  });
+  expect(() => tokenizer.encodeAll(['good', 'bad one', 'fine'])).toThrow(
+    'fails on a text of 7 characters: no such piece',
+  );
+  spy.mockRestore();
 });
 
 describe('a BOS that the tokenizer does not add by itself', () => {
