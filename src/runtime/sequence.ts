@@ -120,7 +120,7 @@ export class Sequence {
 
   /**
    * Reads tokens in chunks and yields each chunk's residual stream and what the unembedding makes of it at every point.
-   * The runtime needs taps. A chunk's logits take up to 4 bytes × {@link lensNumbers}.
+   * The runtime needs taps. A chunk's logits take up to 134 MB, or one token's.
    */
   async *readLens(ids: readonly number[]): AsyncGenerator<LensChunk> {
     const { taps, config } = this.#engine;

@@ -95,7 +95,7 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids, BOS first where the model's texts begin with one (see {@link leadingId}), never twice.
+   * Token ids, BOS first where the model's texts begin with one, never twice.
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
