@@ -125,14 +125,15 @@ const firstTry = (maxTokens: number) => maxTokens * 8;
 function encodeEach(tokenizer: Tokenizer, texts: readonly string[], maxTokens: number): Encoded[] {
   const starts = texts.map((text) => text.slice(0, firstTry(maxTokens)));
   const encoded = tokenizer.encodeAll(starts);
-  return texts.map(
-    (text, i) =>
-      enough(encoded[i] ?? [], maxTokens, starts[i]?.length === text.length) ?? encodeUpTo(tokenizer, text, maxTokens),
-  );
+  return texts.map((text, i) => {
+    const first = enough(encoded[i] ?? [], maxTokens, starts[i]?.length === text.length);
+    return first ?? encodeUpTo(tokenizer, text, maxTokens, 2 * firstTry(maxTokens));
+  });
 }
 
-function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number): Encoded {
-  for (let length = firstTry(maxTokens); ; length *= 2) {
+/** The same of one text. @param first characters that are encoded at first */
+function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number, first = firstTry(maxTokens)): Encoded {
+  for (let length = first; ; length *= 2) {
     const encoded = enough(tokenizer.encode(text.slice(0, length)), maxTokens, length >= text.length);
     if (encoded) return encoded;
   }

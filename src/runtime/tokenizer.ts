@@ -27,6 +27,7 @@ const tokenizerConfigSchema = z.looseObject({
  */
 const promptDate = '26 Jul 2024';
 
+/** Texts that share a deadline. */
 const textsADeadline = 64;
 
 export interface Message {
