@@ -7,9 +7,11 @@ import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
+import { operationRequest, recipeOptions } from './commands/recipes.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './ending.ts';
 import { messageOf, refusal, SurgeryError } from './errors.ts';
+import { kindNames } from './operations/registry.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
@@ -33,15 +35,18 @@ function buildProgram(argv: () => readonly string[]): Command {
 
   const run = command('run', 'one experiment: operate, write, generate before and after, score', [
     '--variance 0.3',
+    'zero --heads 2.5,0.0',
     '--model ./my-llama --mode separate --variance 0.9 --prompt "The sea"',
   ]);
   shared.outputOptions(
-    shared.scoringOptions(
-      shared.samplingOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(run)))),
-    ),
+    shared.scoringOptions(shared.samplingOptions(shared.runtimeOptions(operating(shared.modelOptions(run))))),
   );
-  run.action(async (options) =>
-    (await import('./commands/run.ts')).run(options, ['surgery', ...argv()].map(quoted).join(' ')),
+  run.argument('[kind]', kindHelp);
+  run.action(async (kind, options) =>
+    (await import('./commands/run.ts')).run(
+      { ...options, operation: operationRequest(options, kind) },
+      repeatable(argv()),
+    ),
   );
 
   const sweep = command('sweep', 'a grid of operations on the same text, matched comparisons, controls', [
@@ -51,13 +56,17 @@ function buildProgram(argv: () => readonly string[]): Command {
   shared.studyOptions(
     shared.scoringOptions(
       shared.samplingOptions(
-        shared.runtimeOptions(
-          shared.sharedOperationOptions(shared.gridOptions(shared.keptOptions(shared.modelOptions(sweep)))),
-        ),
+        shared.runtimeOptions(shared.comparisonOptions(operating(shared.modelOptions(sweep), () => true))),
       ),
     ),
   );
-  sweep.action(async (options) => (await import('./commands/sweep.ts')).sweep(sharded(options), repeatable(argv())));
+  sweep.argument('[kind]', kindHelp);
+  sweep.action(async (kind, options) =>
+    (await import('./commands/sweep.ts')).sweep(
+      { ...sharded(options), operation: operationRequest(options, kind) },
+      repeatable(argv()),
+    ),
+  );
 
   const sensitivity = command('sensitivity', 'one layer or projection operated on at a time, and all at once', [
     '--variance 0.9,0.5',
@@ -67,20 +76,17 @@ function buildProgram(argv: () => readonly string[]): Command {
     shared.scoringOptions(
       shared.samplingOptions(
         shared.runtimeOptions(
-          shared.sharedOperationOptions(
-            shared.allocateOption(
-              shared.layersOption(
-                shared.meanOption(shared.modeOption(shared.keptOptions(shared.modelOptions(sensitivity)))),
-              ),
-            ),
-          ),
+          operating(shared.modelOptions(sensitivity), (key) => key === 'variance' || key === 'rank'),
         ),
       ),
     ),
   );
   shared.unitOption(sensitivity);
   sensitivity.action(async (options) =>
-    (await import('./commands/sensitivity.ts')).sensitivity(sharded(options), repeatable(argv())),
+    (await import('./commands/sensitivity.ts')).sensitivity(
+      { ...sharded(options), operation: operationRequest(options) },
+      repeatable(argv()),
+    ),
   );
 
   for (const study of [sweep, sensitivity])
@@ -116,8 +122,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model pocket',
     '--mode separate --json',
   ]);
-  shared.modeOption(shared.engineOption(shared.modelOptions(inspect)));
-  inspect.action(async (options) => (await import('./commands/inspect.ts')).inspect(options));
+  recipeOptions(shared.engineOption(shared.modelOptions(inspect)));
+  inspect.action(async (options) =>
+    (await import('./commands/inspect.ts')).inspect({ ...options, operation: operationRequest(options) }),
+  );
 
   const generate = command('generate', 'continue prompts', [
     '--model pocket --prompt "Once upon a time"',
@@ -148,28 +156,21 @@ function buildProgram(argv: () => readonly string[]): Command {
   ]);
   shared.lensOptions(
     shared.findingOptions(
-      shared.textOptions(
-        shared.promptOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(lens)))),
-      ),
+      shared.textOptions(shared.promptOptions(shared.runtimeOptions(operating(shared.modelOptions(lens))))),
     ),
   );
   lens.action(async (options) =>
-    (await import('./commands/lens.ts')).lens(
-      { ...options, operated: shared.asksForOperation(lens) },
-      repeatable(argv()),
-    ),
+    (await import('./commands/lens.ts')).lens({ ...options, operation: operationRequest(options) }, repeatable(argv())),
   );
 
   const unlikely = command('unlikely', 'whether directions of near-impossible tokens are reused inside', [
     '--model pocket',
     '--text stories.txt --documents 50 --variance 0.5 --output results/unlikely',
   ]);
-  shared.findingOptions(
-    shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(unlikely)))),
-  );
+  shared.findingOptions(shared.textOptions(shared.runtimeOptions(operating(shared.modelOptions(unlikely)))));
   unlikely.action(async (options) =>
     (await import('./commands/unlikely.ts')).unlikely(
-      { ...options, operated: shared.asksForOperation(unlikely) },
+      { ...options, operation: operationRequest(options) },
       repeatable(argv()),
     ),
   );
@@ -178,10 +179,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model pocket',
     '--model pocket --mode shared-kv --variance 0.5 --output results/probe',
   ]);
-  shared.findingOptions(shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(probe)))));
+  shared.findingOptions(shared.textOptions(shared.runtimeOptions(operating(shared.modelOptions(probe)))));
   probe.action(async (options) =>
     (await import('./commands/probe.ts')).probe(
-      { ...options, operated: shared.asksForOperation(probe) },
+      { ...options, operation: operationRequest(options) },
       repeatable(argv()),
     ),
   );
@@ -191,13 +192,11 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model pocket --method dictionary --components 256',
   ]);
   shared.basisOptions(
-    shared.findingOptions(
-      shared.textOptions(shared.runtimeOptions(shared.operationOptions(shared.modelOptions(basis)))),
-    ),
+    shared.findingOptions(shared.textOptions(shared.runtimeOptions(operating(shared.modelOptions(basis))))),
   );
   basis.action(async (options) =>
     (await import('./commands/basis.ts')).basis(
-      { ...options, operated: shared.asksForOperation(basis) },
+      { ...options, operation: operationRequest(options) },
       repeatable(argv()),
     ),
   );
@@ -215,6 +214,13 @@ function buildProgram(argv: () => readonly string[]): Command {
     process.stdout.write(completionScript(shell, program));
   });
   return program;
+}
+
+const kindHelp = `kind of operation: ${kindNames.filter((name) => name !== 'none').join(', ')} (default: pca)`;
+
+/** The options of operations, and of how their weights are made and written. */
+function operating(command: Command, takesSeveral?: (key: string) => boolean): Command {
+  return shared.writingOptions(recipeOptions(command, takesSeveral));
 }
 
 /** The part of a study that the command line asks for, or a job array's environment. */

@@ -2,11 +2,11 @@
  * surgery as a library: what its commands are made of, for a program of your own.
  *
  * ```ts
- * import { attentionWeights, openCheckpoint, operate, Runtime, score, Tokenizer } from 'surgery';
+ * import { openCheckpoint, operate, Runtime, score, Tokenizer, touchedBy } from 'surgery';
  *
  * const checkpoint = await openCheckpoint('pocket');
- * const runtime = await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint) });
- * const { tensors, layers } = await operate(checkpoint, { mode: 'shared-kv', variance: 0.7, mean: 'keep' });
+ * const { recipe, tensors } = await operate(checkpoint, [{ kind: 'pca', mode: 'shared-kv', variance: 0.7 }]);
+ * const runtime = await Runtime.open(checkpoint, { replaceable: touchedBy([recipe], checkpoint.config) });
  * const tokenizer = await Tokenizer.open(checkpoint);
  * const documents = [tokenizer.encode('Once upon a time there was a dog.')];
  * const { original, variants } = await score(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
@@ -26,12 +26,6 @@ export type { Projection } from './checkpoint/names.ts';
 export { Checkpoint, type Extent, type Shard, type Tensor } from './checkpoint/reader.ts';
 export type { HubAccess } from './checkpoint/reference.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
-export type { FitsOptions, OnProgress } from './decompose/fits.ts';
-export type { Budget } from './decompose/group.ts';
-export { type Mode, modes } from './decompose/groups.ts';
-export { type GroupReport, type LayerReport, type Operated, operate } from './decompose/operate.ts';
-export type { Control, MatchRule, MeanRule, Operation } from './decompose/operation.ts';
-export { type Spectrum, spectra, thresholds } from './decompose/spectrum.ts';
 export { type ErrorCode, SurgeryError } from './errors.ts';
 export { type Eigen, type EigenOptions, symmetricEigen } from './linalg/eigen.ts';
 export { type Matrix, multiply, type Numbers, type Transposes } from './linalg/products.ts';
@@ -57,6 +51,17 @@ export {
 } from './measure/score.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './measure/statistics.ts';
 export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './measure/tasks.ts';
+export type { Footprint, OperatorSettings, PcaEngine } from './operations/kind.ts';
+export { type OnProgress, type Operated, Operator, operate } from './operations/operator.ts';
+export { type Mode, modes } from './operations/pca/grouping.ts';
+export type { GroupReport, LayerReport, PcaReport } from './operations/pca/report.ts';
+export type { MatchRule, MeanRule, PcaControl, PcaSpec } from './operations/pca/spec.ts';
+export { type Spectrum, spectra, thresholds } from './operations/pca/spectrum.ts';
+export { type CompleteRecipe, completeRecipe, type Recipe, recipeHash, touchedBy } from './operations/recipe.ts';
+export { readRecipe, recipeText } from './operations/recipe-file.ts';
+export type { CompleteOperation, Operation, OperationReport } from './operations/registry.ts';
+export type { ZeroReport } from './operations/zero/report.ts';
+export type { ZeroSpec } from './operations/zero/spec.ts';
 export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
 export { type Message, StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';

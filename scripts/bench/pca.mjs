@@ -3,7 +3,7 @@
 // prints { variance, seconds, cpu_seconds, from_cache, ranks_q_kv }. Needs the built program. Components are looked up in
 // and added to $SURGERY_CACHE; an empty folder there measures the whole work.
 import { Checkpoint } from '../../dist/checkpoint/reader.js';
-import { operate } from '../../dist/decompose/operate.js';
+import { operate } from '../../dist/operations/pca/operate.js';
 
 const [folder, variance = '0.9', threads] = process.argv.slice(2);
 const start = performance.now();

@@ -1,11 +1,12 @@
 // The residual streams of a text through the original and the operated model, recorded for what is fitted to them.
-import type { Settled } from '../decompose/operation.ts';
+
 import { SurgeryError } from '../errors.ts';
 import { setProductThreads } from '../linalg/products.ts';
 import { Activations, type Positions, positionsOf } from '../measure/activations.ts';
+import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/progress.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, OperationOptions } from './options.ts';
+import type { ModelOptions, WritingOptions } from './options.ts';
 import { openVariants, type Variant } from './variants.ts';
 
 export interface Recorded {
@@ -34,14 +35,14 @@ export function probedPositions(
 
 /** Runs all variants over the documents; the session is closed before anything is fitted, which needs its memory. */
 export async function record(
-  options: ModelOptions & OperationOptions & { readonly sublayers?: boolean },
-  operation: Settled | undefined,
+  options: ModelOptions & WritingOptions & { readonly sublayers?: boolean },
+  recipe: CompleteRecipe | undefined,
   model: OpenModel,
   { documents, bosId }: { readonly documents: readonly (readonly number[])[]; readonly bosId: number | undefined },
   progress: Progress,
 ): Promise<Recorded> {
   setProductThreads(options.threads ?? 0);
-  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
   const points = runtime.taps.map(({ name }) => name);
   const recorded: { name: Variant['name']; activations: Activations }[] = [];
   const close = async () => {

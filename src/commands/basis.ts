@@ -17,20 +17,20 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
 import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedOperation } from './variants.ts';
+import { wantedRecipe } from './variants.ts';
 
 export type BasisOptions = ModelOptions &
-  OperationOptions &
+  WritingOptions &
   FindingOptions &
   Omit<ScoringOptions, 'tasks' | 'questions'> & {
     readonly of: VocabularyMatrix;
     readonly method: BasisMethod;
     readonly components?: number;
     readonly sparsity: number;
-    /** Whether an operation was asked for. */
-    readonly operated: boolean;
+    readonly operation: OperationRequest;
   };
 
 /** Tokens told of at each end of a component. */
@@ -43,12 +43,12 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
   const { of, method, seed, sparsity } = options;
   const components = componentsOf(options, config);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const operation = wantedOperation(options, model);
+  const recipe = await wantedRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireFindings(options, 'basis');
   const info = await identify(model, progress);
-  const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
+  const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
     const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
     const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>
@@ -66,7 +66,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: BasisResult = {
-      ...findingInfo(options, command, model, info, operation, documents),
+      ...findingInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         basis: basisRules[method],

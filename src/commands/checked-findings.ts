@@ -1,12 +1,13 @@
 // What lens, unlikely, probe and basis leave behind → the objects it was, checked to the last figure that a page shows.
 import { z } from 'zod';
+import { texts } from '../platform/schemas.ts';
 import type { BasisResult } from '../report/basis.ts';
 import type { Finding, FindingKind } from '../report/findings.ts';
 import type { LensResult } from '../report/lens.ts';
 import type { ProbeResult } from '../report/probe.ts';
-import type { ModelInfo } from '../report/results.ts';
 import type { UnlikelyResult } from '../report/unlikely.ts';
-import { checked, model, operation, schema, text, texts, versions } from '../study/shapes.ts';
+import { format, upgradedFinding } from '../results/format.ts';
+import { checked, modelHere, recipe, text, versions } from '../results/shapes.ts';
 
 /** JSON has no NaN: JSON.stringify leaves null in its place. */
 const number = z.union([z.number(), z.null().transform(() => Number.NaN)]);
@@ -20,9 +21,8 @@ const ofBoth = <T extends z.ZodType>(one: T) => z.object({ embed: one, unembed: 
 const word = <T extends string>() => z.custom<T>((value) => typeof value === 'string', 'expected a text');
 
 const info = {
-  ...{ schema, command: text, versions, precision: z.enum(['fp32', 'int8']) },
-  model: model.transform((one) => one as unknown as ModelInfo),
-  operation: operation.safeExtend({ groups: texts }).optional(),
+  ...{ format: z.literal(format), command: text, versions, precision: z.enum(['fp32', 'int8']) },
+  ...{ model: modelHere, recipe: recipe.optional() },
   ...{ seed: number, documentsSha256: text.optional() },
 };
 
@@ -157,14 +157,15 @@ const basis: z.ZodType<BasisResult> = z.object({
  */
 export function checkedFinding(kind: FindingKind, value: unknown): Finding {
   const what = 'a result that this version reads';
+  const known = upgradedFinding(value);
   switch (kind) {
     case 'lens':
-      return { kind, result: checked(lens, value, what) };
+      return { kind, result: checked(lens, known, what) };
     case 'unlikely':
-      return { kind, result: checked(unlikely, value, what) };
+      return { kind, result: checked(unlikely, known, what) };
     case 'probe':
-      return { kind, result: checked(probe, value, what) };
+      return { kind, result: checked(probe, known, what) };
     case 'basis':
-      return { kind, result: checked(basis, value, what) };
+      return { kind, result: checked(basis, known, what) };
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
-import { isRepeatable } from './options.ts';
+import { isRepeatable } from '../platform/option-values.ts';
 
 /** The file that is read where --config names no other. */
 export const configFile = 'surgery.config.json';

@@ -8,7 +8,8 @@ import { defaultReference, resolveModel } from '../checkpoint/reference.ts';
 import { freeBytes } from '../checkpoint/space.ts';
 import { messageOf } from '../errors.ts';
 import { doctorText } from '../report/doctor.ts';
-import { type Diagnosis, type FolderFinding, schema } from '../report/results.ts';
+import type { Diagnosis, FolderFinding } from '../report/results.ts';
+import { format } from '../results/format.ts';
 import { print, versions } from './model.ts';
 
 /**
@@ -37,7 +38,7 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
   }
   const free = freemem();
   const diagnosis: Diagnosis = {
-    schema,
+    format,
     versions: { node: process.versions.node, ...(native?.version ? { onnxruntime: native.version } : {}) },
     platform: `${process.platform} ${process.arch}`,
     processor: {

@@ -2,8 +2,9 @@
 import { SurgeryError } from '../errors.ts';
 import { scoreDocuments } from '../measure/score.ts';
 import { scoreTasks } from '../measure/tasks.ts';
-import { type EvalResult, schema } from '../report/results.ts';
+import type { EvalResult } from '../report/results.ts';
 import { evalText } from '../report/text.ts';
+import { format } from '../results/format.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
@@ -40,7 +41,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   await ours.runtime.close();
   await theirs?.runtime.close();
   const result: EvalResult = {
-    schema,
+    format,
     model: await identify(model, progress),
     ...(base ? { base: await identify(base, progress) } : {}),
     precision: options.precision,

@@ -1,14 +1,14 @@
 // The folder of what a command that looks inside has found: its result as JSON, its charts, and its page.
 import { join } from 'node:path';
 import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
-import type { Settled } from '../decompose/operation.ts';
+import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { FindingKind, FindingResults } from '../report/findings.ts';
 import { findingsPage } from '../report/html/inside/page.ts';
 import type { Progress } from '../report/progress.ts';
-import { type FindingInfo, type ModelInfo, schema } from '../report/results.ts';
+import type { FindingInfo, ModelInfo } from '../report/results.ts';
+import { format } from '../results/format.ts';
 import { checkedFinding } from './checked-findings.ts';
-import { hashOf, type OpenModel, versions } from './model.ts';
-import { operationInfo } from './operations.ts';
+import { hashOf, versions } from './model.ts';
 import type { FindingOptions, ModelOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
 import { pageName } from './showing.ts';
@@ -20,14 +20,13 @@ export type Files = Readonly<Record<string, string>>;
 export function findingInfo(
   { precision, seed }: ModelOptions & FindingOptions,
   command: string,
-  { checkpoint }: OpenModel,
   model: ModelInfo,
-  operation: Settled | undefined,
+  recipe: CompleteRecipe | undefined,
   documents: readonly (readonly number[])[] | undefined,
 ): FindingInfo {
   return {
-    ...{ schema, command, versions: versions(), model, precision },
-    ...(operation ? { operation: operationInfo(operation, checkpoint.config) } : {}),
+    ...{ format, command, versions: versions(), model, precision },
+    ...(recipe ? { recipe } : {}),
     seed,
     ...(documents ? { documentsSha256: hashOf(documents) } : {}),
   };

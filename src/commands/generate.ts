@@ -1,7 +1,8 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
 import { generateTogether } from '../measure/generate.ts';
 import { printable } from '../report/format.ts';
-import { type GenerateResult, type Sample, schema } from '../report/results.ts';
+import type { GenerateResult, Sample } from '../report/results.ts';
+import { format } from '../results/format.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
@@ -41,7 +42,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   await runtime.close();
   if (!options.json) return;
   const result: GenerateResult = {
-    schema,
+    format,
     model: await identify({ checkpoint, info }, progress),
     sampling: samplingInfo(options),
     precision: options.precision,

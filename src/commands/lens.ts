@@ -19,20 +19,21 @@ import type {
   Colour,
   FindingOptions,
   ModelOptions,
-  OperationOptions,
   SamplingOptions,
   ScoringOptions,
+  WritingOptions,
 } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { type Prompt, promptsOf } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { openVariants, type Variant, wantedOperation } from './variants.ts';
+import { openVariants, type Variant, wantedRecipe } from './variants.ts';
 
 export type LensOptions = ModelOptions &
-  OperationOptions &
+  WritingOptions &
   FindingOptions &
   Pick<SamplingOptions, 'prompt' | 'raw'> &
   Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly operated: boolean;
+    readonly operation: OperationRequest;
     readonly topTokens: number;
     readonly colour: Colour;
   };
@@ -41,18 +42,18 @@ export async function lens(options: LensOptions, command: string): Promise<void>
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
-  const operation = wantedOperation(options, model);
+  const recipe = await wantedRecipe(options, model);
   const tokenizer = await Tokenizer.open(checkpoint);
   const isAsked = options.prompt !== undefined || options.text === undefined;
   const prompts = isAsked ? promptsOf(options, tokenizer, checkpoint) : [];
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
   await requireFindings(options, 'lens');
-  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
   const told: PromptLens[] = [];
   for (const prompt of prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
-    ...findingInfo(options, command, model, await identify(model, progress), operation, scoring?.documents),
+    ...findingInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
     prompts: told,

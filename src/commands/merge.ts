@@ -1,8 +1,8 @@
 // surgery merge: the parts of a study that several machines made → the study.
 import { SurgeryError } from '../errors.ts';
+import { canonical } from '../platform/canonical.ts';
+import type { CellResult, Study } from '../results/study.ts';
 import { readStudyFolder, StudyFolder, sameContext } from '../study/folder.ts';
-import { canonical } from '../study/grid.ts';
-import type { CellResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
 import { progressOf } from './model.ts';
 import { showStudy, writeStudy } from './showing.ts';

@@ -2,14 +2,12 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
-import type { Projection } from '../checkpoint/names.ts';
-import type { Engine } from '../decompose/group.ts';
-import { type Mode, modes, projections } from '../decompose/groups.ts';
-import { type MeanRule, matchRules, means } from '../decompose/operation.ts';
-import { SurgeryError } from '../errors.ts';
 import { basisMethods } from '../measure/methods.ts';
 import type { Sampling } from '../measure/sampling.ts';
 import { type ChunkRule, chunkRules } from '../measure/stream.ts';
+import { type PcaEngine, pcaEngines } from '../operations/kind.ts';
+import { matchRules } from '../operations/pca/spec.ts';
+import { bytes, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
 import type { Precision } from '../runtime/session.ts';
 import { parseShard } from './shard.ts';
 
@@ -22,22 +20,10 @@ export interface ModelOptions {
   readonly quiet?: boolean;
 }
 
-/** What an operation is, apart from its mode and how much is kept. */
-export interface SharedOperationOptions {
-  readonly mean: MeanRule;
-  readonly center: 'on' | 'off';
-  readonly balance?: boolean;
-  readonly targets?: readonly Projection[];
-  readonly layers?: readonly number[] | undefined;
-  readonly allocate: 'uniform' | 'global';
+/** How weights are computed and written, whatever the operation. */
+export interface WritingOptions {
   readonly dtype?: WeightDtype;
-  readonly pcaEngine: Engine;
-}
-
-export interface OperationOptions extends SharedOperationOptions {
-  readonly mode: Mode;
-  readonly variance?: number;
-  readonly rank?: number;
+  readonly pcaEngine: PcaEngine;
 }
 
 export interface SamplingOptions extends Sampling {
@@ -115,119 +101,28 @@ export function engineOption(command: Command): Command {
   return command.option(
     '--pca-engine <engine>',
     'native, or ml-pca: a library as a cross-check, very slow on large matrices',
-    oneOf<Engine>('--pca-engine', ['native', 'ml-pca']),
+    oneOf('--pca-engine', pcaEngines),
     'native',
   );
 }
 
-export function modeOption(command: Command): Command {
-  return command.option(
-    '--mode <mode>',
-    `which projections share one PCA: ${modes.join(', ')}`,
-    oneOf('--mode', modes),
-    'shared-kv',
+export function writingOptions(command: Command): Command {
+  return engineOption(command).option(
+    '--dtype <dtype>',
+    `dtype of all weights in the file: ${weightDtypes.join(', ')} (default: the source's)`,
+    oneOf('--dtype', weightDtypes),
   );
 }
 
-export function operationOptions(command: Command): Command {
-  return sharedOperationOptions(
-    allocateOption(layersOption(meanOption(modeOption(command))))
-      .option('--variance <t>', 'share of the variance to keep, above 0 up to 1 (default: 0.9)', variance)
-      .option('--rank <n>', 'components to keep in every group, instead of a share', whole('--rank', 0)),
-  );
-}
-
-/** Whether the command line holds any option that says what is operated on, how, or how much of it is kept. */
-export function asksForOperation(command: Command): boolean {
-  const names = ['mode', 'variance', 'rank', 'mean', 'center', 'balance', 'targets', 'layers', 'allocate', 'dtype'];
-  return names.some((name) => command.getOptionValueSource(name) === 'cli');
-}
-
-export function meanOption(command: Command): Command {
-  return command.option(
-    '--mean <rule>',
-    'keep adds the column means back, drop does not (the original experiment)',
-    oneOf('--mean', means),
-    'keep',
-  );
-}
-
-const allocations = ['uniform', 'global'] as const;
-
-export function allocateOption(command: Command): Command {
-  return command.option(
-    '--allocate <rule>',
-    'uniform: the threshold in every layer; global: as many components in all, where they explain most',
-    oneOf('--allocate', allocations),
-    'uniform',
-  );
-}
-
-export function layersOption(command: Command): Command {
-  return command.option(
-    '--layers <list>',
-    'layers to operate on, counted from 0, such as 0,5-9 (default: all)',
-    layerList,
-  );
-}
-
-/** Those of a sweep's grid that take several values. */
-export function gridOptions(command: Command): Command {
+/** Partners and controls of a sweep's cells. */
+export function comparisonOptions(command: Command): Command {
   return command
-    .addOption(
-      listOption('--mode <mode,...>', `which projections share one PCA, of ${modes.join(', ')}`, modes, [
-        'separate',
-        'shared-kv',
-      ]),
-    )
-    .addOption(
-      listOption(
-        '--mean <rule,...>',
-        'keep adds the column means back, drop does not (the original experiment)',
-        means,
-        ['keep'],
-      ),
-    )
-    .option(
-      '--layers <list>',
-      'layers to operate on, such as 0,5-9; repeat it for several sets (default: all)',
-      repeatable(layerList),
-    )
     .option(
       '--match <rule,...>',
       `give each shared cell a separate partner that is equal in variance, ${matchRules.join(', ')}`,
       listOf(oneOf('--match', ['variance', ...matchRules] as const)),
     )
-    .addOption(
-      listOption(
-        '--allocate <rule,...>',
-        'uniform: the threshold in every layer; global: as many components in all, where they explain most; both are compared',
-        allocations,
-        ['uniform'],
-      ),
-    )
     .option('--controls', 'also what no operation, rounding, random directions, noise and another layer do');
-}
-
-export function sharedOperationOptions(command: Command): Command {
-  return engineOption(command)
-    .option(
-      '--center <on|off>',
-      'off decomposes the weights without taking their column means off',
-      oneOf('--center', ['on', 'off'] as const),
-      'on',
-    )
-    .option('--balance', 'divide projections that share a PCA by their norms for the fit, so that each has a say')
-    .option(
-      '--targets <list>',
-      `projections to operate on, of ${projections.join(',')} (default: q,k,v)`,
-      listOf(oneOf('--targets', projections)),
-    )
-    .option(
-      '--dtype <dtype>',
-      `dtype of all weights in the file: ${weightDtypes.join(', ')} (default: the source's)`,
-      oneOf('--dtype', weightDtypes),
-    );
 }
 
 /** What sweep and sensitivity take beside an operation's options. */
@@ -253,21 +148,6 @@ export function unitOption(command: Command): Command {
     oneOf('--by', ['layer', 'projection', 'both'] as const),
     'layer',
   );
-}
-
-/** --variance and --rank as lists. */
-export function keptOptions(command: Command): Command {
-  return command
-    .option(
-      '--variance <t,...>',
-      'shares of the variance to keep (default: 0.9)',
-      listOf(number('--variance', 0, 1, true)),
-    )
-    .option(
-      '--rank <n,...>',
-      'components to keep in every group, beside or instead of shares',
-      listOf(whole('--rank', 0)),
-    );
 }
 
 export function promptOptions(command: Command): Command {
@@ -370,109 +250,4 @@ export function outputOptions(command: Command): Command {
       bytes('--max-shard-size'),
     )
     .option('--force', 'replace the results that --output already holds');
-}
-
-function variance(text: string): number {
-  if (text.includes(',')) throw new SurgeryError('usage', `--variance is ${text}: run takes one threshold`);
-  return number('--variance', 0, 1, true)(text);
-}
-
-/** An option that takes several of some words, with its default told as it would be typed. */
-function listOption<const T extends string>(
-  flags: string,
-  description: string,
-  allowed: readonly T[],
-  value: readonly T[],
-): Option {
-  const name = flags.split(' ')[0] ?? flags;
-  return new Option(flags, description).argParser(listOf(oneOf(name, allowed))).default(value, value.join());
-}
-
-/** A parser for several of something, between commas. */
-export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
-  return tagged((text: string) => text.split(',').map((part) => one(part.trim())), tagsOf(one));
-}
-
-/** A parser for an option that may be given several times. */
-function repeatable<T>(one: (text: string) => T): (text: string, all?: T[]) => T[] {
-  return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { repeatable: true });
-}
-
-/** What a parser tells about its option, for config files and completions. */
-interface Tags {
-  readonly allowed?: readonly string[];
-  readonly repeatable?: boolean;
-}
-
-const tags = new WeakMap<object, Tags>();
-
-function tagged<F extends object>(parser: F, own: Tags): F {
-  tags.set(parser, own);
-  return parser;
-}
-
-const tagsOf = (parser: object | undefined): Tags => (parser && tags.get(parser)) ?? {};
-
-/** The words that an option's value may be made of; none where it is free. */
-export const allowedOf = ({ parseArg }: Option): readonly string[] => tagsOf(parseArg).allowed ?? [];
-
-/** Whether an option may be given several times. */
-export const isRepeatable = ({ parseArg }: Option): boolean => tagsOf(parseArg).repeatable ?? false;
-
-/** "0,5-9" → 0, 5, 6, 7, 8, 9. */
-function layerList(text: string): number[] {
-  return text.split(',').flatMap((part) => {
-    const [, from, to = from] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part) ?? [];
-    if (from === undefined || Number(to) < Number(from))
-      throw new SurgeryError('usage', `--layers is ${JSON.stringify(text)}, allowed: numbers and ranges such as 0,5-9`);
-    return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i);
-  });
-}
-
-/** A parser for a size: KB, MB, GB, TB are powers of 1000, as Hugging Face has them, KiB and so on of 1024. */
-export function bytes(option: string): (text: string) => number {
-  return (text) => {
-    const [, amount, prefix = '', binary] = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B)?\s*$/i.exec(text) ?? [];
-    const power = ' KMGT'.indexOf(prefix.toUpperCase() || ' ');
-    const size = Math.floor(Number(amount) * (binary ? 1024 : 1000) ** power);
-    if (size >= 1 && Number.isSafeInteger(size)) return size;
-    throw new SurgeryError(
-      'usage',
-      `${option} is ${JSON.stringify(text)}, allowed: a size such as 1GB, 500MB, 2GiB or a number of bytes`,
-    );
-  };
-}
-
-/** A parser for one of a few words. */
-export function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
-  const parser = (text: string) => {
-    const found = allowed.find((word) => word === text);
-    if (found === undefined)
-      throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: ${allowed.join(', ')}`);
-    return found;
-  };
-  return tagged(parser, { allowed });
-}
-
-/** A parser for numbers from `from` to `to`, `from` itself only if not `above`. */
-export function number(option: string, from: number, to: number, above = false): (text: string) => number {
-  return (text) => {
-    const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (value >= from && value <= to && !(above && value === from)) return value;
-    throw new SurgeryError(
-      'usage',
-      `${option} is ${JSON.stringify(text)}, allowed: a number ${above ? 'above' : 'from'} ${from} up to ${to}`,
-    );
-  };
-}
-
-export function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new SurgeryError(
-      'usage',
-      `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`,
-    );
-  };
 }

@@ -17,28 +17,28 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
 import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedOperation } from './variants.ts';
+import { wantedRecipe } from './variants.ts';
 
 export type ProbeOptions = ModelOptions &
-  OperationOptions &
+  WritingOptions &
   FindingOptions &
   Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    /** Whether an operation was asked for. */
-    readonly operated: boolean;
+    readonly operation: OperationRequest;
   };
 
 export async function probe(options: ProbeOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const operation = wantedOperation(options, model);
+  const recipe = await wantedRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireFindings(options, 'probe');
   const info = await identify(model, progress);
-  const recorded = await record(options, operation, model, { documents, bosId: tokenizer.bosId }, progress);
+  const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
     const { value: standards } = await progress.step('Preparing bases and chance', 'steps', (advance) =>
       prepare(model, positions, options.seed, advance),
@@ -52,7 +52,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: ProbeResult = {
-      ...findingInfo(options, command, model, info, operation, documents),
+      ...findingInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         positions: positionRule,

@@ -2,8 +2,9 @@
 import { offlineBy } from '../checkpoint/hub/place.ts';
 import { pullReference } from '../checkpoint/reference.ts';
 import { SurgeryError } from '../errors.ts';
-import { type PullResult, schema } from '../report/results.ts';
+import type { PullResult } from '../report/results.ts';
 import { pullText } from '../report/text.ts';
+import { format } from '../results/format.ts';
 import { print, progressOf } from './model.ts';
 import type { ModelOptions } from './options.ts';
 
@@ -12,7 +13,7 @@ export async function pull(ref: string, options: Pick<ModelOptions, 'offline' | 
   if (off !== undefined) throw new SurgeryError('usage', `${off} keeps the network off, and surgery pull needs it`);
   const { folder, commit, files, received } = await pullReference(ref, progressOf(options));
   const result: PullResult = {
-    schema,
+    format,
     ref,
     path: folder,
     commit,

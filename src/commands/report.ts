@@ -10,12 +10,12 @@ import { comparePage, type Entry } from '../report/html/compare-page.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/inside/page.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
-import { type RunResult, schema } from '../report/results.ts';
+import { format } from '../results/format.ts';
+import { readRun } from '../results/reading.ts';
+import type { RunResult } from '../results/run.ts';
+import type { CellResult, Study } from '../results/study.ts';
 import { readStudyFolder } from '../study/folder.ts';
-import type { CellResult, Study } from '../study/results.ts';
-import { extentOf } from '../study/summary.ts';
 import { checkedFinding } from './checked-findings.ts';
-import { checkedRun } from './checked-run.ts';
 import { fileOf } from './findings.ts';
 import { print, progressOf } from './model.ts';
 import { pageName } from './showing.ts';
@@ -57,7 +57,7 @@ export async function report(folders: readonly string[], options: ReportOptions,
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
   });
   await writeFileSafely(path, (file) => file.writeFile(page));
-  const result = { schema, folders, report: path, bytes: Buffer.byteLength(page) };
+  const result = { format, folders, report: path, bytes: Buffer.byteLength(page) };
   print(options, result, () => `Report     ${path}`);
 }
 
@@ -76,7 +76,7 @@ async function pageOf(
 }
 
 async function read(folder: string): Promise<Found> {
-  if (await exists(join(folder, 'run.json'))) return { run: await readRun(join(folder, 'run.json')) };
+  if (await exists(join(folder, 'run.json'))) return { run: await readResult(join(folder, 'run.json'), readRun) };
   if (await exists(join(folder, 'study.json'))) return readStudyFolder(folder);
   const findings: Finding[] = [];
   for (const kind of findingKinds)
@@ -86,7 +86,6 @@ async function read(folder: string): Promise<Found> {
   throw new SurgeryError('output', `${folder} holds no results (${files}): name a folder that a command has written`);
 }
 
-const readRun = (file: string) => readResult(file, checkedRun);
 const readFinding = (kind: FindingKind, file: string) => readResult(file, (value) => checkedFinding(kind, value));
 
 /** @param checked what the file's JSON has to be; throws words that follow the file's name */
@@ -114,25 +113,16 @@ function asEntry({ label, ...one }: Labelled): Entry {
   return { label, ...('run' in one ? asStudy(one.run) : one) };
 }
 
-/** A run as a study of one cell. Documents were not kept apart, so it can be placed beside others but not paired. */
+/** A run as a study of one cell. It can be placed next to others but not paired with them. */
 function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
-  const { model, operation, layers, scores, versions, precision, command, curves } = run;
-  const { groups: _, dtype, ...settled } = operation;
-  const { original, operated, ...text } = scores;
-  const byDocument = { tokens: [], nll: [] };
-  const id = 'run';
-  const cell: CellResult = {
-    ...{ id, operation: settled, extent: extentOf(layers), layers, scores: operated, samples: [] },
-    byDocument: { ...byDocument, kl: [] },
-  };
+  const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
   const study: Study = {
-    ...{ schema, kind: 'sweep', complete: true, command, model, text, curves, cells: [id] },
+    ...{ format, kind: 'sweep', complete: true, command, model, text, ...(tasks ? { tasks } : {}) },
     context: {
-      ...{ format: 2, versions, model: model.sha256, precision, engine: '', dtype, documents: '' },
+      ...{ format, versions, model: model.sha256, precision, engine: '', dtype, documents: '' },
       ...{ tasks: null, prompts: null, sampling: null },
     },
-    original: { scores: original, byDocument, samples: [] },
-    ...{ pairs: [], controls: [], angles: [] },
+    ...{ cells: [cell.id], original, pairs: [], controls: [], angles: [], curves },
   };
-  return { study, cells: new Map([[id, cell]]) };
+  return { study, cells: new Map([[cell.id, cell]]) };
 }

@@ -5,81 +5,112 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { requireSpace } from '../checkpoint/space.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
-import { type LayerReport, operate } from '../decompose/operate.ts';
-import type { Operation, Settled } from '../decompose/operation.ts';
-import { continuationLogprobs } from '../measure/continuation.ts';
-import { generateTogether } from '../measure/generate.ts';
-import { type Model, scoreDocuments } from '../measure/score.ts';
-import { type Question, scoreTasks } from '../measure/tasks.ts';
+import { scoredTokens } from '../measure/score.ts';
+import { type Operated, operate } from '../operations/operator.ts';
+import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
+import { recipeText } from '../operations/recipe-file.ts';
 import { runPage } from '../report/html/run-page.ts';
 import type { Progress } from '../report/progress.ts';
-import { type ModelInfo, type OperationInfo, type RunResult, type RunSample, schema } from '../report/results.ts';
+import type { ModelInfo } from '../report/results.ts';
 import { runText } from '../report/text.ts';
-import type { Weights } from '../runtime/sequence.ts';
+import { format } from '../results/format.ts';
+import type { RunResult } from '../results/run.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
+import { type Measurement, measurePair, scoreNext } from '../study/measure.ts';
 import { closingLines } from './closing.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
-import { operationInfo, operationOf, touched } from './operations.ts';
-import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
+import type { ModelOptions, OutputOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
-import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
-import { type ScoringInput, scoringInput } from './scoring.ts';
+import { type OperationRequest, recipeOf } from './recipes.ts';
+import { withRecording } from './recorded.ts';
+import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { scoringInput } from './scoring.ts';
 import { pageName } from './showing.ts';
 
-export type RunOptions = ModelOptions & OperationOptions & SamplingOptions & ScoringOptions & OutputOptions;
+export type RunOptions = ModelOptions &
+  WritingOptions &
+  SamplingOptions &
+  ScoringOptions &
+  OutputOptions & { readonly operation: OperationRequest };
+
+/** The recipe that a run applied, ready for --recipe. */
+const recipeName = 'recipe.json';
 
 export async function run(options: RunOptions, command: string): Promise<void> {
   const start = performance.now();
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
-  const tokenizer = await Tokenizer.open(model.checkpoint);
-  const whole = operationOf(options, model.checkpoint.config);
-  const operation = operationInfo(whole, model.checkpoint.config);
-  const prompts = promptsOf(options, tokenizer, model.checkpoint);
+  const { checkpoint } = model;
+  const tokenizer = await Tokenizer.open(checkpoint);
+  const recipe = await recipeOf(options.operation, checkpoint.config);
+  const prompts = promptsOf(options, tokenizer, checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
-  await requireRoom(options, model.checkpoint);
+  await requireRoom(options, checkpoint);
 
   const info = await identify(model, progress);
-  const { dtype = info.dtype } = options;
-  const decomposed = await decompose(options, whole, model, progress);
-  const { tensors, layers, curves } = decomposed.value;
-  const loaded = await load(options, whole, model, progress);
+  const made = await makeVariant(options, recipe, model, progress);
+  const loaded = await load(options, recipe, model, progress);
   const runtime = loaded.value;
+  const operated = made.value;
 
-  const output = await takeOutput(options, await nameOf(whole, info));
+  const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe)}`);
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
-    const written = await write(options, model.checkpoint, info, operation, tensors, join(folder, 'model'), progress);
-    const measured = await measure(options, runtime, runtime.variant(tensors), tokenizer, prompts, scoring, progress);
-    const { seconds, ...figures } = measured;
+    const written = await write(options, checkpoint, info, operated, join(folder, 'model'), progress);
+    const measurement: Measurement = {
+      documents: scoring.documents,
+      tasks: scoring.tasks?.questions ?? [],
+      prompts,
+      generation: generateSettings(options, runtime),
+    };
+    const experiment = { variants: { next: async () => operated }, runtime, tokenizer, measurement };
+    const { result: pair, seconds } = await withRecording(
+      experiment,
+      join(folder, '.logits'),
+      progress,
+      async (recorded, spent) => {
+        const total = scoredTokens(scoring.documents);
+        const { value: scored } = await progress.step('Scoring the variant', 'tokens', (advance) => {
+          let done = 0;
+          const onTokens = (tokens: number) => {
+            done += tokens;
+            advance(done, total);
+          };
+          return scoreNext(recorded, { id: recipeHash(recipe), recipe }, spent, onTokens);
+        });
+        const { value } = await progress.step('Generating', 'tokens', (advance) => {
+          let done = 0;
+          const most = 2 * prompts.length * options.maxNewTokens;
+          return measurePair({ ...recorded, onToken: () => advance(++done, most) }, scored, spent);
+        });
+        return value;
+      },
+    );
+    const { tasks } = scoring;
     result = {
-      schema,
-      command,
-      date: new Date().toISOString(),
-      versions: versions(),
-      model: info,
-      operation: { ...operation, dtype },
-      layers,
-      curves,
-      parameters: totalParameters(layers),
-      ...figures,
+      ...{ format, kind: 'run', command, date: new Date().toISOString(), versions: versions(), model: info },
+      ...{ precision: options.precision, dtype: options.dtype ?? info.dtype },
+      text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
+      ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
       sampling: samplingInfo(options),
-      precision: options.precision,
+      ...pair,
+      curves: operated.reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
         load: loaded.seconds,
-        decompose: decomposed.seconds,
+        decompose: made.seconds,
         write: written,
-        ...seconds,
+        generate: seconds.generate,
+        score: seconds.score + seconds.answer,
         total: (performance.now() - start) / 1000,
       },
       output: output.path,
     };
-    const { samples } = result;
     const page = await runPage(result);
     await writeFileSafely(join(folder, pageName), (file) => file.writeFile(page));
-    await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(samples)));
+    await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(pair)));
+    await writeFileSafely(join(folder, recipeName), (file) => file.writeFile(recipeText(recipe)));
     await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
   };
   try {
@@ -103,29 +134,27 @@ async function requireRoom({ output, save, dtype }: RunOptions, checkpoint: Chec
   await requireSpace(output ?? resultsFolder, checkpointBytes(checkpoint, dtype), 'the checkpoint', remedy);
 }
 
-/** What the folder of results is called that no --output names. */
-async function nameOf({ mode, variance, rank, mean }: Operation, { ref }: ModelInfo): Promise<string> {
-  const kept = rank === undefined ? [variance] : ['rank', rank];
-  return [await slugOf(ref), mode, ...kept, ...(mean === 'drop' ? ['drop'] : [])].join('-');
-}
-
-async function decompose(
-  { dtype, threads, pcaEngine: engine }: RunOptions,
-  operation: Operation,
+/** The variant's weights, with a line about components that came from the cache. */
+export async function makeVariant(
+  { dtype, threads, pcaEngine: engine }: Pick<RunOptions, 'dtype' | 'threads' | 'pcaEngine'>,
+  recipe: CompleteRecipe,
   { checkpoint, info }: OpenModel,
   progress: Progress,
 ) {
-  const decomposed = await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-    operate(checkpoint, operation, { dtype, threads, engine, onProgress }),
+  const made = await progress.step(`Operating on ${info.ref}`, 'layers', (onProgress) =>
+    operate(checkpoint, recipe, { dtype, threads, engine, onProgress }),
   );
-  const { fromCache } = decomposed.value;
+  const fromCache = made.value.reports.reduce(
+    (sum, report) => sum + (report.kind === 'pca' ? (report.fromCache ?? 0) : 0),
+    0,
+  );
   if (fromCache > 0) progress.say(`(components of ${fromCache} groups came from the cache)`);
-  return decomposed;
+  return made;
 }
 
 function load(
   { precision, threads }: RunOptions,
-  operation: Settled,
+  recipe: CompleteRecipe,
   { checkpoint, info }: OpenModel,
   progress: Progress,
 ) {
@@ -133,8 +162,8 @@ function load(
     Runtime.open(checkpoint, {
       precision,
       threads,
-      replaceable: touched([operation]),
-      sets: 2, // the original and the operated model, side by side
+      replaceable: touchedBy([recipe], checkpoint.config),
+      sets: 2, // the original and the variant, side by side
       onProgress,
     }),
   );
@@ -145,15 +174,14 @@ async function write(
   { save, dtype, maxShardSize: maxShardBytes }: RunOptions,
   checkpoint: Checkpoint,
   info: ModelInfo,
-  operation: OperationInfo,
-  tensors: ReadonlyMap<string, Float32Array>,
+  { recipe, tensors }: Operated,
   folder: string,
   progress: Progress,
 ): Promise<number> {
   if (!save) return 0;
   const provenance = {
     'surgery.version': versions().surgery ?? '',
-    'surgery.operation': JSON.stringify(operation),
+    'surgery.recipe': JSON.stringify(recipe),
     'surgery.source': info.sha256,
   };
   const { seconds } = await progress.step('Writing the checkpoint', 'bytes', (onProgress) =>
@@ -162,100 +190,12 @@ async function write(
   return seconds;
 }
 
-/** Texts and scores of the original and of the operated model. */
-async function measure(
-  options: RunOptions,
-  runtime: Runtime,
-  weights: Weights,
-  tokenizer: Tokenizer,
-  prompts: readonly Prompt[],
-  { documents, about, tasks }: ScoringInput,
-  progress: Progress,
-) {
-  const generated = await progress.step('Generating', 'tokens', (advance) =>
-    sampleBoth(options, runtime, weights, tokenizer, prompts, advance),
-  );
-  const original = { runtime };
-  const operated = { runtime, weights };
-  const scored = await progress.step('Scoring', 'tokens', (advance) =>
-    scoreDocuments(documents, original, [operated], advance),
-  );
-  const [comparison] = scored.value.variants;
-  if (!comparison) throw new TypeError('scoring a variant gave no score for it');
-  const answer = (which: string, model: Model, questions: readonly Question[]) =>
-    progress.step(`Answering, ${which}`, 'questions', (advance) => scoreTasks(questions, model, advance));
-  const answered = tasks && {
-    original: await answer('original', original, tasks.questions),
-    operated: await answer('operated', operated, tasks.questions),
-  };
-  return {
-    samples: generated.value,
-    scores: { ...about, tokens: scored.value.tokens, original: scored.value.original, operated: comparison },
-    ...(tasks && answered
-      ? {
-          tasks: {
-            file: tasks.file,
-            rule: tasks.rule,
-            original: answered.original.value,
-            operated: answered.operated.value,
-          },
-        }
-      : {}),
-    seconds: {
-      generate: generated.seconds,
-      score: scored.seconds + (answered ? answered.original.seconds + answered.operated.seconds : 0),
-    },
-  };
-}
-
-function totalParameters(layers: readonly LayerReport[]): RunResult['parameters'] {
-  const groups = layers.flatMap((layer) => layer.groups);
-  return {
-    dense: groups.reduce((sum, { parameters }) => sum + parameters.dense, 0),
-    factored: groups.reduce((sum, { parameters }) => sum + parameters.factored, 0),
-  };
-}
-
-/** Every prompt continued by the original and by the operated model, from the same seed, side by side. */
-async function sampleBoth(
-  options: RunOptions,
-  runtime: Runtime,
-  operated: Weights,
-  tokenizer: Tokenizer,
-  prompts: readonly Prompt[],
-  onProgress: (done: number, total: number) => void,
-): Promise<RunSample[]> {
-  const variants = [
-    ['original', runtime.original],
-    ['operated', operated],
-  ] as const;
-  const wanted = prompts.flatMap((prompt) => variants.map(([variant, weights]) => ({ variant, weights, prompt })));
-  const total = wanted.length * options.maxNewTokens;
-  let done = 0;
-  const generated = await generateTogether(
-    runtime,
-    wanted.map(({ weights, prompt }) => ({ prompt: prompt.ids, weights, onToken: () => onProgress(++done, total) })),
-    generateSettings(options, runtime),
-  );
-  const samples: RunSample[] = [];
-  for (const [i, { variant, prompt }] of wanted.entries()) {
-    const { ids, tokensPerSecond } = generated[i] ?? {};
-    if (!ids || tokensPerSecond === undefined) continue;
-    const from = prompt.ids.length;
-    const logprobs = {
-      original: await continuationLogprobs({ runtime }, ids, from),
-      operated: await continuationLogprobs({ runtime, weights: operated }, ids, from),
-    };
-    samples.push({
-      ...{ variant, prompt: prompt.text, ...tokenizer.continuation(prompt.ids, ids) },
-      ...{ ids, logprobs, tokensPerSecond },
-    });
-  }
-  return samples;
-}
-
-function samplesFile(samples: readonly RunSample[]): string {
-  return samples
-    .map(({ variant, prompt, text }) => `=== ${variant}, prompt: ${JSON.stringify(prompt)}\n${text}\n`)
+function samplesFile({ original, cell }: Pick<RunResult, 'original' | 'cell'>): string {
+  return original.samples
+    .flatMap((sample, i) => [
+      { name: 'original', sample },
+      ...(cell.samples[i] ? [{ name: 'operated', sample: cell.samples[i] }] : []),
+    ])
+    .map(({ name, sample }) => `=== ${name}, prompt: ${JSON.stringify(sample.prompt)}\n${sample.text}\n`)
     .join('\n');
 }

@@ -1,39 +1,44 @@
 // surgery sensitivity: one layer or projection operated on at a time, and all at once.
-import type { Mode } from '../decompose/groups.ts';
-import type { MeanRule } from '../decompose/operation.ts';
+import { SurgeryError } from '../errors.ts';
+import { budgets } from '../operations/pca/design.ts';
+import type { PcaSpec } from '../operations/pca/spec.ts';
+import { at } from '../platform/indexing.ts';
 import { planSensitivity, type Unit } from '../study/grid.ts';
-import { keptOf, sharedPart } from './operations.ts';
-import type { SharedOperationOptions } from './options.ts';
+import { kindNamed, type OperationRequest } from './recipes.ts';
 import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
 
-export type SensitivityOptions = StudyOptions &
-  SharedOperationOptions & {
-    readonly variance?: readonly number[];
-    readonly rank?: readonly number[];
-    readonly mode: Mode;
-    readonly mean: MeanRule;
-    readonly by: Unit;
-  };
+export type SensitivityOptions = StudyOptions & {
+  readonly operation: OperationRequest;
+  readonly by: Unit;
+};
 
 export async function sensitivity(options: SensitivityOptions, command: string): Promise<void> {
-  const { mode, by } = options;
-  const kept = keptOf(options);
+  const { by, operation } = options;
+  const kind = kindNamed(operation);
+  if (kind !== 'pca')
+    throw new SurgeryError('usage', `sensitivity studies the kind pca, not ${kind}: sweep takes any kind`);
+  const { variance, rank, ...spec } = operation.fields as Omit<PcaSpec, 'kind' | 'variance' | 'rank'> & {
+    readonly variance?: readonly number[];
+    readonly rank?: readonly number[];
+  };
   const finished = await makeStudy(
     options,
     ({ config }) => {
-      const plan = planSensitivity({ mode, ...sharedPart(options, config) }, kept, by, config);
+      const kept = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
+      const plan = planSensitivity({ kind, ...spec }, kept, by, config);
+      const name = (ids: readonly string[]) => (cell: number) => at(ids, cell);
       return {
         kind: 'sensitivity',
-        cells: plan.cells,
+        cells: plan.cells.map((cell) => [cell]),
         relations: (ids) => ({
           pairs: [],
           controls: [],
           sensitivity: {
             by,
             kept: plan.kept,
-            rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map((cell) => ids[cell] ?? '') })),
-            joint: plan.joint.map((cell) => ids[cell] ?? ''),
+            rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name(ids)) })),
+            joint: plan.joint.map(name(ids)),
             additivity: plan.joint.map(() => null),
           },
         }),

@@ -7,8 +7,8 @@ import { studyPage } from '../report/html/study-page.ts';
 import type { Progress } from '../report/progress.ts';
 import { studyCsv, studyText } from '../report/study.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
+import type { CellResult, Study } from '../results/study.ts';
 import type { StudyFolder } from '../study/folder.ts';
-import type { CellResult, Study } from '../study/results.ts';
 import { closingLines } from './closing.ts';
 import { print } from './model.ts';
 

@@ -1,16 +1,17 @@
 // What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
 import { join } from 'node:path';
-import { removeAtExit } from '../checkpoint/files.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { Fits } from '../decompose/fits.ts';
-import type { Budget } from '../decompose/group.ts';
-import { type Operation, type Settled, settled } from '../decompose/operation.ts';
-import type { Curve } from '../decompose/spectrum.ts';
 import { SurgeryError } from '../errors.ts';
-import { Recording } from '../measure/recording.ts';
 import { scoredTokens } from '../measure/score.ts';
+import { Operator } from '../operations/operator.ts';
+import type { SpectrumCurve } from '../operations/pca/curves.ts';
+import { decompositionsOf } from '../operations/pca/decompositions.ts';
+import type { PcaOperation } from '../operations/pca/spec.ts';
+import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/progress.ts';
-import { type ModelInfo, schema } from '../report/results.ts';
+import type { ModelInfo } from '../report/results.ts';
+import { format } from '../results/format.ts';
+import type { AngleResult, Context, OriginalResult, Study } from '../results/study.ts';
 import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { anglesOf } from '../study/angles.ts';
@@ -18,28 +19,28 @@ import { areCurvesOf, curvesOf } from '../study/curves.ts';
 import { StudyFolder, sameContext } from '../study/folder.ts';
 import { cellId } from '../study/grid.ts';
 import {
-  type Bench,
   cellsTogether,
-  Line,
+  type Experiment,
+  fitsInMemory,
   type Measurement,
-  mayStay,
   measureCells,
   measureOriginal,
+  type PlannedCell,
   type Seconds,
+  VariantQueue,
 } from '../study/measure.ts';
-import type { AngleResult, Context, OriginalResult, Study } from '../study/results.ts';
 import { summarised } from '../study/summary.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
-import { touched } from './operations.ts';
-import type { ModelOptions, SamplingOptions, ScoringOptions, SharedOperationOptions } from './options.ts';
+import type { ModelOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
+import { withRecording } from './recorded.ts';
 import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
 import { type Shown, writeStudy } from './showing.ts';
 
 export type StudyOptions = ModelOptions &
-  Pick<SharedOperationOptions, 'dtype' | 'pcaEngine'> &
+  WritingOptions &
   SamplingOptions &
   ScoringOptions & {
     readonly samples: boolean;
@@ -49,9 +50,9 @@ export type StudyOptions = ModelOptions &
   };
 
 /** What a command wants studied. */
-export interface Design {
+export interface StudyPlan {
   readonly kind: Study['kind'];
-  readonly cells: readonly Operation[];
+  readonly cells: readonly CompleteRecipe[];
   /** What is compared with what, given the cells' names. */
   readonly relations: (ids: readonly string[]) => Pick<Study, 'pairs' | 'controls' | 'sensitivity'>;
   /** Thresholds at which the row spaces of k and v are compared. */
@@ -65,21 +66,22 @@ export interface Design {
  */
 export async function makeStudy(
   options: StudyOptions,
-  design: (checkpoint: Checkpoint) => Design,
+  plan: (checkpoint: Checkpoint) => StudyPlan | Promise<StudyPlan>,
   command: string,
 ): Promise<Shown> {
   const start = performance.now();
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
-  const { kind, cells: operations, relations, angles } = design(model.checkpoint);
+  const { config } = model.checkpoint;
+  const { kind, cells: recipes, relations, angles } = await plan(model.checkpoint);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const prompts = options.samples ? promptsOf(options, tokenizer, model.checkpoint) : [];
   const scoring = await scoringInput(options, model, tokenizer);
   const info = await identify(model, progress);
   const context = contextOf(options, info, scoring, prompts);
-  const ids = operations.map((operation) => cellId(operation, context, model.checkpoint.config));
+  const ids = recipes.map((recipe) => cellId(recipe, context));
   const blank: Study = {
-    ...{ schema, kind, complete: false, command, model: publicInfo(info), context },
+    ...{ format, kind, complete: false, command, model: publicInfo(info), context },
     text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,
@@ -99,24 +101,24 @@ export async function makeStudy(
       );
     const own = ownCells(ids, options.shard);
     const missing = own.filter((id) => !folder.cells.has(id));
-    const whole = operations.map((operation) => settled(operation, model.checkpoint.config));
+    const decomposed = recipes.flatMap((recipe) => recipe.filter((one): one is PcaOperation => one.kind === 'pca'));
     const known = {
       original: before?.original ?? null,
       angles: before?.angles ?? [],
-      curves: before && areCurvesOf(before.curves, whole, model.checkpoint.config) ? before.curves : [],
+      curves: before && areCurvesOf(before.curves, decomposed, config) ? before.curves : [],
     };
     let seconds: Record<string, number> | undefined;
     let study = summarised({ ...blank, ...known }, folder.cells);
     const withAngles = angles.length > 0 && study.angles.length === 0 && isFirst(options.shard);
-    const withCurves = study.curves.length === 0 && isFirst(options.shard);
+    const withCurves = decomposed.length > 0 && study.curves.length === 0 && isFirst(options.shard);
     if (missing.length > 0 || study.original === null || withAngles || withCurves) {
       await folder.write(study);
       if (folder.cells.size > 0 && missing.length > 0)
         progress.say(`Continuing ${folder.path}: ${own.length - missing.length} of ${own.length} cells are there`);
       const wanted = new Set(missing);
       const todo = ids.flatMap((id, i) => {
-        const operation = operations[i];
-        return operation && wanted.delete(id) ? [{ id, operation }] : [];
+        const recipe = recipes[i];
+        return recipe && wanted.delete(id) ? [{ id, recipe }] : [];
       });
       const given = {
         options,
@@ -125,10 +127,10 @@ export async function makeStudy(
         prompts,
         scoring,
         folder,
-        weights: touched(operations.map((operation) => settled(operation, model.checkpoint.config))),
+        weights: touchedBy(recipes, config),
         cells: todo,
         angles: withAngles ? angles : [],
-        curves: withCurves ? whole : [],
+        curves: withCurves ? decomposed : [],
         progress,
       };
       const made = await work(given);
@@ -157,11 +159,11 @@ interface Work {
   readonly folder: StudyFolder;
   /** Touched by any cell of the study, those that are there included: the last digits of all scores depend on them. */
   readonly weights: readonly string[];
-  readonly cells: readonly { readonly id: string; readonly operation: Operation }[];
+  readonly cells: readonly PlannedCell[];
   /** Thresholds of the angles between k and v. */
   readonly angles: readonly number[];
   /** Operations whose groups' spectra are kept. */
-  readonly curves: readonly Settled[];
+  readonly curves: readonly PcaOperation[];
   readonly progress: Progress;
 }
 
@@ -174,11 +176,11 @@ async function work(given: Work) {
   const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
   // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
   const order = cells.toReversed();
-  const budgets = mayStay(3 * bytes) ? cells.map(({ operation }) => budgetOf(operation)) : undefined;
-  const fits = new Fits(checkpoint, { threads, dtype, engine, budgets });
+  const upcoming = fitsInMemory(3 * bytes) ? cells.flatMap(({ recipe }) => recipe) : undefined;
+  const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
   try {
-    const operations = order.map(({ operation }) => operation);
-    const line = new Line(fits, operations);
+    const recipes = order.map(({ recipe }) => recipe);
+    const variants = new VariantQueue(operator, recipes);
     const { value: runtime, seconds: load } = await progress.step(
       `Loading ${info.ref} into onnxruntime`,
       'weights',
@@ -192,57 +194,38 @@ async function work(given: Work) {
         prompts,
         generation: generateSettings(options, runtime),
       };
-      const make = (bench: Bench, seconds: Seconds) => measureAll(bench, order, together, folder, progress, seconds);
-      const measured = await withRecording({ line, runtime, tokenizer, measurement }, folder, progress, make);
+      const make = (experiment: Experiment, seconds: Seconds) =>
+        measureAll(experiment, order, together, folder, progress, seconds);
+      const measured = await withRecording(
+        { variants, runtime, tokenizer, measurement },
+        folder.scratch('logits'),
+        progress,
+        make,
+      );
       const found = {
-        angles: await anglesFor(fits, angles, progress),
-        curves: await curvesFor(fits, curves, progress),
+        angles: await anglesFor(operator, angles, progress),
+        curves: await curvesFor(operator, curves, progress),
       };
-      return { original: measured.original, ...found, seconds: { load, ...measured.seconds } };
+      return { original: measured.result, ...found, seconds: { load, ...measured.seconds } };
     } finally {
       await runtime.close();
     }
   } finally {
-    await fits.close();
-  }
-}
-
-/** Reads the original once, and keeps what it said in a scratch file for as long as it is used. */
-async function withRecording(
-  bench: Omit<Bench, 'recording'>,
-  folder: StudyFolder,
-  progress: Progress,
-  use: (bench: Bench, seconds: Seconds) => Promise<OriginalResult>,
-): Promise<{ original: OriginalResult; seconds: Seconds }> {
-  const { runtime, measurement } = bench;
-  const file = folder.scratch('logits');
-  const forget = removeAtExit(file);
-  try {
-    const { value: recording, seconds: score } = await progress.step('Scoring the original', 'tokens', (advance) =>
-      Recording.make(file, measurement.documents, { runtime }, advance),
-    );
-    const seconds: Seconds = { decompose: 0, score, generate: 0, answer: 0 };
-    try {
-      return { original: await use({ ...bench, recording }, seconds), seconds };
-    } finally {
-      await recording.close();
-    }
-  } finally {
-    forget();
+    await operator.close();
   }
 }
 
 /** The original's results; the cells' go into the folder as they come. */
 async function measureAll(
-  bench: Bench,
+  experiment: Experiment,
   cells: Work['cells'],
   together: number,
   folder: StudyFolder,
   progress: Progress,
   seconds: Seconds,
 ): Promise<OriginalResult> {
-  const original = await measureOriginal(bench, seconds);
-  const total = scoredTokens(bench.measurement.documents) * cells.length;
+  const original = await measureOriginal(experiment, seconds);
+  const total = scoredTokens(experiment.measurement.documents) * cells.length;
   await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
     let done = 0;
     for (let at = 0; at < cells.length; at += together) {
@@ -250,30 +233,34 @@ async function measureAll(
         done += more;
         advance(done, total);
       };
-      for (const cell of await measureCells(bench, original, cells.slice(at, at + together), seconds, onTokens))
+      for (const cell of await measureCells(experiment, original, cells.slice(at, at + together), seconds, onTokens))
         await folder.add(cell);
     }
   });
   return original;
 }
 
-/** What an operation keeps of its groups, as far as it says so itself. */
-function budgetOf({ variance = 1, rank, control }: Operation): Budget {
-  if (control === 'none') return { rank: 0 };
-  return rank === undefined ? { variance } : { rank };
-}
-
-async function anglesFor(fits: Fits, thresholds: readonly number[], progress: Progress): Promise<AngleResult[]> {
+async function anglesFor(
+  operator: Operator,
+  thresholds: readonly number[],
+  progress: Progress,
+): Promise<AngleResult[]> {
   if (thresholds.length === 0) return [];
   const { value } = await progress.step('Angles between k and v', 'layers', (advance) =>
-    anglesOf(fits, thresholds, advance),
+    anglesOf(operator.shared(decompositionsOf), thresholds, advance),
   );
   return value;
 }
 
-async function curvesFor(fits: Fits, operations: readonly Settled[], progress: Progress): Promise<Curve[]> {
+async function curvesFor(
+  operator: Operator,
+  operations: readonly PcaOperation[],
+  progress: Progress,
+): Promise<SpectrumCurve[]> {
   if (operations.length === 0) return [];
-  const { value } = await progress.step('Spectra', 'groups', (advance) => curvesOf(fits, operations, advance));
+  const { value } = await progress.step('Spectra', 'groups', (advance) =>
+    curvesOf(operator.shared(decompositionsOf), operations, advance),
+  );
   return value;
 }
 
@@ -285,7 +272,7 @@ function contextOf(
 ): Context {
   const { surgery = '', onnxruntime = '' } = versions();
   return {
-    format: 2,
+    format,
     versions: { surgery, onnxruntime },
     model: info.sha256,
     precision: options.precision,

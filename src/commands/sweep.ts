@@ -1,39 +1,37 @@
 // surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
-
-import type { Mode } from '../decompose/groups.ts';
-import { separateOf } from '../decompose/groups.ts';
-import type { MatchRule, MeanRule } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
-import { type Grid, type Plan, planSweep } from '../study/grid.ts';
-import type { Study } from '../study/results.ts';
-import { keptOf, sharedPart } from './operations.ts';
-import type { SharedOperationOptions } from './options.ts';
+import type { Design, Field } from '../operations/kind.ts';
+import { budgets } from '../operations/pca/design.ts';
+import type { CompleteRecipe } from '../operations/recipe.ts';
+import { kindOf, type Operation } from '../operations/registry.ts';
+import { at } from '../platform/indexing.ts';
+import type { Study } from '../results/study.ts';
+import { planSweep, type Sweep } from '../study/grid.ts';
+import { isAsked, kindNamed, type OperationRequest, recipesOf } from './recipes.ts';
 import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
 
-export type SweepOptions = StudyOptions &
-  Omit<SharedOperationOptions, 'mean' | 'layers' | 'allocate'> & {
-    readonly variance?: readonly number[];
-    readonly rank?: readonly number[];
-    readonly mode: readonly Mode[];
-    readonly mean: readonly MeanRule[];
-    readonly layers?: readonly (readonly number[])[];
-    readonly match?: readonly ('variance' | MatchRule)[];
-    readonly allocate: readonly ('uniform' | 'global')[];
-    readonly controls?: boolean;
-  };
+export type SweepOptions = StudyOptions & {
+  readonly operation: OperationRequest;
+  readonly match?: readonly string[];
+  readonly controls?: boolean;
+};
 
 export async function sweep(options: SweepOptions, command: string): Promise<void> {
   const finished = await makeStudy(
     options,
-    ({ config }) => {
-      const grid = gridOf(options, config);
-      const plan = planSweep(grid, config);
-      const thresholds = grid.kept.flatMap((kept) => ('variance' in kept ? [kept.variance] : []));
+    async ({ config }) => {
+      const { recipes, ...asked } = options.operation;
+      const named = await recipesOf({ recipes }, config);
+      const request = sweepOf(options);
+      const isGrid = named.length === 0 || isAsked({ ...asked, recipes: [] });
+      const design = isGrid ? planSweep(request, config) : { cells: [], pairs: [], controls: [] };
+      const cells: CompleteRecipe[] = [...design.cells.map((operation) => [operation]), ...named];
+      const thresholds = request.kind === 'pca' && isGrid ? thresholdsOf(request) : [];
       return {
         kind: 'sweep',
-        cells: plan.cells,
-        relations: (ids) => relationsOf(plan, ids),
+        cells,
+        relations: (ids) => relationsOf(design, ids),
         angles: options.controls ? thresholds : [],
       };
     },
@@ -42,39 +40,44 @@ export async function sweep(options: SweepOptions, command: string): Promise<voi
   showStudy(options, finished);
 }
 
-function gridOf(options: SweepOptions, config: Parameters<typeof sharedPart>[1]): Grid {
-  const { mode, mean, layers, match = [], controls = false } = options;
-  const kept = keptOf(options);
-  if (match.length > 0 && !mode.some(separateOf))
-    throw new SurgeryError(
-      'usage',
-      `--match gives a shared mode its separate partner, --mode ${mode.join()} shares nothing`,
-    );
-  const sets = layers ?? [undefined];
-  const shared = { ...options, mean: 'keep', layers: layers?.flat(), allocate: 'uniform' } as const;
-  const { center, balance, targets } = sharedPart(shared, config);
+/** Fields that vary are lists on the command line of a sweep. @throws SurgeryError `usage` for options of another kind */
+function sweepOf({ operation, match = [], controls = false }: SweepOptions): Sweep {
+  const kind = kindNamed(operation);
+  const { fields } = kindOf({ kind }) as { readonly fields: Readonly<Record<string, Field<unknown>>> };
+  if (match.length > 0 && kind !== 'pca')
+    throw new SurgeryError('usage', `--match pairs the modes of the kind pca, ${kind} has none: leave it out`);
+  const given = Object.entries(operation.fields);
+  const isVaried = (key: string) => fields[key]?.several !== undefined;
   return {
-    modes: [...new Set(mode)],
-    kept,
-    means: [...new Set(mean)],
-    layers: sets,
+    kind,
+    varied: Object.fromEntries(given.filter(([key]) => isVaried(key))),
+    fixed: Object.fromEntries(given.filter(([key]) => !isVaried(key))) as Partial<Operation>,
     match: [...new Set(match)],
     controls,
-    allocate: [...new Set(options.allocate)],
-    common: { center, balance, ...(targets ? { targets } : {}) },
   };
 }
 
+function thresholdsOf({ varied }: Sweep): number[] {
+  return budgets(varied as Parameters<typeof budgets>[0]).flatMap((kept) =>
+    'variance' in kept ? [kept.variance] : [],
+  );
+}
+
 /** What is compared with what, by the cells' names; nothing is known of them yet. */
-function relationsOf({ pairs, controls }: Plan, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
-  const name = (index: number) => ids[index] ?? '';
+function relationsOf({ pairs, controls }: Design<unknown>, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
+  const name = (index: number) => at(ids, index);
   return {
     pairs: pairs.map(({ rule, cell, partner }) => ({
-      ...{ rule, cell: name(cell), partner: name(partner) },
-      ...{ difference: null, met: null },
+      rule,
+      cell: name(cell),
+      partner: name(partner),
+      difference: null,
+      met: null,
     })),
     controls: controls.map(({ control, cell, of }) => ({
-      ...{ control, cell: name(cell), of: of === undefined ? null : name(of) },
+      control,
+      cell: name(cell),
+      of: of === undefined ? null : name(of),
       difference: null,
     })),
   };

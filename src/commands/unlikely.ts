@@ -5,23 +5,24 @@ import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/unl
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, OperationOptions, ScoringOptions } from './options.ts';
+import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { openVariants, wantedOperation } from './variants.ts';
+import { openVariants, wantedRecipe } from './variants.ts';
 
 export type UnlikelyOptions = ModelOptions &
-  OperationOptions &
+  WritingOptions &
   FindingOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & { readonly operated: boolean };
+  Omit<ScoringOptions, 'tasks' | 'questions'> & { readonly operation: OperationRequest };
 
 export async function unlikely(options: UnlikelyOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
-  const operation = wantedOperation(options, model);
+  const recipe = await wantedRecipe(options, model);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   await requireFindings(options, 'unlikely');
-  const { runtime, variants } = await openVariants(options, operation, model, options, progress);
+  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
   const told: UnlikelyResult['variants'][number][] = [];
   for (const variant of variants) {
     const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
@@ -32,7 +33,7 @@ export async function unlikely(options: UnlikelyOptions, command: string): Promi
   await runtime.close();
   const { text, maxTokens, intervalRule } = about;
   const result: UnlikelyResult = {
-    ...findingInfo(options, command, model, await identify(model, progress), operation, documents),
+    ...findingInfo(options, command, await identify(model, progress), recipe, documents),
     text: { text, documents: documents.length, maxTokens, rule: unlikelyRule, intervalRule },
     variants: told,
   };

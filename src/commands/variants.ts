@@ -1,13 +1,13 @@
-// The models that the commands which look inside compare: the original and, where an operation is asked for, the operated one.
-import { operate } from '../decompose/operate.ts';
-import type { Settled } from '../decompose/operation.ts';
+// The models that the commands which look inside compare: the original and, where an operation is asked for, a variant.
 import type { TapOptions } from '../graph/taps.ts';
 import type { Model } from '../measure/score.ts';
+import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/progress.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { OpenModel } from './model.ts';
-import { operationOf, touched } from './operations.ts';
-import type { ModelOptions, OperationOptions } from './options.ts';
+import type { ModelOptions, WritingOptions } from './options.ts';
+import { isAsked, type OperationRequest, recipeOf } from './recipes.ts';
+import { makeVariant } from './run.ts';
 
 export interface Variant extends Model {
   readonly name: 'original' | 'operated';
@@ -19,36 +19,32 @@ export interface Variants {
   readonly variants: readonly Variant[];
 }
 
-/** The operation of a command that does without one as well; `operated` comes from options.ts's `asksForOperation`. */
-export function wantedOperation(
-  options: OperationOptions & { readonly operated: boolean },
+/** The recipe of a command that does without one as well. @throws SurgeryError as {@link recipeOf} does */
+export async function wantedRecipe(
+  { operation }: { readonly operation: OperationRequest },
   { checkpoint }: OpenModel,
-): Settled | undefined {
-  return options.operated ? operationOf(options, checkpoint.config) : undefined;
+): Promise<CompleteRecipe | undefined> {
+  return isAsked(operation) ? recipeOf(operation, checkpoint.config) : undefined;
 }
 
-/** One session with taps that serves the original and the operated model. */
+/** One session with taps that serves the original and the variant. */
 export async function openVariants(
-  options: ModelOptions & OperationOptions,
-  operation: Settled | undefined,
-  { checkpoint, info }: OpenModel,
+  options: ModelOptions & WritingOptions,
+  recipe: CompleteRecipe | undefined,
+  model: OpenModel,
   taps: Pick<TapOptions, 'sublayers'>,
   progress: Progress,
 ): Promise<Variants> {
-  const { precision, threads, dtype, pcaEngine: engine } = options;
-  const operated =
-    operation &&
-    (await progress.step(`Decomposing ${info.ref}`, 'groups', (onProgress) =>
-      operate(checkpoint, operation, { dtype, threads, engine, onProgress }),
-    ));
+  const { precision, threads } = options;
+  const { checkpoint, info } = model;
+  const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
       ...{ precision, threads, taps: true, sublayers: taps.sublayers ?? false, onProgress },
-      replaceable: operation ? touched([operation]) : [],
+      replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
     }),
   );
   const original: Variant = { name: 'original', runtime };
   if (!operated) return { runtime, variants: [original] };
-  const weights = runtime.variant(operated.value.tensors);
-  return { runtime, variants: [original, { name: 'operated', runtime, weights }] };
+  return { runtime, variants: [original, { name: 'operated', runtime, weights: runtime.variant(operated.tensors) }] };
 }

@@ -94,12 +94,16 @@ export function llamaGraph(
     return from.dtype === 'F32' ? name : g.node('Cast', [name], `${name}.float32`, { to: elementTypes.float32 });
   };
 
-  /** x @ W.T (+ bias): (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. */
+  /**
+   * x @ W.T (+ bias): (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is.
+   * @param bias the name of its tensor
+   */
   const linear = (x: string, name: string, bias: string | undefined, output: string, of: Rows = 'tokens'): string => {
     const from = source(name);
     if (from.kind === 'input' && sets > 1) return replaceable(x, name, from.shape, bias, output);
-    if (from.kind === 'int8') return integerProduct(x, name, from, bias, output, of);
-    return g.node('Gemm', [x, weight(name), ...(bias ? [bias] : [])], output, { transB: 1 });
+    const added = bias === undefined ? undefined : weight(bias);
+    if (from.kind === 'int8') return integerProduct(x, name, from, added, output, of);
+    return g.node('Gemm', [x, weight(name), ...(added ? [added] : [])], output, { transB: 1 });
   };
 
   /**
@@ -151,7 +155,7 @@ export function llamaGraph(
     return middle;
   };
 
-  /** Each set's rows through that set's weight. A set without rows costs nothing. */
+  /** Each set's rows through that set's weight, and its bias where that is replaceable too. A set without rows costs nothing. */
   const replaceable = (
     x: string,
     name: string,
@@ -159,9 +163,14 @@ export function llamaGraph(
     bias: string | undefined,
     output: string,
   ): string => {
+    const biasOf = (tensor: string, set: number) => {
+      const from = source(tensor);
+      return from.kind === 'input' ? g.input(setName(tensor, set), 'float32', from.shape) : weight(tensor);
+    };
     const parts = rowsOfSets(x).map((rows, set) => {
-      const weight = g.input(setName(name, set), 'float32', shape);
-      return g.node('Gemm', [rows, weight, ...(bias ? [bias] : [])], `${output}.set${set}`, { transB: 1 });
+      const own = g.input(setName(name, set), 'float32', shape);
+      const added = bias === undefined ? [] : [biasOf(bias, set)];
+      return g.node('Gemm', [rows, own, ...added], `${output}.set${set}`, { transB: 1 });
     });
     return g.node('Concat', parts, output, { axis: 0 });
   };
@@ -176,7 +185,7 @@ export function llamaGraph(
   };
 
   const project = (x: string, layer: number, p: Projection, output: string): string => {
-    const bias = hasBias(config, p) ? weight(projectionName(layer, p, 'bias')) : undefined;
+    const bias = hasBias(config, p) ? projectionName(layer, p, 'bias') : undefined;
     return linear(x, projectionName(layer, p), bias, output);
   };
 

@@ -1,14 +1,16 @@
 // An ordered basis → its components, how much of the matrix they hold, and the charts.
+
 import type { DictionaryReport, Reconstruction } from '../measure/bases.ts';
 import type { BasisMethod } from '../measure/methods.ts';
 import type { OfBoth } from '../measure/standards.ts';
 import type { VocabularyMatrix } from '../measure/vocabulary.ts';
+import { describeRecipe } from '../operations/recipe.ts';
 import { counted, integer, percent, printable, table, wrap } from './format.ts';
 import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './plot.ts';
 import type { ProbedText } from './probe.ts';
 import type { FindingInfo } from './results.ts';
-import { modelText, operationText } from './text.ts';
+import { modelText } from './text.ts';
 
 /** A token near a component, spelled out. */
 export interface NearToken {
@@ -51,12 +53,10 @@ const shown = 16;
 
 /** @param output the folder that the result was written to */
 export function basisText(result: BasisResult, output?: string): string {
-  const { model, operation, components } = result;
+  const { model, recipe, components } = result;
   const more = components.length > shown ? `, the first ${shown} of ${integer(components.length)}` : '';
   return [
-    [modelText(model), operation && wrap(`Operation  ${operationText(operation, model.layers)}`)]
-      .filter(Boolean)
-      .join('\n'),
+    [modelText(model), recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}`)].filter(Boolean).join('\n'),
     `${wrap(`Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Shares in %, of a map that does not care ${percent(1 / result.hidden, 2)}`)}\n${componentTable(result)}`,
     `How much of the matrix is missed\n${reconstructionTable(result)}`,
     result.dictionary && dictionaryText(result.dictionary),

@@ -1,9 +1,11 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
-import type { Settled } from '../decompose/operation.ts';
-import type { CellResult, SensitivityResult, Study } from '../study/results.ts';
+import type { LayerReport } from '../operations/pca/report.ts';
+import type { PcaOperation } from '../operations/pca/spec.ts';
+import { recipeLabel } from '../operations/recipe.ts';
+import { rangesText } from '../platform/option-values.ts';
+import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
 import type { HeatMap } from './heat.ts';
 import type { LineChart } from './plot.ts';
-import { ranges } from './text.ts';
 
 export const parametersAxis = 'parameters as factors, of the dense ones';
 
@@ -17,15 +19,27 @@ export interface CellAxis {
 }
 
 const axes: readonly CellAxis[] = [
-  { key: 'variance', label: 'variance kept', of: partnerless(({ variance }) => variance) },
-  { key: 'rank', label: 'rank kept', of: partnerless(({ rank }) => rank) },
-  { key: 'width', label: 'width of k and v, components a layer', of: ({ extent }) => extent?.width },
-  {
-    key: 'parameters',
-    label: parametersAxis,
-    of: ({ extent }) => (extent ? extent.parameters.factored / extent.parameters.dense : undefined),
-  },
+  { key: 'variance', label: 'variance kept', of: ofItsOwn(({ variance }) => variance) },
+  { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
+  { key: 'width', label: 'width of k and v, components a layer', of: ({ footprint }) => footprint?.width ?? undefined },
+  { key: 'parameters', label: parametersAxis, of: sizeOf },
 ];
+
+/** The PCA that a cell is, if it is one alone. */
+export function pcaOf({ recipe }: Pick<CellResult, 'recipe'>): PcaOperation | undefined {
+  const [operation] = recipe;
+  return recipe.length === 1 && operation?.kind === 'pca' ? (operation as PcaOperation) : undefined;
+}
+
+/** What a cell's PCA did in each layer; nothing where it is of another kind. */
+export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly LayerReport[] {
+  return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
+}
+
+/** Parameters as factors, or without what is zero, as a share of the dense ones. */
+export function sizeOf({ footprint }: Pick<CellResult, 'footprint'>): number | undefined {
+  return footprint ? footprint.parameters.reduced / footprint.parameters.dense : undefined;
+}
 
 /** What a cell costs, with its interval. */
 export const losses = [
@@ -59,15 +73,18 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
 export function bySeries(cells: readonly CellResult[], { model }: Pick<Study, 'model'>): Map<string, CellResult[]> {
   const lines = new Map<string, CellResult[]>();
   for (const cell of cells) {
-    const name = seriesName(cell.operation, model.layers);
+    const name = seriesName(cell, model.layers);
     lines.set(name, [...(lines.get(name) ?? []), cell]);
   }
   return lines;
 }
 
 /** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
-function partnerless(kept: (operation: Settled) => number | undefined) {
-  return ({ operation }: CellResult) => (operation.match ? undefined : kept(operation));
+function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
+  return (cell: CellResult) => {
+    const operation = pcaOf(cell);
+    return operation && !operation.match ? kept(operation) : undefined;
+  };
 }
 
 /** Δnll of each part alone, by threshold, with everything at once in the last row. */
@@ -90,37 +107,33 @@ export function inOrder(study: Study, cells: Cells): CellResult[] {
 
 /** Cells without the controls. */
 export function gridCells(study: Study, cells: Cells): CellResult[] {
-  return inOrder(study, cells).filter(({ operation: { control } }) => control === undefined);
+  const controls = new Set(study.controls.map(({ cell }) => cell));
+  return inOrder(study, cells).filter(({ id }) => !controls.has(id));
 }
 
-export function cellName(operation: Settled, { model }: Study): string {
-  const { mean, layers, match, allocate } = operation;
-  return [
-    operation.mode,
-    keptName(operation),
-    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
-    mean === 'drop' && 'drop',
-    allocate === 'global' && 'global',
-    layers.length < model.layers && `layers ${ranges(layers)}`,
-  ]
-    .filter(Boolean)
-    .join(' ');
+/** A cell in a few words. */
+export function cellName({ recipe }: Pick<CellResult, 'recipe'>, { model }: Pick<Study, 'model'>): string {
+  return recipeLabel(recipe, model.layers);
 }
 
-export function seriesName(operation: Settled, all: number): string {
+/** The line of a chart that a cell is on: all of its operation but how much it keeps. */
+export function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
+  const operation = pcaOf(cell);
+  if (!operation) return recipeLabel(cell.recipe, all);
   const { mode, mean, match, layers, allocate } = operation;
   return [
     mode,
     match && `at equal ${match.rule} to ${match.of}`,
     mean === 'drop' && 'mean dropped',
     allocate === 'global' && 'spread over the layers',
-    layers.length < all && `layers ${ranges(layers)}`,
+    layers.length < all && `layers ${rangesText(layers)}`,
   ]
     .filter(Boolean)
     .join(', ');
 }
 
-export function keptName({ variance, rank }: Settled): string {
+/** How much a PCA keeps, as short as can be. */
+export function keptName({ variance, rank }: Pick<PcaOperation, 'variance' | 'rank'>): string {
   return rank === undefined ? String(variance) : `rank ${rank}`;
 }
 

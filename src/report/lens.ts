@@ -1,13 +1,15 @@
 // What the logit lens shows → heat maps of prompts, tables and curves of a text. At most 80 columns.
+
 import type { Mean } from '../measure/averages.ts';
 import type { DepthProfiles } from '../measure/depth.ts';
 import type { LensCell, RankedToken } from '../measure/lens.ts';
 import type { DepthProfile, LensMeans } from '../measure/tally.ts';
+import { describeRecipe } from '../operations/recipe.ts';
 import { counted, figure, percent, printable, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import type { LineChart } from './plot.ts';
 import type { FindingInfo } from './results.ts';
-import { modelText, operationText } from './text.ts';
+import { modelText } from './text.ts';
 
 export type VariantName = 'original' | 'operated';
 
@@ -80,10 +82,10 @@ export function shortened(token: string): string {
 }
 
 export function lensText(result: LensResult, colour: Coloured, output?: string): string {
-  const { model, operation, precision, prompts, text } = result;
+  const { model, recipe, precision, prompts, text } = result;
   return [
     modelText(model),
-    operation && wrap(`Operation  ${operationText(operation, model.layers)}, ${precision}`),
+    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
     ...prompts.map((prompt) => promptText(result, prompt, colour)),
     text && textText(text),
     output && `Written    ${output}`,

@@ -1,14 +1,16 @@
 // What probes read over the depth of a model → tables, charts and maps.
+
 import type { DepthReading, MapKind, MapReading, PointReading } from '../measure/probing.ts';
 import type { Figure } from '../measure/readings.ts';
 import type { Chance, Likeness, Resemblance } from '../measure/resemblance.ts';
 import type { OfBoth } from '../measure/standards.ts';
+import { describeRecipe } from '../operations/recipe.ts';
 import { counted, integer, percent, table, wrap } from './format.ts';
 import type { HeatMap } from './heat.ts';
 import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './plot.ts';
 import type { FindingInfo } from './results.ts';
-import { modelText, operationText } from './text.ts';
+import { modelText } from './text.ts';
 
 /** What commands that fit probes say about their text. */
 export interface ProbedText {
@@ -46,10 +48,7 @@ type Wanted = Pick<MapReading, 'map' | 'label' | 'split' | 'target'>;
 /** @param output the folder that the result was written to */
 export function probeText(result: ProbeResult, output?: string): string {
   return [
-    [
-      modelText(result.model),
-      result.operation && wrap(`Operation  ${operationText(result.operation, result.model.layers)}`),
-    ]
+    [modelText(result.model), result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`)]
       .filter(Boolean)
       .join('\n'),
     ...result.variants.map((variant) => variantText(result, variant)),

@@ -1,15 +1,12 @@
-// What commands hand over to be shown or written as JSON: plain objects, numbers unrounded. run.json is a RunResult.
+// What commands hand over to be shown or written as JSON: plain objects, numbers unrounded.
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
-import type { Mode } from '../decompose/groups.ts';
-import type { LayerReport } from '../decompose/operate.ts';
-import type { Settled } from '../decompose/operation.ts';
-import type { Curve, Spectrum } from '../decompose/spectrum.ts';
 import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
+import type { Mode } from '../operations/pca/grouping.ts';
+import type { Spectrum } from '../operations/pca/spectrum.ts';
+import type { CompleteRecipe } from '../operations/recipe.ts';
+import type { format } from '../results/format.ts';
 import type { Precision } from '../runtime/session.ts';
-
-/** Version of the JSON formats below. */
-export const schema = 1;
 
 export interface ModelInfo {
   /** The reference as given, or `pocket`. */
@@ -39,40 +36,6 @@ export interface Sample {
   readonly tokensPerSecond: number;
 }
 
-/** A sample of a run, and how likely either model finds each of its new tokens: nats, before temperature and nucleus. */
-export interface RunSample extends Sample {
-  readonly logprobs: Readonly<Record<Sample['variant'], readonly number[]>>;
-}
-
-/** An operation, and the names of its groups, without heads. */
-export type OperationInfo = Settled & { readonly groups: readonly string[] };
-
-export interface RunResult {
-  readonly schema: typeof schema;
-  readonly command: string;
-  /** When it was done, ISO 8601, UTC. */
-  readonly date: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly model: ModelInfo;
-  readonly operation: OperationInfo & { readonly dtype: WeightDtype };
-  readonly layers: readonly LayerReport[];
-  /** The spectrum of each group. */
-  readonly curves: readonly Curve[];
-  readonly parameters: { readonly dense: number; readonly factored: number };
-  readonly sampling: SamplingInfo;
-  readonly samples: readonly RunSample[];
-  readonly scores: ScoredText & { readonly original: Score; readonly operated: Comparison };
-  readonly tasks?: {
-    readonly file: string;
-    readonly rule: string;
-    readonly original: TaskScores;
-    readonly operated: TaskScores;
-  };
-  readonly precision: Precision;
-  readonly seconds: Readonly<Record<'load' | 'decompose' | 'write' | 'generate' | 'score' | 'total', number>>;
-  readonly output: string;
-}
-
 export interface SamplingInfo {
   readonly temperature: number;
   readonly topP: number;
@@ -83,7 +46,7 @@ export interface SamplingInfo {
 }
 
 export interface GenerateResult {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   readonly model: ModelInfo;
   readonly sampling: SamplingInfo;
   readonly precision: Precision;
@@ -91,7 +54,7 @@ export interface GenerateResult {
 }
 
 export interface EvalResult {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   readonly model: ModelInfo;
   readonly base?: ModelInfo;
   readonly precision: Precision;
@@ -100,7 +63,7 @@ export interface EvalResult {
 }
 
 export interface InspectResult {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   readonly model: ModelInfo;
   readonly tensors: readonly {
     readonly name: string;
@@ -115,14 +78,14 @@ export interface InspectResult {
 
 /** What the results of the commands that look inside begin with. */
 export interface FindingInfo {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   /** By which it can be made again. */
   readonly command: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly model: ModelInfo;
   readonly precision: Precision;
-  /** Of the operated model beside the original, if there is one. */
-  readonly operation?: OperationInfo;
+  /** Of the variant that is compared with the original, if there is one. */
+  readonly recipe?: CompleteRecipe;
   /** Of all random draws. */
   readonly seed: number;
   /** SHA-256 of the token ids of the documents that were read, if there were any. */
@@ -131,7 +94,7 @@ export interface FindingInfo {
 
 /** What `surgery doctor --json` prints. Sizes in bytes. */
 export interface Diagnosis {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   readonly versions: Readonly<Record<string, string>>;
   readonly platform: string;
   readonly processor: { readonly model: string; readonly cores: number; readonly instructions: readonly string[] };
@@ -158,7 +121,7 @@ export interface FolderFinding {
 
 /** A model of the Hub in the cache. */
 export interface PullResult {
-  readonly schema: typeof schema;
+  readonly format: typeof format;
   readonly ref: string;
   readonly path: string;
   readonly commit: string;

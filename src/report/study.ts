@@ -1,7 +1,18 @@
 // A study → what a person reads in a terminal: cells, matched pairs, controls, angles, sensitivity.
 import type { TaskScores } from '../measure/tasks.ts';
-import type { Difference, SensitivityResult, Study } from '../study/results.ts';
-import { type Cells, cellName, gridCells, inOrder, parametersAxis, sensitivityMap, studyCharts } from './cells.ts';
+import { kinds } from '../operations/registry.ts';
+import type { CellResult, Difference, SensitivityResult, Study } from '../results/study.ts';
+import {
+  type Cells,
+  cellName,
+  gridCells,
+  inOrder,
+  parametersAxis,
+  pcaOf,
+  sensitivityMap,
+  sizeOf,
+  studyCharts,
+} from './cells.ts';
 import { counted, figure, integer, percent, short, signed, table, withInterval, wrap } from './format.ts';
 import { heatMap } from './heat.ts';
 import { lineChart } from './plot.ts';
@@ -39,38 +50,67 @@ export function studyText(
     .join('\n\n');
 }
 
-/** Every cell in a line of comma-separated values, under a line of names. */
+/** Every cell in a line of comma-separated values (RFC 4180), under a line of names. */
 export function studyCsv(study: Study, cells: Cells): string {
-  const columns = [
-    ...[
-      'id',
-      'mode',
-      'variance',
-      'rank',
-      'mean',
-      'center',
-      'balance',
-      'allocate',
-      'targets',
-      'layers',
-      'match',
-      'control',
-    ],
-    ...['mean_rank', 'kv_width', 'parameters_dense', 'parameters_factored', 'relative_error', 'relative_error_kv'],
-    ...['nll', 'perplexity', 'delta_nll', 'delta_nll_low', 'delta_nll_high', 'kl', 'kl_low', 'kl_high'],
-    ...['kl_median', 'kl_p99', 'kl_p999', 'kl_max', 'delta_p_mean', 'delta_p_rms', 'same_top', 'task_accuracy'],
+  const shown = inOrder(study, cells);
+  const fields = fieldsOf(shown);
+  const columns: readonly (readonly [string, (cell: CellResult) => unknown])[] = [
+    ['id', ({ id }) => id],
+    ['kind', ({ recipe }) => recipe.map(({ kind }) => kind).join(' ')],
+    ...fields.map((field) => [snakeCase(field), (cell: CellResult) => fieldText(cell, field)] as const),
+    ['mean_rank', ({ footprint }) => footprint?.rank],
+    ['kv_width', ({ footprint }) => footprint?.width],
+    ['parameters_dense', ({ footprint }) => footprint?.parameters.dense],
+    ['parameters_reduced', ({ footprint }) => footprint?.parameters.reduced],
+    ['relative_error', ({ footprint }) => footprint?.relativeError],
+    ['relative_error_kv', ({ footprint }) => footprint?.relativeErrorKv],
+    ['nll', ({ scores }) => scores.nll],
+    ['perplexity', ({ scores }) => scores.perplexity],
+    ['delta_nll', ({ scores }) => scores.deltaNll],
+    ['delta_nll_low', ({ scores }) => scores.intervals.deltaNll?.[0]],
+    ['delta_nll_high', ({ scores }) => scores.intervals.deltaNll?.[1]],
+    ['kl', ({ scores }) => scores.kl],
+    ['kl_low', ({ scores }) => scores.intervals.kl?.[0]],
+    ['kl_high', ({ scores }) => scores.intervals.kl?.[1]],
+    ['kl_median', ({ scores }) => scores.klQuantiles.median],
+    ['kl_p99', ({ scores }) => scores.klQuantiles.p99],
+    ['kl_p999', ({ scores }) => scores.klQuantiles.p999],
+    ['kl_max', ({ scores }) => scores.klQuantiles.max],
+    ['delta_p_mean', ({ scores }) => scores.deltaP.mean],
+    ['delta_p_rms', ({ scores }) => scores.deltaP.rms],
+    ['same_top', ({ scores }) => scores.sameTop],
+    ['task_accuracy', ({ tasks }) => tasks?.accuracy],
   ];
-  const rows = inOrder(study, cells).map(({ id, operation: o, extent, scores: s, tasks }) => [
-    ...[id, o.mode, o.variance, o.rank, o.mean, o.center ? 'on' : 'off', o.balance, o.allocate, o.targets.join(' ')],
-    ...[o.layers.join(' '), o.match ? `${o.match.rule} of ${o.match.of}` : '', o.control],
-    ...[extent?.rank, extent?.width, extent?.parameters.dense, extent?.parameters.factored],
-    ...[extent?.relativeError, extent?.relativeErrorKv],
-    ...[s.nll, s.perplexity, s.deltaNll, s.intervals.deltaNll?.[0], s.intervals.deltaNll?.[1]],
-    ...[s.kl, s.intervals.kl?.[0], s.intervals.kl?.[1]],
-    ...[s.klQuantiles.median, s.klQuantiles.p99, s.klQuantiles.p999, s.klQuantiles.max],
-    ...[s.deltaP.mean, s.deltaP.rms, s.sameTop, tasks?.accuracy],
-  ]);
-  return [columns, ...rows].map((row) => row.map((value) => value ?? '').join(',')).join('\n');
+  const rows = shown.map((cell) => columns.map(([, of]) => csvField(of(cell))).join(','));
+  return [columns.map(([name]) => name).join(','), ...rows].join('\n');
+}
+
+/** Parameters of the kinds that cells are of, in the kinds' own order. */
+function fieldsOf(cells: readonly CellResult[]): string[] {
+  const used = new Set(cells.flatMap(({ recipe }) => recipe.map(({ kind }) => kind)));
+  const all = Object.values(kinds).filter(({ name }) => used.has(name));
+  return [...new Set(all.flatMap(({ fields }) => Object.keys(fields)))];
+}
+
+/** The value of a parameter as its option would say it; of several operations, one after the other. */
+function fieldText({ recipe }: CellResult, key: string): string {
+  const values = recipe.map((operation) => (operation as unknown as Readonly<Record<string, unknown>>)[key]);
+  return values
+    .filter((value) => value !== undefined)
+    .map((value) => {
+      if (typeof value === 'boolean') return value ? 'on' : 'off';
+      if (Array.isArray(value)) return value.join(' ');
+      return typeof value === 'object' && value ? Object.values(value).join(' of ') : String(value);
+    })
+    .join('; ');
+}
+
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** In quotation marks where a reader would else take a part of the value for an end of it. */
+function csvField(value: unknown): string {
+  const text = String(value ?? '');
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
@@ -90,14 +130,18 @@ function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] 
 }
 
 function cellsText(study: Study, cells: Cells): string {
-  const rows = gridCells(study, cells).map(({ operation, extent, scores }) => [
-    cellName(operation, study),
-    extent ? extent.width.toFixed(1) : '',
-    extent ? percent(extent.parameters.factored / extent.parameters.dense, 0) : '',
-    short(scores.perplexity),
-    withInterval(scores.deltaNll, scores.intervals.deltaNll),
-    short(scores.kl),
-  ]);
+  const rows = gridCells(study, cells).map((cell) => {
+    const { footprint, scores } = cell;
+    const size = sizeOf(cell);
+    return [
+      cellName(cell, study),
+      footprint?.width?.toFixed(1) ?? '',
+      size === undefined ? '' : percent(size, 0),
+      short(scores.perplexity),
+      withInterval(scores.deltaNll, scores.intervals.deltaNll),
+      short(scores.kl),
+    ];
+  });
   return `${table(['cell', 'width', 'size', 'ppl', 'Δnll [95 %]', 'KL'], 'lrrrlr', rows)}\n${wrap(
     'width: components for k and v a layer; size: parameters as factors, of the dense ones; = width, = size, = error: the ' +
       'separate partner of the shared cell above it.',
@@ -111,9 +155,7 @@ function tasksText(study: Study, cells: Cells): string | undefined {
     ...[name, `${correct} of ${questions}`, percent(accuracy)],
     `[${interval.map((end) => percent(end)).join(', ')}]`,
   ];
-  const rows = gridCells(study, cells).flatMap((cell) =>
-    cell.tasks ? [row(cellName(cell.operation, study), cell.tasks)] : [],
-  );
+  const rows = gridCells(study, cells).flatMap((cell) => (cell.tasks ? [row(cellName(cell, study), cell.tasks)] : []));
   return `${table(['tasks', 'right', 'accuracy', '95 % (Wilson)'], 'lrrl', [row('original', original.tasks), ...rows])}\n${wrap(
     `${tasks.file}: ${tasks.rule}; chance is ${percent(original.tasks.chance)}.`,
   )}`;
@@ -126,8 +168,8 @@ function pairsText(study: Study, cells: Cells): string {
     return [
       [
         rule === 'parameters' ? 'size' : rule,
-        cellName(a.operation, study),
-        `${a.extent?.width.toFixed(0)} : ${b.extent?.width.toFixed(0)}`,
+        cellName(a, study),
+        `${a.footprint?.width?.toFixed(0)} : ${b.footprint?.width?.toFixed(0)}`,
         withInterval(difference.deltaNll, difference.interval),
         signed(difference.deltaKl),
         verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
@@ -161,7 +203,7 @@ function controlsText(study: Study, cells: Cells): string {
     return [
       [
         control,
-        against ? cellName(against.operation, study) : control === 'none' ? '' : own.operation.mode,
+        controlledName(study, own, against),
         short(own.scores.perplexity),
         short(own.scores.kl),
         difference ? withInterval(difference.deltaNll, difference.interval) : '',
@@ -174,6 +216,11 @@ function controlsText(study: Study, cells: Cells): string {
       'of each projection (seed 0); other-layer: k shares with the v of the next layer. Where a control is no worse than its cell, ' +
       'the cell shows nothing.',
   )}`;
+}
+
+/** The cell that a control is of; for one of no cell, what it rebuilds. */
+export function controlledName(study: Study, own: CellResult, against: CellResult | undefined): string {
+  return against ? cellName(against, study) : (pcaOf(own)?.mode ?? '');
 }
 
 function anglesText({ angles }: Study): string {
@@ -207,7 +254,9 @@ function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Ce
   });
   const [some] = inOrder(study, cells);
   return [
-    some && wrap(`Operation  ${some.operation.mode}, mean ${some.operation.mean === 'keep' ? 'kept' : 'dropped'}`),
+    some &&
+      pcaOf(some) &&
+      wrap(`Operation  ${pcaOf(some)?.mode}, mean ${pcaOf(some)?.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
     `${table(['kept', 'sum of the parts', 'all at once', 'all less sum [95 %]'], 'lrrl', rows)}\n${wrap(
       'Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse.',

@@ -1,11 +1,14 @@
 // Results → what a person reads in a terminal, at most 80 columns wide.
-import type { GroupReport, LayerReport } from '../decompose/operate.ts';
-import type { Operation } from '../decompose/operation.ts';
+
 import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScore, TaskScores } from '../measure/tasks.ts';
+import type { GroupReport, LayerReport } from '../operations/pca/report.ts';
+import { describeRecipe } from '../operations/recipe.ts';
+import type { RunResult } from '../results/run.ts';
+import { layersOf } from './cells.ts';
 import { bar, sparkline } from './chart.ts';
 import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from './format.ts';
-import type { EvalResult, InspectResult, ModelInfo, PullResult, RunResult, Sample, SamplingInfo } from './results.ts';
+import type { EvalResult, InspectResult, ModelInfo, PullResult, SamplingInfo } from './results.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
@@ -17,31 +20,29 @@ export function modelText({ ref, path, architecture, layers, parameters, dtype, 
 }
 
 export function runText(run: RunResult): string {
-  const { operation, parameters, seconds } = run;
+  const { cell, original, seconds, dtype, model, tasks } = run;
   return sections([
     [
-      modelText(run.model),
-      wrap(`Operation  ${operationText(operation, run.model.layers)}, weights in ${operation.dtype}, ${run.precision}`),
+      modelText(model),
+      wrap(`Operation  ${describeRecipe(cell.recipe, model.layers)}, weights in ${dtype}, ${run.precision}`),
     ].join('\n'),
-    operation.dtype !== run.model.dtype &&
-      operation.dtype !== 'F32' &&
+    dtype !== model.dtype &&
+      dtype !== 'F32' &&
       wrap(
-        `All weights of the written checkpoint are in ${operation.dtype}. The figures below were measured with the weights ` +
-          `outside the operation in ${run.model.dtype}: surgery eval on the written checkpoint gives its own.`,
+        `All weights of the written checkpoint are in ${dtype}. The figures below were measured with the weights ` +
+          `outside the operation in ${model.dtype}: surgery eval on the written checkpoint gives its own.`,
       ),
-    layersText(run.layers),
-    wrap(
-      `The projections operated on hold ${integer(parameters.dense)} parameters. Kept as factors they would take ` +
-        `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); a dense rewrite by itself ` +
-        'saves nothing.',
-    ),
-    samplesText(run.samples, run.sampling),
-    scoresText(run.scores, [
-      ['original', run.scores.original],
-      ['operated', run.scores.operated],
+    layersText(layersOf(cell)),
+    footprintText(cell),
+    samplesText(run),
+    scoresText(run.text, [
+      ['original', original.scores],
+      ['operated', cell.scores],
     ]),
-    run.tasks &&
-      tasksText(run.tasks.file, run.tasks.rule, { original: run.tasks.original, operated: run.tasks.operated }),
+    tasks &&
+      original.tasks &&
+      cell.tasks &&
+      tasksText(tasks.file, tasks.rule, { original: original.tasks, operated: cell.tasks }),
     wrap(
       `Seconds    ${Object.entries(seconds)
         .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
@@ -49,6 +50,19 @@ export function runText(run: RunResult): string {
     ),
     `Written    ${run.output}`,
   ]);
+}
+
+/** What the touched weights would take; nothing where nothing is known of it. */
+function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
+  if (!footprint) return undefined;
+  const { dense, reduced } = footprint.parameters;
+  const how = recipe.every(({ kind }) => kind === 'pca')
+    ? 'Kept as factors'
+    : 'Without what is zero or low-rank in them';
+  return wrap(
+    `The projections operated on hold ${integer(dense)} parameters. ${how} they would take ` +
+      `${integer(reduced)} (${percent(reduced / dense)}); a dense rewrite by itself saves nothing.`,
+  );
 }
 
 export function evalText(result: EvalResult): string {
@@ -113,34 +127,9 @@ export function pullText({ ref, path, commit, files, bytes, received }: PullResu
   ]);
 }
 
-/** An operation in a line; what is as by default is left out. */
-export function operationText(operation: Operation, layers: number): string {
-  const { mode, variance, rank, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
-  return [
-    mode,
-    match && `matched to ${match.of} in ${match.rule}`,
-    rank === undefined ? `variance ${variance}` : `rank ${rank}`,
-    mean === 'keep' ? 'mean kept' : 'mean dropped',
-    center === false && 'not centred',
-    balance && 'balanced',
-    targets && targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
-    chosen && chosen.length < layers && `only layers ${ranges(chosen)}`,
-    allocate === 'global' && 'ranks spread over the layers',
-    control && `control ${control}`,
-  ]
-    .filter(Boolean)
-    .join(', ');
-}
-
-/** 0, 5, 6, 7 → "0,5-7". */
-export function ranges(numbers: readonly number[]): string {
-  const starts = numbers.filter((n) => !numbers.includes(n - 1));
-  const ends = numbers.filter((n) => !numbers.includes(n + 1));
-  return starts.map((from, i) => (ends[i] === from ? `${from}` : `${from}-${ends[i]}`)).join(',');
-}
-
 /** A row a group; the heads of a projection, which are many, in one row. */
-function layersText(layers: readonly LayerReport[]): string {
+function layersText(layers: readonly LayerReport[]): string | false {
+  if (layers.length === 0) return false;
   const rows = layers.flatMap(({ layer, groups }) =>
     classes(groups).map(([name, members], i) => [
       i === 0 ? String(layer) : '',
@@ -177,22 +166,20 @@ function span(values: readonly number[]): string {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
 
-function samplesText(samples: readonly Sample[], sampling: SamplingInfo): string {
-  const rule =
-    sampling.temperature === 0
-      ? 'greedy'
-      : `temperature ${sampling.temperature}, top-p ${sampling.topP}${sampling.topK ? `, top-k ${sampling.topK}` : ''}, seed ${sampling.seed}`;
-  const pairs = samples
-    .filter(({ variant }) => variant === 'original')
-    .map((original, i) => {
-      const operated = samples.filter(({ variant }) => variant === 'operated')[i];
-      return [
-        wrap(`Prompt: ${original.prompt.trim()}`),
-        sideBySide(['original', 'operated'], [original.completion, operated?.completion ?? '']),
-        `${original.tokensPerSecond.toFixed(1)} and ${operated?.tokensPerSecond.toFixed(1)} tokens/s`,
-      ].join('\n');
-    });
-  return sections([`Samples (${rule}, at most ${sampling.maxNewTokens} new tokens)`, ...pairs]);
+function samplesText({ sampling, original, cell, tokensPerSecond }: RunResult): string {
+  const pairs = original.samples.map((sample, i) =>
+    [
+      wrap(`Prompt: ${sample.prompt.trim()}`),
+      sideBySide(['original', 'operated'], [sample.completion, cell.samples[i]?.completion ?? '']),
+      `${tokensPerSecond.original[i]?.toFixed(1)} and ${tokensPerSecond.variant[i]?.toFixed(1)} tokens/s`,
+    ].join('\n'),
+  );
+  return sections([`Samples (${samplingText(sampling)}, at most ${sampling.maxNewTokens} new tokens)`, ...pairs]);
+}
+
+function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
+  if (temperature === 0) return 'greedy';
+  return `temperature ${temperature}, top-p ${topP}${topK ? `, top-k ${topK}` : ''}, seed ${seed}`;
 }
 
 function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {

@@ -1,10 +1,12 @@
 // Energy of the residual stream along tokens by their probability → tables and curves over depth. At most 80 columns.
+
 import type { Mean } from '../measure/averages.ts';
 import type { BandFigures, UnlikelyTokens } from '../measure/bands.ts';
+import { describeRecipe } from '../operations/recipe.ts';
 import { counted, integer, table, wrap } from './format.ts';
 import type { LineChart, Point } from './plot.ts';
 import type { FindingInfo } from './results.ts';
-import { modelText, operationText } from './text.ts';
+import { modelText } from './text.ts';
 
 type VariantName = 'original' | 'operated';
 
@@ -21,10 +23,10 @@ export interface UnlikelyResult extends FindingInfo {
 }
 
 export function unlikelyText(result: UnlikelyResult, output?: string): string {
-  const { model, operation, precision, text, variants } = result;
+  const { model, recipe, precision, text, variants } = result;
   return [
     modelText(model),
-    operation && wrap(`Operation  ${operationText(operation, model.layers)}, ${precision}`),
+    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
     wrap(
       `${text.text}: ${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens. ${text.rule}. ± is half the ` +
         `width of a 95 % interval (${text.intervalRule}).`,

@@ -1,8 +1,8 @@
 // Do k and v of a layer read the residual stream in the same directions, more than random subspaces would?
 
-import { randomAngles } from '../decompose/angles.ts';
-import type { Fits } from '../decompose/fits.ts';
-import type { AngleResult } from './results.ts';
+import { randomAngles } from '../operations/pca/angles.ts';
+import type { Decompositions } from '../operations/pca/decompositions.ts';
+import type { AngleResult } from '../results/study.ts';
 
 /** Random pairs of subspaces that each pair is held against. */
 const draws = 20;
@@ -12,11 +12,11 @@ const draws = 20;
  * random subspaces of the same dimensions (seed 0).
  */
 export async function anglesOf(
-  fits: Fits,
+  decompositions: Decompositions,
   thresholds: readonly number[],
   onProgress?: (done: number, total: number) => void,
 ): Promise<AngleResult[]> {
-  const { layers, hiddenSize } = fits.checkpoint.config;
+  const { layers, hiddenSize } = decompositions.checkpoint.config;
   const chance = new Map<string, Promise<number[][]>>();
   const randomFor = (dimensions: readonly [number, number]) => {
     const key = dimensions.toSorted((a, b) => a - b).join();
@@ -26,7 +26,7 @@ export async function anglesOf(
   };
   const results: AngleResult[] = [];
   for (let layer = 0; layer < layers; layer++) {
-    const found = await fits.angles(
+    const found = await decompositions.angles(
       layer,
       thresholds.map((variance) => ({ variance })),
     );

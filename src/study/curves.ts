@@ -1,14 +1,15 @@
 // The spectra of a study's groups, each once, however many cells it is in.
-import type { Fits } from '../decompose/fits.ts';
-import { type Group, groupsOf } from '../decompose/groups.ts';
-import type { Settled } from '../decompose/operation.ts';
-import { type Curve, curveOf } from '../decompose/spectrum.ts';
+
+import { curveOf, type SpectrumCurve } from '../operations/pca/curves.ts';
+import type { Decompositions } from '../operations/pca/decompositions.ts';
+import { type Group, groupsOf } from '../operations/pca/grouping.ts';
+import type { PcaOperation } from '../operations/pca/spec.ts';
 
 type Shape = Parameters<typeof groupsOf>[3];
 
 interface Wanted {
   readonly group: Group;
-  readonly operation: Settled;
+  readonly operation: PcaOperation;
 }
 
 /**
@@ -16,15 +17,15 @@ interface Wanted {
  * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite
  */
 export async function curvesOf(
-  fits: Fits,
-  operations: readonly Settled[],
+  decompositions: Decompositions,
+  operations: readonly PcaOperation[],
   onProgress?: (done: number, total: number) => void,
-): Promise<Curve[]> {
-  const wanted = wantedGroups(operations, fits.checkpoint.config);
-  const curves: Curve[] = [];
+): Promise<SpectrumCurve[]> {
+  const wanted = wantedGroups(operations, decompositions.checkpoint.config);
+  const curves: SpectrumCurve[] = [];
   for (const [i, { group, operation }] of wanted.entries()) {
     const { center, balance } = operation;
-    const [spectrum] = await fits.spectra([group], { center, balance });
+    const [spectrum] = await decompositions.spectra([group], { center, balance });
     curves.push(curveOf(group, spectrum?.explainedVarianceRatio ?? []));
     onProgress?.(i + 1, wanted.length);
   }
@@ -32,13 +33,17 @@ export async function curvesOf(
 }
 
 /** Whether these are the curves of the operations, and not those of fewer or others before more were asked for. */
-export function areCurvesOf(curves: readonly Curve[], operations: readonly Settled[], config: Shape): boolean {
+export function areCurvesOf(
+  curves: readonly SpectrumCurve[],
+  operations: readonly PcaOperation[],
+  config: Shape,
+): boolean {
   const wanted = wantedGroups(operations, config).map(({ group }) => curveOf(group, []));
-  const name = ({ group, layers }: Curve) => `${group} ${layers.join()}`;
+  const name = ({ group, layers }: Pick<SpectrumCurve, 'group' | 'layers'>) => `${group} ${layers.join()}`;
   return curves.map(name).join(';') === wanted.map(name).join(';');
 }
 
-function wantedGroups(operations: readonly Settled[], config: Shape): Wanted[] {
+function wantedGroups(operations: readonly PcaOperation[], config: Shape): Wanted[] {
   const wanted = new Map<string, Wanted>();
   for (const operation of operations) {
     if (operation.control) continue;

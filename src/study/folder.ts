@@ -6,9 +6,9 @@ import { parseJson } from '../checkpoint/json.ts';
 import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
-import { checkedCell, checkedStudy } from './checked.ts';
-import { canonical } from './grid.ts';
-import type { CellResult, Study } from './results.ts';
+import { canonical } from '../platform/canonical.ts';
+import { readCell, readStudy } from '../results/reading.ts';
+import type { CellResult, Study } from '../results/study.ts';
 
 const cellsFile = 'cells.jsonl';
 const studyFile = 'study.json';
@@ -45,7 +45,7 @@ export class StudyFolder {
       for (const name of await readdir(path))
         if (name.startsWith(scratch) || (name.startsWith('.') && name.endsWith('.tmp')))
           await rm(join(path, name), { recursive: true, force: true });
-      const study = await readStudy(path);
+      const study = await readStudyFile(path);
       return new StudyFolder(path, await readCells(join(path, cellsFile), study, true), study, unlock);
     } catch (error) {
       unlock();
@@ -109,7 +109,7 @@ export class StudyFolder {
 
 /** A folder's study and its cells, without holding it. @throws SurgeryError `output` where there is none */
 export async function readStudyFolder(path: string): Promise<{ study: Study; cells: Map<string, CellResult> }> {
-  const study = await readStudy(path);
+  const study = await readStudyFile(path);
   if (!study) throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json`);
   const cells = await readCells(join(path, cellsFile), study, false);
   return { study: { ...study, complete: study.complete && study.cells.every((id) => cells.has(id)) }, cells };
@@ -135,12 +135,12 @@ async function requireStudyOrEmpty(path: string): Promise<void> {
     throw new SurgeryError('output', `${path} holds other files than a study's: name a new folder`);
 }
 
-async function readStudy(path: string): Promise<Study | undefined> {
+async function readStudyFile(path: string): Promise<Study | undefined> {
   const file = join(path, studyFile);
   if (!(await exists(file))) return undefined;
   const text = await readFile(file, 'utf8');
   try {
-    return checkedStudy(parseJson(text));
+    return readStudy(parseJson(text));
   } catch (cause) {
     throw new SurgeryError('output', `${file} ${messageOf(cause)}: name another folder, or put the file back`, cause);
   }
@@ -158,7 +158,7 @@ async function readCells(path: string, study: Study | undefined, mend: boolean):
   if (mend && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
   for (const [i, line] of whole.split('\n').slice(0, -1).entries()) {
     try {
-      const cell = checkedCell(JSON.parse(line), study);
+      const cell = readCell(JSON.parse(line), study);
       cells.set(cell.id, cell);
     } catch (cause) {
       const why = cause instanceof SyntaxError ? `is not a cell: ${messageOf(cause)}` : messageOf(cause);

@@ -1,24 +1,7 @@
-// What follows from a study's cells: extents, paired differences, additivity. Pure arithmetic.
-import type { GroupReport, LayerReport } from '../decompose/operate.ts';
-import { type ByDocument, type Interval, meanOver } from '../measure/score.ts';
-import type { Additivity, CellResult, Difference, Extent, Study } from './results.ts';
+// What follows from a study's cells: paired differences, additivity. Pure arithmetic.
 
-/** Null for the control that decomposes nothing. */
-export function extentOf(layers: readonly LayerReport[]): Extent | null {
-  if (layers.length === 0) return null;
-  const groups = layers.flatMap((layer) => layer.groups);
-  const parameters = {
-    dense: sum(groups.map((group) => group.parameters.dense)),
-    factored: sum(groups.map((group) => group.parameters.factored)),
-  };
-  return {
-    rank: sum(groups.map(({ rank }) => rank)) / groups.length,
-    width: sum(layers.map(widthOf)) / layers.length,
-    parameters,
-    relativeError: errorOver(groups, () => true) ?? 0,
-    relativeErrorKv: errorOver(groups, (projection) => projection === 'k' || projection === 'v'),
-  };
-}
+import { type ByDocument, type Interval, meanOver } from '../measure/score.ts';
+import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
 
 /** A study with everything that follows from the cells that are there. */
 export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>): Study {
@@ -86,39 +69,16 @@ export function isClear(interval: Interval): boolean {
   return interval !== null && (interval[0] > 0 || interval[1] < 0);
 }
 
-function widthOf({ groups }: LayerReport): number {
-  const holdsKv = ({ relativeError }: GroupReport) => 'k' in relativeError || 'v' in relativeError;
-  const counted = groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
-  return sum(counted.map(({ rank }) => rank));
-}
-
-/** Frobenius norm of the errors of some projections together, over that of their weights. */
-function errorOver(groups: readonly GroupReport[], isCounted: (projection: string) => boolean): number | null {
-  let [error, norm] = [0, 0];
-  for (const { relativeError, squaredNorm } of groups) {
-    for (const [projection, relative] of Object.entries(relativeError)) {
-      if (!isCounted(projection)) continue;
-      error += relative ** 2 * (squaredNorm[projection] ?? 0);
-      norm += squaredNorm[projection] ?? 0;
-    }
-  }
-  return norm > 0 ? Math.sqrt(error / norm) : null;
-}
-
 /**
  * Whether a partner's error over what shares a PCA, k and v or all of q, k and v, is within the shared cell's, but for
  * rounding to float32.
  */
 function reaches(partner: CellResult, shared: CellResult): boolean {
-  const error = ({ extent }: CellResult) =>
-    (shared.operation.mode === 'shared-qkv' ? extent?.relativeError : extent?.relativeErrorKv) ?? 0;
+  const isShared = shared.recipe.some((operation) => operation.kind === 'pca' && operation.mode === 'shared-qkv');
+  const error = ({ footprint }: CellResult) => (isShared ? footprint?.relativeError : footprint?.relativeErrorKv) ?? 0;
   return error(partner) <= error(shared) * (1 + 1e-5) + 1e-6;
 }
 
 function minus(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value - (b[i] ?? 0));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Fits } from '../../src/decompose/fits.ts';
-import { operateWith } from '../../src/decompose/operate.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
+import { Fits } from '../../src/operations/pca/decompositions.ts';
+import { operateWith } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { type Message, Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { golden, largestDifference, type OperationRow } from '../support/goldens.ts';

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Projection } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Fits } from '../../src/decompose/fits.ts';
-import { operateWith } from '../../src/decompose/operate.ts';
-import type { Operation } from '../../src/decompose/operation.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
+import { Fits } from '../../src/operations/pca/decompositions.ts';
+import { operateWith } from '../../src/operations/pca/operate.ts';
+import type { Operation } from '../../src/operations/pca/spec.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { golden } from '../support/goldens.ts';
 import { fixture, pocket } from '../support/paths.ts';

@@ -2,9 +2,9 @@
 // dtypes, shards.
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/decompose/operate.ts';
 import { generate } from '../../src/measure/generate.ts';
 import { greedy } from '../../src/measure/sampling.ts';
+import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { asGolden, golden, largestDifference, type OperationRow, type PcaRow, rowNorms } from '../support/goldens.ts';

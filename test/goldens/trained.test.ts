@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Fits } from '../../src/decompose/fits.ts';
-import { operateWith } from '../../src/decompose/operate.ts';
 import { readDocuments, readTasks } from '../../src/measure/documents.ts';
 import { generate } from '../../src/measure/generate.ts';
 import { argmax, greedy } from '../../src/measure/sampling.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
 import { encodeTasks, scoreChoices } from '../../src/measure/tasks.ts';
+import { Fits } from '../../src/operations/pca/decompositions.ts';
+import { operateWith } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import {

@@ -2,9 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/decompose/operate.ts';
 import { Recording } from '../../src/measure/recording.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
+import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/decompose/operate.ts';
 import { seededRandom } from '../../src/linalg/random.ts';
 import { describeRow, klDivergence, logSumExp } from '../../src/measure/logits.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
+import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { fixture } from '../support/paths.ts';
 

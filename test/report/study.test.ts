@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { modes } from '../../src/decompose/groups.ts';
-import { type Operation, settled } from '../../src/decompose/operation.ts';
+import { modes } from '../../src/operations/pca/grouping.ts';
+import { type Operation, settled } from '../../src/operations/pca/spec.ts';
 import { sensitivityMap, studyCharts } from '../../src/report/cells.ts';
 import { studyCsv, studyText } from '../../src/report/study.ts';
 import { cell, largeStudy, layers, measured, sensitivityStudy, study } from '../support/studies.ts';

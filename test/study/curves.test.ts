@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Fits } from '../../src/decompose/fits.ts';
-import { operateWith } from '../../src/decompose/operate.ts';
-import { type Operation, settled } from '../../src/decompose/operation.ts';
+import { Fits } from '../../src/operations/pca/decompositions.ts';
+import { operateWith } from '../../src/operations/pca/operate.ts';
+import { type Operation, settled } from '../../src/operations/pca/spec.ts';
 import { areCurvesOf, curvesOf } from '../../src/study/curves.ts';
 import { fixture } from '../support/paths.ts';
 

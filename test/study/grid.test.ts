@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { modes, separateOf } from '../../src/decompose/groups.ts';
-import { hasControl } from '../../src/decompose/operate.ts';
-import { matchRules, type Operation, settled } from '../../src/decompose/operation.ts';
+import { modes, separateOf } from '../../src/operations/pca/grouping.ts';
+import { hasControl } from '../../src/operations/pca/operate.ts';
+import { matchRules, type Operation, settled } from '../../src/operations/pca/spec.ts';
 import { canonical, cellId, type Grid, mostFirst, planSensitivity, planSweep } from '../../src/study/grid.ts';
 
 const config = { layers: 4 };

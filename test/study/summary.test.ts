@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/decompose/operate.ts';
+import { operate } from '../../src/operations/pca/operate.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
 import { extentOf, isClear, summarised } from '../../src/study/summary.ts';
 import { fixture } from '../support/paths.ts';

@@ -1,9 +1,9 @@
 // Golden files of scripts/reference, and how far the program may lie from them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Mode } from '../../src/decompose/groups.ts';
-import type { LayerReport } from '../../src/decompose/operate.ts';
-import type { MeanRule } from '../../src/decompose/operation.ts';
+import type { Mode } from '../../src/operations/pca/grouping.ts';
+import type { LayerReport } from '../../src/operations/pca/operate.ts';
+import type { MeanRule } from '../../src/operations/pca/spec.ts';
 
 export interface Forward {
   readonly prompt: string;

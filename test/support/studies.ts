@@ -1,9 +1,9 @@
 // Studies and cells made by hand, for what needs no model.
 
-import { modes } from '../../src/decompose/groups.ts';
-import type { GroupReport } from '../../src/decompose/operate.ts';
-import { type Operation, settled } from '../../src/decompose/operation.ts';
 import type { TaskScores } from '../../src/measure/tasks.ts';
+import { modes } from '../../src/operations/pca/grouping.ts';
+import type { GroupReport } from '../../src/operations/pca/operate.ts';
+import { type Operation, settled } from '../../src/operations/pca/spec.ts';
 import { planSensitivity, planSweep } from '../../src/study/grid.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
 import { extentOf, summarised } from '../../src/study/summary.ts';

@@ -1,6 +1,6 @@
 // Several studies → one page that has them side by side, on the same axes.
-import type { Study } from '../../study/results.ts';
-import { bySeries, type Cells, cellName, gridCells, variedAxes } from '../cells.ts';
+import type { Study } from '../../results/study.ts';
+import { bySeries, type Cells, cellName, gridCells, pcaOf, sizeOf, variedAxes } from '../cells.ts';
 import { counted, figure, percent, withInterval } from '../format.ts';
 import type { Series } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
@@ -84,7 +84,7 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
   const series = lines.map(
     ({ name, own: [first] }, i): Series => ({
       ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
-      dashed: first?.operation.match !== undefined,
+      dashed: first !== undefined && pcaOf(first)?.match !== undefined,
     }),
   );
   const losses = [
@@ -106,7 +106,7 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
           const x = axis.of(cell);
           const interval = cell.scores.intervals[of];
           const ends = interval ? { low: to(interval[0]), high: to(interval[1]) } : {};
-          const tip = `${look?.name}\n${cellName(cell.operation, study)}\nΔnll ${withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll)}\nKL ${withInterval(cell.scores.kl, cell.scores.intervals.kl)}`;
+          const tip = `${look?.name}\n${cellName(cell, study)}\nΔnll ${withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll)}\nKL ${withInterval(cell.scores.kl, cell.scores.intervals.kl)}`;
           return x === undefined ? [] : [{ x, y: to(cell.scores[of]), ...ends, tip }];
         });
         return look ? [{ series: look, marks: marks.sort((a, b) => a.x - b.x) }] : [];
@@ -153,16 +153,19 @@ function cellsFigure(entries: readonly Entry[]): Figure {
       about: 'Cells of all studies',
       head: ['study', 'cell', '>width', '>size', '>perplexity', '>original’s', 'Δnll [95 %]', 'KL [95 %]'],
       rows: entries.flatMap(({ label, study, cells }) =>
-        gridCells(study, cells).map(({ operation, extent, scores }) => [
-          label,
-          cellName(operation, study),
-          number(extent?.width, (width) => width.toFixed(1)),
-          number(extent ? extent.parameters.factored / extent.parameters.dense : undefined, (share) => percent(share)),
-          number(scores.perplexity, figure),
-          number(study.original?.scores.perplexity, figure),
-          number(scores.deltaNll, (value) => withInterval(value, scores.intervals.deltaNll)),
-          number(scores.kl, (value) => withInterval(value, scores.intervals.kl).replace(/^\+/, '')),
-        ]),
+        gridCells(study, cells).map((cell) => {
+          const { footprint, scores } = cell;
+          return [
+            label,
+            cellName(cell, study),
+            number(footprint?.width ?? undefined, (width) => width.toFixed(1)),
+            number(sizeOf(cell), (share) => percent(share)),
+            number(scores.perplexity, figure),
+            number(study.original?.scores.perplexity, figure),
+            number(scores.deltaNll, (value) => withInterval(value, scores.intervals.deltaNll)),
+            number(scores.kl, (value) => withInterval(value, scores.intervals.kl).replace(/^\+/, '')),
+          ];
+        }),
       ),
     },
     open: true,

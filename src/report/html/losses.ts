@@ -1,6 +1,16 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
-import type { CellResult, Study } from '../../study/results.ts';
-import { bySeries, type CellAxis, type Cells, cellName, gridCells, losses, variedAxes } from '../cells.ts';
+import type { CellResult, Study } from '../../results/study.ts';
+import {
+  bySeries,
+  type CellAxis,
+  type Cells,
+  cellName,
+  gridCells,
+  losses,
+  pcaOf,
+  sizeOf,
+  variedAxes,
+} from '../cells.ts';
 import { figure, percent, withInterval } from '../format.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
@@ -106,7 +116,7 @@ export function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model
       name,
       {
         ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
-        dashed: first?.operation.match !== undefined,
+        dashed: first !== undefined && pcaOf(first)?.match !== undefined,
       },
     ]),
   );
@@ -164,13 +174,17 @@ function ends({ y, low = y, high = y }: { y: number; low?: number; high?: number
   return { low: Math.min(low, y / 1.03), high: Math.max(high, y * 1.03) };
 }
 
-function tipOf({ operation, extent, scores }: CellResult, study: Study): string {
+function tipOf(cell: CellResult, study: Study): string {
+  const { footprint, scores } = cell;
+  const size = sizeOf(cell);
   return [
-    cellName(operation, study),
+    cellName(cell, study),
     `perplexity ${figure(scores.perplexity)}`,
     `Δnll ${withInterval(scores.deltaNll, scores.intervals.deltaNll)}`,
     `KL ${withInterval(scores.kl, scores.intervals.kl)}`,
-    extent && `width ${extent.width.toFixed(1)}, size ${percent(extent.parameters.factored / extent.parameters.dense)}`,
+    [footprint?.width != null && `width ${footprint.width.toFixed(1)}`, size !== undefined && `size ${percent(size)}`]
+      .filter(Boolean)
+      .join(', '),
   ]
     .filter(Boolean)
     .join('\n');

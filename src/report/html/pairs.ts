@@ -1,5 +1,5 @@
 // What a study compares: matched pairs, controls, the directions of k and v.
-import type { AngleResult, PairResult, Study } from '../../study/results.ts';
+import type { AngleResult, PairResult, Study } from '../../results/study.ts';
 import { type Cells, cellName } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { verdict } from '../study.ts';
@@ -52,11 +52,11 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
   const pairs = known(study, cells).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule));
   if (pairs.length === 0) return undefined;
   const rows = pairs.slice(0, mostRows).map(({ rule, cell, difference, better }) => ({
-    ...{ name: `equal ${rule}: ${cellName(cell.operation, study)}`, x: difference.deltaNll },
+    ...{ name: `equal ${rule}: ${cellName(cell, study)}`, x: difference.deltaNll },
     ...(difference.interval ? { low: difference.interval[0], high: difference.interval[1] } : {}),
     series:
       better === 'shared' || better === 'global' ? outcomes.cell : better === '–' ? outcomes.open : outcomes.partner,
-    tip: `equal ${rule}: ${cellName(cell.operation, study)}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
+    tip: `equal ${rule}: ${cellName(cell, study)}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
   }));
   const svg = await forestSvg({
     about: 'Differences of pairs in nats a token; the numbers are in the table',
@@ -88,9 +88,9 @@ function pairsTable(study: Study, pairs: ReturnType<typeof known>): DataTable {
     head: ['equal', 'cell', '>width', '>partner’s', 'Δnll [95 %]', '>ΔKL', 'better'],
     rows: pairs.map(({ rule, cell, partner, difference, better }) => [
       rule,
-      cellName(cell.operation, study),
-      number(cell.extent?.width, (width) => width.toFixed(1)),
-      number(partner.extent?.width, (width) => width.toFixed(1)),
+      cellName(cell, study),
+      number(cell.footprint?.width ?? undefined, (width) => width.toFixed(1)),
+      number(partner.footprint?.width ?? undefined, (width) => width.toFixed(1)),
       number(difference.deltaNll, (value) => withInterval(value, difference.interval)),
       number(difference.deltaKl, signed),
       better,

@@ -1,14 +1,17 @@
 // run.json → its page: one operation on one model.
 import type { Comparison as Compared, Score } from '../../measure/score.ts';
+import { keptText } from '../../operations/pca/words.ts';
+import { describeRecipe } from '../../operations/recipe.ts';
+import type { RunResult } from '../../results/run.ts';
+import { layersOf, pcaOf, sizeOf } from '../cells.ts';
 import { figure, integer, percent, short, withInterval } from '../format.ts';
-import type { RunResult, RunSample } from '../results.ts';
-import { operationText } from '../text.ts';
+import { groupClass } from '../text.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { samplingRule, textRule } from './rules.ts';
-import { type Comparison, samplesSection, type Told } from './samples.ts';
+import { type Comparison, samplesSection } from './samples.ts';
 import { ranksFigure, spectraFigure } from './spectra.ts';
 import { type Cell, number } from './table.ts';
 import { tasksSection } from './tasks.ts';
@@ -18,18 +21,21 @@ import { tasksSection } from './tasks.ts';
  * @param more sections that follow the run's own
  */
 export async function runPage(run: RunResult, more: readonly Section[] = []): Promise<string> {
-  const { tasks } = run;
-  const answered = tasks && [
-    { name: 'original', scores: tasks.original },
-    { name: 'operated', scores: tasks.operated },
-  ];
+  const { tasks, original, cell } = run;
+  const answered =
+    original.tasks && cell.tasks
+      ? [
+          { name: 'original', scores: original.tasks },
+          { name: 'operated', scores: cell.tasks },
+        ]
+      : undefined;
   const sections = [
     { id: 'losses', title: 'What it costs', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(run), samplingRule(run.sampling), 'samples.txt'),
     await weightsSection(run),
     ...more,
-  ].filter((each): each is Section => each !== undefined);
+  ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));
   const head = headOf(run);
   return pageHtml(
     head.title,
@@ -38,23 +44,24 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
 }
 
 function headOf(run: RunResult): Head {
-  const { model, operation, scores, parameters, tasks } = run;
-  const { original, operated } = scores;
-  const text = operationText(operation, model.layers);
+  const { model, original, cell, tasks, text } = run;
+  const words = describeRecipe(cell.recipe, model.layers);
+  const groups = [...new Set(layersOf(cell).flatMap((layer) => layer.groups.map(({ name }) => groupClass(name))))];
+  const size = sizeOf(cell);
   return {
-    kind: 'A run of surgery: one operation on one model',
-    title: `${model.ref}: ${text}`,
+    kind: 'A run of surgery: one variant of one model',
+    title: `${model.ref}: ${words}`,
     ...(model.notice ? { notice: model.notice } : {}),
     command: run.command,
     glance: [
-      [`${figure(original.perplexity)} → ${figure(operated.perplexity)}`, 'perplexity, before and after'],
-      [short(operated.kl), 'nats a token of KL from the original'],
-      [percent(operated.sameTop), 'of tokens keep the likeliest one'],
-      [percent(parameters.factored / parameters.dense), 'of the parameters operated on, if kept as factors'],
-      ...(tasks
+      [`${figure(original.scores.perplexity)} → ${figure(cell.scores.perplexity)}`, 'perplexity, before and after'],
+      [short(cell.scores.kl), 'nats a token of KL from the original'],
+      [percent(cell.scores.sameTop), 'of tokens keep the likeliest one'],
+      ...(size === undefined ? [] : [[percent(size), sizeWords(cell)] as const]),
+      ...(tasks && original.tasks && cell.tasks
         ? [
             [
-              `${percent(tasks.original.accuracy, 0)} → ${percent(tasks.operated.accuracy, 0)}`,
+              `${percent(original.tasks.accuracy, 0)} → ${percent(cell.tasks.accuracy, 0)}`,
               'of the questions right',
             ] as const,
           ]
@@ -62,8 +69,8 @@ function headOf(run: RunResult): Head {
     ],
     facts: [
       ['Model', modelFact(model)],
-      ['Operation', `${text}; groups ${operation.groups.join(', ')}; weights in ${operation.dtype}`],
-      ['Text', textRule(scores)],
+      ['Operation', `${words}${groups.length > 0 ? `; groups ${groups.join(', ')}` : ''}; weights in ${run.dtype}`],
+      ['Text', textRule(text)],
       ['Precision', run.precision],
       ['Date', `${run.date.slice(0, 16).replace('T', ' ')} UTC`],
       ['Versions', versionsFact(run.versions)],
@@ -72,8 +79,14 @@ function headOf(run: RunResult): Head {
   };
 }
 
-function scoresFigure({ scores, operation, model, parameters }: RunResult): Figure {
-  const { original, operated } = scores;
+function sizeWords(cell: RunResult['cell']): string {
+  return pcaOf(cell)
+    ? 'of the parameters operated on, if kept as factors'
+    : 'of the parameters operated on are left, without what is zero';
+}
+
+function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): Figure {
+  const parameters = cell.footprint?.parameters;
   const row = (name: string, score: Score | Compared): Cell[] => [
     name,
     number(score.nll, figure),
@@ -89,49 +102,52 @@ function scoresFigure({ scores, operation, model, parameters }: RunResult): Figu
     number('sameTop' in score ? score.sameTop : undefined, (share) => percent(share)),
   ];
   const wider =
-    operation.dtype === model.dtype || operation.dtype === 'F32'
+    dtype === model.dtype || dtype === 'F32'
       ? ''
-      : ` The written checkpoint holds all weights in ${operation.dtype}; these figures were measured with the weights outside the operation in ${model.dtype}.`;
+      : ` The written checkpoint holds all weights in ${dtype}; these figures were measured with the weights outside the operation in ${model.dtype}.`;
   return {
     title: 'Scores of the original and of the operated model',
-    caption: `${textRule(scores)} Intervals: ${scores.intervalRule}.${wider}`,
+    caption: `${textRule(text)} Intervals: ${text.intervalRule}.${wider}`,
     notShown:
       'One operation without a control and without a partner at an equal budget: that it costs this much says nothing about another way to spend the same parameters. ' +
-      `A dense rewrite saves no memory; the ${integer(parameters.factored)} parameters are what the factors would take, of ${integer(parameters.dense)}.`,
+      (parameters
+        ? `A dense rewrite saves no memory; ${integer(parameters.reduced)} parameters are what is left of ${integer(parameters.dense)} as factors, or without what is zero.`
+        : 'A dense rewrite saves no memory.'),
     panels: [],
     table: {
       name: 'scores',
       about: 'Scores',
       head: ['model', '>nll', '>perplexity', 'Δnll [95 %]', 'KL [95 %]', '>KL, median', '>KL, 99 %', '>same top'],
-      rows: [row('original', original), row('operated', operated)],
+      rows: [row('original', base.scores), row('operated', cell.scores)],
     },
     open: true,
   };
 }
 
-async function weightsSection({ curves, layers, operation: { mode, variance, rank } }: RunResult): Promise<Section> {
+async function weightsSection({ curves, cell }: RunResult): Promise<Section> {
+  const operation = pcaOf(cell);
+  const layers = layersOf(cell);
   const figures = [
-    await spectraFigure(curves, variance === undefined ? [] : [variance], layers),
-    await ranksFigure([{ panel: mode, line: rank === undefined ? `variance ${variance}` : `rank ${rank}`, layers }]),
+    await spectraFigure(curves, operation?.variance === undefined ? [] : [operation.variance], layers),
+    operation && (await ranksFigure([{ panel: operation.mode, line: keptText(operation), layers }])),
   ];
   return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
 }
 
-function comparisonsOf({ samples, scores }: RunResult): Comparison[] {
-  const originals = samples.filter(({ variant }) => variant === 'original');
-  const operated = samples.filter(({ variant }) => variant === 'operated');
-  return originals.flatMap((original, i) => {
-    const other = operated[i];
+function comparisonsOf({ original, cell }: RunResult): Comparison[] {
+  return original.samples.flatMap((sample, i) => {
+    const other = cell.samples[i];
     if (!other) return [];
+    const { ids, pieces, logprobs, prompt } = sample;
     return [
       {
-        ...{ name: 'operated', about: `KL ${short(scores.operated.kl)} nats a token on the text.` },
-        ...{ prompt: original.prompt, original: told(original), variant: told(other), folded: false },
+        name: 'operated',
+        about: `KL ${short(cell.scores.kl)} nats a token on the text.`,
+        prompt,
+        original: { ids, pieces, original: logprobs, variant: other.ofOriginal },
+        variant: { ids: other.ids, pieces: other.pieces, original: other.underOriginal, variant: other.logprobs },
+        folded: false,
       },
     ];
   });
-}
-
-function told({ ids, pieces, logprobs }: RunSample): Told {
-  return { ids, pieces, original: logprobs.original, variant: logprobs.operated };
 }

@@ -1,5 +1,5 @@
 // The map of a sensitivity study, and whether the effects of its parts add up.
-import type { SensitivityResult, Study } from '../../study/results.ts';
+import type { SensitivityResult, Study } from '../../results/study.ts';
 import { type Cells, sensitivityMap } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { shadeOf } from '../heat.ts';

@@ -1,8 +1,9 @@
 // Spectra as small multiples, a panel a layer, and the ranks that were kept of them.
-import type { LayerReport } from '../../decompose/operate.ts';
-import type { Curve } from '../../decompose/spectrum.ts';
+import type { SpectrumCurve } from '../../operations/pca/curves.ts';
+import type { LayerReport } from '../../operations/pca/report.ts';
+import { rangesText } from '../../platform/option-values.ts';
 import { percent } from '../format.ts';
-import { groupClass, ranges } from '../text.ts';
+import { groupClass } from '../text.ts';
 import type { Series } from './axes.ts';
 import type { Figure } from './figure.ts';
 import { type Line, type Mark, panelSvg } from './panels.ts';
@@ -18,7 +19,7 @@ const readings = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
  * @param kept ranks that were chosen, to be marked on the curves
  */
 export async function spectraFigure(
-  curves: readonly Curve[],
+  curves: readonly SpectrumCurve[],
   thresholds: readonly number[],
   kept: readonly LayerReport[] = [],
 ): Promise<Figure | undefined> {
@@ -32,7 +33,7 @@ export async function spectraFigure(
       const of = series.get(groupClass(curve.group));
       return of ? [lineOf(curve, of), ...keptMarks(curve, of, kept)] : [];
     });
-    const name = own[0] && own[0].layers.length > 1 ? `layers ${ranges(own[0].layers)}` : `layer ${place}`;
+    const name = own[0] && own[0].layers.length > 1 ? `layers ${rangesText(own[0].layers)}` : `layer ${place}`;
     const svg = await panelSvg({
       about: `Cumulative explained variance in ${name}; the numbers are in the table`,
       x: { label: '', domain: [0, 1], format: '.0%', ticks: 3 },
@@ -120,13 +121,13 @@ function groupSeries(groups: readonly string[]): Map<string, Series> {
   );
 }
 
-function lineOf({ group, of, ranks, explained }: Curve, series: Series): Line {
+function lineOf({ group, of, ranks, explained }: SpectrumCurve, series: Series): Line {
   const marks: Mark[] = ranks.map((rank, i) => ({ x: rank / of, y: explained[i] ?? 0, tip: '' }));
   return { series, curve: `${group}, ${of} components`, marks: [{ x: 0, y: 0, tip: '' }, ...marks] };
 }
 
 /** The ranks kept of a curve's group, each as a point of its own. */
-function keptMarks({ group, layers, of }: Curve, series: Series, kept: readonly LayerReport[]): Line[] {
+function keptMarks({ group, layers, of }: SpectrumCurve, series: Series, kept: readonly LayerReport[]): Line[] {
   const found = kept
     .filter(({ layer }) => layer === layers[0])
     .flatMap(({ groups }) => groups.filter(({ name, of: all }) => name === group && all === of));
@@ -147,13 +148,13 @@ function rankMarks(layers: readonly LayerReport[], group: string, line: string):
   });
 }
 
-function spectraTable(curves: readonly Curve[]): DataTable {
+function spectraTable(curves: readonly SpectrumCurve[]): DataTable {
   return {
     name: 'spectra',
     about: 'Cumulative explained variance, and in brackets the rank that it is read at',
     head: ['layer', 'group', '>components', ...readings.map((share) => `>first ${share * 100} %`)],
     rows: curves.map(({ group, layers, of, ranks, explained }) => [
-      ranges(layers),
+      rangesText(layers),
       group,
       number(of, String),
       ...readings.map((share): Cell => {

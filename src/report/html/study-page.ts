@@ -1,6 +1,8 @@
 // study.json and its cells → their page: a sweep or a sensitivity study.
-import type { CellResult, Study } from '../../study/results.ts';
-import { type Cells, cellName, gridCells, inOrder, keptName } from '../cells.ts';
+
+import { keptText } from '../../operations/pca/words.ts';
+import type { CellResult, Study } from '../../results/study.ts';
+import { type Cells, cellName, gridCells, inOrder, keptName, layersOf, pcaOf } from '../cells.ts';
 import { counted, figure, integer, percent, short, signed } from '../format.ts';
 import type { SamplingInfo } from '../results.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
@@ -39,7 +41,7 @@ async function sectionsOf(study: Study, cells: Cells): Promise<Section[]> {
     ? [
         { name: 'original', scores: original.tasks },
         ...gridCells(study, cells).flatMap((cell) =>
-          cell.tasks ? [{ name: cellName(cell.operation, study), scores: cell.tasks }] : [],
+          cell.tasks ? [{ name: cellName(cell, study), scores: cell.tasks }] : [],
         ),
       ]
     : [];
@@ -58,14 +60,12 @@ function headOf(study: Study, cells: Cells): Head {
   const { kind, model, context, text, tasks } = study;
   const shown = gridCells(study, cells);
   const there = inOrder(study, cells).length;
-  const modes = [...new Set(shown.map(({ operation }) => operation.mode))];
-  const kept = [...new Set(shown.map(({ operation }) => keptName(operation)))];
   return {
     kind:
       kind === 'sweep'
         ? 'A sweep by surgery: many operations on one model'
         : 'A sensitivity study by surgery: one part at a time',
-    title: `${model.ref}: ${modes.join(', ')} at ${shown.every(({ operation }) => operation.rank === undefined) ? 'variance ' : ''}${kept.join(', ')}`,
+    title: `${model.ref}: ${titleOf(shown, study)}`,
     ...(study.complete
       ? {}
       : { notice: `${there} of ${counted(study.cells.length, 'cell')} are there: the study is not finished.` }),
@@ -87,6 +87,18 @@ function headOf(study: Study, cells: Cells): Head {
       ...(context.tasks ? [['of the questions', hash(context.tasks)] as const] : []),
     ],
   };
+}
+
+/** Modes and what they keep, where all cells are PCAs; else the cells' names, as many as fit. */
+function titleOf(shown: readonly CellResult[], study: Study): string {
+  const operations = shown.flatMap((cell) => pcaOf(cell) ?? []);
+  if (operations.length < shown.length || shown.length === 0) {
+    const names = shown.map((cell) => cellName(cell, study));
+    return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+  }
+  const modes = [...new Set(operations.map(({ mode }) => mode))];
+  const kept = [...new Set(operations.map(keptName))];
+  return `${modes.join(', ')} at ${operations.every(({ rank }) => rank === undefined) ? 'variance ' : ''}${kept.join(', ')}`;
 }
 
 function glanceOf(study: Study, cells: Cells): Head['glance'] {
@@ -111,13 +123,15 @@ function glanceOf(study: Study, cells: Cells): Head['glance'] {
 
 async function weightsSection(study: Study, cells: Cells): Promise<Section> {
   const joint = new Set(study.sensitivity?.joint ?? []);
-  const shown = gridCells(study, cells).filter(
-    ({ id, operation: { match } }) => !match && (joint.size === 0 || joint.has(id)),
-  );
+  const shown = gridCells(study, cells).flatMap((cell) => {
+    const operation = pcaOf(cell);
+    const isShown = operation && !operation.match && (joint.size === 0 || joint.has(cell.id));
+    return isShown ? [{ operation, layers: layersOf(cell) }] : [];
+  });
   const thresholds = [...new Set(shown.flatMap(({ operation: { variance } }) => variance ?? []))];
   const sets: RankSet[] = shown.map(({ operation, layers }) => ({
     panel: [operation.mode, operation.allocate === 'global' && 'spread'].filter(Boolean).join(', '),
-    line: `${operation.rank === undefined ? 'variance ' : ''}${keptName(operation)}${operation.mean === 'drop' ? ', mean dropped' : ''}`,
+    line: `${keptText(operation)}${operation.mean === 'drop' ? ', mean dropped' : ''}`,
     layers,
   }));
   const figures = [await spectraFigure(study.curves, thresholds), await ranksFigure(sets)];
@@ -127,21 +141,23 @@ async function weightsSection(study: Study, cells: Cells): Promise<Section> {
 /** Every cell's samples beside the original's: the grid first, then its partners, then the controls. */
 function comparisonsOf(study: Study, cells: Cells): Comparison[] {
   const joint = new Set(study.sensitivity?.joint ?? []);
-  const isPlain = ({ id, operation: { match, control } }: CellResult) =>
-    !match && !control && (joint.size === 0 || joint.has(id));
-  const place = (cell: CellResult) => (isPlain(cell) ? 0 : cell.operation.control ? 2 : 1);
+  const controls = new Map(study.controls.map(({ cell, control }) => [cell, control]));
+  const isPlain = (cell: CellResult) =>
+    !pcaOf(cell)?.match && !controls.has(cell.id) && (joint.size === 0 || joint.has(cell.id));
+  const place = (cell: CellResult) => (isPlain(cell) ? 0 : controls.has(cell.id) ? 2 : 1);
   const ordered = inOrder(study, cells)
-    .filter(({ operation }) => operation.control !== 'none')
+    .filter(({ id }) => controls.get(id) !== 'none')
     .sort((a, b) => place(a) - place(b));
   return (study.original?.samples ?? []).flatMap((original, i) =>
     ordered.flatMap((cell, n): Comparison[] => {
       const own = cell.samples[i];
       if (!own) return [];
-      const { scores, operation } = cell;
-      const name = cellName(operation, study);
+      const { scores } = cell;
+      const name = cellName(cell, study);
+      const control = controls.get(cell.id);
       return [
         {
-          name: operation.control ? `${operation.control}, ${name}` : name,
+          name: control ? `${control}, ${name}` : name,
           about: `Perplexity ${figure(scores.perplexity)}, KL ${short(scores.kl)} nats a token on the text; ${percent(scores.sameTop)} of tokens keep the likeliest one.`,
           prompt: original.prompt,
           original: {

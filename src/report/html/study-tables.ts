@@ -1,7 +1,8 @@
 // The tables of a study: cells and controls.
-import type { CellResult, Study } from '../../study/results.ts';
-import { type Cells, cellName } from '../cells.ts';
+import type { CellResult, Study } from '../../results/study.ts';
+import { type Cells, cellName, sizeOf } from '../cells.ts';
 import { figure, percent, short, withInterval } from '../format.ts';
+import { controlledName } from '../study.ts';
 import { type Cell, type DataTable, number } from './table.ts';
 
 export function cellsTable(study: Study, shown: readonly CellResult[]): DataTable {
@@ -20,17 +21,20 @@ export function cellsTable(study: Study, shown: readonly CellResult[]): DataTabl
       '>same top',
       ...(withTasks ? ['>tasks'] : []),
     ],
-    rows: shown.map(({ operation, extent, scores: s, tasks }) => [
-      cellName(operation, study),
-      number(extent?.width, (width) => width.toFixed(1)),
-      number(extent ? extent.parameters.factored / extent.parameters.dense : undefined, (share) => percent(share)),
-      number(extent?.relativeError, (error) => error.toFixed(3)),
-      number(s.perplexity, figure),
-      number(s.deltaNll, (value) => withInterval(value, s.intervals.deltaNll)),
-      number(s.kl, (value) => withInterval(value, s.intervals.kl).replace(/^\+/, '')),
-      number(s.sameTop, (share) => percent(share)),
-      ...(withTasks ? [number(tasks?.accuracy, (share) => percent(share))] : []),
-    ]),
+    rows: shown.map((cell) => {
+      const { footprint, scores: s, tasks } = cell;
+      return [
+        cellName(cell, study),
+        number(footprint?.width ?? undefined, (width) => width.toFixed(1)),
+        number(sizeOf(cell), (share) => percent(share)),
+        number(footprint?.relativeError, (error) => error.toFixed(3)),
+        number(s.perplexity, figure),
+        number(s.deltaNll, (value) => withInterval(value, s.intervals.deltaNll)),
+        number(s.kl, (value) => withInterval(value, s.intervals.kl).replace(/^\+/, '')),
+        number(s.sameTop, (share) => percent(share)),
+        ...(withTasks ? [number(tasks?.accuracy, (share) => percent(share))] : []),
+      ];
+    }),
   };
 }
 
@@ -41,7 +45,7 @@ export function controlsTable(study: Study, cells: Cells): DataTable {
     return [
       [
         control,
-        against ? cellName(against.operation, study) : control === 'none' ? '' : own.operation.mode,
+        controlledName(study, own, against),
         number(own.scores.perplexity, figure),
         number(own.scores.kl, short),
         number(difference?.deltaNll, (value) => withInterval(value, difference?.interval ?? null)),

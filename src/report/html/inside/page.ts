@@ -1,7 +1,7 @@
 // Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
+import { describeRecipe } from '../../../operations/recipe.ts';
 import type { Finding } from '../../findings.ts';
 import type { FindingInfo } from '../../results.ts';
-import { operationText } from '../../text.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
 import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from '../header.ts';
 import { html } from '../html.ts';
@@ -128,8 +128,8 @@ function sourcesSection(
 }
 
 function headOf({ kind, result }: Finding, { name, question, read, glance }: View): Head {
-  const { model, operation, command } = result;
-  const operated = operation ? `, with and without ${operationText(operation, model.layers)}` : '';
+  const { model, recipe, command } = result;
+  const operated = recipe ? `, with and without ${describeRecipe(recipe, model.layers)}` : '';
   return {
     kind: `surgery ${kind}: looking inside`,
     title: `${model.ref}: ${name}${operated}`,
@@ -150,12 +150,10 @@ function headOfSeveral(entries: readonly FindingEntry[], command: string): Head 
 }
 
 function factsOf(info: FindingInfo, { read }: Pick<View, 'read'>): Head['facts'] {
-  const { model, operation, precision, seed, versions, documentsSha256 } = info;
+  const { model, recipe, precision, seed, versions, documentsSha256 } = info;
   return [
     ['Model', modelFact(model)],
-    ...(operation
-      ? [['Operation', `${operationText(operation, model.layers)}; groups ${operation.groups.join(', ')}`] as const]
-      : []),
+    ...(recipe ? [['Operation', describeRecipe(recipe, model.layers)] as const] : []),
     ['Read', read],
     ['Precision', `${precision}; seed ${seed}`],
     ['Versions', versionsFact(versions)],

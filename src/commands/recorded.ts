@@ -1,0 +1,32 @@
+// Work on variants for which the original's predictions are read once and kept in a scratch file meanwhile.
+import { removeAtExit } from '../checkpoint/files.ts';
+import { Recording } from '../measure/recording.ts';
+import type { Progress } from '../report/progress.ts';
+import type { Experiment, Seconds } from '../study/measure.ts';
+
+/**
+ * Reads the original once, and keeps what it said for as long as it is used.
+ * @param file where; it is gone afterwards
+ */
+export async function withRecording<T>(
+  experiment: Omit<Experiment, 'recording'>,
+  file: string,
+  progress: Progress,
+  use: (experiment: Experiment, seconds: Seconds) => Promise<T>,
+): Promise<{ result: T; seconds: Seconds }> {
+  const { runtime, measurement } = experiment;
+  const forget = removeAtExit(file);
+  try {
+    const { value: recording, seconds: score } = await progress.step('Scoring the original', 'tokens', (advance) =>
+      Recording.make(file, measurement.documents, { runtime }, advance),
+    );
+    const seconds: Seconds = { decompose: 0, score, generate: 0, answer: 0 };
+    try {
+      return { result: await use({ ...experiment, recording }, seconds), seconds };
+    } finally {
+      await recording.close();
+    }
+  } finally {
+    forget();
+  }
+}

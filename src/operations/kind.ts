@@ -1,0 +1,163 @@
+// What a kind of weight operation is: its parameters, each described once, and how it edits weights layer by layer.
+import type { z } from 'zod';
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import type { NoneOperation } from './none/kind.ts';
+
+/** One parameter of a kind: all that options, recipe files, sweeps, tables and help need to know of it. */
+export interface Field<T> {
+  /** As on the command line: `--variance <t>`, or `--balance` for what is true or false. None: only studies set it. */
+  readonly flags?: string;
+  /** One line, lower case, without a full stop. */
+  readonly help: string;
+  /** Reads an option's text. @throws SurgeryError `usage` that names the option */
+  readonly parse: (text: string) => T;
+  /** How a sweep takes several values of it: between commas, or by repeating the option. None: it takes one. */
+  readonly several?: 'commas' | 'repeat';
+}
+
+export type Fields<Spec> = { readonly [K in Exclude<keyof Spec, 'kind'>]-?: Field<NonNullable<Spec[K]>> };
+
+/** What has been decided before any weight is changed: at least the layers that will change. */
+export interface OperationPlan {
+  readonly layers: readonly number[];
+}
+
+/** A layer's new weights. */
+export interface Edit<Details> {
+  /** By tensor name, row-major, holding exactly what a file of their dtype holds. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+  /** What the kind reports about this layer. */
+  readonly details: Details;
+}
+
+/** What a variant needs and loses, over all weights that its operations touch. */
+export interface Footprint {
+  /** Of the touched matrices: as they are, and as factors or without what is zero. */
+  readonly parameters: { readonly dense: number; readonly reduced: number };
+  /** ‖W‖² of the touched matrices. */
+  readonly squaredNorm: number;
+  /** Frobenius norm of all errors together over that of all weights, and of those of k and v; null where none is touched. */
+  readonly relativeError: number;
+  readonly relativeErrorKv: number | null;
+  /** Mean rank of a group; null where nothing has a rank. */
+  readonly rank: number | null;
+  /** Mean over layers of the ranks of the groups that hold k or v, or of all where none does: the width of the latent. */
+  readonly width: number | null;
+}
+
+/** What an operation works with. */
+export interface OperationContext {
+  readonly checkpoint: Checkpoint;
+  /** The dtype that edited weights are rounded to. Undefined: each tensor's own. */
+  readonly dtype: WeightDtype | undefined;
+  /** Tensors that earlier operations of the recipe have changed, and a name for how: equal names, equal values. */
+  readonly edited: ReadonlyMap<string, EditedTensor>;
+  /** What operations of one checkpoint share, such as threads: made by the first that asks, closed with the operator. */
+  shared<R extends Closable>(make: MakeShared<R>): R;
+}
+
+export interface EditedTensor {
+  readonly values: Float32Array;
+  readonly state: string;
+}
+
+export interface Closable {
+  close(): Promise<void>;
+}
+
+export type MakeShared<R extends Closable> = (checkpoint: Checkpoint, settings: OperatorSettings) => R;
+
+/** Models below this hidden size are operated on on the spot: starting a thread costs as much as one of their matrices. */
+export const worthThreads = 400;
+
+export interface OperatorSettings {
+  /** Threads. Default: one a core. */
+  readonly threads?: number | undefined;
+  /** The dtype that edited weights are rounded to. Default: each tensor's own. */
+  readonly dtype?: WeightDtype | undefined;
+  /** How principal components are found. Default: the project's own eigensolver. */
+  readonly engine?: PcaEngine | undefined;
+  /** Every operation to come, where what they share may stay in memory from one to the next. */
+  readonly upcoming?: readonly { readonly kind: string }[] | undefined;
+}
+
+/** The project's own eigensolver, or the library ml-pca as a cross-check. */
+export const pcaEngines = ['native', 'ml-pca'] as const;
+export type PcaEngine = (typeof pcaEngines)[number];
+
+/** What a sweep varies, as the command line gave it: several values of some fields, one of the others. */
+export interface SweepRequest<Spec> {
+  /** By field: the values to try. */
+  readonly varied: { readonly [K in keyof Spec]?: readonly NonNullable<Spec[K]>[] };
+  readonly fixed: Partial<Spec>;
+  /** What partners of a cell have in common with it. */
+  readonly match: readonly string[];
+  readonly controls: boolean;
+}
+
+/** The cells of a sweep, and which of them are compared; all by their place in the list. */
+export interface Design<Operation> {
+  readonly cells: readonly (Operation | NoneOperation)[];
+  /** Two cells that have something in common, such as a threshold or a budget. */
+  readonly pairs: readonly DesignedPair[];
+  readonly controls: readonly DesignedControl[];
+}
+
+export interface DesignedPair {
+  readonly rule: string;
+  readonly cell: number;
+  readonly partner: number;
+}
+
+export interface DesignedControl {
+  readonly control: string;
+  readonly cell: number;
+  /** The cell that it is a control of; none for one that belongs to all of them. */
+  readonly of?: number;
+}
+
+/**
+ * A kind of operation, all of it that loads fast: help and completion need it. A variant is a set of tensors: whatever
+ * else a kind may offer, these are what is written, scored and compared with a reference.
+ */
+export interface OperationKind<
+  Spec extends { readonly kind: string },
+  Complete extends Spec,
+  Plan extends OperationPlan,
+  Details,
+  Report extends { readonly kind: string },
+> {
+  readonly name: Spec['kind'];
+  /** One line, for help. */
+  readonly summary: string;
+  readonly fields: Fields<Spec>;
+  /** Defaults filled in, lists in order. @throws SurgeryError `usage` for what this model cannot do */
+  complete(spec: Spec, config: LlamaConfig): Complete;
+  /** Names of the tensors that it changes. */
+  touches(operation: Complete, config: LlamaConfig): string[];
+  /** The operation in a line, what is as by default left out. @param layers of the model */
+  describe(operation: Complete, layers: number): string;
+  /** The same in a few words, for tables. */
+  label(operation: Complete, layers: number): string;
+  /** For the name of a results folder. */
+  slug(operation: Complete): string;
+  /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
+  design?(request: SweepRequest<Spec>, config: LlamaConfig): Design<Complete>;
+  /** Checks what it has reported when a file is read back: an object schema with its `kind`. */
+  reportSchema(): Promise<z.ZodType<Report>>;
+  /** What computes. */
+  load(): Promise<OperationWork<Complete, Plan, Details, Report>>;
+}
+
+/** The part of a kind that computes. */
+export interface OperationWork<Complete, Plan extends OperationPlan, Details, Report> {
+  /** Ranks, heads, layers: everything that is decided before weights change. */
+  plan(operation: Complete, context: OperationContext): Promise<Plan>;
+  apply(plan: Plan, layer: number, context: OperationContext): Promise<Edit<Details>>;
+  /** All layers' details, in the order of the layers, as result files hold them. */
+  report(operation: Complete, details: readonly Details[]): Report;
+  /** Null for an operation that changes nothing. */
+  footprint(report: Report): Footprint | null;
+}

@@ -1,0 +1,38 @@
+// The kind `none`: weights replaced by themselves, in the way in which operations replace them. A study's control of
+// everything but the operation: its effect must be exactly nothing.
+import { type Projection, projectionName } from '../../checkpoint/names.ts';
+import { listOf, oneOf, ranges } from '../../platform/option-values.ts';
+import type { OperationKind, OperationPlan } from '../kind.ts';
+import { completeWhere, projections } from '../where.ts';
+import type { NoneReport } from './report.ts';
+
+export interface NoneSpec {
+  readonly kind: 'none';
+  /** Default: q, k, v. */
+  readonly targets?: readonly Projection[];
+  /** Default: all. */
+  readonly layers?: readonly number[];
+}
+
+export type NoneOperation = Required<NoneSpec>;
+
+export interface NonePlan extends OperationPlan {
+  readonly targets: readonly Projection[];
+}
+
+export const noneKind: OperationKind<NoneSpec, NoneOperation, NonePlan, undefined, NoneReport> = {
+  name: 'none',
+  summary: 'weights replaced by themselves: what the program itself changes, which must be nothing',
+  fields: {
+    targets: { help: 'projections to rewrite (default: q,k,v)', parse: listOf(oneOf('targets', projections)) },
+    layers: { help: 'layers to rewrite (default: all)', parse: ranges('layers') },
+  },
+  complete: (spec, config) => ({ kind: 'none', ...completeWhere(spec, config) }),
+  touches: ({ layers, targets }) =>
+    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  describe: () => 'none: weights replaced by themselves',
+  label: () => 'none',
+  slug: () => 'none',
+  reportSchema: async () => (await import('./report.ts')).noneReport,
+  load: async () => (await import('./work.ts')).noneWork,
+};

@@ -1,0 +1,152 @@
+// Recipes → variants' weights: operations planned and applied in order, layer by layer.
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { canonicalHash } from '../platform/canonical.ts';
+import {
+  type Closable,
+  type EditedTensor,
+  type Footprint,
+  type MakeShared,
+  type OperationContext,
+  type OperatorSettings,
+  worthThreads,
+} from './kind.ts';
+import { type CompleteRecipe, completeRecipe, type Recipe } from './recipe.ts';
+import { type CompleteOperation, kindOf, type OperationReport } from './registry.ts';
+
+/** A variant's weights, and how they came about. */
+export interface Operated {
+  readonly recipe: CompleteRecipe;
+  /** By name, row-major, holding exactly what a file of their dtype holds. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+  /** What each operation did. */
+  readonly reports: readonly OperationReport[];
+  /** Null for a recipe that changes nothing, and for several operations on the same weights. */
+  readonly footprint: Footprint | null;
+}
+
+/** Called with the layers done so far and in all. */
+export type OnProgress = (done: number, total: number) => void;
+
+/** Applies recipes to one checkpoint, which stays as it is. What operations share is kept from one recipe to the next. */
+export class Operator {
+  readonly checkpoint: Checkpoint;
+  readonly #settings: OperatorSettings;
+  readonly #shared = new Map<MakeShared<Closable>, Closable>();
+
+  constructor(checkpoint: Checkpoint, settings: OperatorSettings = {}) {
+    this.checkpoint = checkpoint;
+    this.#settings = settings;
+  }
+
+  /** Whether threads do the work, so that something else can be done meanwhile. */
+  get threaded(): boolean {
+    return this.checkpoint.config.hiddenSize >= worthThreads;
+  }
+
+  /**
+   * @throws SurgeryError `usage` for an operation that this model cannot have, `numeric`, by tensor name, for weights that
+   * are not finite or do not fit the dtype
+   */
+  async apply(recipe: Recipe, onProgress?: OnProgress): Promise<Operated> {
+    const operations = completeRecipe(recipe, this.checkpoint.config);
+    const edited = new Map<string, EditedTensor>();
+    const reports: OperationReport[] = [];
+    const footprints: (Footprint | null)[] = [];
+    let isTwice = false;
+    for (const [i, operation] of operations.entries()) {
+      const advance = (done: number, total: number) => onProgress?.(i * total + done, operations.length * total);
+      const { tensors, report, footprint } = await this.#applyOne(operation, edited, advance);
+      const state = canonicalHash(operations.slice(0, i + 1));
+      for (const [name, values] of tensors) {
+        isTwice ||= edited.has(name);
+        edited.set(name, { values, state });
+      }
+      reports.push(report);
+      footprints.push(footprint);
+    }
+    return {
+      recipe: operations,
+      tensors: new Map([...edited].map(([name, { values }]) => [name, values])),
+      reports,
+      footprint: isTwice ? null : together(footprints),
+    };
+  }
+
+  /** What operations of one checkpoint share, such as decompositions. */
+  shared<R extends Closable>(make: MakeShared<R>): R {
+    const known = this.#shared.get(make) as R | undefined;
+    if (known) return known;
+    const made = make(this.checkpoint, this.#settings);
+    this.#shared.set(make, made);
+    return made;
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#shared.values()].map((one) => one.close()));
+  }
+
+  async #applyOne(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>, onProgress: OnProgress) {
+    const work = await kindOf(operation).load();
+    const context: OperationContext = {
+      checkpoint: this.checkpoint,
+      dtype: this.#settings.dtype,
+      edited,
+      shared: (make) => this.shared(make),
+    };
+    const plan = await work.plan(operation, context);
+    let done = 0;
+    const edits = await this.#each(plan.layers, async (layer) => {
+      const edit = await work.apply(plan, layer, context);
+      onProgress(++done, plan.layers.length);
+      return edit;
+    });
+    const report = work.report(
+      operation,
+      edits.map(({ details }) => details),
+    );
+    return { tensors: new Map(edits.flatMap((edit) => [...edit.tensors])), report, footprint: work.footprint(report) };
+  }
+
+  /** All at once where there are threads for them, else one after the other. */
+  async #each<A, B>(items: readonly A[], call: (item: A) => Promise<B>): Promise<B[]> {
+    if (this.threaded) return Promise.all(items.map(call));
+    const results: B[] = [];
+    for (const item of items) results.push(await call(item));
+    return results;
+  }
+}
+
+/**
+ * One recipe on a checkpoint, which stays as it is.
+ * @throws SurgeryError as {@link Operator.apply} does
+ */
+export async function operate(
+  checkpoint: Checkpoint,
+  recipe: Recipe,
+  { onProgress, ...settings }: OperatorSettings & { readonly onProgress?: OnProgress } = {},
+): Promise<Operated> {
+  const operator = new Operator(checkpoint, settings);
+  try {
+    return await operator.apply(recipe, onProgress);
+  } finally {
+    await operator.close();
+  }
+}
+
+/** Of operations on different weights. Ranks and widths are of one operation alone. */
+function together(all: readonly (Footprint | null)[]): Footprint | null {
+  const some = all.filter((one) => one !== null);
+  const [first] = some;
+  if (!first || some.length === 1) return first ?? null;
+  const sum = (of: (one: Footprint) => number) => some.reduce((total, one) => total + of(one), 0);
+  const norm = sum((one) => one.squaredNorm);
+  return {
+    parameters: { dense: sum((one) => one.parameters.dense), reduced: sum((one) => one.parameters.reduced) },
+    squaredNorm: norm,
+    relativeError: norm > 0 ? Math.sqrt(sum((one) => one.relativeError ** 2 * one.squaredNorm) / norm) : 0,
+    relativeErrorKv: null,
+    rank: null,
+    width: null,
+  };
+}

@@ -1,0 +1,116 @@
+// How much of each group an operation keeps: its threshold or rank, the ranks spread over the layers, or a partner's.
+import { projectionShape } from '../../checkpoint/names.ts';
+import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { at, entryOf } from '../../platform/indexing.ts';
+import type { Decompositions, Preprocessing } from './decompositions.ts';
+import { type Group, groupsOf, type Mode, type ProjectionRows } from './grouping.ts';
+import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
+import { type Budget, budgetOf, type MatchRule, type PcaOperation } from './spec.ts';
+
+export function preprocessing({ center, balance }: PcaOperation): Preprocessing {
+  return { center, balance };
+}
+
+/** In the order of the groups. @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
+export async function budgetsOf(
+  decompositions: Decompositions,
+  operation: PcaOperation,
+  groups: readonly Group[],
+): Promise<Budget[]> {
+  const { control, allocate, match } = operation;
+  if (control === 'full-rank') return groups.map(() => ({ rank: Number.MAX_SAFE_INTEGER }));
+  if (match) {
+    const ranks = await partnerRanks(decompositions, operation, match, groups);
+    return ranks.map((rank) => ({ rank }));
+  }
+  // The threshold itself, where it will do: then a matrix is looked at only once.
+  if (allocate === 'uniform' && control !== 'other-layer') return groups.map(() => budgetOf(operation));
+  return ranksOf(operation, await spectraOf(decompositions, operation, groups)).map((rank) => ({ rank }));
+}
+
+function ranksOf(operation: PcaOperation, groups: readonly Known[]): number[] {
+  const uniform = uniformRanks(groups, budgetOf(operation));
+  return operation.allocate === 'global' ? globalRanks(groups, uniform) : uniform;
+}
+
+/** Ranks of an operation whose groups are the parts of a shared one, each alone, at the same budget. */
+async function partnerRanks(
+  decompositions: Decompositions,
+  operation: PcaOperation,
+  { rule, of }: { readonly rule: MatchRule; readonly of: Mode },
+  groups: readonly Group[],
+): Promise<number[]> {
+  const { targets, layers, mean } = operation;
+  const { checkpoint } = decompositions;
+  const shared = await spectraOf(decompositions, operation, sharedGroups(groups, of, targets, layers, checkpoint));
+  const sharedRanks = ranksOf(operation, shared);
+  const alone = await spectraOf(decompositions, { ...operation, balance: false }, groups);
+  const found = new Map<Group, number>();
+  for (const [i, { group, spectrum }] of shared.entries()) {
+    const rank = at(sharedRanks, i);
+    const partners = group.parts.map((part) => {
+      const partner = alone.find((one) => sameRows(at(one.group.parts, 0), part));
+      if (!partner) throw new TypeError(`${group.name} has a part that is not alone`);
+      return partner;
+    });
+    const shapes = group.parts.map((part) => shapeOf(checkpoint, part));
+    const squaredError = await squaredErrorOf(decompositions, operation, group, spectrum, rank);
+    const spectra = partners.map((partner) => partner.spectrum);
+    const ranks = partners.length === 1 ? [rank] : matchedRanks(rule, { rank, squaredError, shapes }, spectra, mean);
+    for (const [j, partner] of partners.entries()) found.set(partner.group, at(ranks, j));
+  }
+  return groups.map((group) => entryOf(found, group));
+}
+
+/** The shared mode's groups, of the same weights as the groups that stand alone. */
+function sharedGroups(
+  alone: readonly Group[],
+  mode: Mode,
+  targets: PcaOperation['targets'],
+  layers: readonly number[],
+  { config }: Checkpoint,
+): Group[] {
+  const parts = alone.flatMap((group) => group.parts);
+  return groupsOf(mode, targets, layers, config).map((group) => ({
+    ...group,
+    parts: group.parts.map((part) => parts.find((one) => sameRows(one, part)) ?? part),
+  }));
+}
+
+/** Σ ‖W − Ŵ‖² over the parts of a shared group, before rounding. */
+async function squaredErrorOf(
+  decompositions: Decompositions,
+  operation: PcaOperation,
+  group: Group,
+  { eigenvalues, meanSquares }: Known['spectrum'],
+  rank: number,
+): Promise<number> {
+  const { mean, balance } = operation;
+  if (!balance) return (mean === 'drop' ? meanSquares : 0) + sumFromSmallest(eigenvalues.subarray(rank));
+  // The spectrum is that of the balanced matrix, which says nothing about the error of the parts.
+  const rebuild = { group, rebuilding: { budget: { rank }, mean } };
+  const { parts } = await decompositions.rebuild(rebuild, preprocessing(operation));
+  return parts.reduce((sum, { squaredError }) => sum + squaredError, 0);
+}
+
+function sumFromSmallest(sorted: Float64Array): number {
+  return sorted.reduceRight((sum, value) => sum + Math.max(value, 0), 0);
+}
+
+async function spectraOf(
+  decompositions: Decompositions,
+  operation: PcaOperation,
+  groups: readonly Group[],
+): Promise<Known[]> {
+  const spectra = await decompositions.spectra(groups, preprocessing(operation));
+  return groups.map((group, i) => ({ group, spectrum: at(spectra, i) }));
+}
+
+function shapeOf({ config }: Checkpoint, { projection, rows }: ProjectionRows): [number, number] {
+  const [all, cols] = projectionShape(config, projection);
+  return [rows ? rows[1] - rows[0] : all, cols];
+}
+
+function sameRows(a: ProjectionRows, b: ProjectionRows): boolean {
+  return a.layer === b.layer && a.projection === b.projection && a.rows?.[0] === b.rows?.[0];
+}

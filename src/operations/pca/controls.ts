@@ -1,0 +1,53 @@
+// What the controls of a PCA change, and which modes have them.
+import { createHash } from 'node:crypto';
+import { SurgeryError } from '../../errors.ts';
+import { at } from '../../platform/indexing.ts';
+import type { Rebuilding } from './group-pca.ts';
+import type { Group, Mode } from './grouping.ts';
+import type { PcaControl, PcaOperation } from './spec.ts';
+
+/** Whether a mode has a control: only modes that share k and v within a layer can share them with another layer's. */
+export function hasControl(mode: Mode, control: PcaControl): boolean {
+  if (control !== 'other-layer') return true;
+  return mode === 'shared-kv' || mode === 'shared-qkv' || mode === 'per-head-kv';
+}
+
+/** Whether a control differs from the operation itself: a single layer has no other to share with. */
+export function isOpenTo({ mode, targets, layers }: PcaOperation, control: PcaControl): boolean {
+  if (control !== 'other-layer') return hasControl(mode, control);
+  const sharesV = targets.includes('k') || (mode === 'shared-qkv' && targets.includes('q'));
+  return hasControl(mode, control) && layers.length > 1 && targets.includes('v') && sharesV;
+}
+
+/** For the control of that name: every v moves to the group of the chosen layer before it. @throws SurgeryError `usage` */
+export function withOtherLayers(groups: readonly Group[], { control, mode, layers }: PcaOperation): readonly Group[] {
+  if (control !== 'other-layer') return groups;
+  if (!hasControl(mode, control))
+    throw new SurgeryError(
+      'usage',
+      `the control other-layer needs k and v to share a PCA in each layer, ${mode} has none`,
+    );
+  // Parts of one group and their earlier edits move together.
+  const byLayer = new Map(
+    groups.flatMap(({ parts }) =>
+      parts.map((part) => [`${part.layer} ${part.projection} ${part.rows?.[0]}`, part] as const),
+    ),
+  );
+  const next = (layer: number) => at(layers, (layers.indexOf(layer) + 1) % layers.length);
+  return groups.map((group) => ({
+    ...group,
+    parts: group.parts.map((part) => {
+      if (group.parts.length === 1 || part.projection !== 'v') return part;
+      return byLayer.get(`${next(part.layer)} v ${part.rows?.[0]}`) ?? part;
+    }),
+  }));
+}
+
+/** What a control draws for a group: the same whatever else is done in the same process. */
+export function drawn({ name, layer }: Group, { control, seed }: PcaOperation): Pick<Rebuilding, 'control'> {
+  if (control !== 'random-subspace' && control !== 'noise') return {};
+  const hash = createHash('sha256')
+    .update(JSON.stringify([seed, control, name, layer]))
+    .digest();
+  return { control: { kind: control, seed: hash.readUIntBE(0, 6) } };
+}

@@ -1,0 +1,41 @@
+// A spectrum as a curve for a chart: how much of a group's variance its leading components explain together.
+import { z } from 'zod';
+import { type Frozen, numbers, ofOneLength } from '../../platform/schemas.ts';
+import type { Group } from './grouping.ts';
+
+const spectrumCurve = z
+  .object({
+    group: z.string(),
+    /** The layers that the group lies in: one, unless layers share it. */
+    layers: numbers,
+    /** Components there are. */
+    of: z.number(),
+    /** Rising, from 1 to all. */
+    ranks: numbers,
+    /** Cumulative share of the variance at each of the ranks, to four decimals. */
+    explained: numbers,
+  })
+  .check(ofOneLength('ranks', 'explained'));
+
+export const spectrumCurves = z.array(spectrumCurve);
+export type SpectrumCurve = Frozen<z.infer<typeof spectrumCurve>>;
+
+/** Points of a curve: denser where a spectrum falls, at its beginning. */
+const curvePoints = 24;
+
+export function curveOf({ name, parts }: Group, explainedVarianceRatio: ArrayLike<number>): SpectrumCurve {
+  const of = explainedVarianceRatio.length;
+  const wanted = Array.from({ length: curvePoints }, (_, i) =>
+    Math.max(1, Math.round(of * ((i + 1) / curvePoints) ** 1.5)),
+  );
+  const ranks = of > 0 ? [...new Set([1, ...wanted])] : [];
+  let sum = 0;
+  const cumulative = Array.from(explainedVarianceRatio, (share) => (sum += share));
+  return {
+    group: name,
+    layers: [...new Set(parts.map(({ layer }) => layer))],
+    of,
+    ranks,
+    explained: ranks.map((rank) => Math.round((cumulative[rank - 1] ?? 0) * 1e4) / 1e4),
+  };
+}

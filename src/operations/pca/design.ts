@@ -1,0 +1,150 @@
+// The cells of a PCA study: thresholds and ranks in every mode, matched partners, controls.
+import type { LlamaConfig } from '../../checkpoint/config.ts';
+import { SurgeryError } from '../../errors.ts';
+import { canonical } from '../../platform/canonical.ts';
+import type { Design, DesignedControl, DesignedPair, SweepRequest } from '../kind.ts';
+import { noneKind } from '../none/kind.ts';
+import { isOpenTo } from './controls.ts';
+import { type Mode, separateOf } from './grouping.ts';
+import {
+  type Allocation,
+  type Budget,
+  complete,
+  defaultVariance,
+  type MatchRule,
+  type MeanRule,
+  matchRules,
+  type PcaControl,
+  type PcaOperation,
+  type PcaSpec,
+} from './spec.ts';
+
+/** What a pair has in common: the threshold, the rank, a matched budget, or the number of components in all layers. */
+export const pairRules = ['variance', 'rank', ...matchRules, 'allocate'] as const;
+
+/** Controls that a cell at a threshold has. */
+const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisfies PcaControl[];
+
+/**
+ * Each cell once, most kept first: the components that one cell needs then serve all after it.
+ * @throws SurgeryError `usage` for partners of modes that share nothing, and as an operation's completion does
+ */
+export function designSweep(
+  { varied, fixed, match, controls }: SweepRequest<PcaSpec>,
+  config: LlamaConfig,
+): Design<PcaOperation> {
+  const modes = unique<Mode>(varied.mode ?? ['separate', 'shared-kv']);
+  const means = unique<MeanRule>(varied.mean ?? ['keep']);
+  const allocations = unique<Allocation>(varied.allocate ?? ['uniform']);
+  if (match.length > 0 && !modes.some(separateOf))
+    throw new SurgeryError(
+      'usage',
+      `--match gives a shared mode its separate partner, --mode ${modes.join()} shares nothing`,
+    );
+  const list = new CellList(config);
+
+  /** The cells of every mode, their partners and controls. */
+  const addModes = (rest: Omit<PcaSpec, 'mode'>) => {
+    const made = new Map<Mode, number>();
+    for (const mode of modes) {
+      const spec: PcaSpec = { ...rest, mode };
+      const cell = list.add(spec);
+      made.set(mode, cell);
+      const alone = separateOf(mode);
+      for (const rule of alone ? match : []) {
+        if (!alone) continue;
+        if (rule === 'variance') made.set(alone, list.add({ ...spec, mode: alone }));
+        else list.pair(rule, cell, list.add({ ...spec, mode: alone, match: { rule: rule as MatchRule, of: mode } }));
+      }
+      if (!controls) continue;
+      for (const control of cellControls)
+        if (isOpenTo(complete(spec, config), control)) list.control(control, list.add({ ...spec, control }), cell);
+    }
+    for (const [mode, cell] of made) {
+      const partner = made.get(separateOf(mode) ?? mode);
+      if (partner !== undefined && partner !== cell)
+        list.pair(rest.rank === undefined ? 'variance' : 'rank', cell, partner);
+    }
+  };
+
+  for (const layers of varied.layers ?? [undefined]) {
+    const common: PcaSpec = { kind: 'pca', ...fixed, ...(layers ? { layers } : {}) };
+    // What it costs to do nothing does not depend on the mode.
+    if (controls) list.control('none', list.addNone(common));
+    for (const mode of controls ? modes : [])
+      list.control('full-rank', list.add({ ...common, mode, variance: 1, control: 'full-rank' }));
+    for (const budget of budgets(varied)) {
+      for (const mean of means) {
+        for (const allocate of allocations) addModes({ ...common, ...budget, mean, allocate });
+        if (allocations.length < 2) continue;
+        for (const mode of modes) {
+          const cell = (allocate: Allocation) => list.add({ ...common, ...budget, mode, mean, allocate });
+          list.pair('allocate', cell('global'), cell('uniform'));
+        }
+      }
+    }
+  }
+  return list.design();
+}
+
+/** What the cells keep: thresholds from the highest on, then ranks from the largest on. */
+export function budgets({ variance, rank }: SweepRequest<PcaSpec>['varied']): Budget[] {
+  return [
+    ...(variance ?? (rank ? [] : [defaultVariance])).map((one) => ({ variance: one })),
+    ...(rank ?? []).map((one) => ({ rank: one })),
+  ].sort(mostFirst);
+}
+
+export function mostFirst(a: Budget, b: Budget): number {
+  if ('variance' in a) return 'variance' in b ? b.variance - a.variance : -1;
+  return 'rank' in b ? b.rank - a.rank : 1;
+}
+
+/** Cells, pairs and controls, each once. */
+class CellList {
+  readonly #config: LlamaConfig;
+  readonly #cells: Design<PcaOperation>['cells'][number][] = [];
+  readonly #places = new Map<string, number>();
+  readonly #pairs = new Map<string, DesignedPair>();
+  readonly #controls = new Map<string, DesignedControl>();
+
+  constructor(config: LlamaConfig) {
+    this.#config = config;
+  }
+
+  /** The cell's place in the list. */
+  add(spec: PcaSpec): number {
+    return this.#place(complete(spec, this.#config));
+  }
+
+  addNone({ targets, layers }: PcaSpec): number {
+    const where = { ...(targets ? { targets } : {}), ...(layers ? { layers } : {}) };
+    return this.#place(noneKind.complete({ kind: 'none', ...where }, this.#config));
+  }
+
+  pair(rule: string, cell: number, partner: number): void {
+    const pair = { rule, cell, partner };
+    this.#pairs.set(canonical(pair), pair);
+  }
+
+  control(control: string, cell: number, of?: number): void {
+    const one = { control, cell, ...(of === undefined ? {} : { of }) };
+    this.#controls.set(canonical(one), one);
+  }
+
+  design(): Design<PcaOperation> {
+    return { cells: this.#cells, pairs: [...this.#pairs.values()], controls: [...this.#controls.values()] };
+  }
+
+  #place(operation: Design<PcaOperation>['cells'][number]): number {
+    const key = canonical(operation);
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    this.#places.set(key, this.#cells.length);
+    return this.#cells.push(operation) - 1;
+  }
+}
+
+function unique<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}

@@ -1,0 +1,114 @@
+// Which projections, or heads of them, share one PCA.
+import type { LlamaConfig } from '../../checkpoint/config.ts';
+import type { Projection } from '../../checkpoint/names.ts';
+import type { EditedTensor } from '../kind.ts';
+import { projections } from '../where.ts';
+
+/** Rows of a projection's weight: all, or from the first up to the second. */
+export interface ProjectionRows {
+  readonly layer: number;
+  readonly projection: Projection;
+  readonly rows?: readonly [from: number, to: number];
+  /** The whole weight, where an earlier operation has changed it. */
+  readonly edited?: EditedTensor;
+}
+
+/** Parts that are stacked by rows and share one PCA. */
+export interface Group {
+  /** The projections' letters, and the head where heads are apart: `q`, `kv`, `kv.3`, `gate` … */
+  readonly name: string;
+  /** Undefined for a group over several layers. */
+  readonly layer: number | undefined;
+  readonly parts: readonly ProjectionRows[];
+}
+
+export const modes = ['shared-kv', 'separate', 'shared-qkv', 'cross-layer-kv', 'per-head', 'per-head-kv'] as const;
+export type Mode = (typeof modes)[number];
+
+/** What each mode does, for people. */
+export const modeMeanings: Readonly<Record<Mode, string>> = {
+  'shared-kv': 'k and v of a layer stacked',
+  separate: 'each projection alone',
+  'shared-qkv': 'q, k and v of a layer stacked',
+  'cross-layer-kv': 'k and v of all layers stacked',
+  'per-head': 'each head of q, k and v alone',
+  'per-head-kv': 'k and v of each KV head stacked',
+};
+
+/** Projections that a mode puts together; all others stay alone. */
+const together: Readonly<Record<Mode, readonly Projection[]>> = {
+  'shared-kv': ['k', 'v'],
+  separate: [],
+  'shared-qkv': ['q', 'k', 'v'],
+  'cross-layer-kv': ['k', 'v'],
+  'per-head': [],
+  'per-head-kv': ['k', 'v'],
+};
+
+/** The mode that a shared one is compared with: the same parts, each alone. Undefined where nothing is shared. */
+export function separateOf(mode: Mode): Mode | undefined {
+  if (together[mode].length === 0) return undefined;
+  return mode === 'per-head-kv' ? 'per-head' : 'separate';
+}
+
+/** The groups of the chosen layers, layer by layer; a group over all layers comes last. */
+export function groupsOf(
+  mode: Mode,
+  targets: readonly Projection[],
+  layers: readonly number[],
+  config: Pick<LlamaConfig, 'heads' | 'kvHeads' | 'headDim'>,
+): Group[] {
+  const acrossLayers = mode === 'cross-layer-kv';
+  const shared = together[mode].filter((projection) => targets.includes(projection));
+  const alone = projections.filter((projection) => targets.includes(projection) && !shared.includes(projection));
+  const byHead = mode === 'per-head' || mode === 'per-head-kv';
+  const groups = layers.flatMap((layer) => {
+    const sets = [...alone.map((projection) => [projection]), ...(acrossLayers ? [] : [shared])].filter(
+      (set) => set.length > 0,
+    );
+    return sets
+      .toSorted((a, b) => order(a) - order(b))
+      .flatMap((set) =>
+        byHead && set.every(isAttentionInput) ? headGroups(layer, set, config) : [wholeGroup(layer, set)],
+      );
+  });
+  if (acrossLayers && shared.length > 0) {
+    const parts = layers.flatMap((layer) => shared.map((projection) => ({ layer, projection })));
+    groups.push({ name: shared.join(''), layer: undefined, parts });
+  }
+  return groups;
+}
+
+/** A group's name without its head: groups of one class have the same shape. */
+export function classOf({ name }: Pick<Group, 'name'>): string {
+  return name.replace(/\.\d+$/, '');
+}
+
+function order(set: readonly Projection[]): number {
+  return Math.min(...set.map((projection) => projections.indexOf(projection)));
+}
+
+function isAttentionInput(projection: Projection): boolean {
+  return projection === 'q' || projection === 'k' || projection === 'v';
+}
+
+function wholeGroup(layer: number, set: readonly Projection[]): Group {
+  return { name: set.join(''), layer, parts: set.map((projection) => ({ layer, projection })) };
+}
+
+function headGroups(
+  layer: number,
+  set: readonly Projection[],
+  { heads, kvHeads, headDim }: Pick<LlamaConfig, 'heads' | 'kvHeads' | 'headDim'>,
+): Group[] {
+  const count = set.includes('q') ? heads : kvHeads;
+  return Array.from({ length: count }, (_, head) => ({
+    name: `${set.join('')}.${head}`,
+    layer,
+    parts: set.map((projection) => ({
+      layer,
+      projection,
+      rows: [head * headDim, (head + 1) * headDim] as const,
+    })),
+  }));
+}

@@ -1,0 +1,23 @@
+// The kind `pca`: projections' weights rebuilt from their leading principal components, shared or each alone.
+import { projectionName } from '../../checkpoint/names.ts';
+import type { OperationKind } from '../kind.ts';
+import { designSweep } from './design.ts';
+import type { PcaReport } from './report.ts';
+import { complete, type PcaOperation, type PcaSpec, pcaFields } from './spec.ts';
+import { describe, label, slug } from './words.ts';
+import type { PcaDetails, PcaPlan } from './work.ts';
+
+export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, PcaReport> = {
+  name: 'pca',
+  summary: "low-rank approximation of projections' weights by PCA, shared or each alone",
+  fields: pcaFields,
+  complete,
+  touches: ({ layers, targets }) =>
+    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  describe,
+  label,
+  slug,
+  design: designSweep,
+  reportSchema: async () => (await import('./report.ts')).pcaReport,
+  load: async () => (await import('./work.ts')).pcaWork,
+};

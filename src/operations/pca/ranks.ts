@@ -1,0 +1,103 @@
+// How many components each group of an operation gets. Pure arithmetic on spectra, in float64.
+import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
+import type { GroupSpectrum } from './group-pca.ts';
+import { classOf, type Group } from './grouping.ts';
+import type { Budget, MatchRule, MeanRule } from './spec.ts';
+
+/** A group and its squared singular values. */
+export interface Known {
+  readonly group: Group;
+  readonly spectrum: GroupSpectrum;
+}
+
+/** Ranks that reach a threshold, or a number of components as far as there are so many; in the order of the groups. */
+export function uniformRanks(groups: readonly Known[], budget: Budget): number[] {
+  return groups.map(({ spectrum: { eigenvalues } }) =>
+    'rank' in budget
+      ? Math.min(budget.rank, eigenvalues.length)
+      : rankForVariance(explainedRatios(eigenvalues), budget.variance),
+  );
+}
+
+/**
+ * The same number of components in all, spent anew: those with the largest shares of their own group's variance, over
+ * all groups of a class (those of one name in all layers). That is what minimises the sum of the relative squared
+ * errors (reverse water-filling on the spectra). Ties go to the earlier group.
+ */
+export function globalRanks(groups: readonly Known[], uniform: readonly number[]): number[] {
+  const ranks = uniform.map(() => 0);
+  for (const name of new Set(groups.map(({ group }) => classOf(group)))) {
+    const chosen = [...groups.keys()].filter((i) => groups[i] && classOf(groups[i].group) === name);
+    const lists = chosen.map((i) => explainedRatios(groups[i]?.spectrum.eigenvalues ?? new Float64Array()));
+    const total = chosen.reduce((sum, i) => sum + (uniform[i] ?? 0), 0);
+    const taken = merged(lists).slice(0, total);
+    for (const { list } of taken) {
+      const i = chosen[list] ?? 0;
+      ranks[i] = (ranks[i] ?? 0) + 1;
+    }
+  }
+  return ranks;
+}
+
+/** What a shared group costs and loses, which its parts, each alone, have to match. */
+export interface Matched {
+  readonly rank: number;
+  /** Σ ‖W − Ŵ‖² over its parts. */
+  readonly squaredError: number;
+  /** (out_features, in_features) of each part. */
+  readonly shapes: readonly (readonly [rows: number, cols: number])[];
+}
+
+/**
+ * Ranks of a shared group's parts, each decomposed alone, at an equal budget. All their squared singular values are
+ * merged and taken from the largest on: as many as the shared group's rank (`width`), as fit its parameters
+ * `rank × (in + Σ out)` (`parameters`), or as few as reach its squared error (`error`; all if they never do).
+ * @param parts spectra of the parts, in the order of `matched.shapes`
+ */
+export function matchedRanks(
+  rule: MatchRule,
+  { rank, squaredError, shapes }: Matched,
+  parts: readonly GroupSpectrum[],
+  mean: MeanRule,
+): number[] {
+  const order = merged(parts.map(({ eigenvalues }) => eigenvalues));
+  const taken = { width: countWidth, parameters: countParameters, error: countError }[rule]();
+  const ranks = parts.map(() => 0);
+  for (const { list } of order.slice(0, taken)) ranks[list] = (ranks[list] ?? 0) + 1;
+  return ranks;
+
+  function countWidth(): number {
+    return Math.min(rank, order.length);
+  }
+
+  function countParameters(): number {
+    const cols = shapes[0]?.[1] ?? 0;
+    let left = rank * (cols + shapes.reduce((sum, [rows]) => sum + rows, 0));
+    const over = order.findIndex(({ list }) => {
+      left -= cols + (shapes[list]?.[0] ?? 0);
+      return left < 0;
+    });
+    return over < 0 ? order.length : over;
+  }
+
+  function countError(): number {
+    // Summed from the smallest on: nothing is lost to cancellation where little is left.
+    const dropped = mean === 'drop' ? parts.reduce((sum, { meanSquares }) => sum + meanSquares, 0) : 0;
+    let error = dropped;
+    const limit = squaredError * (1 + 1e-9);
+    let count = order.length;
+    while (count > 0) {
+      error += order[count - 1]?.value ?? 0;
+      if (error > limit) break;
+      count--;
+    }
+    return count;
+  }
+}
+
+/** The entries of sorted lists, largest first; among equals those of the earlier list. */
+function merged(lists: readonly Float64Array[]): { list: number; value: number }[] {
+  return lists
+    .flatMap((values, list) => Array.from(values, (value) => ({ list, value: Math.max(value, 0) })))
+    .sort((a, b) => b.value - a.value || a.list - b.list);
+}

@@ -1,0 +1,44 @@
+// Spectra of groups, with the ranks that thresholds would need.
+import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
+import { at } from '../../platform/indexing.ts';
+import { type DecompositionOptions, Decompositions, type OnProgress } from './decompositions.ts';
+import { groupsOf } from './grouping.ts';
+import { complete, type PcaSpec } from './spec.ts';
+
+/** The thresholds at which ranks are listed. */
+export const thresholds = [0.99, 0.975, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1] as const;
+
+export interface Spectrum {
+  /** Undefined for a group over all layers. */
+  readonly layer: number | undefined;
+  readonly group: string;
+  /** Share of the variance along each component, largest first. */
+  readonly explainedVarianceRatio: readonly number[];
+  /** Rank that reaches each of {@link thresholds}. */
+  readonly ranks: readonly number[];
+}
+
+/**
+ * Spectrum of each group of the chosen projections and layers.
+ * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite
+ */
+export async function spectra(
+  checkpoint: Checkpoint,
+  spec: Pick<PcaSpec, 'mode' | 'targets' | 'layers' | 'center' | 'balance'>,
+  { onProgress, ...options }: DecompositionOptions & { readonly onProgress?: OnProgress } = {},
+): Promise<Spectrum[]> {
+  const { mode, targets, layers, center, balance } = complete({ kind: 'pca', ...spec }, checkpoint.config);
+  const groups = groupsOf(mode, targets, layers, checkpoint.config);
+  const decompositions = new Decompositions(checkpoint, options);
+  try {
+    const found = await decompositions.spectra(groups, { center, balance }, onProgress);
+    return groups.map(({ name, layer }, i) => {
+      const ratio = explainedRatios(at(found, i).eigenvalues);
+      const ranks = thresholds.map((variance) => rankForVariance(ratio, variance));
+      return { layer, group: name, explainedVarianceRatio: [...ratio], ranks };
+    });
+  } finally {
+    await decompositions.close();
+  }
+}

@@ -1,0 +1,47 @@
+// A PCA in words: a line for a report, a name for a table, a name for a folder.
+import { rangesText } from '../../platform/option-values.ts';
+import type { PcaOperation } from './spec.ts';
+
+/** What is as by default is left out. @param layers of the model */
+export function describe(operation: PcaOperation, layers: number): string {
+  const { mode, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
+  return words(', ', [
+    mode,
+    match && `matched to ${match.of} in ${match.rule}`,
+    keptText(operation),
+    mean === 'keep' ? 'mean kept' : 'mean dropped',
+    !center && 'not centred',
+    balance && 'balanced',
+    targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
+    chosen.length < layers && `only layers ${rangesText(chosen)}`,
+    allocate === 'global' && 'ranks spread over the layers',
+    control && `control ${control}`,
+  ]);
+}
+
+export function label(
+  { mean, layers: chosen, match, allocate, mode, variance, rank }: PcaOperation,
+  layers: number,
+): string {
+  return words(' ', [
+    mode,
+    rank === undefined ? String(variance) : `rank ${rank}`,
+    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
+    mean === 'drop' && 'drop',
+    allocate === 'global' && 'global',
+    chosen.length < layers && `layers ${rangesText(chosen)}`,
+  ]);
+}
+
+export function slug({ mode, variance, rank, mean }: PcaOperation): string {
+  return words('-', [mode, rank === undefined ? String(variance) : `rank-${rank}`, mean === 'drop' && 'drop']);
+}
+
+/** "variance 0.3" or "rank 64". */
+export function keptText({ variance, rank }: Pick<PcaOperation, 'variance' | 'rank'>): string {
+  return rank === undefined ? `variance ${variance}` : `rank ${rank}`;
+}
+
+function words(separator: string, parts: readonly (string | false | undefined)[]): string {
+  return parts.filter(Boolean).join(separator);
+}

@@ -1,0 +1,44 @@
+// The kind `zero`: heads, neurons, attention, MLPs or whole blocks cut out, by zeros where their output is read.
+import { hasBias, projectionName } from '../../checkpoint/names.ts';
+import { rangesText } from '../../platform/option-values.ts';
+import type { OperationKind } from '../kind.ts';
+import { cutsOf } from './cuts.ts';
+import type { ZeroDetails, ZeroReport } from './report.ts';
+import { complete, type ZeroOperation, type ZeroSpec, zeroFields } from './spec.ts';
+import type { ZeroPlan } from './work.ts';
+
+export const zeroKind: OperationKind<ZeroSpec, ZeroOperation, ZeroPlan, ZeroDetails, ZeroReport> = {
+  name: 'zero',
+  summary: 'zero ablation: heads, neurons, attention, MLPs or blocks add nothing',
+  fields: zeroFields,
+  complete,
+  touches: (operation, config) =>
+    cutsOf(operation, config).flatMap((cut) =>
+      (['o', 'down'] as const).flatMap((projection) => {
+        const columns = cut[projection];
+        if (!columns) return [];
+        const bias = columns === 'all' && hasBias(config, projection);
+        const name = projectionName(cut.layer, projection);
+        return bias ? [name, projectionName(cut.layer, projection, 'bias')] : [name];
+      }),
+    ),
+  describe: (operation) => `zeroed: ${cutText(operation, ', ')}`,
+  label: (operation) => `zero ${cutText(operation, ' ')}`,
+  slug: (operation) => `zero-${cutText(operation, '-').replace(/[ ,]/g, '-')}`.slice(0, 80),
+  reportSchema: async () => (await import('./report.ts')).zeroReport,
+  load: async () => (await import('./work.ts')).zeroWork,
+};
+
+/** "heads 2.5,0.0, MLP 1" */
+function cutText({ heads, kvHeads, neurons, attention, mlp, blocks }: ZeroOperation, separator: string): string {
+  return [
+    heads && `heads ${heads.join()}`,
+    kvHeads && `KV heads ${kvHeads.join()}`,
+    neurons && `neurons ${neurons.join()}`,
+    attention && `attention ${rangesText(attention)}`,
+    mlp && `MLP ${rangesText(mlp)}`,
+    blocks && `blocks ${rangesText(blocks)}`,
+  ]
+    .filter(Boolean)
+    .join(separator);
+}

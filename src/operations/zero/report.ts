@@ -1,0 +1,20 @@
+// What `zero` reports of each matrix that it cut.
+import { z } from 'zod';
+import type { Frozen } from '../../platform/schemas.ts';
+
+const changed = z.object({
+  layer: z.number(),
+  projection: z.enum(['o', 'down']),
+  /** Of its input side. */
+  zeroedColumns: z.number(),
+  columns: z.number(),
+  parameters: z.object({ dense: z.number(), reduced: z.number() }),
+  /** ‖W‖², and of what was cleared. */
+  squaredNorm: z.number(),
+  squaredError: z.number(),
+});
+
+export const zeroReport = z.object({ kind: z.literal('zero'), changed: z.array(changed) });
+
+export type ZeroDetails = readonly z.infer<typeof changed>[];
+export type ZeroReport = Frozen<z.infer<typeof zeroReport>>;

@@ -1,0 +1,125 @@
+// The parameters of the kind `zero`: what is cut out of which layers.
+import type { LlamaConfig } from '../../checkpoint/config.ts';
+import { SurgeryError } from '../../errors.ts';
+import { listOf, rangeOf, ranges } from '../../platform/option-values.ts';
+import type { Fields } from '../kind.ts';
+import { ordered, requireLayer } from '../where.ts';
+
+export interface ZeroSpec {
+  readonly kind: 'zero';
+  /** Query heads, as `layer.head`: what o reads of them. */
+  readonly heads?: readonly string[];
+  /** Key/value heads, as `layer.head`: all query heads that read one. */
+  readonly kvHeads?: readonly string[];
+  /** Neurons of the MLP, as `layer.from-to` or `layer.neuron`: what down reads of them. */
+  readonly neurons?: readonly string[];
+  /** Layers whose attention adds nothing to the residual stream. */
+  readonly attention?: readonly number[];
+  /** Layers whose MLP adds nothing. */
+  readonly mlp?: readonly number[];
+  /** Layers of which neither adds anything: the block is skipped. */
+  readonly blocks?: readonly number[];
+}
+
+/** With at least one of them, lists in order. */
+export type ZeroOperation = ZeroSpec;
+
+/** Some heads or neurons of a layer, both ends included. */
+export interface Units {
+  readonly layer: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+const units = (option: string, example: string) =>
+  listOf((text: string) => {
+    if (!unitsOf(text))
+      throw new SurgeryError(
+        'usage',
+        `${option} is ${JSON.stringify(text)}, allowed: a layer, a point and what is cut there, such as ${example}`,
+      );
+    return text;
+  });
+
+export const zeroFields: Fields<ZeroSpec> = {
+  heads: {
+    flags: '--heads <list>',
+    help: 'query heads to cut, as layer.head, such as 2.5,0.0',
+    parse: units('--heads', '2.5,0.0'),
+    several: 'repeat',
+  },
+  kvHeads: {
+    flags: '--kv-heads <list>',
+    help: 'key/value heads to cut, with all query heads that read them, such as 1.3',
+    parse: units('--kv-heads', '1.3'),
+    several: 'repeat',
+  },
+  neurons: {
+    flags: '--neurons <list>',
+    help: 'neurons of the MLP to cut, as layer.neuron or layer.from-to, such as 3.0-9',
+    parse: units('--neurons', '3.0-9'),
+    several: 'repeat',
+  },
+  attention: {
+    flags: '--attention <list>',
+    help: 'layers whose attention is cut, such as 4',
+    parse: ranges('--attention'),
+    several: 'repeat',
+  },
+  mlp: {
+    flags: '--mlp <list>',
+    help: 'layers whose MLP is cut, such as 1',
+    parse: ranges('--mlp'),
+    several: 'repeat',
+  },
+  blocks: {
+    flags: '--blocks <list>',
+    help: 'layers to skip: attention and MLP, such as 3',
+    parse: ranges('--blocks'),
+    several: 'repeat',
+  },
+};
+
+/** "3.0-9" → layer 3, 0 to 9; undefined for what is none. */
+export function unitsOf(text: string): Units | undefined {
+  const [layer = '', rest = '', ...more] = text.trim().split('.');
+  const [at, range] = [/^\d{1,6}$/.test(layer) ? Number(layer) : undefined, rangeOf(rest)];
+  return at === undefined || !range || more.length > 0 ? undefined : { layer: at, from: range[0], to: range[1] };
+}
+
+/** @throws SurgeryError `usage` for nothing to cut, and for layers, heads and neurons that the model does not have */
+export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
+  const { heads, kvHeads, intermediateSize } = config;
+  const chosen: ZeroOperation = {
+    kind: 'zero',
+    ...given('heads', spec.heads && orderedUnits(spec.heads, 'heads', heads, config)),
+    ...given('kvHeads', spec.kvHeads && orderedUnits(spec.kvHeads, 'KV heads', kvHeads, config)),
+    ...given('neurons', spec.neurons && orderedUnits(spec.neurons, 'neurons', intermediateSize, config)),
+    ...given('attention', spec.attention && ordered(spec.attention, config)),
+    ...given('mlp', spec.mlp && ordered(spec.mlp, config)),
+    ...given('blocks', spec.blocks && ordered(spec.blocks, config)),
+  };
+  if (Object.keys(chosen).length > 1) return chosen;
+  throw new SurgeryError(
+    'usage',
+    'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp or --blocks',
+  );
+}
+
+/** An entry for what there is, none for an empty list. */
+function given<K extends string, T>(key: K, list: readonly T[] | undefined): { readonly [P in K]?: readonly T[] } {
+  return list && list.length > 0 ? ({ [key]: list } as { readonly [P in K]: readonly T[] }) : {};
+}
+
+function orderedUnits(texts: readonly string[], what: string, count: number, config: LlamaConfig): string[] {
+  const all = texts.map((text) => {
+    const found = unitsOf(text);
+    if (!found) throw new SurgeryError('usage', `${JSON.stringify(text)} names no ${what}: write layer.number`);
+    requireLayer(found.layer, config);
+    if (found.to >= count)
+      throw new SurgeryError('usage', `${text} is not there, this model's ${what} are 0 to ${count - 1} in each layer`);
+    return found;
+  });
+  const sorted = all.sort((a, b) => a.layer - b.layer || a.from - b.from || a.to - b.to);
+  return [...new Set(sorted.map(({ layer, from, to }) => `${layer}.${from === to ? from : `${from}-${to}`}`))];
+}

@@ -1,0 +1,118 @@
+// Texts of options → their values. Each parser names its option in the one line that it refuses a text with.
+import { SurgeryError } from '../errors.ts';
+
+/** What a parser knows of its option, for config files and completions. */
+interface Tags {
+  readonly allowed?: readonly string[];
+  readonly repeatable?: boolean;
+}
+
+const tags = new WeakMap<object, Tags>();
+
+function tagged<F extends object>(parser: F, own: Tags): F {
+  tags.set(parser, own);
+  return parser;
+}
+
+const tagsOf = (parser: object | undefined): Tags => (parser && tags.get(parser)) ?? {};
+
+/** The words that an option's value may be made of; none where it is free. */
+export const allowedOf = ({ parseArg }: { readonly parseArg?: object | undefined }): readonly string[] =>
+  tagsOf(parseArg).allowed ?? [];
+
+/** Whether an option may be given several times. */
+export const isRepeatable = ({ parseArg }: { readonly parseArg?: object | undefined }): boolean =>
+  tagsOf(parseArg).repeatable ?? false;
+
+/** A parser for several of something, between commas. */
+export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
+  return tagged((text: string) => text.split(',').map((part) => one(part.trim())), tagsOf(one));
+}
+
+/** A parser for an option that may be given several times. */
+export function repeatable<T>(one: (text: string) => T): (text: string, all?: T[]) => T[] {
+  return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { repeatable: true });
+}
+
+/** A parser for a list of whole numbers and ranges of them: "0,5-9" → 0, 5, 6, 7, 8, 9. */
+export function ranges(option: string): (text: string) => number[] {
+  return (text) =>
+    text.split(',').flatMap((part) => {
+      const range = rangeOf(part);
+      if (!range)
+        throw new SurgeryError(
+          'usage',
+          `${option} is ${JSON.stringify(text)}, allowed: numbers and ranges such as 0,5-9`,
+        );
+      const [from, to] = range;
+      return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    });
+}
+
+/** "5-9" → 5 and 9, "5" → 5 and 5; undefined for anything else. */
+export function rangeOf(text: string): [from: number, to: number] | undefined {
+  const [, from, to = from] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(text) ?? [];
+  return from !== undefined && Number(to) >= Number(from) ? [Number(from), Number(to)] : undefined;
+}
+
+/** A parser for a size: KB, MB, GB, TB are powers of 1000, as Hugging Face has them, KiB and so on of 1024. */
+export function bytes(option: string): (text: string) => number {
+  return (text) => {
+    const [, amount, prefix = '', binary] = /^\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B)?\s*$/i.exec(text) ?? [];
+    const power = ' KMGT'.indexOf(prefix.toUpperCase() || ' ');
+    const size = Math.floor(Number(amount) * (binary ? 1024 : 1000) ** power);
+    if (size >= 1 && Number.isSafeInteger(size)) return size;
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: a size such as 1GB, 500MB, 2GiB or a number of bytes`,
+    );
+  };
+}
+
+/** A parser for one of a few words. */
+export function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
+  const parser = (text: string) => {
+    const found = allowed.find((word) => word === text);
+    if (found === undefined)
+      throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: ${allowed.join(', ')}`);
+    return found;
+  };
+  return tagged(parser, { allowed });
+}
+
+/** A parser for `on` and `off`. */
+export function onOrOff(option: string): (text: string) => boolean {
+  const word = oneOf(option, ['on', 'off']);
+  return tagged((text: string) => word(text) === 'on', tagsOf(word));
+}
+
+/** A parser for numbers from `from` to `to`, `from` itself only if not `above`. */
+export function number(option: string, from: number, to: number, above = false): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (value >= from && value <= to && !(above && value === from)) return value;
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: a number ${above ? 'above' : 'from'} ${from} up to ${to}`,
+    );
+  };
+}
+
+/** A parser for whole numbers. */
+export function whole(option: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`,
+    );
+  };
+}
+
+/** 0, 5, 6, 7 → "0,5-7": what {@link ranges} reads. */
+export function rangesText(numbers: readonly number[]): string {
+  const starts = numbers.filter((n) => !numbers.includes(n - 1));
+  const ends = numbers.filter((n) => !numbers.includes(n + 1));
+  return starts.map((from, i) => (ends[i] === from ? `${from}` : `${from}-${ends[i]}`)).join(',');
+}

@@ -1,0 +1,42 @@
+// run.json: one variant, scored and sampled next to the original. A study of one cell, with the machine it was made on.
+import { z } from 'zod';
+import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { spectrumCurves } from '../operations/pca/curves.ts';
+import { type Frozen, problem } from '../platform/schemas.ts';
+import { format } from './format.ts';
+import { modelHere, number, sampling, scoredText, text, versions } from './shapes.ts';
+import { cell, original, unmatched } from './study.ts';
+
+/** What took no time at all was infinitely fast, which is null in JSON. */
+const speed = number.nullable().transform((value) => value ?? Number.POSITIVE_INFINITY);
+
+export const run = z
+  .object({
+    ...{ format: z.literal(format), kind: z.literal('run'), command: text },
+    /** When it was done, ISO 8601, UTC. */
+    date: text,
+    versions,
+    model: modelHere,
+    precision: z.enum(['fp32', 'int8']),
+    /** Of the weights that are written. */
+    dtype: z.enum(weightDtypes),
+    text: scoredText,
+    tasks: z.object({ file: text, rule: text }).optional(),
+    sampling,
+    original,
+    cell,
+    /** The spectrum of each group that was decomposed. */
+    curves: spectrumCurves,
+    /** Of each sample, after its first token. */
+    tokensPerSecond: z.object({ original: z.array(speed), variant: z.array(speed) }),
+    seconds: z.record(text, number),
+    output: text,
+  })
+  .check(({ value: { tasks, original: base, cell: own }, issues }) => {
+    issues.push(...unmatched(own, base).map((issue) => ({ ...issue, path: ['cell', ...issue.path] })));
+    for (const [name, one] of Object.entries({ original: base, cell: own }))
+      if ((one.tasks === undefined) !== (tasks === undefined))
+        issues.push(problem(one.tasks, [name, 'tasks'], `expected ${tasks ? 'answers' : 'none'}`));
+  });
+
+export type RunResult = Frozen<z.infer<typeof run>>;

@@ -1,0 +1,111 @@
+// What result files are made of, as schemas, and the words for what is not so. Runs, studies and findings share them.
+import { z } from 'zod';
+import { weightDtypes } from '../checkpoint/dtypes.ts';
+import type { Interval } from '../measure/score.ts';
+import type { TaskScores } from '../measure/tasks.ts';
+import { completeOperationSchema } from '../operations/recipe-file.ts';
+import { kinds, type OperationReport } from '../operations/registry.ts';
+import { type Issue, lengthIssues, problem } from '../platform/schemas.ts';
+
+export const text = z.string();
+/** Finite: JSON knows no others, and takes 1e999 for one. */
+export const number = z.number();
+export const interval: z.ZodType<Interval> = z.tuple([number, number]).nullable();
+export const versions = z.record(text, text);
+
+/** The model that was operated on. */
+export const model = z.object({
+  /** The reference as given, or `pocket`. */
+  ref: text,
+  architecture: text,
+  layers: number,
+  parameters: number,
+  dtype: z.enum(weightDtypes),
+  /** Of the safetensors files, one after the other. */
+  sha256: text,
+});
+
+/** The same on the machine where the command ran. */
+export const modelHere = model.extend({
+  path: text,
+  /** Why this model stands in for the default one, if it does. */
+  notice: text.optional(),
+});
+
+export const recipe = z.array(completeOperationSchema).min(1);
+
+/** What each of a recipe's operations reports. */
+const reportSchemas = await Promise.all(Object.values(kinds).map((kind) => kind.reportSchema()));
+const [first, ...others] = reportSchemas as unknown as [
+  z.core.$ZodTypeDiscriminable,
+  ...z.core.$ZodTypeDiscriminable[],
+];
+export const reports = z.array(
+  z.discriminatedUnion('kind', [first, ...others]) as unknown as z.ZodType<OperationReport>,
+);
+
+export const footprint = z.object({
+  parameters: z.object({ dense: number, reduced: number }),
+  ...{ squaredNorm: number, relativeError: number, relativeErrorKv: number.nullable() },
+  ...{ rank: number.nullable(), width: number.nullable() },
+});
+
+const scores = z.object({ nll: number, perplexity: number.nullable() });
+export const score = scores.transform(withPerplexity);
+export const comparison = scores
+  .extend({
+    ...{ kl: number, sameTop: number, deltaNll: number, intervals: z.object({ deltaNll: interval, kl: interval }) },
+    klQuantiles: z.object({ median: number, p99: number, p999: number, max: number }),
+    deltaP: z.object({ mean: number, rms: number }),
+  })
+  .transform(withPerplexity);
+export const scoredText = z.object({
+  ...{ text, chunk: z.literal('stream').optional(), documents: number, tokens: number, cut: number },
+  ...{ maxTokens: number, rule: text, intervalRule: text },
+});
+
+const taskScore = z.object({
+  ...{ questions: number, correct: number, accuracy: number, interval: z.tuple([number, number]), chance: number },
+});
+export const taskScores: z.ZodType<TaskScores> = taskScore.extend({ byTask: z.record(text, taskScore) });
+export const sampling = z.object({
+  ...{ temperature: number, topP: number, topK: number, repetitionPenalty: number, seed: number },
+  maxNewTokens: number,
+});
+
+/** A perplexity that is too large for JSON, which has null in its place, follows from nll as all do. */
+export function withPerplexity<T extends { readonly nll: number; readonly perplexity: number | null }>(one: T) {
+  return { ...one, perplexity: one.perplexity ?? Math.exp(one.nll) };
+}
+
+/**
+ * What is wrong with the lists of a sample.
+ * @param figures by name, each one a new token
+ */
+export function sampleIssues(
+  { ids, pieces }: { readonly ids: readonly number[]; readonly pieces: readonly string[] },
+  figures: Readonly<Record<string, readonly number[]>>,
+): Issue[] {
+  const words = `expected ${pieces.length} items or more, those of pieces and the prompt's, received ${ids.length}`;
+  const short = ids.length < pieces.length ? [problem(ids, ['ids'], words)] : [];
+  return [...lengthIssues({ pieces, ...figures }), ...short];
+}
+
+/**
+ * @param what it has to be, such as "a cell"
+ * @throws Error in words that follow the name of what was read: what it is not, where, and what was found there
+ */
+export function checked<T>(shape: z.ZodType<T>, value: unknown, what: string): T {
+  const { success, data, error } = shape.safeParse(value);
+  if (success) return data;
+  throw error.issues[0] ? unlike(what, error.issues[0], error) : error;
+}
+
+/** "is not a cell, at scores.nll: expected number, received undefined" */
+export function unlike(
+  what: string,
+  { path, message }: Pick<z.core.$ZodIssue, 'path' | 'message'>,
+  cause?: unknown,
+): Error {
+  return new Error(`is not ${what}${path.length > 0 ? `, at ${path.join('.')}` : ''}: ${message}`, { cause });
+}
