@@ -7,7 +7,7 @@ import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
 import * as shared from './commands/options.ts';
-import { operationRequest, recipeOptions } from './commands/recipes.ts';
+import { operationRequest, recipeOptions, spectrumOptions } from './commands/recipes.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './ending.ts';
 import { messageOf, refusal, SurgeryError } from './errors.ts';
@@ -122,7 +122,7 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model pocket',
     '--mode separate --json',
   ]);
-  recipeOptions(shared.engineOption(shared.modelOptions(inspect)));
+  spectrumOptions(shared.engineOption(shared.modelOptions(inspect)));
   inspect.action(async (options) =>
     (await import('./commands/inspect.ts')).inspect({ ...options, operation: operationRequest(options) }),
   );
@@ -131,8 +131,10 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model pocket --prompt "Once upon a time"',
     '--temperature 0 --max-new-tokens 20',
   ]);
-  shared.samplingOptions(shared.runtimeOptions(shared.modelOptions(generate)));
-  generate.action(async (options) => (await import('./commands/generate.ts')).generate(options));
+  shared.samplingOptions(shared.runtimeOptions(operating(shared.modelOptions(generate))));
+  generate.action(async (options) =>
+    (await import('./commands/generate.ts')).generate({ ...options, operation: operationRequest(options) }),
+  );
 
   const pull = command('pull', 'load a model from the Hugging Face Hub into its cache, or what the cache lacks of it', [
     'TinyLlama/TinyLlama-1.1B-Chat-v1.0',
@@ -146,9 +148,11 @@ function buildProgram(argv: () => readonly string[]): Command {
     '--model results/my-run/model --base pocket --max-tokens 256',
     '--text hub:Salesforce/wikitext/wikitext-2-raw-v1/test --chunk stream',
   ]);
-  shared.scoringOptions(shared.runtimeOptions(shared.modelOptions(evaluate)));
+  shared.scoringOptions(shared.runtimeOptions(operating(shared.modelOptions(evaluate))));
   evaluate.option('--base <ref>', 'also KL and same-top against this checkpoint, computed in fp32');
-  evaluate.action(async (options) => (await import('./commands/evaluate.ts')).evaluate(options));
+  evaluate.action(async (options) =>
+    (await import('./commands/evaluate.ts')).evaluate({ ...options, operation: operationRequest(options) }),
+  );
 
   const lens = command('lens', 'what each layer would say: the residual stream through the unembedding', [
     '--prompt "Once upon a time" --colour rank',

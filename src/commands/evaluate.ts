@@ -5,13 +5,16 @@ import { scoreTasks } from '../measure/tasks.ts';
 import type { EvalResult } from '../report/results.ts';
 import { evalText } from '../report/text.ts';
 import { format } from '../results/format.ts';
-import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, ScoringOptions } from './options.ts';
+import type { ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
+import { openVariant, wantedRecipe } from './variants.ts';
 
-export type EvalOptions = ModelOptions & ScoringOptions & { readonly base?: string };
+export type EvalOptions = ModelOptions &
+  WritingOptions &
+  ScoringOptions & { readonly base?: string; readonly operation: OperationRequest };
 
 export async function evaluate(options: EvalOptions): Promise<void> {
   const progress = progressOf(options);
@@ -20,15 +23,12 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
-  const load = async ({ checkpoint, info }: OpenModel, precision: EvalOptions['precision']) => {
-    const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-      Runtime.open(checkpoint, { precision, threads: options.threads, onProgress }),
-    );
-    return { runtime };
-  };
-  const ours = await load(model, options.precision);
-  // The yardstick is always exact: --base with the model itself then measures what int8 costs.
-  const theirs = base && (await load(base, 'fp32'));
+  const recipe = await wantedRecipe(options, model);
+  const ours = await openVariant(options, recipe, model, progress);
+  // The reference is always exact: --base with the model itself then measures what int8 costs.
+  const opened = base && (await openVariant({ ...options, precision: 'fp32' }, undefined, base, progress));
+  // A variant is compared with what it was made of, unless another base is named.
+  const theirs = opened ?? (recipe ? { runtime: ours.runtime } : undefined);
   const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
     theirs
       ? scoreDocuments(scoring.documents, theirs, [ours], onProgress)
@@ -39,11 +39,12 @@ export async function evaluate(options: EvalOptions): Promise<void> {
     tasks &&
     (await progress.step('Answering', 'questions', (onProgress) => scoreTasks(tasks.questions, ours, onProgress)));
   await ours.runtime.close();
-  await theirs?.runtime.close();
+  await opened?.runtime.close();
   const result: EvalResult = {
     format,
     model: await identify(model, progress),
-    ...(base ? { base: await identify(base, progress) } : {}),
+    ...(theirs ? { base: await identify(base ?? model, progress) } : {}),
+    ...(recipe ? { recipe } : {}),
     precision: options.precision,
     scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
     ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: tasks.rule } } : {}),

@@ -3,22 +3,25 @@ import { generateTogether } from '../measure/generate.ts';
 import { printable } from '../report/format.ts';
 import type { GenerateResult, Sample } from '../report/results.ts';
 import { format } from '../results/format.ts';
-import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, SamplingOptions } from './options.ts';
+import type { ModelOptions, SamplingOptions, WritingOptions } from './options.ts';
+import type { OperationRequest } from './recipes.ts';
 import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { openVariant, wantedRecipe } from './variants.ts';
 
-export type GenerateOptions = ModelOptions & SamplingOptions;
+export type GenerateOptions = ModelOptions &
+  WritingOptions &
+  SamplingOptions & { readonly operation: OperationRequest };
 
 export async function generate(options: GenerateOptions): Promise<void> {
   const progress = progressOf(options);
-  const { checkpoint, info } = await openModel(options.model, options);
+  const model = await openModel(options.model, options);
+  const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
   const prompts = promptsOf(options, tokenizer, checkpoint);
-  const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-    Runtime.open(checkpoint, { precision: options.precision, threads: options.threads, onProgress }),
-  );
+  const recipe = await wantedRecipe(options, model);
+  const { runtime, weights } = await openVariant(options, recipe, model, progress);
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
@@ -29,7 +32,11 @@ export async function generate(options: GenerateOptions): Promise<void> {
   show(pieces[0]?.join('') ?? '');
   const generated = await generateTogether(
     runtime,
-    prompts.map(({ ids }, i) => ({ prompt: ids, onToken: (id) => put(i, streams[i]?.push(id) ?? '') })),
+    prompts.map(({ ids }, i) => ({
+      prompt: ids,
+      ...(weights ? { weights } : {}),
+      onToken: (id) => put(i, streams[i]?.push(id) ?? ''),
+    })),
     generateSettings(options, runtime),
   );
   const samples: Sample[] = [];
@@ -37,13 +44,20 @@ export async function generate(options: GenerateOptions): Promise<void> {
     const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
     show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
     progress.say(`(${ids.length - promptTokens} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
-    samples.push({ variant: 'original', prompt, ...tokenizer.continuation(promptIds, ids), ids, tokensPerSecond });
+    samples.push({
+      variant: recipe ? 'operated' : 'original',
+      prompt,
+      ...tokenizer.continuation(promptIds, ids),
+      ids,
+      tokensPerSecond,
+    });
   }
   await runtime.close();
   if (!options.json) return;
   const result: GenerateResult = {
     format,
-    model: await identify({ checkpoint, info }, progress),
+    model: await identify(model, progress),
+    ...(recipe ? { recipe } : {}),
     sampling: samplingInfo(options),
     precision: options.precision,
     samples,

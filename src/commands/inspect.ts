@@ -1,5 +1,4 @@
 // surgery inspect: every tensor, and every group's spectrum.
-import { SurgeryError } from '../errors.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
 import type { InspectResult } from '../report/results.ts';
@@ -7,7 +6,7 @@ import { inspectText } from '../report/text.ts';
 import { format } from '../results/format.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, WritingOptions } from './options.ts';
-import { type OperationRequest, specOf } from './recipes.ts';
+import type { OperationRequest } from './recipes.ts';
 
 export type InspectOptions = Omit<ModelOptions, 'precision'> &
   Pick<WritingOptions, 'pcaEngine'> & { readonly operation: OperationRequest };
@@ -16,7 +15,7 @@ export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
-  const spec = pcaOf(options.operation);
+  const spec = { kind: 'pca', ...options.operation.fields } as PcaSpec;
   const info = await identify(model, progress);
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>
     spectra(checkpoint, spec, { engine: options.pcaEngine, onProgress }),
@@ -36,12 +35,4 @@ export async function inspect(options: InspectOptions): Promise<void> {
     spectra: value,
   };
   print(options, result, () => inspectText(result));
-}
-
-/** What is decomposed. @throws SurgeryError `usage` for another kind, and for options that change no spectrum */
-function pcaOf(operation: OperationRequest): PcaSpec {
-  const spec = specOf(operation);
-  if (spec.kind !== 'pca')
-    throw new SurgeryError('usage', `inspect shows spectra of the kind pca, not of ${spec.kind}`);
-  return spec;
 }

@@ -36,6 +36,15 @@ function namedFields(): NamedField[] {
 
 const kindHelp = () => kindNames.filter((name) => name !== 'none').map((name) => `${name}: ${kinds[name].summary}`);
 
+/** Parameters of the kind pca that change what is decomposed. */
+const spectrumFields = ['mode', 'targets', 'layers', 'center', 'balance'];
+
+export function spectrumOptions(command: Command): Command {
+  for (const { kind, key, field } of namedFields())
+    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf(kind, field, false));
+  return command;
+}
+
 /**
  * --kind, --recipe, and the options of every kind, a help group each.
  * @param takesSeveral whether a field's option takes several values, where its kind lets it vary

@@ -27,6 +27,25 @@ export async function wantedRecipe(
   return isAsked(operation) ? recipeOf(operation, checkpoint.config) : undefined;
 }
 
+/** A session of the model, of its variant where a recipe is given. */
+export async function openVariant(
+  options: ModelOptions & WritingOptions,
+  recipe: CompleteRecipe | undefined,
+  model: OpenModel,
+  progress: Progress,
+): Promise<Model> {
+  const { precision, threads } = options;
+  const { checkpoint, info } = model;
+  const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
+  const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
+    Runtime.open(checkpoint, {
+      ...{ precision, threads, onProgress },
+      replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
+    }),
+  );
+  return { runtime, ...(operated ? { weights: runtime.variant(operated.tensors) } : {}) };
+}
+
 /** One session with taps that serves the original and the variant. */
 export async function openVariants(
   options: ModelOptions & WritingOptions,

@@ -48,6 +48,8 @@ export interface SamplingInfo {
 export interface GenerateResult {
   readonly format: typeof format;
   readonly model: ModelInfo;
+  /** Of the variant that wrote the samples, if it was one. */
+  readonly recipe?: CompleteRecipe;
   readonly sampling: SamplingInfo;
   readonly precision: Precision;
   readonly samples: readonly Sample[];
@@ -57,6 +59,8 @@ export interface EvalResult {
   readonly format: typeof format;
   readonly model: ModelInfo;
   readonly base?: ModelInfo;
+  /** Of the variant that was scored, if it was one. */
+  readonly recipe?: CompleteRecipe;
   readonly precision: Precision;
   readonly scores: ScoredText & (Score | Comparison);
   readonly tasks?: TaskScores & { readonly file: string; readonly rule: string };

@@ -69,7 +69,12 @@ export function evalText(result: EvalResult): string {
   const name = result.base ? 'model' : result.model.ref;
   return sections([
     modelText(result.model),
-    result.base && `Base       ${result.base.ref}`,
+    [
+      result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`),
+      result.base && `Base       ${result.base.ref}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
     scoresText(result.scores, [[name, result.scores]]),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
   ]);
