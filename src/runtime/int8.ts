@@ -9,7 +9,7 @@ import { embedName, expectedTensors, unembedName } from '../checkpoint/names.ts'
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { requireSpace } from '../checkpoint/space.ts';
 import type { ExternalData } from '../graph/builder.ts';
-import type { FileWeight, WeightSource } from '../graph/llama.ts';
+import type { FileWeight, WeightSource } from '../graph/linear.ts';
 import { WorkerPool } from '../linalg/pool.ts';
 import { checkpointIdentity } from './identity.ts';
 import type { QuantiseJob, Region } from './quantise.ts';

@@ -1,0 +1,160 @@
+// x @ W.T + b in a graph: from a float32 weight, from one that variants replace, or in 8 bits.
+import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import { type ElementType, type ExternalData, elementTypes, type GraphBuilder, microsoft } from './builder.ts';
+
+/** The checkpoint's own bytes; 16-bit dtypes are cast to float32 when the session is made. */
+export interface FileWeight {
+  readonly kind: 'file';
+  readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  readonly data: ExternalData;
+}
+
+/** Where a weight of the graph comes from. */
+export type WeightSource =
+  | FileWeight
+  /** Fed at every run as float32, (out, in): what an operation may replace. */
+  | { readonly kind: 'input'; readonly shape: readonly number[] }
+  /** Signed 8-bit integers, (in, out), and a scale for each of the outputs. */
+  | {
+      readonly kind: 'int8';
+      readonly shape: readonly number[];
+      readonly integers: ExternalData;
+      readonly scales: ExternalData;
+    };
+
+export const elementType: Readonly<Record<WeightDtype, ElementType>> = {
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+};
+
+/** Name of a replaceable weight's input in one of the graph's sets, counted from 0. */
+export const setName = (weight: string, set: number) => (set === 0 ? weight : `${weight}.set${set}`);
+
+/** What a product reads and how its rows are counted. */
+export interface LinearLayer {
+  /** (rows, in), named. */
+  readonly x: string;
+  /** Names of the tensors: W is (out, in), b (out). */
+  readonly weight: string;
+  readonly bias?: string | undefined;
+  /** Name of the result, (rows, out). */
+  readonly output: string;
+  /** An int64 tensor with an item for each row: the ids of the tokens, or the places of those whose logits are wanted. */
+  readonly rows: string;
+}
+
+/** The linear layers of a graph, and the weights that they share. */
+export class Linears {
+  readonly #g: GraphBuilder;
+  readonly #source: (name: string) => WeightSource;
+  readonly #sets: number;
+  /** How many of the flattened rows belong to each set, in order. */
+  readonly #setRows: string;
+  readonly #float32 = new Map<string, string>();
+  readonly #quantised = new Map<string, { integers: string; scales: string }>();
+  readonly #middles = new Map<string, string>();
+  readonly #split = new Map<string, string[]>();
+
+  /** @param sets of replaceable weights: rows of one batch may differ in them and share the reading of all others */
+  constructor(g: GraphBuilder, source: (name: string) => WeightSource, sets: number) {
+    this.#g = g;
+    this.#source = source;
+    this.#sets = sets;
+    this.#setRows = sets > 1 ? g.input('set_rows', 'int64', [sets]) : '';
+  }
+
+  /** A weight as float32: norm scales, biases, and projections that are not quantised. @throws RangeError for one that is */
+  weight(name: string): string {
+    const value = this.#float32.get(name) ?? this.#add(name);
+    this.#float32.set(name, value);
+    return value;
+  }
+
+  /** (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. Returns the output's name. */
+  apply(layer: LinearLayer): string {
+    const from = this.#source(layer.weight);
+    if (from.kind === 'input' && this.#sets > 1) return this.#replaceable(layer, from.shape);
+    const bias = layer.bias === undefined ? [] : [this.weight(layer.bias)];
+    if (from.kind === 'int8') return this.#integerProduct(layer, from, bias);
+    return this.#g.node('Gemm', [layer.x, this.weight(layer.weight), ...bias], layer.output, { transB: 1 });
+  }
+
+  #add(name: string): string {
+    const from = this.#source(name);
+    if (from.kind === 'int8') throw new RangeError(`${name} is quantised and cannot be read as float32`);
+    if (from.kind === 'input') return this.#g.input(name, 'float32', from.shape);
+    this.#g.external(name, elementType[from.dtype], from.shape, from.data);
+    // Casts of initialisers are folded when the session is made: they cost nothing at run time.
+    return from.dtype === 'F32' ? name : this.#g.node('Cast', [name], `${name}.float32`, { to: elementTypes.float32 });
+  }
+
+  /**
+   * In 8 bits: a scale for each row of x, chosen as it comes, and one for each row of W (W8A8; Dettmers et al. 2022,
+   * "vector-wise"). The products are exact integers: a row's result does not depend on what else is in the batch.
+   */
+  #integerProduct(
+    { x, weight, output, rows: count }: LinearLayer,
+    { shape: [out = 0, into = 0], integers, scales }: Extract<WeightSource, { kind: 'int8' }>,
+    bias: readonly string[],
+  ): string {
+    const g = this.#g;
+    const weights = g.external(`${weight}.integers`, 'int8', [into, out], integers);
+    const steps = g.external(`${weight}.scales`, 'float32', [out], scales);
+    const rows = this.#quantisedRows(x, count);
+    const inputs = [rows.integers, weights, g.scalar('float32', 1), steps, g.scalar('uint8', 128)];
+    const product = g.node('MatMulIntegerToFloat', inputs, `${output}.integer`, {}, microsoft);
+    const scaled = g.node('Mul', [product, rows.scales], bias.length > 0 ? `${output}.product` : output);
+    return bias.length > 0 ? g.node('Add', [scaled, ...bias], output) : scaled;
+  }
+
+  /** Rows as integers from 1 to 255 about 128, and their scales as a column. */
+  #quantisedRows(x: string, count: string): { integers: string; scales: string } {
+    const known = this.#quantised.get(x);
+    if (known) return known;
+    const g = this.#g;
+    const largest = g.node('ReduceMax', [g.node('Abs', [x], `${x}.abs`)], `${x}.largest`, { axes: [-1], keepdims: 0 });
+    const step = g.node('Mul', [largest, g.scalar('float32', 1 / 127)], `${x}.step`);
+    // A row of zeros keeps a scale that can be divided by.
+    const scale = g.node('Max', [step, g.scalar('float32', 1e-30)], `${x}.scale`);
+    const integers = g.node('QuantizeLinear', [x, scale, this.#middle(count)], `${x}.integers`, { axis: 0 });
+    const rows = { integers, scales: g.node('Reshape', [scale, g.constant([-1, 1])], `${x}.scales`) };
+    this.#quantised.set(x, rows);
+    return rows;
+  }
+
+  /** The zero point of each row. */
+  #middle(count: string): string {
+    const known = this.#middles.get(count);
+    if (known) return known;
+    const g = this.#g;
+    const shape = g.node('Shape', [count], `${count}.count`);
+    const middle = g.node('Expand', [g.scalar('uint8', 128), shape], `${count}.middle`);
+    this.#middles.set(count, middle);
+    return middle;
+  }
+
+  /** Each set's rows through that set's weight, and its bias where that is replaceable too. A set without rows costs nothing. */
+  #replaceable({ x, weight, bias, output }: LinearLayer, shape: readonly number[]): string {
+    const biasOf = (name: string, set: number) => {
+      const from = this.#source(name);
+      return from.kind === 'input' ? this.#g.input(setName(name, set), 'float32', from.shape) : this.weight(name);
+    };
+    const parts = this.#rowsOfSets(x).map((rows, set) => {
+      const own = this.#g.input(setName(weight, set), 'float32', shape);
+      const added = bias === undefined ? [] : [biasOf(bias, set)];
+      return this.#g.node('Gemm', [rows, own, ...added], `${output}.set${set}`, { transB: 1 });
+    });
+    return this.#g.node('Concat', parts, output, { axis: 0 });
+  }
+
+  #rowsOfSets(x: string): string[] {
+    const known = this.#split.get(x);
+    if (known) return known;
+    const parts = Array.from({ length: this.#sets }, (_, set) => `${x}.set${set}`);
+    this.#g.nodes('Split', [x, this.#setRows], parts, { axis: 0 });
+    this.#split.set(x, parts);
+    return parts;
+  }
+}
