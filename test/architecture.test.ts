@@ -8,10 +8,13 @@ import { alone } from './vitest.config.ts';
 const src = join(root, 'src');
 const order = [
   'errors ending allocator',
+  'platform',
   'checkpoint linalg',
-  'decompose graph',
+  'graph',
   'runtime',
   'measure',
+  'operations',
+  'results',
   'study',
   'report',
   'commands',
@@ -23,6 +26,8 @@ interface Import {
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;
+  /** Only when it is called for. */
+  readonly lazy: boolean;
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
@@ -32,7 +37,12 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
 const imports: Import[] = files.flatMap((file) => {
   const text = readFileSync(join(src, file), 'utf8');
   const found = [...text.matchAll(/(import|export)\s+(type\s+)?[^;'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g)];
-  return found.map(([, , type, name, dynamic]) => ({ from: file, to: name ?? dynamic ?? '', typeOnly: Boolean(type) }));
+  return found.map(([, , type, name, dynamic]) => ({
+    from: file,
+    to: name ?? dynamic ?? '',
+    typeOnly: Boolean(type),
+    lazy: !name,
+  }));
 });
 
 const part = (file: string) => (file.split('/')[0] ?? '').replace(/\.ts$/, '');
@@ -55,12 +65,43 @@ test('a file imports only from parts on its left', () => {
   expect(wrong).toEqual([]);
 });
 
-test('report reads types only', () => {
-  const wrong = imports.filter(
-    (edge) =>
-      part(edge.from) === 'report' && edge.to.startsWith('.') && part(target(edge)) !== 'report' && !edge.typeOnly,
-  );
+/** Files and packages that are loaded with a file. */
+function loadedWith(file: string, known = new Set<string>()): Set<string> {
+  if (known.has(file)) return known;
+  known.add(file);
+  for (const edge of imports.filter(({ from, typeOnly, lazy }) => from === file && !typeOnly && !lazy))
+    if (edge.to.startsWith('.')) loadedWith(target(edge), known);
+    else known.add(edge.to);
+  return known;
+}
+
+test('report shows what results say, in the words of kinds: it imports no values of what computes', () => {
+  const words = /^(results\/|platform\/|operations\/(recipe|registry|\w+\/words)\.ts$)/;
+  const wrong = imports
+    .filter(({ from, to, typeOnly }) => part(from) === 'report' && to.startsWith('.') && !typeOnly)
+    .map((edge) => `${edge.from} → ${target(edge)}`)
+    .filter((edge) => !/ → report\//.test(edge) && !words.test(edge.split(' → ')[1] ?? ''));
   expect(wrong).toEqual([]);
+});
+
+test('kinds, which help and completion need, are loaded without what computes, and so are result files', () => {
+  const computes = (file: string) => /^(linalg|graph|runtime|measure)\/|\/work\.ts$|^onnxruntime-node$/.test(file);
+  const kinds = [...loadedWith('operations/registry.ts')];
+  expect(kinds.length).toBeGreaterThan(10);
+  expect(kinds.filter((file) => computes(file) || file === 'zod')).toEqual([]);
+  expect([...loadedWith('results/reading.ts')].filter(computes)).toEqual([]);
+});
+
+test("a kind's folder is named nowhere but in the registry: what all kinds share knows none of them", () => {
+  const shared = (file: string) => /^operations\/[^/]+\.ts$/.test(file) && file !== 'operations/registry.ts';
+  const folder = (file: string) => /^operations\/([^/]+)\//.exec(file)?.[1];
+  const wrong = imports
+    .filter(({ from, to, typeOnly }) => part(from) === 'operations' && to.startsWith('.') && !typeOnly)
+    .map((edge) => ({ from: edge.from, to: target(edge) }))
+    .filter(({ from, to }) => folder(to) && (shared(from) || (folder(from) && folder(from) !== folder(to))))
+    .map(({ from, to }) => `${from} → ${to}`);
+  // The control that does nothing belongs to every kind's sweep.
+  expect(wrong.filter((edge) => !edge.endsWith(' → operations/none/kind.ts'))).toEqual([]);
 });
 
 test('onnxruntime-node is imported by one file of linalg, and by runtime', () => {

@@ -8,8 +8,8 @@ import { projectionName } from '../src/checkpoint/names.ts';
 import { Checkpoint } from '../src/checkpoint/reader.ts';
 import { writeCheckpoint } from '../src/checkpoint/writer.ts';
 import { messageOf, SurgeryError } from '../src/errors.ts';
-import { operate } from '../src/operations/pca/operate.ts';
-import type { Operation } from '../src/operations/pca/spec.ts';
+import { operate } from '../src/operations/operator.ts';
+import type { Recipe } from '../src/operations/recipe.ts';
 import { Tokenizer } from '../src/runtime/tokenizer.ts';
 import { fixture, temporaryFolder } from './support/paths.ts';
 import { copyModel, fileBytes, merge, split } from './support/safetensors.ts';
@@ -29,11 +29,11 @@ async function use(folder: string): Promise<void> {
   const tokenizer = await Tokenizer.open(checkpoint);
   tokenizer.decode(tokenizer.encode('A cat'));
   if (tokenizer.hasChatTemplate) tokenizer.chat([{ role: 'user', content: 'Hi' }]);
-  const { tensors } = await operate(checkpoint, operation);
+  const { tensors } = await operate(checkpoint, recipe);
   await writeCheckpoint(checkpoint, tensors, join(tmp, `written-${made++}`));
 }
 
-const operation: Operation = { mode: 'shared-kv', variance: 0.5, mean: 'keep', layers: [0] };
+const recipe: Recipe = [{ kind: 'pca', mode: 'shared-kv', variance: 0.5, mean: 'keep', layers: [0] }];
 
 // --- what is done to a folder -------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ describe.each(findingKinds)('%s.json', (kind) => {
   });
 
   test('with any value damaged is refused by its place, but for what no page shows', () => {
-    const unused = /^(model\.path|operation\.(seed|dtype))$/;
+    const unused = /^model\.path$/;
     const seen = new Set<string>();
     for (const path of leaves(json)) {
       const place = path.join('.');
@@ -31,7 +31,8 @@ describe.each(findingKinds)('%s.json', (kind) => {
 
 test.each([
   ['something else', [], /^is not a result that this version reads: /],
-  ['another version', { ...findings().lens.result, schema: 2 }, /, at schema: /],
+  ['another version', { ...findings().lens.result, format: 2 }, /, at format: /],
+  ['a version that there never was', { ...findings().lens.result, format: undefined, schema: 2 }, /, at format: /],
   ['what versions before this wrote', { ...findings().lens.result, command: undefined }, /, at command: /],
 ])('%s is refused', (_name, value, message) => {
   expect(() => checkedFinding('lens', value)).toThrow(message);

@@ -5,13 +5,14 @@ import { Argument, Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { completionScript, shells } from '../../src/commands/completion.ts';
 import * as shared from '../../src/commands/options.ts';
+import { recipeOptions } from '../../src/commands/recipes.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
 const program = new Command('surgery');
 shared.outputOptions(
   shared.runtimeOptions(
-    shared.operationOptions(shared.modelOptions(program.command('run').description("one: a [model]'s test"))),
+    recipeOptions(shared.modelOptions(program.command('run').description("one: a [model]'s test"))),
   ),
 );
 program.command('completion').addArgument(new Argument('<shell>').choices(shells));
@@ -47,6 +48,7 @@ describe('bash', () => {
     expect(offered('surgery', 'run', '--pr')).toEqual(['--precision']);
     expect(offered('surgery', 'run', '--mode', 's')).toEqual(['shared-kv', 'separate', 'shared-qkv']);
     expect(offered('surgery', 'run', '--targets', 'g')).toEqual(['gate']);
+    expect(offered('surgery', 'run', '--kind', '')).toEqual(['pca', 'zero', 'none']);
     expect(offered('surgery', 'completion', '')).toEqual(expect.arrayContaining([...shells]));
   });
 

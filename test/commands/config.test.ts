@@ -4,14 +4,15 @@ import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { withConfig } from '../../src/commands/config.ts';
 import * as shared from '../../src/commands/options.ts';
+import { recipeOptions } from '../../src/commands/recipes.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
 
 function program(): Command {
   const all = new Command('surgery');
-  shared.outputOptions(shared.samplingOptions(shared.operationOptions(shared.modelOptions(all.command('run')))));
-  shared.gridOptions(shared.keptOptions(shared.modelOptions(all.command('sweep'))));
+  shared.outputOptions(shared.samplingOptions(recipeOptions(shared.modelOptions(all.command('run')))));
+  recipeOptions(shared.modelOptions(all.command('sweep')), () => true);
   return all;
 }
 

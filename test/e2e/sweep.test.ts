@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/linalg/random.ts';
-import type { CellResult, Study } from '../../src/study/results.ts';
+import { pcaOf } from '../../src/report/cells.ts';
+import type { CellResult, Study } from '../../src/results/study.ts';
 import { start, surgery } from '../support/cli.ts';
 import { golden, type Scores } from '../support/goldens.ts';
 import { makeModel } from '../support/models.ts';
@@ -57,11 +58,11 @@ describe('a sweep', () => {
       const [one, other] = [byId.get(a), byId.get(b)];
       expect(met).toBe(true);
       expect(difference?.deltaNll).toBeCloseTo((one?.scores.nll ?? 0) - (other?.scores.nll ?? 0), 12);
-      if (rule === 'width') expect(one?.extent?.width).toBe(other?.extent?.width);
+      if (rule === 'width') expect(one?.footprint?.width).toBe(other?.footprint?.width);
       if (rule === 'parameters')
-        expect(other?.extent?.parameters.factored).toBeLessThanOrEqual(one?.extent?.parameters.factored ?? 0);
+        expect(other?.footprint?.parameters.reduced).toBeLessThanOrEqual(one?.footprint?.parameters.reduced ?? 0);
     }
-    const none = cells.find(({ operation }) => operation.control === 'none');
+    const none = cells.find(({ recipe }) => recipe[0]?.kind === 'none');
     expect(none?.scores).toMatchObject({ kl: 0, deltaNll: 0, sameTop: 1, klQuantiles: { max: 0 } });
     expect(none?.scores.nll).toBe(study.original?.scores.nll);
     const [own, original] = [none?.samples[0], study.original?.samples[0]];
@@ -69,7 +70,7 @@ describe('a sweep', () => {
     for (const same of [own?.logprobs, own?.underOriginal, own?.ofOriginal]) expect(same).toEqual(original?.logprobs);
     expect(own?.pieces.join('')).toBe(own?.completion);
     expect(study.curves).toHaveLength(4 * study.model.layers);
-    const rounding = cells.filter(({ operation }) => operation.control === 'full-rank');
+    const rounding = cells.filter((cell) => pcaOf(cell)?.control === 'full-rank');
     for (const { scores } of rounding) expect(Math.abs(scores.kl)).toBeLessThan(1e-9);
     expect(study.angles).toHaveLength(12);
     expect(read('whole', 'chart.svg')).toMatch(/^<svg /);
@@ -168,7 +169,7 @@ describe('a sweep', () => {
     const { code, stderr } = await sweep('alone', ['--variance', '0.9,0.5', '--mode', 'shared-kv']);
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('1 of 2 cells are there');
-    expect(cellsOf('alone').map(({ operation }) => operation.variance)).toEqual([0.9, 0.5]);
+    expect(cellsOf('alone').map((cell) => pcaOf(cell)?.variance)).toEqual([0.9, 0.5]);
     for (const each of read('alone', 'cells.jsonl').trimEnd().split('\n'))
       expect(read('whole', 'cells.jsonl').split('\n')).toContain(each);
   });
@@ -341,9 +342,10 @@ describe.skipIf(!hasShared)(hasShared ? 'stories260k' : 'stories260k SKIPPED: it
     expect(operated).toHaveLength(48 / every);
     expect((original?.scores.perplexity ?? 0) / goldens.baseline.perplexity).toBeCloseTo(1, 5);
     for (const { mode, variance, mean, perplexity, kl, same_top, sample } of operated) {
-      const cell = cells.find(
-        ({ operation }) => operation.mode === mode && operation.variance === variance && operation.mean === mean,
-      );
+      const cell = cells.find((one) => {
+        const operation = pcaOf(one);
+        return operation?.mode === mode && operation.variance === variance && operation.mean === mean;
+      });
       const label = `${mode} ${variance} ${mean}`;
       expect((cell?.scores.perplexity ?? 0) / perplexity, label).toBeCloseTo(1, 4);
       expect(Math.abs((cell?.scores.kl ?? 0) - kl), label).toBeLessThan(1e-4 * Math.max(1, kl));

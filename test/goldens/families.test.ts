@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
-import { Fits } from '../../src/operations/pca/decompositions.ts';
-import { operateWith } from '../../src/operations/pca/operate.ts';
+import { Operator } from '../../src/operations/operator.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { type Message, Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { golden, largestDifference, type OperationRow } from '../support/goldens.ts';
+import { applyPca } from '../support/operations.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';
 
@@ -53,10 +53,10 @@ describe.each(families)('$name', ({ name, bos, begins }) => {
   test('scores of the model and of its operations, and biases left alone', async () => {
     const checkpoint = await Checkpoint.open(fixture(name));
     const runtime = await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint), threads: 1 });
-    const fits = new Fits(checkpoint);
+    const operator = new Operator(checkpoint);
     const { documents, nll, tokens } = expected.scores;
     for (const { mode, variance, mean, scores } of expected.operations) {
-      const { tensors } = await operateWith(fits, { mode, variance, mean });
+      const { tensors } = await applyPca(operator, { mode, variance, mean });
       expect([...tensors.keys()].filter((tensor) => !tensor.endsWith('_proj.weight'))).toEqual([]);
       const variant = { runtime, weights: runtime.variant(tensors) };
       const found = await scoreDocuments(documents, { runtime }, [variant]);

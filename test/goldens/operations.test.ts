@@ -3,25 +3,26 @@ import { describe, expect, test } from 'vitest';
 import type { Projection } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
-import { Fits } from '../../src/operations/pca/decompositions.ts';
-import { operateWith } from '../../src/operations/pca/operate.ts';
-import type { Operation } from '../../src/operations/pca/spec.ts';
+import { Operator } from '../../src/operations/operator.ts';
+import type { Mode } from '../../src/operations/pca/grouping.ts';
+import type { MeanRule } from '../../src/operations/pca/spec.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { golden } from '../support/goldens.ts';
+import { applyPca, type PcaParameters } from '../support/operations.ts';
 import { fixture, pocket } from '../support/paths.ts';
 
 interface Row {
   readonly operation: {
-    readonly mode: Operation['mode'];
+    readonly mode: Mode;
     readonly targets: Projection[];
     readonly layers: number[];
     readonly variance: number | null;
     readonly rank: number | null;
-    readonly mean: Operation['mean'];
+    readonly mean: MeanRule;
     readonly center: 'on' | 'off';
     readonly balance: boolean;
     readonly allocate: 'uniform' | 'global';
-    readonly match: { readonly rule: 'width' | 'parameters' | 'error'; readonly mode: Operation['mode'] } | null;
+    readonly match: { readonly rule: 'width' | 'parameters' | 'error'; readonly mode: Mode } | null;
     readonly control: 'full-rank' | 'other-layer' | null;
   };
   readonly groups: readonly {
@@ -55,7 +56,7 @@ interface Golden {
 }
 
 /** The reference's spelling → ours. */
-function operationOf({ variance, rank, center, match, control, ...rest }: Row['operation']): Operation {
+function operationOf({ variance, rank, center, match, control, ...rest }: Row['operation']): PcaParameters {
   return {
     ...rest,
     center: center === 'on',
@@ -84,11 +85,11 @@ describe.each(models)('$name', ({ name, folder, tolerance }) => {
 
   test('ranks, errors and scores of every operation', async () => {
     const { checkpoint, runtime } = await open();
-    const fits = new Fits(checkpoint);
+    const operator = new Operator(checkpoint);
     expect(operations.length).toBeGreaterThan(50);
     for (const row of operations) {
       const label = JSON.stringify(row.operation);
-      const { tensors, layers } = await operateWith(fits, operationOf(row.operation));
+      const { tensors, layers } = await applyPca(operator, operationOf(row.operation));
       for (const { group, layer, rank, of, explained, relative_error } of row.groups) {
         const at = layers.filter((one) => layer === null || one.layer === layer);
         expect(at.length, label).toBeGreaterThan(0);
@@ -118,7 +119,7 @@ describe.each(models)('$name', ({ name, folder, tolerance }) => {
 
   test('sums by document, quantiles of KL, Δp', async () => {
     const { checkpoint, runtime } = await open();
-    const { tensors } = await operateWith(new Fits(checkpoint), operationOf(statistics.operation));
+    const { tensors } = await applyPca(new Operator(checkpoint), operationOf(statistics.operation));
     const scores = await scoreDocuments(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
     const [variant] = scores.variants;
     const [byDocument] = scores.variantsByDocument;

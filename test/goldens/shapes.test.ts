@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { generate } from '../../src/measure/generate.ts';
 import { greedy } from '../../src/measure/sampling.ts';
-import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { asGolden, golden, largestDifference, type OperationRow, type PcaRow, rowNorms } from '../support/goldens.ts';
+import { operatePca } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 
 interface Golden {
@@ -81,7 +81,11 @@ describe.each([
     const { checkpoint, runtime } = await open();
     expect(expected.operations).toHaveLength(operations);
     for (const row of expected.operations) {
-      const { tensors, layers } = await operate(checkpoint, { mode: row.mode, variance: row.variance, mean: row.mean });
+      const { tensors, layers } = await operatePca(checkpoint, {
+        mode: row.mode,
+        variance: row.variance,
+        mean: row.mean,
+      });
       for (const [i, ours] of asGolden(layers).entries()) {
         const reference = row.layers[i] ?? {};
         for (const [group, values] of Object.entries(ours)) {

@@ -7,8 +7,7 @@ import { generate } from '../../src/measure/generate.ts';
 import { argmax, greedy } from '../../src/measure/sampling.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
 import { encodeTasks, scoreChoices } from '../../src/measure/tasks.ts';
-import { Fits } from '../../src/operations/pca/decompositions.ts';
-import { operateWith } from '../../src/operations/pca/operate.ts';
+import { Operator } from '../../src/operations/operator.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import {
@@ -21,6 +20,7 @@ import {
   rowNorms,
   type Scores,
 } from '../support/goldens.ts';
+import { applyPca } from '../support/operations.ts';
 import { fixture, hasShared, pocket, shared } from '../support/paths.ts';
 
 const models = [
@@ -110,11 +110,11 @@ describe.each(models)('$name', ({ model, goldens, text, present, operations, isS
       const pca = golden<PcaRow[]>(goldens, 'pca.json');
       const scores = golden<Scores>(goldens, 'scores.json');
       expect(pca).toHaveLength(operations);
-      const fits = new Fits(checkpoint);
+      const operator = new Operator(checkpoint);
       const variants = [];
       for (const row of pca) {
         const { mode, variance, mean } = row;
-        const { tensors, layers } = await operateWith(fits, { mode, variance, mean });
+        const { tensors, layers } = await applyPca(operator, { mode, variance, mean });
         const ours = asGolden(layers);
         for (const [i, expected] of row.layers.entries()) {
           for (const [group, values] of Object.entries(expected)) {

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Recording } from '../../src/measure/recording.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
-import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { operatePca } from '../support/operations.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -19,7 +19,7 @@ async function open() {
 
 test('scores from a recording are those of the live original, as often as it is read', async () => {
   const { checkpoint, runtime } = await open();
-  const { tensors } = await operate(checkpoint, { mode: 'shared-kv', variance: 0.5, mean: 'keep' });
+  const { tensors } = await operatePca(checkpoint, { mode: 'shared-kv', variance: 0.5, mean: 'keep' });
   const variant = { runtime, weights: runtime.variant(tensors) };
   const live = await scoreDocuments(documents, { runtime }, [variant]);
   const path = join(tmp, 'logits');

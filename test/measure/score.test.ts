@@ -3,8 +3,8 @@ import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { seededRandom } from '../../src/linalg/random.ts';
 import { describeRow, klDivergence, logSumExp } from '../../src/measure/logits.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
-import { operate } from '../../src/operations/pca/operate.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { operatePca } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 
 test('logSumExp does not overflow, and is exact where it can be told', () => {
@@ -73,7 +73,7 @@ describe('documents', () => {
     const { checkpoint, runtime } = await open();
     const models = [];
     for (const variance of [0.9, 0.3]) {
-      const { tensors } = await operate(checkpoint, { mode: 'shared-kv', variance, mean: 'keep' });
+      const { tensors } = await operatePca(checkpoint, { mode: 'shared-kv', variance, mean: 'keep' });
       models.push({ runtime, weights: runtime.variant(tensors) });
     }
     const seen: number[] = [];

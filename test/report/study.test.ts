@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { modes } from '../../src/operations/pca/grouping.ts';
-import { type Operation, settled } from '../../src/operations/pca/spec.ts';
-import { sensitivityMap, studyCharts } from '../../src/report/cells.ts';
+import { projections } from '../../src/operations/where.ts';
+import { pcaOf, sensitivityMap, studyCharts } from '../../src/report/cells.ts';
 import { studyCsv, studyText } from '../../src/report/study.ts';
-import { cell, largeStudy, layers, measured, sensitivityStudy, study } from '../support/studies.ts';
+import type { CellResult } from '../../src/results/study.ts';
+import type { PcaParameters } from '../support/operations.ts';
+import { cell, largeStudy, measured, sensitivityStudy, study } from '../support/studies.ts';
 
 const seconds = { load: 12.34, decompose: 1234.5, score: 12345.6, generate: 1234.5, answer: 123.4, total: 98765.4 };
 const widest = (text: string) => Math.max(...text.split('\n').map((line) => [...line].length));
@@ -84,6 +86,23 @@ test('two sets of as many layers have names of their own, in the table and in th
 describe('comma-separated values', () => {
   /** Fields of a line by RFC 4180. */
   const fields = (line: string) => line.match(/(?<=^|,)(?:"(?:[^"]|"")*"|[^",]*)(?=,|$)/g) ?? [];
+  /** Every record of a text by RFC 4180, read a character at a time: line ends in quotation marks belong to a field. */
+  function records(text: string): string[][] {
+    const all = [['']];
+    let isQuoted = false;
+    for (const [i, character] of [...text].entries()) {
+      const record = all.at(-1) ?? [];
+      const append = (more: string) => record.push((record.pop() ?? '') + more);
+      if (character === '"') {
+        if (!isQuoted && text[i - 1] === '"') append('"'); // the second of two
+        isQuoted = !isQuoted;
+      } else if (isQuoted) append(character);
+      else if (character === ',') record.push('');
+      else if (character === '\n') all.push(['']);
+      else append(character);
+    }
+    return all;
+  }
 
   test('have as many fields in every line as names, and a line a cell', () => {
     const { study: whole, cells } = largeStudy();
@@ -102,17 +121,57 @@ describe('comma-separated values', () => {
     const values = fields(line);
     const row = Object.fromEntries(fields(names).map((name, i) => [name, values[i]]));
     expect(row).toMatchObject({
-      ...{ id: 'a', mode: 'separate', variance: '', rank: '7', mean: 'drop', center: 'off', balance: 'false' },
+      ...{
+        id: 'a',
+        kind: 'pca',
+        mode: 'separate',
+        variance: '',
+        rank: '7',
+        mean: 'drop',
+        center: 'off',
+        balance: 'off',
+      },
       ...{ allocate: 'uniform', targets: 'q k v', layers: '1 2', match: 'error of shared-kv', control: '' },
-      ...{ mean_rank: '4', kv_width: '4', parameters_dense: '1000', parameters_factored: '40' },
+      ...{ mean_rank: '4', kv_width: '4', parameters_dense: '1000', parameters_reduced: '40' },
       ...{ nll: String(one.scores.nll), delta_nll_low: String(one.scores.intervals.deltaNll?.[0]), kl_max: '3' },
       ...{ delta_p_mean: '-0.01', delta_p_rms: '0.1', same_top: '0.5', task_accuracy: '' },
     });
   });
+
+  test.each(['a,b', ',', 'say "a"', '"', 'a\nb', 'a\r\nb', ' a ', 'a;b', "a'b"])('keep a field that is %j', (id) => {
+    const one = cell(id, { mode: 'shared-kv', variance: 0.9 });
+    const csv = studyCsv(study([id]), new Map([[id, one]]));
+    const [names = [], row = [], ...more] = records(csv);
+    expect([names[0], row[0], more]).toEqual(['id', id, []]);
+    expect(row).toHaveLength(names.length);
+    expect(row[names.indexOf('nll')]).toBe(String(one.scores.nll));
+    // Only where they are needed.
+    expect(csv.includes('"')).toBe(/[",\r\n]/.test(id));
+  });
+
+  test("have a column for each parameter of the cells' kinds, and no other kind's", () => {
+    const pca = cell('p', { mode: 'shared-kv', variance: 0.9 });
+    const two = {
+      ...cell('z', { kind: 'none', layers: [1] }),
+      recipe: [
+        { kind: 'zero', heads: ['0.1', '2.3-4'], mlp: [1, 2] },
+        { kind: 'none', targets: ['q'], layers: [5] },
+      ],
+    } satisfies CellResult;
+    const csv = (...cells: CellResult[]) =>
+      records(studyCsv(study(cells.map(({ id }) => id)), new Map(cells.map((one) => [one.id, one]))));
+    const [names = [], row = []] = csv(two);
+    expect(Object.fromEntries(names.map((name, i) => [name, row[i]]))).toMatchObject({
+      ...{ kind: 'zero none', heads: '0.1 2.3-4', kv_heads: '', mlp: '1 2', targets: 'q', layers: '5', mean_rank: '' },
+    });
+    expect(names).not.toContain('mode');
+    expect(csv(pca)[0]).not.toContain('heads');
+    expect(csv(pca, two)[0]).toEqual(expect.arrayContaining(['mode', 'heads']));
+  });
 });
 
 describe('charts', () => {
-  const axes = (operations: readonly Operation[]) => {
+  const axes = (operations: readonly PcaParameters[]) => {
     const cells = measured(operations);
     const charts = studyCharts(study([...cells.keys()]), cells);
     return [...new Set(charts.map(({ x }) => x.label.split(/[ ,]/)[0]))];
@@ -193,12 +252,11 @@ test('the map of a sensitivity study has a row a part, all at once last', () => 
   for (const [row, values] of map.values.entries())
     for (const [column, value] of values.entries()) {
       const targets = map.rows[row] === 'all at once' ? ['q', 'k', 'v', 'gate'] : [map.rows[row]];
-      const own = [...cells.values()].find(
-        ({ operation }) =>
-          operation.targets.join() ===
-            settled({ ...operation, targets: targets as never }, { layers }).targets.join() &&
-          (column === 0 ? operation.variance === 0.975 : operation.rank === 1024),
-      );
+      const own = [...cells.values()].find((one) => {
+        const operation = pcaOf(one);
+        const isOf = column === 0 ? operation?.variance === 0.975 : operation?.rank === 1024;
+        return isOf && operation?.targets.join() === projections.filter((each) => targets.includes(each)).join();
+      });
       expect(value).toBe(own?.scores.deltaNll);
     }
   expect(sensitivityMap(whole.sensitivity, new Map()).values.flat()).toEqual(Array(10).fill(undefined));

@@ -76,7 +76,7 @@ test.each([
   ['{"id":"tw', /^is not a cell: .*JSON.*$/],
   ['', /^is not a cell: .*JSON.*$/],
   ['null', /^is not a cell: .*expected object, received null$/],
-  ['{"id":"two"}', /^is not a cell, at operation: .*expected object, received undefined$/],
+  ['{"id":"two"}', /^is not a cell, at recipe: .*expected array, received undefined$/],
   [JSON.stringify(ofText), /^is not a cell, at byDocument\.nll\.0: .*expected number, received "20"$/],
   [JSON.stringify(ofOne), /^is not a cell of its study, at byDocument: expected 2 documents .*, received 1$/],
 ])('a line in the middle that says %j is told by its number and by the place in it', async (bad, why) => {
@@ -122,7 +122,8 @@ describe('refused', () => {
   const pairs = [{ rule: 'width', cell: 'one', partner: 'three', difference: null, met: null }] as const;
   test.each([
     ['{', /study\.json is not valid JSON: /],
-    ['{"schema":2,"cells":[]}', /study\.json is not a study that this version reads, at schema: /],
+    ['{"schema":2,"cells":[]}', /study\.json is not a study that this version reads, at format: /],
+    ['{"format":4,"cells":[]}', /study\.json is not a study that this version reads, at format: /],
     ['{"schema":1}', /study\.json is not a study that this version reads, at kind: /],
     ['null', /study\.json is not a study that this version reads: /],
     [

@@ -44,7 +44,8 @@ test('its sentences about all rows hold', async () => {
   for (const { meanSquaredCosine, random } of study.angles)
     expect(meanSquaredCosine).toBeGreaterThan(random.mostMeanSquaredCosine);
   for (const { control, of, difference } of study.controls) {
-    const variance = cells.get(of ?? '')?.operation.variance;
+    const [operation] = cells.get(of ?? '')?.recipe ?? [];
+    const variance = operation?.kind === 'pca' ? operation.variance : undefined;
     const [low = Number.NaN, high = Number.NaN] = difference?.interval ?? [];
     if (control === 'random-subspace') expect(low).toBeGreaterThan(1);
     if (control === 'noise') expect(high < 0, `noise at ${variance}`).toBe(variance !== 0.9);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { operate } from '../../src/operations/pca/operate.ts';
-import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
-import { extentOf, isClear, summarised } from '../../src/study/summary.ts';
+import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
+import { isClear, summarised } from '../../src/study/summary.ts';
+import { operatePca, type PcaParameters } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 import { type CellSums, cell, group, study } from '../support/studies.ts';
 
@@ -14,43 +14,6 @@ const paired = (rule: Study['pairs'][number]['rule']) =>
   study(['shared', 'separate'], {
     pairs: [{ rule, cell: 'shared', partner: 'separate', difference: null, met: null }],
   });
-
-describe('the extent', () => {
-  test('is over all groups: mean rank, width, parameters, errors', () => {
-    const layers = [
-      { layer: 0, groups: [group('q', 6, { q: 0.6 }), group('kv', 4, { k: 0.3, v: 0.5 })] },
-      { layer: 3, groups: [group('q', 2, { q: 0.8 }), group('kv', 8, { k: 0.1, v: 0.7 })] },
-    ];
-    const squared = [0.36, 0.09, 0.25, 0.64, 0.01, 0.49];
-    expect(extentOf(layers)).toEqual({
-      rank: 5,
-      width: 6,
-      parameters: { dense: 4000, factored: 200 },
-      relativeError: expect.closeTo(Math.sqrt(squared.reduce((a, b) => a + b) / 6), 12),
-      relativeErrorKv: expect.closeTo(Math.sqrt((0.09 + 0.25 + 0.01 + 0.49) / 4), 12),
-    });
-  });
-
-  test('weights count by their norms', () => {
-    const one = { ...group('kv', 1, { k: 0.2, v: 0.6 }), squaredNorm: { k: 9, v: 1 } };
-    expect(extentOf([{ layer: 0, groups: [one] }])?.relativeError).toBeCloseTo(Math.sqrt((0.04 * 9 + 0.36) / 10), 12);
-  });
-
-  test('the width is that of k and v, apart or together, by head too, and of what there is without them', () => {
-    const width = (...groups: ReturnType<typeof group>[]) => extentOf([{ layer: 0, groups }])?.width;
-    expect(width(group('q', 9, { q: 0 }), group('k', 3, { k: 0 }), group('v', 4, { v: 0 }))).toBe(7);
-    expect(width(group('q', 9, { q: 0 }), group('kv.0', 2, { k: 0, v: 0 }), group('kv.1', 3, { k: 0, v: 0 }))).toBe(5);
-    expect(width(group('qkv', 11, { q: 0, k: 0, v: 0 }), group('up', 5, { up: 0 }))).toBe(11);
-    expect(width(group('up', 5, { up: 0 }), group('down', 6, { down: 0 }))).toBe(11);
-    expect(extentOf([{ layer: 0, groups: [group('up', 5, { up: 0.5 })] }])?.relativeErrorKv).toBeNull();
-  });
-
-  test('what decomposes nothing has none; weights of nothing have no error', () => {
-    expect(extentOf([])).toBeNull();
-    const nothing = { ...group('k', 0, { k: 0 }), squaredNorm: { k: 0 } };
-    expect(extentOf([{ layer: 0, groups: [nothing] }])).toMatchObject({ relativeError: 0, relativeErrorKv: null });
-  });
-});
 
 describe('a pair', () => {
   test('is the shared cell less its partner, by token', () => {
@@ -91,13 +54,13 @@ describe('a pair', () => {
     for (const variance of [0.3, 0.5, 0.7, 0.9]) {
       const kept = { variance, mean: 'keep' } as const;
       const match = { rule: 'error', of: 'shared-qkv' } as const;
-      const made = async (id: string, operation: Parameters<typeof operate>[1]) => {
-        const { layers } = await operate(checkpoint, operation);
-        return { ...cell(id, operation), layers, extent: extentOf(layers) };
+      const made = async (id: string, operation: PcaParameters) => {
+        const { recipe, reports, footprint } = await operatePca(checkpoint, operation);
+        return { ...cell(id, operation), recipe, reports, footprint };
       };
       const a = await made('shared', { mode: 'shared-qkv', ...kept });
       const b = await made('separate', { mode: 'separate', ...kept, match });
-      expect(b.extent?.relativeError).toBeLessThanOrEqual(a.extent?.relativeError ?? 0);
+      expect(b.footprint?.relativeError).toBeLessThanOrEqual(a.footprint?.relativeError ?? 0);
       expect(summarised(paired('error'), byId(a, b)).pairs[0]?.met, `${variance}`).toBe(true);
     }
   });

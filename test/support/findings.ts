@@ -10,14 +10,15 @@ import type { LensResult, SpelledCell } from '../../src/report/lens.ts';
 import type { ProbeResult } from '../../src/report/probe.ts';
 import type { FindingInfo } from '../../src/report/results.ts';
 import type { UnlikelyResult } from '../../src/report/unlikely.ts';
+import { format } from '../../src/results/format.ts';
 import { run } from './runs.ts';
 
 export const points = ['embed', '0', '1'];
 const variants = ['original', 'operated'] as const;
 
 const info: Omit<FindingInfo, 'command'> = {
-  ...{ schema: 1, versions: { surgery: '1' }, model: run().model, precision: 'fp32', seed: 7 },
-  ...{ operation: run().operation, documentsSha256: 'def' },
+  ...{ format, versions: { surgery: '1' }, model: run().model, precision: 'fp32', seed: 7 },
+  ...{ recipe: run().cell.recipe, documentsSha256: 'def' },
 };
 
 /** Figures one after the other, none the same. */

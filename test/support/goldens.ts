@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mode } from '../../src/operations/pca/grouping.ts';
-import type { LayerReport } from '../../src/operations/pca/operate.ts';
+import type { LayerReport } from '../../src/operations/pca/report.ts';
 import type { MeanRule } from '../../src/operations/pca/spec.ts';
 
 export interface Forward {

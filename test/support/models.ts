@@ -1,11 +1,16 @@
 // Random models made on the spot, for what the fixtures are too small for.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConfig } from '../../src/checkpoint/config.ts';
+import { type LlamaConfig, parseConfig } from '../../src/checkpoint/config.ts';
 import { expectedTensors } from '../../src/checkpoint/names.ts';
 import { seededRandom } from '../../src/linalg/random.ts';
 import { fixture } from './paths.ts';
 import { copyModel, fileBytes, merge } from './safetensors.ts';
+
+/** The config of the F32 fixture with some sizes changed. */
+export function configWith(sizes: Readonly<Record<string, number | boolean>>): LlamaConfig {
+  return parseConfig(merge(sizes)(Buffer.from(readConfig())), 'config.json');
+}
 
 /** A model of the F32 fixture's kind with some sizes changed; matrices that nothing looks at may stay zero. */
 export function makeModel(
@@ -15,12 +20,11 @@ export function makeModel(
 ): string {
   const config = { attention_bias: false, mlp_bias: false, ...sizes };
   copyModel(fixture('mqa-bias-f32'), folder, { 'config.json': merge(config) });
-  const text = merge(config)(Buffer.from(readConfig()));
   const random = seededRandom(1);
   const table: Record<string, unknown> = {};
   const parts: Uint8Array[] = [];
   let at = 0;
-  for (const { name, shape } of expectedTensors(parseConfig(text, 'config.json'))) {
+  for (const { name, shape } of expectedTensors(configWith(config))) {
     const values = new Float32Array(shape.reduce((product, n) => product * n, 1));
     const columns = shape.at(-1) ?? 1;
     if (shape.length === 1) values.fill(1);

@@ -1,14 +1,24 @@
 // Studies and cells made by hand, for what needs no model.
-
 import type { TaskScores } from '../../src/measure/tasks.ts';
+import type { Design } from '../../src/operations/kind.ts';
+import type { NoneSpec } from '../../src/operations/none/kind.ts';
+import { designSweep } from '../../src/operations/pca/design.ts';
+import { footprint } from '../../src/operations/pca/footprint.ts';
 import { modes } from '../../src/operations/pca/grouping.ts';
-import type { GroupReport } from '../../src/operations/pca/operate.ts';
-import { type Operation, settled } from '../../src/operations/pca/spec.ts';
-import { planSensitivity, planSweep } from '../../src/study/grid.ts';
-import type { CellResult, SensitivityResult, Study } from '../../src/study/results.ts';
-import { extentOf, summarised } from '../../src/study/summary.ts';
+import type { GroupReport, LayerReport } from '../../src/operations/pca/report.ts';
+import type { PcaOperation } from '../../src/operations/pca/spec.ts';
+import { completeRecipe } from '../../src/operations/recipe.ts';
+import { canonical } from '../../src/platform/canonical.ts';
+import { at } from '../../src/platform/indexing.ts';
+import { format } from '../../src/results/format.ts';
+import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
+import { planSensitivity } from '../../src/study/grid.ts';
+import { summarised } from '../../src/study/summary.ts';
+import { configWith } from './models.ts';
+import type { PcaParameters } from './operations.ts';
 
 export const layers = 22;
+export const config = configWith({ num_hidden_layers: layers });
 
 /** A group with these errors, relative to weights of norm 1. */
 export function group(name: string, rank: number, relativeError: Record<string, number>): GroupReport {
@@ -22,29 +32,33 @@ export interface CellSums {
   readonly kl?: readonly number[];
   readonly tokens?: readonly number[];
   readonly tasks?: TaskScores;
+  /** What was done in layer 0 alone. */
   readonly groups?: readonly GroupReport[];
+  readonly layers?: readonly LayerReport[];
 }
 
-/** A cell whose sums by document are given; its scores follow from them, beside an original of nll 2 a token. */
+/** A cell of one PCA, or of nothing, whose sums by document are given; its scores follow from them, beside an original of nll 2 a token. */
 export function cell(
   id: string,
-  operation: Operation,
+  operation: PcaParameters | NoneSpec,
   {
     nll = [20, 40],
     kl = [1, 1],
     tokens = [10, 20],
     tasks,
     groups = [group('kv', 4, { k: 0.5, v: 0.5 })],
+    layers: reported = [{ layer: 0, groups }],
   }: CellSums = {},
 ): CellResult {
   const mean = (sums: readonly number[]) => sums.reduce((a, b) => a + b, 0) / tokens.reduce((a, b) => a + b, 0);
   const deltaNll = mean(nll) - 2;
-  const reports = operation.control === 'none' ? [] : [{ layer: 0, groups }];
+  const pca = { kind: 'pca', layers: reported } as const;
+  const isNone = 'kind' in operation && operation.kind === 'none';
   return {
     id,
-    operation: settled(operation, { layers }),
-    extent: extentOf(reports),
-    layers: reports,
+    recipe: completeRecipe([isNone ? operation : { kind: 'pca', ...operation }], config),
+    footprint: isNone ? null : footprint(pca.layers),
+    reports: isNone ? [{ kind: 'none' }] : [pca],
     scores: {
       ...{ nll: mean(nll), perplexity: Math.exp(mean(nll)), kl: mean(kl), sameTop: 0.5, deltaNll },
       intervals: { deltaNll: [deltaNll - 0.0123, deltaNll + 0.0123], kl: [mean(kl) * 0.9, mean(kl) * 1.1] },
@@ -60,7 +74,7 @@ export function cell(
 /** A study of these cells with nothing held against anything yet. */
 export function study(cells: readonly string[], more: Partial<Study> = {}): Study {
   return {
-    ...{ schema: 1, kind: 'sweep', complete: false, command: 'surgery sweep' },
+    ...{ format, kind: 'sweep', complete: false, command: 'surgery sweep' },
     model: {
       ref: 'org/name',
       architecture: 'LlamaForCausalLM',
@@ -70,7 +84,7 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       sha256: 'a',
     },
     context: {
-      ...{ format: 2, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
+      ...{ format, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
       ...{ documents: 'b', tasks: null, prompts: null, sampling: null },
     },
     text: {
@@ -99,11 +113,14 @@ const taskScores = (correct: number): TaskScores => {
 };
 
 /** Cells by name whose figures all differ, some of them tiny. */
-export function measured(operations: readonly Operation[], withTasks = false): Map<string, CellResult> {
+export function measured(
+  operations: readonly (PcaParameters | NoneSpec)[],
+  withTasks = false,
+): Map<string, CellResult> {
   return new Map(
     operations.map((operation, i) => {
       const shift = i % 5 === 0 ? 0.000123 : i * 1.237;
-      const kept = operation.rank ?? 2000 - i;
+      const kept = ('rank' in operation && operation.rank) || 2000 - i;
       const sums = {
         nll: [20 + shift, 40 - shift / 3],
         kl: [1e-5 * (i + 1), 0.3 * i],
@@ -115,20 +132,31 @@ export function measured(operations: readonly Operation[], withTasks = false): M
   );
 }
 
+/** Two sweeps as one: what cannot vary together, such as ranks and how a threshold's components are spread. */
+function joined(first: Design<PcaOperation>, second: Design<PcaOperation>): Design<PcaOperation> {
+  const places = new Map(first.cells.map((cell, i) => [canonical(cell), i]));
+  const cells = [...first.cells];
+  const moved = second.cells.map((cell) => places.get(canonical(cell)) ?? cells.push(cell) - 1);
+  const controls = second.controls.map(({ control, cell, of }) => ({
+    ...{ control, cell: at(moved, cell) },
+    ...(of === undefined ? {} : { of: at(moved, of) }),
+  }));
+  const once = new Map([...first.controls, ...controls].map((one) => [canonical(one), one]));
+  const pairs = second.pairs.map((pair) => ({ ...pair, cell: at(moved, pair.cell), partner: at(moved, pair.partner) }));
+  return { cells, pairs: [...first.pairs, ...pairs], controls: [...once.values()] };
+}
+
 /** A sweep with everything: long names, several thresholds, dropped means, sets of layers, controls, tasks, angles. */
 export function largeStudy(): { study: Study; cells: Map<string, CellResult> } {
-  const { cells, pairs, controls } = planSweep(
-    {
-      modes,
-      kept: [{ variance: 0.975 }, { rank: 1024 }],
-      means: ['keep', 'drop'],
-      layers: [undefined, [0, 2, 11, 12, 13, 14, 15, 16, 17, 18, 21]],
-      match: ['variance', 'width', 'parameters', 'error'],
-      controls: true,
-      allocate: ['uniform', 'global'],
-      common: {},
-    },
-    { layers },
+  const common = {
+    mode: modes,
+    mean: ['keep', 'drop'],
+    layers: [[...Array(layers).keys()], [0, 2, 11, 12, 13, 14, 15, 16, 17, 18, 21]],
+  } as const;
+  const rest = { fixed: {}, match: ['variance', 'width', 'parameters', 'error'], controls: true };
+  const { cells, pairs, controls } = joined(
+    designSweep({ varied: { ...common, variance: [0.975], allocate: ['uniform', 'global'] }, ...rest }, config),
+    designSweep({ varied: { ...common, rank: [1024, 512] }, ...rest }, config),
   );
   const known = measured(cells, true);
   const name = (index: number) => `c${index}`;
@@ -170,8 +198,8 @@ export function sensitivityStudy(by: SensitivityResult['by'] = 'layer'): {
   study: Study;
   cells: Map<string, CellResult>;
 } {
-  const operation = { mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
-  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, { layers });
+  const operation = { kind: 'pca', mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
+  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, config);
   const cells = measured(plan.cells);
   const name = (index: number) => `c${index}`;
   const sensitivity: SensitivityResult = {

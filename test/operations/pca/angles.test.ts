@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
 import { gaussian, seededRandom } from '../../../src/linalg/random.ts';
 import { principalAngles, randomAngles } from '../../../src/operations/pca/angles.ts';
-import { Fits } from '../../../src/operations/pca/decompositions.ts';
+import { Decompositions } from '../../../src/operations/pca/decompositions.ts';
 import type { Member } from '../../../src/operations/pca/group-pca.ts';
 import { golden } from '../../support/goldens.ts';
 import { fixture, pocket } from '../../support/paths.ts';
@@ -30,11 +30,11 @@ const normal = (rows: number, cols: number, seed: number) => gaussian(rows * col
 test.each(['pocket', 'mha-tied-f16', 'mqa-bias-f32', 'gqa-headdim-llama3-bf16-sharded'])(
   'cosines are those of the reference: %s',
   async (name) => {
-    const fits = new Fits(await Checkpoint.open(name === 'pocket' ? pocket : fixture(name)));
+    const decompositions = new Decompositions(await Checkpoint.open(name === 'pocket' ? pocket : fixture(name)));
     const { principal_angles } = golden<Golden>(fixture('operations'), `${name}.json`);
     expect(principal_angles.length).toBeGreaterThan(0);
     for (const { layer, rank_k, rank_v, cosines } of principal_angles) {
-      const [angles] = await fits.angles(layer, [{ ranks: [rank_k, rank_v] }]);
+      const [angles] = await decompositions.angles(layer, [{ ranks: [rank_k, rank_v] }]);
       expect(angles?.dimensions).toEqual([rank_k, rank_v]);
       expect(angles?.cosines).toHaveLength(cosines.length);
       for (const [i, cosine] of cosines.entries())

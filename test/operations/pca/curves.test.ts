@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { curveOf } from '../../../src/operations/pca/spectrum.ts';
+import { curveOf } from '../../../src/operations/pca/curves.ts';
 
 const group = { name: 'kv', layer: 3, parts: [3, 3, 4].map((layer) => ({ layer, projection: 'k' as const })) };
 

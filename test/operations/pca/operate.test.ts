@@ -13,8 +13,8 @@ import type { LayerReport } from '../../../src/operations/pca/report.ts';
 import { pcaControls } from '../../../src/operations/pca/spec.ts';
 import { spectra, thresholds } from '../../../src/operations/pca/spectrum.ts';
 import { largestDifference } from '../../support/goldens.ts';
-import { applyPca, operatePca, type PcaParameters } from '../../support/operations.ts';
 import { makeModel } from '../../support/models.ts';
+import { applyPca, operatePca, type PcaParameters } from '../../support/operations.ts';
 import { fixture, temporaryFolder } from '../../support/paths.ts';
 import { copyModel, fileBytes, split } from '../../support/safetensors.ts';
 
@@ -31,7 +31,8 @@ test('the modes share what they say', () => {
   const config = { heads: 4, kvHeads: 2, headDim: 8 };
   const shape = (mode: Mode, targets: readonly Projection[] = ['q', 'k', 'v']) =>
     groupsOf(mode, targets, [0, 3], config).map(({ name, layer, parts }) => {
-      const part = ({ layer: at, projection, rows }: ProjectionRows) => `${projection}${at}${rows ? `:${rows.join('-')}` : ''}`;
+      const part = ({ layer: at, projection, rows }: ProjectionRows) =>
+        `${projection}${at}${rows ? `:${rows.join('-')}` : ''}`;
       return `${name}@${layer ?? 'all'} ${parts.map(part).join('+')}`;
     });
   expect(shape('shared-kv')).toEqual(['q@0 q0', 'kv@0 k0+v0', 'q@3 q3', 'kv@3 k3+v3']);
@@ -212,7 +213,8 @@ describe.each(modes)('controls of %s', (mode) => {
       ({ layer, parts }) => layer === 0 && parts.length > 1,
     );
     expect(hasControl(mode, 'other-layer')).toBe(shares);
-    for (const control of pcaControls.filter((one) => one !== 'other-layer')) expect(hasControl(mode, control)).toBe(true);
+    for (const control of pcaControls.filter((one) => one !== 'other-layer'))
+      expect(hasControl(mode, control)).toBe(true);
     if (!shares) {
       await expect(swapped).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(mode) });
       return;
@@ -285,9 +287,7 @@ describe('an operation gives the same weights first and after others', () => {
     const later = new Map<PcaParameters, unknown>();
     for (const operation of operations) later.set(operation, (await applyPca(operator, operation)).tensors);
     for (const operation of operations.toReversed())
-      expect((await applyPca(backwards, operation)).tensors, JSON.stringify(operation)).toEqual(
-        later.get(operation),
-      );
+      expect((await applyPca(backwards, operation)).tensors, JSON.stringify(operation)).toEqual(later.get(operation));
     await Promise.all([operator.close(), backwards.close()]);
   };
 
@@ -382,7 +382,7 @@ test('components that stay in memory give the same digits, in any order', async 
   vi.unstubAllEnvs();
 });
 
-test.each([
+test.each<[PcaParameters, RegExp]>([
   [{ variance: 0 }, /variance is 0, allowed: a number above 0 up to 1/],
   [{ variance: 3 }, /variance is 3/],
   [{ rank: -1 }, /rank is -1, allowed: a whole number from 0/],

@@ -100,8 +100,8 @@ describe.skipIf(!browserPath)(
       const text =
         "</script></span><img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>";
       const file = join(tmp, 'hostile.html');
-      const samples = [sample('original', [text], { prompt: text }), sample('operated', [text])];
-      writeFileSync(file, await runPage(run({ samples, command: text, model: { ...run().model, ref: text } })));
+      const pair = [sample([text], { prompt: text }), sample([text])] as const;
+      writeFileSync(file, await runPage(run({ command: text, model: { ...run().model, ref: text } }, [pair])));
       const { page, noise } = await opened(file, { colorScheme: 'dark' });
       expect(await page.title()).toContain('</script>');
       expect(await page.locator('img').count()).toBe(0);

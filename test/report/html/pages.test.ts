@@ -33,10 +33,10 @@ describe('the page of a run', () => {
   });
 
   test('escapes what models, prompts and files are called and say', async () => {
-    const scores = { ...run().scores, text: hostile, rule: hostile };
-    const samples = [sample('original', [hostile], { prompt: hostile }), sample('operated', [hostile, hostile])];
+    const text = { ...run().text, text: hostile, rule: hostile };
+    const pair = [sample([hostile], { prompt: hostile }), sample([hostile, hostile])] as const;
     const model = { ...run().model, ref: hostile, notice: hostile };
-    const page = await runPage(run({ model, command: hostile, scores, samples, versions: { [hostile]: hostile } }));
+    const page = await runPage(run({ model, command: hostile, text, versions: { [hostile]: hostile } }, [pair]));
     expectWellFormed(page);
     expectAlone(page);
     expect(page.match(/<script>/g)).toHaveLength(1);
@@ -52,11 +52,8 @@ describe('samples', () => {
   test('mark the first token that differs, and shade by how much the probability moved', async () => {
     const probabilities = { original: [0.9, 0.5, 0.5, 0.2], operated: [0.91, 0.1, 0.45, 0.9] };
     const pieces = [' a', ' b', ' c', ' d'];
-    const samples = [
-      sample('original', pieces, probabilities),
-      sample('operated', pieces, { ids: [0, 1, 9, 3], ...probabilities }),
-    ];
-    const page = await runPage(run({ samples }));
+    const pair = [sample(pieces, probabilities), sample(pieces, { ids: [0, 1, 9, 3], ...probabilities })] as const;
+    const page = await runPage(run({}, [pair]));
     const spans = [...side(page, 0).matchAll(/<span(?: class="(\w+)")? title="([^"]*)">(\w)<\/span>/g)];
     expect(spans.map(([, shade, moved, text]) => [text, shade, moved])).toEqual([
       ['a', undefined, '0.900 → 0.910'],
@@ -70,15 +67,13 @@ describe('samples', () => {
 
   test('show tokens that only together make a character as one', async () => {
     const halves = { original: [0.5, 0.5], operated: [0.5, 0.25] };
-    const page = await runPage(
-      run({ samples: [sample('original', ['', 'é'], halves), sample('operated', ['', 'é'], halves)] }),
-    );
+    const page = await runPage(run({}, [[sample(['', 'é'], halves), sample(['', 'é'], halves)]]));
     expect(side(page, 0)).toMatch(/<span class="m2" title="0.250 → 0.125">é<\/span>/);
     expectWords(page, ['The two texts are the same.']);
   });
 
   test('a text that ends earlier parts from the longer one where it ends', async () => {
-    const page = await runPage(run({ samples: [sample('original', [' a', ' b']), sample('operated', [' a'])] }));
+    const page = await runPage(run({}, [[sample([' a', ' b']), sample([' a'])]]));
     expectWords(page, ['They part at new token 2 of 2.']);
   });
 });
