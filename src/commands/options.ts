@@ -300,9 +300,9 @@ export function textOptions(command: Command): Command {
   return command
     .option(
       '--text <file>',
-      '.txt (documents separated by a line <|end|>), .json (list of strings), .jsonl ({"text"}), or hub:org/dataset[/config[/split]]',
+      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv, .parquet, any of them .gz, - (standard input), or hub:org/dataset[/config[/split]]',
     )
-    .option('--column <name>', 'column of a hub: dataset that holds the text (default: text)')
+    .option('--column <name>', 'column of a table, or field of JSON objects, that holds the text (default: text)')
     .option(
       '--chunk <rule>',
       'documents: each alone, cut to --max-tokens; stream: all joined, in consecutive windows of --max-tokens',
@@ -319,7 +319,7 @@ export function textOptions(command: Command): Command {
 
 export function scoringOptions(command: Command): Command {
   return textOptions(command)
-    .option('--tasks <file>', '.jsonl of multiple-choice questions: {"task", "context", "choices", "answer"}')
+    .option('--tasks <file>', '.jsonl or .json of multiple-choice questions: {"task", "context", "choices", "answer"}')
     .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1));
 }
 
