@@ -7,7 +7,9 @@ import { alone } from './vitest.config.ts';
 
 const src = join(root, 'src');
 const order = [
-  'errors ending allocator',
+  'errors ending allocator limits',
+  'telemetry',
+  'onnxruntime',
   'checkpoint linalg',
   'decompose graph',
   'runtime',
