@@ -1,4 +1,4 @@
-// The tree's rule: a folder imports only from folders before it, and the native library has two importers.
+// The tree's rule: a folder imports only from folders before it, and the native library has one importer.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +7,9 @@ import { alone } from './vitest.config.ts';
 
 const src = join(root, 'src');
 const order = [
-  'errors ending allocator',
+  'errors ending allocator limits',
+  'telemetry',
+  'onnxruntime',
   'checkpoint linalg',
   'decompose graph',
   'runtime',
@@ -63,9 +65,17 @@ test('report reads types only', () => {
   expect(wrong).toEqual([]);
 });
 
-test('onnxruntime-node is imported by one file of linalg, and by runtime', () => {
-  const importers = new Set(imports.filter(({ to }) => to === 'onnxruntime-node').map(({ from }) => from));
-  expect([...importers].filter((file) => part(file) !== 'runtime')).toEqual(['linalg/products.ts']);
+test('the native library is loaded by one file, after its telemetry is off', () => {
+  const text = (file: string) => readFileSync(join(src, file), 'utf8');
+  const loads = /['"`]onnxruntime-(?:node|common)['"`]/;
+  expect(files.filter((file) => loads.test(text(file)))).toEqual(['onnxruntime.ts']);
+  const [first] = text('onnxruntime.ts').match(/^(?:import|export) .*$/gm) ?? [];
+  expect(first).toBe("import './telemetry.ts';");
+});
+
+test('it is used by one file of linalg, and by runtime', () => {
+  const users = new Set(imports.filter((edge) => target(edge) === 'onnxruntime.ts').map(({ from }) => from));
+  expect([...users].filter((file) => part(file) !== 'runtime')).toEqual(['linalg/products.ts']);
 });
 
 test('only cli.ts ends the process', () => {

@@ -1,5 +1,4 @@
 // Options that several commands share: how they are spelled, what they may say, and their defaults.
-import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
 import type { Projection } from '../checkpoint/names.ts';
@@ -7,6 +6,7 @@ import type { Engine } from '../decompose/group.ts';
 import { type Mode, modes, projections } from '../decompose/groups.ts';
 import { type MeanRule, matchRules, means } from '../decompose/operation.ts';
 import { SurgeryError } from '../errors.ts';
+import { cores } from '../limits.ts';
 import { basisMethods } from '../measure/methods.ts';
 import type { Sampling } from '../measure/sampling.ts';
 import { type ChunkRule, chunkRules } from '../measure/stream.ts';
@@ -95,7 +95,7 @@ export function hubOptions(command: Command): Command {
 }
 
 export function runtimeOptions(command: Command): Command {
-  const label = `threads of a matrix product (default: ${availableParallelism()}, one a core)`;
+  const label = `threads of a matrix product (default: ${cores()}, one a core)`;
   const threads = new Option('--threads <n>', label).argParser(threadCount);
   if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS'); // an empty one says nothing
   return command
