@@ -13,7 +13,7 @@ RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if 
 # Folders too: a file that goes changes its folder.
 SOURCES = $(shell find src ! -name '*.wasm') tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test lint fuzz soak bench docs reference browser screenshots clean
+.PHONY: run watch install build test test-node lint fuzz soak bench docs reference browser slurm shells screenshots clean
 
 # As src/allocator.ts, which needs Node 22.15: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again
 # to start), and freed memory goes back to the system at once.
@@ -40,6 +40,18 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 test: build
 	npm test --silent
 
+# The main job and the end-to-end tests under another version of Node, which npm's registry has too.
+OTHER_NODE ?= 24
+OTHER = node_modules/.cache/node-$(OTHER_NODE)
+test-node: build $(OTHER)/node_modules/.bin/node
+	export PATH="$(CURDIR)/$(OTHER)/node_modules/.bin:$$PATH"; node --version; \
+	  node dist/cli.js run --model pocket --variance 0.3 --output $(OTHER)/run --force && npm test --silent -- e2e/ allocator
+
+$(OTHER)/node_modules/.bin/node: | node_modules/.package-lock.json
+	mkdir -p $(OTHER)
+	npm install --prefix $(OTHER) --no-save --no-package-lock --ignore-scripts \
+	  node-$$(node --print 'process.platform + "-" + process.arch')@$(OTHER_NODE)
+
 lint: node_modules/.package-lock.json
 	npm run --silent lint
 
@@ -64,9 +76,16 @@ reference: build
 	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
 	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
 
-# Chromium, which the tests of the report use where it is there.
+# What some tests need and are skipped without, from Debian: Chromium for the report, Slurm for array jobs, the shells for
+# their completion.
 browser:
-	@command -v chromium || apt-get install -y chromium || { echo 'No apt-get here: set CHROMIUM to a browser of yours.'; exit 1; }
+	@scripts/ci/packages.sh chromium
+
+slurm:
+	@scripts/ci/packages.sh munge slurmctld slurmd slurm-client
+
+shells:
+	@scripts/ci/packages.sh bash zsh fish
 
 # The pictures of the report under test/, to be looked at.
 screenshots: build

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type Restartable, restartForLargeModels } from '../src/allocator.ts';
 import { cli, start, surgery } from './support/cli.ts';
+import { needs } from './support/needs.ts';
 
 const program = (changes: Partial<Restartable> = {}) => ({
   platform: 'linux',
@@ -43,8 +44,7 @@ test('a Node without execve and one that forbids it go on', () => {
   restartForLargeModels(program({ execve: vi.fn(refuse) }));
 });
 
-const canRestart = 'execve' in process;
-describe.skipIf(!canRestart)(canRestart ? 'a real start' : 'a real start SKIPPED: this Node has no execve', () => {
+describe('a real start', needs('execve' in process, 'this Node has no execve'), () => {
   test('runs with the settings, under the number that it was started with', async () => {
     const child = start(['generate', '--model', 'pocket', '--prompt', 'Once', '--max-new-tokens', '1', '--json'], {
       env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(spy)}` },

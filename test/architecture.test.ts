@@ -1,4 +1,4 @@
-// The tree's rule: a folder imports only from folders before it, and the native library has two importers.
+// The tree's rule: a folder imports only from folders before it, and the native library has one importer.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,8 +7,10 @@ import { alone } from './vitest.config.ts';
 
 const src = join(root, 'src');
 const order = [
-  'errors ending allocator',
+  'errors ending allocator limits',
   'platform',
+  'telemetry',
+  'onnxruntime',
   'checkpoint linalg',
   'graph',
   'runtime',
@@ -85,7 +87,7 @@ test('report shows what results say, in the words of kinds: it imports no values
 });
 
 test('kinds, which help and completion need, are loaded without what computes, and so are result files', () => {
-  const computes = (file: string) => /^(linalg|graph|runtime|measure)\/|\/work\.ts$|^onnxruntime-node$/.test(file);
+  const computes = (file: string) => /^(linalg|graph|runtime|measure)\/|\/work\.ts$|^onnxruntime/.test(file);
   const kinds = [...loadedWith('operations/registry.ts')];
   expect(kinds.length).toBeGreaterThan(10);
   expect(kinds.filter((file) => computes(file) || file === 'zod')).toEqual([]);
@@ -104,9 +106,17 @@ test("a kind's folder is named nowhere but in the registry: what all kinds share
   expect(wrong.filter((edge) => !edge.endsWith(' → operations/none/kind.ts'))).toEqual([]);
 });
 
-test('onnxruntime-node is imported by one file of linalg, and by runtime', () => {
-  const importers = new Set(imports.filter(({ to }) => to === 'onnxruntime-node').map(({ from }) => from));
-  expect([...importers].filter((file) => part(file) !== 'runtime')).toEqual(['linalg/products.ts']);
+test('the native library is loaded by one file, after its telemetry is off', () => {
+  const text = (file: string) => readFileSync(join(src, file), 'utf8');
+  const loads = /['"`]onnxruntime-(?:node|common)['"`]/;
+  expect(files.filter((file) => loads.test(text(file)))).toEqual(['onnxruntime.ts']);
+  const [first] = text('onnxruntime.ts').match(/^(?:import|export) .*$/gm) ?? [];
+  expect(first).toBe("import './telemetry.ts';");
+});
+
+test('it is used by one file of linalg, and by runtime', () => {
+  const users = new Set(imports.filter((edge) => target(edge) === 'onnxruntime.ts').map(({ from }) => from));
+  expect([...users].filter((file) => part(file) !== 'runtime')).toEqual(['linalg/products.ts']);
 });
 
 test('only cli.ts ends the process', () => {

@@ -5,7 +5,8 @@
 // Baselines are optional and named as absent: scikit-learn (Debian's python3-sklearn), and llama.cpp through node-llama-cpp
 // in the folder that $LLAMA_CPP names (see runtime.mjs). Writes results/bench.json. A benchmark, not a test.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -118,13 +119,25 @@ function runtime() {
       ['fp32', 'f32'],
       ['int8', 'q8_0'],
     ]) {
-      const gguf = join(bench, `${type}.gguf`);
-      if (!existsSync(gguf)) execFileSync('python3', [join(here, 'hf_to_gguf.py'), model, gguf, type]);
-      args.push('--gguf', `${precision}=${gguf}`);
+      args.push('--gguf', `${precision}=${gguf(type)}`);
     }
     args.push('--llama', llama);
   }
   return node('runtime.mjs', args);
+}
+
+/** The model as a file for llama.cpp, made once. */
+function gguf(type) {
+  const weights = realpathSync(join(model, 'model.safetensors'));
+  const { mtimeMs, size } = statSync(weights);
+  const key = createHash('sha256').update(`${weights} ${mtimeMs} ${size}`).digest('hex').slice(0, 16);
+  const file = join(bench, key, `${type}.gguf`);
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true });
+    execFileSync('python3', [join(here, 'hf_to_gguf.py'), model, `${file}.tmp`, type]);
+    renameSync(`${file}.tmp`, file);
+  }
+  return file;
 }
 
 function report({ pca, int8, runtime, lens, help, cpu, cores, load }) {

@@ -20,7 +20,8 @@ const here = fileURLToPath(import.meta.url);
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const promptTokens = 256;
 const decodeTokens = 16;
-const prompt = Array.from({ length: promptTokens }, (_, i) => (i * 7919) % 32000);
+/** Ids that the smallest vocabularies have too. */
+const prompt = Array.from({ length: promptTokens }, (_, i) => (i * 7919) % 500);
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const round = (value, digits = 2) => Number(value.toFixed(digits));

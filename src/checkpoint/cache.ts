@@ -1,17 +1,15 @@
 // The folder for what can be computed again: always safe to delete.
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 import { SurgeryError, systemMessage } from '../errors.ts';
-import { writeFileSafely } from './files.ts';
+import { makeFolders, writeFileSafely } from './files.ts';
+import { cacheHome, expanded } from './paths.ts';
 import { requireSpace } from './space.ts';
 
 /** `$SURGERY_CACHE`, else `$XDG_CACHE_HOME/surgery`, else `~/.cache/surgery`; `part` is a folder in it. */
 export function cacheFolder(part: string): string {
-  const { SURGERY_CACHE, XDG_CACHE_HOME } = process.env;
-  return join(SURGERY_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'surgery'), part);
+  return join(expanded(process.env.SURGERY_CACHE || join(cacheHome(), 'surgery')), part);
 }
 
 /**
@@ -27,7 +25,7 @@ export async function keep(
   write: (handle: FileHandle) => Promise<void>,
 ): Promise<boolean> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     await requireSpace(path, bytes, 'this file', 'free some, or set SURGERY_CACHE');
     await writeFileSafely(path, write);
     return true;

@@ -1,5 +1,5 @@
 // Writing so that a file or folder is either the old one or the new one, whatever happens in between.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { atEnd } from '../ending.ts';
@@ -49,7 +49,7 @@ export async function reserveFolder(path: string): Promise<boolean> {
   const folder = resolve(path);
   try {
     // In one go, so that no signal finds it made and not yet known.
-    const above = mkdirSync(dirname(folder), { recursive: true });
+    const above = makeFolders(dirname(folder));
     for (let made = dirname(folder); above !== undefined && made.length >= above.length; made = dirname(made))
       reserved.add(made);
     mkdirSync(folder);
@@ -65,6 +65,24 @@ export async function reserveFolder(path: string): Promise<boolean> {
 /** Removes a folder that was reserved and stayed empty, with those that had to be made above it. */
 export function returnReserved(path: string): void {
   for (let made = resolve(path); reserved.has(made) && removeIfEmpty(made); made = dirname(made)) reserved.delete(made);
+}
+
+/**
+ * Makes a folder and those above it, where they are missing. Not by `mkdir` with `recursive`, which before Node 26 runs for
+ * ever in a folder that takes none, such as /proc.
+ * @returns the outermost that had to be made
+ * @throws what the system says
+ */
+export function makeFolders(path: string): string | undefined {
+  const folder = resolve(path);
+  const above = existsSync(dirname(folder)) ? undefined : makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder);
+    return above ?? folder;
+  } catch (cause) {
+    if (existsSync(folder) && statSync(folder).isDirectory()) return above; // there before, or made by another process
+    throw cause;
+  }
 }
 
 /**

@@ -1,12 +1,13 @@
 // What this machine has for the job: each finding is read off it now, nothing is remembered.
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { cacheFolder } from '../checkpoint/cache.ts';
 import { hubCache } from '../checkpoint/hub/place.ts';
 import { defaultReference, resolveModel } from '../checkpoint/reference.ts';
 import { freeBytes } from '../checkpoint/space.ts';
 import { messageOf } from '../errors.ts';
+import { cores, memory } from '../limits.ts';
 import { doctorText } from '../report/doctor.ts';
 import type { Diagnosis, FolderFinding } from '../report/results.ts';
 import { format } from '../results/format.ts';
@@ -36,18 +37,18 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
     };
     problems.push(`${path} cannot be written to: ${remedy[name]}`);
   }
-  const free = freemem();
+  const { total, free } = memory();
   const diagnosis: Diagnosis = {
     format,
     versions: { node: process.versions.node, ...(native?.version ? { onnxruntime: native.version } : {}) },
     platform: `${process.platform} ${process.arch}`,
     processor: {
       model: cpus()[0]?.model ?? 'unknown',
-      cores: availableParallelism(),
+      cores: cores(),
       instructions: await instructions(),
     },
     ...(native ? { gigaflops: native.gigaflops } : {}),
-    memory: { total: totalmem(), free },
+    memory: { total, free },
     folders,
     defaultModel: { ref: defaultReference, runs: (await resolveModel(undefined, { offline: true })).ref },
     fits: { fp32: free / bytesPerParameter.fp32, int8: free / bytesPerParameter.int8 },

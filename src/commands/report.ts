@@ -1,7 +1,7 @@
 // surgery report: the page of a folder of results made again from what it holds, or one page of several.
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { writeFileSafely } from '../checkpoint/files.ts';
+import { makeFolders, writeFileSafely } from '../checkpoint/files.ts';
 import { parseJson } from '../checkpoint/json.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
@@ -53,9 +53,11 @@ export async function report(folders: readonly string[], options: ReportOptions,
   const { value: page } = await progressOf(options).step('Drawing the report', 'pages', () =>
     pageOf(scored, findings, command),
   );
-  await mkdir(dirname(resolve(path)), { recursive: true }).catch((cause) => {
+  try {
+    makeFolders(dirname(resolve(path)));
+  } catch (cause) {
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
-  });
+  }
   await writeFileSafely(path, (file) => file.writeFile(page));
   const result = { format, folders, report: path, bytes: Buffer.byteLength(page) };
   print(options, result, () => `Report     ${path}`);

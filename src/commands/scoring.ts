@@ -61,18 +61,23 @@ async function readSource(
   { text, column, offline, quiet }: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
   pocket: boolean,
 ): Promise<Source> {
-  const isDataset = text?.startsWith('hub:') ?? false;
-  if (column !== undefined && !isDataset)
-    throw new SurgeryError('usage', '--column is for --text hub:org/dataset, whose files have columns: leave it out');
-  if (text !== undefined && isDataset) {
+  if (text?.startsWith('hub:')) {
     const { parseDatasetReference, resolveDataset } = await import('../checkpoint/hub/dataset.ts');
     const { readParquetTexts } = await import('../measure/parquet.ts');
     const { name, files } = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
-    return { name, texts: await readParquetTexts(files, column ?? 'text', name) };
+    return { name: withColumn(name, column), texts: await readParquetTexts(files, column, name) };
   }
-  if (text !== undefined) return { name: text, texts: await readTexts(text) };
+  if (text !== undefined) return { name: withColumn(text, column), texts: await readTexts(text, column) };
+  if (column !== undefined)
+    throw new SurgeryError('usage', '--column names the column of a --text that has some: give one, or leave it out');
   if (pocket) return { name: "pocket's held-out stories", texts: await readTexts(join(pocketFolder, 'valid.txt')) };
   return { name: 'the built-in passages', texts: passages };
+}
+
+/** What results call a text: also the column, where one was asked for. */
+function withColumn(name: string, column: string | undefined): string {
+  const known = name === '-' ? 'standard input' : name;
+  return column === undefined ? known : `${known}, column ${JSON.stringify(column)}`;
 }
 
 /** What is scored of a source, and what is to be said of it. */

@@ -1,9 +1,9 @@
 // Worker threads for the linear algebra of several matrices at once. Half of an eigenproblem is single-threaded
 // kernels, so a thread a matrix uses the cores better than onnxruntime's threads inside one product.
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { beforeEnd } from '../ending.ts';
 import { type ErrorCode, SurgeryError } from '../errors.ts';
+import { cores } from '../limits.ts';
 
 /** What a worker is asked: to call the function `name` of a module. */
 export interface Request {
@@ -64,7 +64,7 @@ export class WorkerPool {
    * @param size threads. Default: one a core
    * @param inLine jobs that may wait at each thread with their parameters made. Default: none
    */
-  constructor(size = availableParallelism(), inLine = 0) {
+  constructor(size = cores(), inLine = 0) {
     this.size = Math.max(1, size);
     this.inLine = inLine;
     pools.add(this);

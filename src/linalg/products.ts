@@ -1,10 +1,10 @@
-// Dense matrix products through onnxruntime-node, the one file of linalg that imports it.
+// Dense matrix products through onnxruntime, the one file of linalg that uses it.
 // Each product is a one-node ONNX graph (Gemm or MatMul). Data are neither copied on the way in nor, where an output
 // is given, on the way out; views into WebAssembly memory serve as well. Measured on one AVX-512 core: 40 GFLOP/s in
 // float64, 75 in float32, 20 µs a call. `run` computes on the calling thread before its promise resolves.
 import onnxProto from 'onnx-proto';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SurgeryError } from '../errors.ts';
+import { openSession, type Session, Tensor } from '../onnxruntime.ts';
 
 /** float32 or float64 numbers of a matrix. */
 export type Numbers = Float32Array | Float64Array;
@@ -29,7 +29,7 @@ export interface Scaling {
 }
 
 const { onnx } = onnxProto;
-const sessions = new Map<string, Promise<InferenceSession>>();
+const sessions = new Map<string, Promise<Session>>();
 let threads = 0;
 
 /** How many threads each later product may use, the caller's included; 0 (the default) leaves it to onnxruntime. */
@@ -147,7 +147,7 @@ function gemmSession(
   transposeB: boolean,
   alpha: number,
   accumulate: boolean,
-): Promise<InferenceSession> {
+): Promise<Session> {
   const key = ['Gemm', type, transposeA, transposeB, alpha, accumulate, threads].join(' ');
   return cached(key, () => {
     const attribute = [
@@ -159,14 +159,14 @@ function gemmSession(
   });
 }
 
-function matMulSession(): Promise<InferenceSession> {
+function matMulSession(): Promise<Session> {
   return cached(`MatMul float64 ${threads}`, () => oneNode('MatMul', ['a', 'b'], 'float64', []));
 }
 
-function cached(key: string, model: () => Uint8Array): Promise<InferenceSession> {
+function cached(key: string, model: () => Uint8Array): Promise<Session> {
   const known = sessions.get(key);
   if (known) return known;
-  const session = InferenceSession.create(model(), {
+  const session = openSession(model(), {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',

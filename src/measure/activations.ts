@@ -1,9 +1,9 @@
 // The residual stream of a corpus, kept in a file while probes are fitted to it: the model runs once and memory holds a block.
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from '../checkpoint/cache.ts';
-import { removeAtExit } from '../checkpoint/files.ts';
+import { makeFolders, removeAtExit } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Block, Source } from './moments.ts';
 import { residuals } from './residuals.ts';
@@ -157,7 +157,7 @@ async function temporaryFile(): Promise<FileHandle> {
   const path = join(folder, randomUUID());
   const keep = removeAtExit(path);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     const file = await open(path, 'wx+');
     await rm(path);
     return file;

@@ -1,8 +1,9 @@
 // Files of text and of multiple-choice questions → documents and tasks.
-import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
 import { z } from 'zod';
-import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, shown } from '../errors.ts';
+import { isParquet, readParquetTexts } from './parquet.ts';
+import { defaultColumn, readSeparatedTexts, requireColumn, textOf } from './tables.ts';
+import { decodeText, endingOf, readContents, taskFormats, textFormats } from './text-file.ts';
 
 /** A multiple-choice question: `choices[answer]` is the right continuation of `context`. */
 export interface Task {
@@ -14,17 +15,46 @@ export interface Task {
 }
 
 /**
- * The texts of a file: .json (a list of strings), .jsonl (`{"text": …}` a line), and any other as plain text whose
- * documents are separated by a line `<|end|>`.
- * @throws SurgeryError `text`, with the line for .jsonl
+ * The documents of a file, or of standard input where it is `-`: its texts without blank ones.
+ *
+ * A name's ending says what a file is, before `.gz` where gzip packed it: `.json` and `.jsonl` (also `.ndjson`) hold a
+ * list, or lines, of strings or of objects with a field for the text; `.csv`, `.tsv` and `.parquet` a column. Any other
+ * ending says nothing, and what the content plainly is counts: Parquet, JSON, or separated values under names of which one
+ * is the column's. All else is plain text, whose documents are separated by a line `<|end|>`; a file with such a line is
+ * never taken for anything else.
+ * @param column that holds the text, or the field of each object (default: `text`)
+ * @throws SurgeryError `text` for what cannot be read, with the line, item or row, for a file that is no text, and if no
+ * document is left; `usage` for a column of what has none
  */
-export async function readTexts(file: string): Promise<string[]> {
-  return split(await readTextFile(file), file);
+export async function readDocuments(file: string, column?: string): Promise<string[]> {
+  return requireDocuments(await readTexts(file, column), file);
 }
 
-/** The documents of a file: its texts without blank ones. @throws SurgeryError `text`, also if none is left */
-export async function readDocuments(file: string): Promise<string[]> {
-  return requireDocuments(await readTexts(file), file);
+/** As {@link readDocuments}, with the blank ones. */
+export async function readTexts(file: string, column?: string): Promise<string[]> {
+  const named = endingOf(file);
+  if (named.ending === '.parquet' && !named.packed) return readParquetTexts([file], column, file);
+  const contents = await readContents(file, textFormats);
+  if (isParquet(contents.bytes)) return readParquetTexts([contents.bytes], column, contents.name);
+  const text = decodeText(contents);
+  if (text.trim() === '') return [];
+  const told = formats[contents.ending];
+  const format = told ?? formatOf(text, column ?? defaultColumn);
+  const name = told || format === 'plain' ? contents.name : `${contents.name} (which begins as .${format} does)`;
+  switch (format) {
+    case 'json':
+      return jsonItems(text, name).map(({ value, where }) => textOfItem(value, column, where));
+    case 'csv':
+      return readSeparatedTexts(text, ',', column, name);
+    case 'tsv':
+      return readSeparatedTexts(text, '\t', column, name);
+    case 'plain':
+      if (column === undefined) return text.split(end);
+      throw new SurgeryError(
+        'usage',
+        `--column is for files with columns or fields, ${name} is plain text: leave it out`,
+      );
+  }
 }
 
 /** Those of some texts that are more than blank. @throws SurgeryError `text` if none is; `name` is what they are */
@@ -44,45 +74,88 @@ const taskSchema = z
   .refine(({ choices, answer }) => answer < choices.length, 'answer is not the number of a choice, counted from 0');
 
 /**
- * The questions of a .jsonl file, a line each: `{"task", "context", "choices", "answer"}`.
- * @throws SurgeryError `text`, with the line
+ * The questions of a file of JSON, a list of them or one a line: `{"task", "context", "choices", "answer"}`.
+ * @throws SurgeryError `text`, with the line or item
  */
 export async function readTasks(file: string): Promise<Task[]> {
-  const tasks = jsonLines(await readTextFile(file), file).map(({ value, line }) => {
+  const contents = await readContents(file, taskFormats);
+  const tasks = jsonItems(decodeText(contents), contents.name).map(({ value, where }) => {
     const parsed = taskSchema.safeParse(value);
     if (parsed.success) return parsed.data;
     const issue = parsed.error.issues[0];
-    throw new SurgeryError('text', `${file}, line ${line}: ${issue?.path.join('.') || 'the line'}: ${issue?.message}`);
+    throw new SurgeryError('text', `${where}: ${issue?.path.join('.') || 'the question'}: ${issue?.message}`);
   });
-  if (tasks.length === 0) throw new SurgeryError('text', `${file} holds no questions`);
+  if (tasks.length === 0) throw new SurgeryError('text', `${contents.name} holds no questions`);
   return tasks;
 }
 
-function split(text: string, file: string): string[] {
-  switch (extname(file).toLowerCase()) {
-    case '.json': {
-      const parsed = z.array(z.string()).safeParse(parseJson(text, file));
-      if (!parsed.success)
-        throw new SurgeryError('text', `${file} is not a list of strings, which a .json of documents has to be`);
-      return parsed.data;
-    }
-    case '.jsonl':
-      return jsonLines(text, file).map(({ value, line }) => {
-        const parsed = z.object({ text: z.string() }).safeParse(value);
-        if (!parsed.success) throw new SurgeryError('text', `${file}, line ${line}: expected {"text": "…"}`);
-        return parsed.data.text;
-      });
-    default:
-      return text.split(/(?:^|\r?\n)<\|end\|>[ \t]*(?:\r?\n|$)/);
+type Format = 'json' | 'csv' | 'tsv' | 'plain';
+
+const formats: Readonly<Record<string, Format>> = {
+  ...{ '.json': 'json', '.jsonl': 'json', '.ndjson': 'json' },
+  ...{ '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv' },
+};
+
+/** A line between two documents of plain text. */
+const end = /(?:^|\r?\n)<\|end\|>[ \t]*(?:\r?\n|$)/;
+
+/** What the content of a file plainly is whose name does not say it. */
+function formatOf(text: string, column: string): Format {
+  if (end.test(text)) return 'plain';
+  if (looksLikeJson(text)) return 'json';
+  const [first = ''] = /[^\r\n]+/.exec(text) ?? [];
+  const isHeader = (delimiter: string) => {
+    const names = first.split(delimiter).map((name) => name.replace(/^"(.*)"$/, '$1'));
+    // In a sentence a blank comes after each comma.
+    return names.length > 1 && names.includes(column) && names.every((name) => name.trim() === name);
+  };
+  if (isHeader(',')) return 'csv';
+  return isHeader('\t') ? 'tsv' : 'plain';
+}
+
+/** A whole list or object, or an object on the first line and what begins as one on the next. */
+function looksLikeJson(text: string): boolean {
+  const [first = '', second = ''] = text.trimStart().split(/\s*\n\s*/, 2);
+  if (first.startsWith('{') && second.startsWith('{') && isJson(first)) return true;
+  return /^[[{]/.test(first) && isJson(text);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 
-function jsonLines(text: string, file: string): { value: unknown; line: number }[] {
+interface Item {
+  readonly value: unknown;
+  readonly where: string;
+}
+
+/** What a list holds, or else the lines; an object over several lines is one item. */
+function jsonItems(text: string, name: string): Item[] {
+  const trimmed = text.trim();
+  if (trimmed === '') return [];
+  if (trimmed.startsWith('[') || (trimmed.includes('\n') && isJson(trimmed))) {
+    const value = parseJson(text, name);
+    if (Array.isArray(value)) return value.map((one, i) => ({ value: one, where: `${name}, item ${i + 1}` }));
+    return [{ value, where: name }];
+  }
   return text
     .split('\n')
-    .map((content, i) => ({ content, line: i + 1 }))
+    .map((content, i) => ({ content, where: `${name}, line ${i + 1}` }))
     .filter(({ content }) => content.trim() !== '')
-    .map(({ content, line }) => ({ value: parseJson(content, `${file}, line ${line}`), line }));
+    .map(({ content, where }) => ({ value: parseJson(content, where), where }));
+}
+
+function textOfItem(value: unknown, column: string | undefined, where: string): string {
+  if (typeof value === 'string' && column === undefined) return value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new SurgeryError('text', `${where} is ${shown(value)}, expected {"${column ?? defaultColumn}": "…"}`);
+  const field = requireColumn(Object.keys(value), column, where);
+  return textOf((value as Record<string, unknown>)[field], field, where);
 }
 
 function parseJson(text: string, where: string): unknown {
@@ -90,19 +163,5 @@ function parseJson(text: string, where: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     throw new SurgeryError('text', `${where} is not valid JSON: ${messageOf(cause)}`, cause);
-  }
-}
-
-async function readTextFile(file: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new SurgeryError('text', `${file} cannot be read: ${systemMessage(cause)}`, cause);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new SurgeryError('text', `${file} is not UTF-8 text`, cause);
   }
 }

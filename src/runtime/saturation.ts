@@ -1,6 +1,6 @@
 // Whether this processor's products of 8-bit integers are exact: some x86 ones add pairs of them in 16 bits, which saturate.
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../graph/builder.ts';
+import { openSession, Tensor } from '../onnxruntime.ts';
 
 /** Session options under which integer products are exact on every processor, more slowly where they would not be. */
 export const exactProducts = { x64quantprecision: '1' };
@@ -20,7 +20,7 @@ export async function computedSum(options: Readonly<Record<string, string>>): Pr
   );
   g.output('sums', 'int32', [1, out]);
   const extra = { session: options };
-  const session = await InferenceSession.create(g.build('sums'), { intraOpNumThreads: 1, logSeverityLevel: 4, extra });
+  const session = await openSession(g.build('sums'), { intraOpNumThreads: 1, logSeverityLevel: 4, extra });
   const { sums } = await session.run({ rows: new Tensor('uint8', new Uint8Array(into).fill(255), [1, into]) });
   await session.release();
   const values = sums?.data as Int32Array;

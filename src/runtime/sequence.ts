@@ -1,9 +1,9 @@
 // Tokens read so far by one variant or by several side by side, with their keys and values.
-import { Tensor } from 'onnxruntime-node';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { setName } from '../graph/linear.ts';
 import { cacheHeadDim, cacheName } from '../graph/llama.ts';
 import type { Tap } from '../graph/taps.ts';
+import { Tensor } from '../onnxruntime.ts';
 
 /** A model's replaceable weights, ready to be fed. */
 export type Weights = Readonly<Record<string, Tensor>>;

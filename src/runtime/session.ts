@@ -1,6 +1,4 @@
 // The native session: a checkpoint's graph in onnxruntime, and the weights that variants replace.
-import { totalmem } from 'node:os';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
@@ -9,6 +7,8 @@ import type { WeightSource } from '../graph/linear.ts';
 import { cacheHeadDim, llamaGraph } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
+import { memory } from '../limits.ts';
+import { openSession, type Session, Tensor } from '../onnxruntime.ts';
 import { withInt8Weights } from './int8.ts';
 import { integerOptions } from './saturation.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
@@ -38,12 +38,13 @@ export class Runtime implements Engine {
   readonly original: Weights;
   /** Points of the residual stream that every run gives, in the order in which it passes them. */
   readonly taps: readonly Tap[];
-  readonly #session: InferenceSession;
+  readonly #session: Session;
+  readonly #memory = memory().total;
   #rotary = { positions: 0, feeds: {} as Weights };
 
   private constructor(
     checkpoint: Checkpoint,
-    session: InferenceSession,
+    session: Session,
     original: Weights,
     { sets = 1, ...taps }: RuntimeOptions,
   ) {
@@ -128,9 +129,9 @@ export class Runtime implements Engine {
       );
     }
     const bytes = 8 * layers * kvHeads * capacity * cacheHeadDim(this.config) * rows;
-    if (bytes > totalmem()) {
-      const memory = `${(bytes / 1e9).toFixed(1)} GB, this machine has ${(totalmem() / 1e9).toFixed(1)}`;
-      throw new SurgeryError('text', `keys and values of ${capacity} tokens take ${memory}: ask for fewer new tokens`);
+    if (bytes > this.#memory) {
+      const sizes = `${(bytes / 1e9).toFixed(1)} GB, this process may use ${(this.#memory / 1e9).toFixed(1)}`;
+      throw new SurgeryError('text', `keys and values of ${capacity} tokens take ${sizes}: ask for fewer new tokens`);
     }
   }
 
@@ -160,14 +161,14 @@ async function createSession(
   threads: number | undefined,
   folder: string,
   products: Readonly<Record<string, string>>,
-): Promise<InferenceSession> {
+): Promise<Session> {
   // A signal that came before still goes to them: between two immediates the event loop looks for signals once.
   for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const handlers = signals.map((signal) => ({ signal, listeners: process.listeners(signal) }));
   for (const { signal } of handlers) process.removeAllListeners(signal);
   try {
-    return await InferenceSession.create(graph, {
+    return await openSession(graph, {
       executionProviders: ['cpu'],
       ...(threads ? { intraOpNumThreads: threads } : {}),
       logSeverityLevel: 4,

@@ -1,7 +1,7 @@
 // A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
-import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { append, syncFolder, writeFileSafely } from '../checkpoint/files.ts';
+import { append, makeFolders, syncFolder, writeFileSafely } from '../checkpoint/files.ts';
 import { parseJson } from '../checkpoint/json.ts';
 import { lockFolder } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
@@ -37,7 +37,7 @@ export class StudyFolder {
    * @throws SurgeryError `output` if another process has the folder, if it holds something else, or if the system refuses
    */
   static async open(path: string): Promise<StudyFolder> {
-    await makeFolder(path);
+    makeFolder(path);
     const unlock = await lockFolder(path);
     try {
       await requireStudyOrEmpty(path);
@@ -120,9 +120,9 @@ export function sameContext(a: Study, b: Pick<Study, 'kind' | 'context'>): boole
   return a.kind === b.kind && canonical(a.context) === canonical(b.context);
 }
 
-async function makeFolder(path: string): Promise<void> {
+function makeFolder(path: string): void {
   try {
-    await mkdir(path, { recursive: true });
+    makeFolders(path);
   } catch (cause) {
     throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
   }

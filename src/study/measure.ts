@@ -1,5 +1,5 @@
 // Cells → their results: operate, score, sample, answer. One session and one reading of the original serve them all.
-import { freemem } from 'node:os';
+import { memory } from '../limits.ts';
 import { continuationLogprobs } from '../measure/continuation.ts';
 import { type GenerateOptions, generateTogether, type Start } from '../measure/generate.ts';
 import type { Recording } from '../measure/recording.ts';
@@ -74,12 +74,12 @@ export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', numb
 export const mostTogether = 4;
 
 /** Whether components that take so many bytes may stay in memory: half of what is free is left. */
-export function fitsInMemory(bytes: number, free = freemem()): boolean {
+export function fitsInMemory(bytes: number, free = memory().free): boolean {
   return bytes < free / 2;
 }
 
 /** How many variants of so many bytes may be in memory at once: those of a batch, in a quarter of what is free. */
-export function cellsTogether(bytes: number, free = freemem()): number {
+export function cellsTogether(bytes: number, free = memory().free): number {
   return Math.max(1, Math.min(mostTogether, Math.floor(free / 4 / Math.max(bytes, 1))));
 }
 

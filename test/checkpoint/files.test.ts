@@ -1,7 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { removeUnfinished, reserveFolder, writeFileSafely, writeFolderSafely } from '../../src/checkpoint/files.ts';
+import {
+  makeFolders,
+  removeUnfinished,
+  reserveFolder,
+  writeFileSafely,
+  writeFolderSafely,
+} from '../../src/checkpoint/files.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -99,4 +105,18 @@ test('messages name the place that was asked for', async () => {
     writeFileSafely(join(temporary, 'model/a.bin'), (handle) => handle.writeFile('')),
   );
   await expect(failing).rejects.toThrow(`${path}/model/a.bin cannot be written: no such file or folder`);
+});
+
+test('folders are made as deep as they go, and the outermost new one is known', () => {
+  const at = folder('deep');
+  expect(makeFolders(join(at, 'a/b/c'))).toBe(join(at, 'a'));
+  expect(makeFolders(join(at, 'a/b/d'))).toBe(join(at, 'a/b/d'));
+  expect(makeFolders(join(at, 'a/b'))).toBeUndefined();
+  writeFileSync(join(at, 'file'), '');
+  expect(() => makeFolders(join(at, 'file'))).toThrow('EEXIST');
+  expect(() => makeFolders(join(at, 'file/a/b'))).toThrow('ENOTDIR');
+});
+
+test.skipIf(process.platform !== 'linux')('a file system that takes no folders is asked once', () => {
+  expect(() => makeFolders('/proc/none/a/b')).toThrow('ENOENT');
 });

@@ -68,18 +68,25 @@ describe('surgery generate', () => {
 });
 
 describe('surgery eval', () => {
-  test('scores text in three formats alike', async () => {
-    const texts = ['Lily was a clever girl.', 'Nora had a frog.'];
+  test('scores text alike in every format, and from standard input', async () => {
+    const texts = ['Lily was a "clever", kind girl.', 'Nora had a frog.'];
     const files = {
       'a.txt': texts.join('\n<|end|>\n'),
       'a.json': JSON.stringify(texts),
-      'a.jsonl': texts.map((text) => JSON.stringify({ text })).join('\n'),
+      'a.ndjson': texts.map((text) => JSON.stringify({ text })).join('\n'),
+      'a.csv': `id,text\r\n${texts.map((text, i) => `${i},"${text.replaceAll('"', '""')}"\r\n`).join('')}`,
+      '-': JSON.stringify(texts),
     };
     const scores = [];
     for (const [name, content] of Object.entries(files)) {
-      writeFileSync(join(tmp, name), content);
-      const { stdout } = await surgery(['eval', '--model', 'pocket', '--text', join(tmp, name), '--json', '--quiet']);
+      const path = join(tmp, name);
+      writeFileSync(path, content);
+      const text = name === '-' ? name : path;
+      const through = name === '-' ? `"$@" < '${path}'` : '"$@"';
+      const args = ['eval', '--model', 'pocket', '--text', text, '--json', '--quiet'];
+      const { stdout } = await surgery(args, { through });
       const result = JSON.parse(stdout);
+      expect(result.scores.text).toBe(name === '-' ? 'standard input' : path);
       expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'scores']));
       expect(result.scores).toMatchObject({ documents: 2, maxTokens: 512, rule: expect.stringContaining('BOS first') });
       scores.push(result.scores.nll);
@@ -122,23 +129,22 @@ describe('surgery eval', () => {
     expect(JSON.parse(stdout).scores).toMatchObject({ kl: 0, sameTop: 1 });
   });
 
+  test('the column that was asked for is told beside the text', async () => {
+    const path = join(tmp, 'column.csv');
+    writeFileSync(path, 'text,story\nno,Nora had a frog.\n');
+    const args = ['eval', '--model', 'pocket', '--text', path, '--column', 'story', '--json', '--quiet'];
+    const { scores } = JSON.parse((await surgery(args)).stdout);
+    expect(scores).toMatchObject({ text: `${path}, column "story"`, documents: 1 });
+    expect(scores.tokens).toBeGreaterThan(3);
+  });
+
   test('int8 stays near fp32 and says what it is', async () => {
-    const make = async (precision: string) =>
-      JSON.parse(
-        (
-          await surgery([
-            'eval',
-            '--model',
-            'pocket',
-            '--precision',
-            precision,
-            '--max-tokens',
-            '48',
-            '--json',
-            '--quiet',
-          ])
-        ).stdout,
-      );
+    const make = async (precision: string) => {
+      const args = ['eval', '--model', 'pocket', '--precision', precision, '--max-tokens', '48', '--json', '--quiet'];
+      const { stdout, stderr } = await surgery(args);
+      expect(stderr).toBe('');
+      return JSON.parse(stdout);
+    };
     const [exact, fast] = [await make('fp32'), await make('int8')];
     expect(fast.precision).toBe('int8');
     expect(fast.scores.nll).not.toBe(exact.scores.nll);

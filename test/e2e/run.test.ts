@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { surgery } from '../support/cli.ts';
+import { needs, noShared } from '../support/needs.ts';
 import { fixture, hasShared, pocket, root, shared, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -240,7 +241,7 @@ describe('surgery run', () => {
     for (const [name, { same }] of Object.entries(tensors)) expect(same, name).toBe(!/\.[qkv]_proj\./.test(name));
   });
 
-  test.skipIf(!hasShared)('a drop run on stories260k gives the golden row', async () => {
+  test('a drop run on stories260k gives the golden row', needs(hasShared, noShared), async () => {
     const output = join(tmp, 'drop');
     const model = join(shared, 'models/stories260k');
     await surgery([

@@ -1,10 +1,11 @@
-// A sweep as an array job under a real Slurm: one node, this machine. Skipped, saying so, where Slurm is not installed.
+// A sweep as an array job under a real Slurm: one node, this machine. Skipped where Slurm is not installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cli, surgery } from '../support/cli.ts';
+import { needs } from '../support/needs.ts';
 import { root, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -15,7 +16,7 @@ const isThere = ['munged', 'slurmctld', 'slurmd', 'sbatch'].every((program) =>
 const slurm = (script: string, args: readonly string[], env = {}) =>
   spawnSync(join(root, 'scripts/slurm', script), args, { encoding: 'utf8', env: { ...process.env, ...env } });
 
-describe.skipIf(!isThere)(isThere ? 'under Slurm' : 'SKIPPED: munge, slurmctld, slurmd are not installed', () => {
+describe('under Slurm', needs(isThere, 'Slurm is not installed: make slurm'), () => {
   afterAll(() => {
     slurm('one-node.sh', ['stop', cluster]);
   });

@@ -9,6 +9,7 @@ import type { CellResult, Study } from '../../src/results/study.ts';
 import { start, surgery } from '../support/cli.ts';
 import { golden, type Scores } from '../support/goldens.ts';
 import { makeModel } from '../support/models.ts';
+import { needs, noShared } from '../support/needs.ts';
 import { hasShared, pocket, shared, temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -320,7 +321,7 @@ describe('mistakes', () => {
   });
 });
 
-describe.skipIf(!hasShared)(hasShared ? 'stories260k' : 'stories260k SKIPPED: its folder is not here', () => {
+describe('stories260k', needs(hasShared, noShared), () => {
   // All twelve thresholds take a minute and more: the suite has every sixth, SURGERY_ALL_CELLS=1 has them all.
   const every = process.env.SURGERY_ALL_CELLS ? 1 : 6;
   test(`the cells of the golden scores come out of one sweep, every ${every}. threshold`, {

@@ -20,6 +20,7 @@ import {
   rowNorms,
   type Scores,
 } from '../support/goldens.ts';
+import { needs, noShared } from '../support/needs.ts';
 import { applyPca } from '../support/operations.ts';
 import { fixture, hasShared, pocket, shared } from '../support/paths.ts';
 
@@ -45,7 +46,7 @@ const models = [
 ];
 
 describe.each(models)('$name', ({ model, goldens, text, present, operations, isScored, name }) => {
-  describe.skipIf(!present)(present ? 'with its goldens' : 'SKIPPED: its folder is not here', () => {
+  describe('with its goldens', needs(present, noShared), () => {
     let checkpoint: Checkpoint;
     let tokenizer: Tokenizer;
     let runtime: Runtime;

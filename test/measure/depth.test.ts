@@ -5,6 +5,7 @@ import { studentQuantile } from '../../src/measure/statistics.ts';
 import { unlikelyTokens } from '../../src/measure/unlikely.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
 import { golden, type Inside } from '../support/goldens.ts';
+import { nonEmpty } from '../support/lists.ts';
 import { fixture, pocket } from '../support/paths.ts';
 
 const { documents, depth, unlikely } = golden<Inside>(fixture('pocket'), 'inside.json');
@@ -24,7 +25,8 @@ test("averages over a text are the reference's, and chance is worse", async () =
   expect(positions).toBe(documents.reduce((sum, ids) => sum + ids.length - 1, 0));
   const [profile] = profiles;
   if (!profile) throw new Error('no profile');
-  for (const [i, expected] of depth.points.entries()) {
+  expect(profile.points).toHaveLength(depth.points.length);
+  for (const [i, expected] of nonEmpty(depth.points).entries()) {
     const { norm, entropy, kl, probabilityFinal, sameTop, rankFinal, inputTop, rankInput } = profile.points[i] ?? {};
     expect((norm?.mean ?? 0) / expected.norm).toBeCloseTo(1, 5);
     expect(entropy?.mean).toBeCloseTo(expected.entropy, 4);
@@ -35,7 +37,8 @@ test("averages over a text are the reference's, and chance is worse", async () =
     expect(inputTop?.mean).toBeCloseTo(expected.input_top, 6);
     expect(rankInput?.mean).toBeCloseTo(expected.rank_input, 1);
   }
-  for (const [i, expected] of depth.steps.entries()) {
+  expect(profile.steps).toHaveLength(depth.steps.length);
+  for (const [i, expected] of nonEmpty(depth.steps).entries()) {
     const { cosine, kl, cka, shuffled } = profile.steps[i] ?? {};
     expect(cosine?.mean).toBeCloseTo(expected.cosine, 5);
     expect(kl?.mean).toBeCloseTo(expected.kl, 4);
@@ -63,16 +66,16 @@ test('a variant is held against the original: itself changes nothing, lost value
     reading,
   );
   const means = (i: number) =>
-    profiles[i]?.changes?.map(({ kl, cosine, relativeError, sameTop }) =>
+    nonEmpty(profiles[i]?.changes).map(({ kl, cosine, relativeError, sameTop }) =>
       [kl, cosine, relativeError, sameTop].map((each) => each?.mean ?? Number.NaN),
     );
   expect(profiles[0]?.changes).toBeUndefined();
-  for (const [kl = 1, cosine, error, same] of means(1) ?? []) {
+  for (const [kl = 1, cosine, error, same] of means(1)) {
     expect(Math.abs(kl)).toBeLessThan(1e-12);
     expect(cosine).toBeCloseTo(1, 12);
     expect([error, same]).toEqual([0, 1]);
   }
-  const [embedding = [], first = []] = means(2) ?? [];
+  const [embedding = [], first = []] = means(2);
   expect(embedding[2]).toBe(0);
   expect(first[0]).toBeGreaterThan(0.01);
   expect(first[2]).toBeGreaterThan(0.05);
@@ -83,9 +86,11 @@ test("energies along tokens are the reference's by band, random directions are a
   const runtime = await open('nothing');
   const { likelyTokens, points } = await unlikelyTokens(documents, { runtime }, reading);
   expect(likelyTokens).toBe(unlikely.likely_tokens);
-  for (const [i, expected] of unlikely.points.entries()) {
+  expect(points).toHaveLength(unlikely.points.length);
+  for (const [i, expected] of nonEmpty(unlikely.points).entries()) {
     const { bands = [], random, mixtures } = points[i] ?? {};
-    for (const [b, theirs] of expected.entries()) {
+    expect(bands).toHaveLength(expected.length);
+    for (const [b, theirs] of nonEmpty(expected).entries()) {
       const { pairs, energy, projection, sameTokens } = bands[b] ?? {};
       expect(pairs).toBe(theirs.pairs);
       expect(energy?.mean).toBeCloseTo(theirs.energy, 3);

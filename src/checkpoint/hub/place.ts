@@ -1,9 +1,9 @@
 // Where the Hugging Face cache lies and how it is laid out, as Python's huggingface_hub has it: `blobs/<etag>` hold the
 // bytes, `snapshots/<commit>/<file>` are links to them, `refs/<revision>` names a commit.
 import { readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { SurgeryError } from '../../errors.ts';
+import { cacheHome, expanded } from '../paths.ts';
 
 /** A repository of the Hub, by its full name `org/name`. */
 export interface Repository {
@@ -17,28 +17,39 @@ export const repositoryName = /^(?!.*\.\.)\w[\w.-]*\/\w[\w.-]*$/;
 /** The folder of all cached repositories. */
 export function hubCache(): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE } = process.env;
-  return HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || join(hubHome(), 'hub');
+  return expanded(HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || join(hubHome(), 'hub'));
 }
 
 function hubHome(): string {
-  const { HF_HOME, XDG_CACHE_HOME } = process.env;
-  return HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return expanded(process.env.HF_HOME || join(cacheHome(), 'huggingface'));
 }
 
 /** `$HF_TOKEN`, else the file that `hf auth login` writes. @throws SurgeryError `usage` for what cannot be one */
 export async function accessToken(): Promise<string | undefined> {
-  const { HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH } = process.env;
-  const file = HF_TOKEN_PATH || join(hubHome(), 'token');
-  const given = HF_TOKEN || HUGGING_FACE_HUB_TOKEN;
-  const token = (given ?? (await readFile(file, 'utf8').catch(() => ''))).trim();
+  const { HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_HUB_DISABLE_IMPLICIT_TOKEN } = process.env;
+  if (isTrue(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
+  const file = tokenFile();
+  const given = (HF_TOKEN || HUGGING_FACE_HUB_TOKEN || '').trim();
+  const token = given || (await readFile(file, 'utf8').catch(() => '')).trim();
   if (/^[\x21-\x7e]*$/.test(token)) return token || undefined;
   throw new SurgeryError('usage', `${given ? 'HF_TOKEN' : file} holds characters that no token has: set it again`);
 }
 
-/** Whether the network is off, and by what. */
+/** Where `hf auth login` writes the token. */
+export function tokenFile(): string {
+  return expanded(process.env.HF_TOKEN_PATH || join(hubHome(), 'token'));
+}
+
+/** Whether the network is off, and by what. HF_HUB_OFFLINE=0 overrules TRANSFORMERS_OFFLINE, as in huggingface_hub. */
 export function offlineBy(option: boolean | undefined): string | undefined {
   if (option) return '--offline';
-  return ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((name) => /^(1|on|yes|true)$/i.test(process.env[name] ?? ''));
+  const name = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((one) => process.env[one]);
+  return name !== undefined && isTrue(process.env[name]) ? name : undefined;
+}
+
+/** As huggingface_hub reads its switches. */
+function isTrue(value: string | undefined): boolean {
+  return /^(1|on|yes|true)$/i.test(value ?? '');
 }
 
 /** `models--org--name` in the cache. */

@@ -1,9 +1,9 @@
 // Files of a repository at one commit → a snapshot in the cache, as Python would have made it.
-import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { willLeave } from '../../ending.ts';
 import { SurgeryError, systemMessage } from '../../errors.ts';
-import { writeFileSafely } from '../files.ts';
+import { makeFolders, writeFileSafely } from '../files.ts';
 import { FolderInUse, lockFolder } from '../lock.ts';
 import { requireSpace } from '../space.ts';
 import { downloadBlob, partialOf } from './blob.ts';
@@ -44,7 +44,7 @@ export async function pullSnapshot(
   const { repository, revision, commit } = listing;
   const snapshot = new Snapshot(client, listing, reporter);
   const locks = locksFolder(repository);
-  for (const folder of [locks, join(repositoryFolder(repository), 'blobs'), snapshot.folder]) await make(folder);
+  for (const folder of [locks, join(repositoryFolder(repository), 'blobs'), snapshot.folder]) make(folder);
   const unlock = await lockWhenFree(locks, repository.name, client, reporter);
   try {
     await fill(snapshot);
@@ -137,14 +137,14 @@ async function lockWhenFree(folder: string, name: string, { wait }: HubClient, r
 
 async function writeRef(path: string, commit: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => '')) === commit) return;
-  await make(dirname(path));
+  make(dirname(path));
   await writeFileSafely(path, (handle) => handle.writeFile(commit));
 }
 
 /** A relative link that takes the place of whatever was there, in one step. */
 async function place(blob: string, link: string): Promise<void> {
   const temporary = `${link}.${process.pid}.tmp`;
-  await make(dirname(link));
+  make(dirname(link));
   try {
     await rm(temporary, { force: true });
     await symlink(relative(dirname(link), blob), temporary);
@@ -154,9 +154,9 @@ async function place(blob: string, link: string): Promise<void> {
   }
 }
 
-async function make(folder: string): Promise<void> {
+function make(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
   } catch (cause) {
     const remedy = 'set HF_HOME to a folder that can be written to';
     throw new SurgeryError('output', `${folder} cannot be made: ${systemMessage(cause)}; ${remedy}`, cause);

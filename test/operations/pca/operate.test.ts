@@ -13,6 +13,7 @@ import type { LayerReport } from '../../../src/operations/pca/report.ts';
 import { pcaControls } from '../../../src/operations/pca/spec.ts';
 import { spectra, thresholds } from '../../../src/operations/pca/spectrum.ts';
 import { largestDifference } from '../../support/goldens.ts';
+import { nonEmpty } from '../../support/lists.ts';
 import { makeModel } from '../../support/models.ts';
 import { applyPca, operatePca, type PcaParameters } from '../../support/operations.ts';
 import { fixture, temporaryFolder } from '../../support/paths.ts';
@@ -26,6 +27,9 @@ const digests = (tensors: ReadonlyMap<string, Float32Array>) =>
   Object.fromEntries(
     [...tensors].map(([name, values]) => [name, createHash('sha256').update(Buffer.from(values.buffer)).digest('hex')]),
   );
+
+/** Of all layers, at least one. */
+const groupReports = (layers: readonly LayerReport[]) => nonEmpty(layers.flatMap(({ groups }) => groups));
 
 test('the modes share what they say', () => {
   const config = { heads: 4, kvHeads: 2, headDim: 8 };
@@ -57,7 +61,7 @@ test('at full variance every projection comes back', async () => {
   expect(tensors.size).toBe(3 * checkpoint.config.layers);
   for (const [name, values] of tensors)
     expect(largestDifference(values, await checkpoint.readFloat32(name))).toBeLessThan(1e-6);
-  for (const { groups } of layers) for (const { explained } of groups) expect(explained).toBeCloseTo(1, 12);
+  for (const { explained } of groupReports(layers)) expect(explained).toBeCloseTo(1, 12);
 });
 
 test('the variant holds what a file of its dtype holds', async () => {
@@ -65,7 +69,7 @@ test('the variant holds what a file of its dtype holds', async () => {
   const operation = { mode: 'separate', variance: 0.5, mean: 'keep' } as const;
   const exact = await operatePca(checkpoint, operation);
   const rounded = await operatePca(checkpoint, operation, { dtype: 'BF16' });
-  for (const [name, values] of rounded.tensors) {
+  for (const [name, values] of nonEmpty(rounded.tensors)) {
     const expected = toFloat32(fromFloat32(exact.tensors.get(name) ?? new Float32Array(0), 'BF16', name), 'BF16');
     expect(largestDifference(values, expected)).toBe(0);
   }
@@ -74,7 +78,7 @@ test('the variant holds what a file of its dtype holds', async () => {
 test('the factored count is rank × (in + Σ out), the dense one in × Σ out', async () => {
   const checkpoint = await open('gqa-headdim-llama3-bf16-sharded'); // hidden 40, q 72 rows, k and v 24 each
   const { layers } = await operatePca(checkpoint, { mode: 'shared-kv', variance: 0.5, mean: 'keep' });
-  for (const group of layers[0]?.groups ?? []) {
+  for (const group of groupReports(layers)) {
     const outs = group.name === 'q' ? 72 : 48;
     expect(group.parameters).toEqual({ dense: 40 * outs, factored: group.rank * (40 + outs) });
   }
@@ -118,8 +122,8 @@ describe('a model that is decomposed in threads', () => {
     const second = await operatePca(checkpoint, operation, { threads: 1 });
     expect([first.fromCache, second.fromCache]).toEqual([0, 2 * checkpoint.config.layers]);
     expect(digests(second.tensors)).toEqual(digests(first.tensors));
-    for (const { layer, groups } of first.layers) {
-      for (const { name, rank, relativeError } of groups) {
+    for (const { layer, groups } of nonEmpty(first.layers)) {
+      for (const { name, rank, relativeError } of nonEmpty(groups)) {
         const members = [...name].map((p) => projectionName(layer, p as 'q'));
         const read = async (tensor: string) => ({
           projection: 'q' as const,
@@ -137,7 +141,7 @@ describe('a model that is decomposed in threads', () => {
         expect(here.rank).toBe(rank);
         const { squaredError = 0, squaredNorm = 1 } = here.parts.at(-1) ?? {};
         expect(Math.sqrt(squaredError / squaredNorm)).toBeCloseTo(Object.values(relativeError).at(-1) ?? 0, 6);
-        for (const { name: tensor, values } of here.parts) {
+        for (const { name: tensor, values } of nonEmpty(here.parts)) {
           expect(largestDifference(values, first.tensors.get(tensor) ?? [])).toBeLessThan(1e-5);
         }
       }
@@ -171,7 +175,7 @@ describe.each(modes)('controls of %s', (mode) => {
       expect(none.tensors.get(name)).toEqual(weight);
       expect(largestDifference(values, weight)).toBeLessThan(1e-6);
     }
-    for (const { rank, of } of whole.layers.flatMap(({ groups }) => groups)) expect(rank).toBe(of);
+    for (const { rank, of } of groupReports(whole.layers)) expect(rank).toBe(of);
   });
 
   test('random-subspace takes as many directions, the same for the same seed', async () => {
@@ -180,14 +184,14 @@ describe.each(modes)('controls of %s', (mode) => {
     const draw = (seed: number) => applyPca(operator, { ...halved, control: 'random-subspace', seed });
     const [once, again, other] = [await draw(1), await draw(1), await draw(2)];
     expect(once.tensors).toEqual(again.tensors);
-    for (const [name, values] of once.tensors) {
+    for (const [name, values] of nonEmpty(once.tensors)) {
       expect(values).not.toEqual(other.tensors.get(name));
       expect(values).not.toEqual(plain.tensors.get(name));
     }
-    const groups = ({ layers }: typeof once) => layers.flatMap((layer) => layer.groups);
-    for (const [i, { rank, explained }] of groups(once).entries()) {
-      expect(rank).toBe(groups(plain)[i]?.rank);
-      expect(explained).toBeLessThanOrEqual((groups(plain)[i]?.explained ?? 0) + 1e-9);
+    const fitted = groupReports(plain.layers);
+    for (const [i, { rank, explained }] of groupReports(once.layers).entries()) {
+      expect(rank).toBe(fitted[i]?.rank);
+      expect(explained).toBeLessThanOrEqual((fitted[i]?.explained ?? 0) + 1e-9);
     }
   });
 
@@ -195,15 +199,15 @@ describe.each(modes)('controls of %s', (mode) => {
     const operator = new Operator(await open('mqa-bias-f32'));
     const plain = await applyPca(operator, halved);
     const noisy = await applyPca(operator, { ...halved, control: 'noise', seed: 3 });
-    for (const [layer, { groups }] of plain.layers.entries()) {
-      for (const [i, { relativeError }] of groups.entries()) {
+    for (const [layer, { groups }] of nonEmpty(plain.layers).entries()) {
+      for (const [i, { relativeError }] of nonEmpty(groups).entries()) {
         const noise = noisy.layers[layer]?.groups[i]?.relativeError ?? {};
         expect(Object.keys(noise)).toEqual(Object.keys(relativeError));
-        for (const [projection, error] of Object.entries(relativeError))
+        for (const [projection, error] of nonEmpty(Object.entries(relativeError)))
           expect(Math.abs((noise[projection] ?? Number.NaN) - error)).toBeLessThanOrEqual(1e-5 * error);
       }
     }
-    for (const [name, values] of noisy.tensors) expect(values).not.toEqual(plain.tensors.get(name));
+    for (const [name, values] of nonEmpty(noisy.tensors)) expect(values).not.toEqual(plain.tensors.get(name));
   });
 
   test('other-layer exists where k and v share a PCA in each layer, and is refused elsewhere', async () => {
@@ -236,7 +240,7 @@ test('random directions hold, on the mean, as much of the variance as they are o
       ...{ mode: 'shared-kv', rank: 4, mean: 'keep' },
       ...{ control: 'random-subspace', seed },
     });
-    for (const { explained, of } of layers.flatMap(({ groups }) => groups)) found.push(explained / (4 / of));
+    for (const { explained, of } of groupReports(layers)) found.push(explained / (4 / of));
   }
   expect(Math.abs(found.reduce((sum, share) => sum + share, 0) / found.length - 1)).toBeLessThan(0.1);
 });
@@ -254,7 +258,7 @@ test.each(['per-head', 'per-head-kv'] as const)('%s covers every row once', asyn
     const name = projectionName(layer, projection);
     covered.set(name, [...(covered.get(name) ?? []), ...Array.from({ length: to - from }, (_, i) => from + i)]);
   }
-  for (const [name, rows] of covered)
+  for (const [name, rows] of nonEmpty(covered))
     expect(rows).toEqual(Array.from({ length: checkpoint.tensor(name).shape[0] ?? 0 }, (_, i) => i));
   const { tensors } = await operatePca(checkpoint, { mode, variance: 1, mean: 'keep' }, { dtype: 'F32' });
   expect([...tensors.keys()].sort()).toEqual([...covered.keys()].sort());

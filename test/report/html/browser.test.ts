@@ -11,6 +11,7 @@ import { runPage } from '../../../src/report/html/run-page.ts';
 import { browserPath, launch } from '../../support/browser.ts';
 import { surgery } from '../../support/cli.ts';
 import { findings } from '../../support/findings.ts';
+import { needs } from '../../support/needs.ts';
 import { pocket, root, temporaryFolder } from '../../support/paths.ts';
 import { run, sample } from '../../support/runs.ts';
 
@@ -21,8 +22,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** SURGERY_SCREENSHOTS=1 takes the pictures anew; they are looked at, not compared. */
 const pictures = process.env.SURGERY_SCREENSHOTS ? join(import.meta.dirname, 'screenshots') : undefined;
 
-describe.skipIf(!browserPath)(
-  browserPath ? 'in Chromium' : 'in Chromium SKIPPED: none is installed, see make browser',
+describe(
+  'in Chromium',
+  needs(browserPath !== undefined, 'there is no Chromium: make browser, or set CHROMIUM to a browser of yours'),
   () => {
     let browser: Promise<Browser> | undefined;
     const tmp = temporaryFolder();

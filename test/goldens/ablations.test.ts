@@ -1,0 +1,90 @@
+// Zero ablations of the trained pocket model against transformers in float64, where hooks put zeros in.
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectionName } from '../../src/checkpoint/names.ts';
+import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { readDocuments } from '../../src/measure/documents.ts';
+import { scoreDocuments } from '../../src/measure/score.ts';
+import { operate } from '../../src/operations/operator.ts';
+import type { ZeroSpec } from '../../src/operations/zero/spec.ts';
+import { Runtime } from '../../src/runtime/session.ts';
+import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { golden } from '../support/goldens.ts';
+import { hasShared, pocket, shared } from '../support/paths.ts';
+
+interface Case {
+  readonly name: string;
+  readonly layer: number;
+  readonly head?: number;
+  readonly kvHead?: number;
+  readonly neurons?: readonly number[];
+  readonly layers?: readonly number[];
+  readonly nll: number;
+  readonly kl: number;
+  readonly sameTop: number;
+  readonly tokens: number;
+}
+
+interface Golden {
+  readonly original: { readonly nll: number; readonly tokens: number };
+  readonly ids0: readonly number[];
+  readonly cases: readonly Case[];
+}
+
+/** The cases that are zeros, in our words; undefined for other kinds of operation. */
+function specOf({ name, layer, head, kvHead, neurons = [], layers = [] }: Case): ZeroSpec | undefined {
+  if (name === 'zero-head') return { kind: 'zero', heads: [`${layer}.${head}`] };
+  if (name === 'zero-kv-head') return { kind: 'zero', kvHeads: [`${layer}.${kvHead}`] };
+  if (name === 'zero-neurons') return { kind: 'zero', neurons: neurons.map((neuron) => `${layer}.${neuron}`) };
+  if (name === 'zero-attention') return { kind: 'zero', attention: [layer] };
+  if (name === 'zero-mlp') return { kind: 'zero', mlp: [layer] };
+  return name === 'skip-blocks' ? { kind: 'zero', blocks: layers } : undefined;
+}
+
+describe.skipIf(!hasShared)(hasShared ? 'pocket' : 'pocket SKIPPED: its goldens are not here', () => {
+  const { original, ids0, cases } = hasShared
+    ? golden<Golden>(join(shared, 'goldens/pocket'), 'ablations.json')
+    : { original: { nll: 0, tokens: 0 }, ids0: [], cases: [] };
+  const zeros = cases.flatMap((row) => {
+    const spec = specOf(row);
+    return spec ? [{ row, spec, words: JSON.stringify(spec) }] : [];
+  });
+  let checkpoint: Checkpoint;
+  let runtime: Runtime;
+  let documents: number[][];
+  beforeAll(async () => {
+    checkpoint = await Checkpoint.open(pocket);
+    const tokenizer = await Tokenizer.open(checkpoint);
+    documents = (await readDocuments(join(pocket, 'valid.txt')))
+      .slice(0, 20)
+      .map((text) => tokenizer.encode(text).slice(0, 512));
+    const replaceable = Array.from({ length: checkpoint.config.layers }, (_, layer) =>
+      (['o', 'down'] as const).map((projection) => projectionName(layer, projection)),
+    ).flat();
+    runtime = await Runtime.open(checkpoint, { replaceable, threads: 1 });
+  });
+  afterAll(() => runtime.close());
+
+  test('the text is the same, token by token', async () => {
+    expect(documents[0]).toEqual(ids0);
+    const { original: ours, tokens } = await scoreDocuments(documents, { runtime });
+    expect(tokens).toBe(original.tokens);
+    expect(ours.nll / original.nll).toBeCloseTo(1, 6);
+  });
+
+  test('every kind of cut is among the goldens', () => {
+    expect([...new Set(zeros.map(({ row }) => row.name))]).toEqual([
+      ...['zero-head', 'zero-kv-head', 'zero-neurons', 'zero-attention', 'zero-mlp', 'skip-blocks'],
+    ]);
+  });
+
+  test.each(zeros)('$words', async ({ row, spec }) => {
+    const { tensors } = await operate(checkpoint, [spec]);
+    const found = await scoreDocuments(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
+    const { nll = 0, kl = 0, sameTop } = found.variants[0] ?? {};
+    expect(found.tokens).toBe(row.tokens);
+    expect(Math.abs(nll / row.nll - 1)).toBeLessThan(1e-5);
+    expect(Math.abs(kl / row.kl - 1)).toBeLessThan(1e-5);
+    expect(sameTop).toBe(row.sameTop);
+  });
+});
