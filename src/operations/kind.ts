@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import type { NoneOperation } from './none/kind.ts';
 
 /** One parameter of a kind: all that options, recipe files, sweeps, tables and help need to know of it. */
 export interface Field<T> {
@@ -99,7 +98,7 @@ export interface SweepRequest<Spec> {
 
 /** The cells of a sweep, and which of them are compared; all by their place in the list. */
 export interface Design<Operation> {
-  readonly cells: readonly (Operation | NoneOperation)[];
+  readonly cells: readonly Operation[];
   /** Two cells that have something in common, such as a threshold or a budget. */
   readonly pairs: readonly DesignedPair[];
   readonly controls: readonly DesignedControl[];
@@ -144,7 +143,7 @@ export interface OperationKind<
   /** For the name of a results folder. */
   slug(operation: Complete): string;
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
-  design?(request: SweepRequest<Spec>, config: LlamaConfig): Design<Complete>;
+  design?(request: SweepRequest<Spec>, config: LlamaConfig): Design<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */
   reportSchema(): Promise<z.ZodType<Report>>;
   /** What computes. */

@@ -169,7 +169,7 @@ function pairsText(study: Study, cells: Cells): string {
       [
         rule === 'parameters' ? 'size' : rule,
         cellName(a, study),
-        `${a.footprint?.width?.toFixed(0)} : ${b.footprint?.width?.toFixed(0)}`,
+        `${widthOf(a)} : ${widthOf(b)}`,
         withInterval(difference.deltaNll, difference.interval),
         signed(difference.deltaKl),
         verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
@@ -184,6 +184,8 @@ function pairsText(study: Study, cells: Cells): string {
       '“–”: the interval holds 0.',
   )}`;
 }
+
+const widthOf = ({ footprint }: CellResult) => footprint?.width?.toFixed(0) ?? '–';
 
 /** Which of a pair is better, if that can be told. */
 export function verdict(

@@ -6,7 +6,8 @@ import { mostFirst } from '../operations/pca/design.ts';
 import { type Budget, complete, type PcaOperation, type PcaSpec } from '../operations/pca/spec.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type CompleteOperation, type KindName, kindOf, type Operation } from '../operations/registry.ts';
-import { canonicalHash } from '../platform/canonical.ts';
+import type { Where } from '../operations/where.ts';
+import { canonical, canonicalHash } from '../platform/canonical.ts';
 
 /** A sweep of one kind. */
 export type Sweep = SweepRequest<Operation> & { readonly kind: KindName };
@@ -14,7 +15,7 @@ export type Sweep = SweepRequest<Operation> & { readonly kind: KindName };
 /** The cells of a sweep in their order, each once. @throws SurgeryError `usage` for what the kind or the model cannot do */
 export function planSweep(sweep: Sweep, config: LlamaConfig): Design<CompleteOperation> {
   const kind = kindOf(sweep);
-  return kind.design ? kind.design(sweep, config) : everyCombination(sweep, config);
+  return kind.design ? (kind.design(sweep, config) as Design<CompleteOperation>) : everyCombination(sweep, config);
 }
 
 /** Each combination of what is varied, and the control that does nothing. */
@@ -22,7 +23,8 @@ function everyCombination({ kind, varied, fixed, controls }: Sweep, config: Llam
   let specs: Record<string, unknown>[] = [{ ...fixed, kind }];
   for (const [key, values] of Object.entries(varied))
     specs = specs.flatMap((spec) => (values as readonly unknown[]).map((value) => ({ ...spec, [key]: value })));
-  const cells = completeRecipe(specs as unknown as Recipe, config);
+  const all = completeRecipe(specs as unknown as Recipe, config);
+  const cells = [...new Map(all.map((operation) => [canonical(operation), operation])).values()];
   const none = controls ? completeRecipe([{ kind: 'none' }], config) : [];
   return {
     cells: [...none, ...cells],
@@ -66,8 +68,8 @@ export function planSensitivity(
       by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] })),
     );
   const cells: PcaOperation[] = [];
-  const add = (where: Pick<PcaSpec, 'layers' | 'targets'>, budget: Budget) =>
-    cells.push(complete({ ...spec, ...budget, ...where }, config)) - 1;
+  const add = ({ layers, targets }: Where, budget: Budget) =>
+    cells.push(complete({ ...spec, ...budget, layers, targets }, config)) - 1;
   const rows = parts.map((part) => ({ ...part, cells: [] as number[] }));
   const joint: number[] = [];
   const sorted = [...kept].sort(mostFirst);

@@ -3,7 +3,7 @@ import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { SurgeryError } from '../../errors.ts';
 import { canonical } from '../../platform/canonical.ts';
 import type { Design, DesignedControl, DesignedPair, SweepRequest } from '../kind.ts';
-import { noneKind } from '../none/kind.ts';
+import { type NoneOperation, noneKind } from '../none/kind.ts';
 import { isOpenTo } from './controls.ts';
 import { type Mode, separateOf } from './grouping.ts';
 import {
@@ -32,7 +32,7 @@ const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisf
 export function designSweep(
   { varied, fixed, match, controls }: SweepRequest<PcaSpec>,
   config: LlamaConfig,
-): Design<PcaOperation> {
+): Design<PcaOperation | NoneOperation> {
   const modes = unique<Mode>(varied.mode ?? ['separate', 'shared-kv']);
   const means = unique<MeanRule>(varied.mean ?? ['keep']);
   const allocations = unique<Allocation>(varied.allocate ?? ['uniform']);
@@ -103,7 +103,7 @@ export function mostFirst(a: Budget, b: Budget): number {
 /** Cells, pairs and controls, each once. */
 class CellList {
   readonly #config: LlamaConfig;
-  readonly #cells: Design<PcaOperation>['cells'][number][] = [];
+  readonly #cells: Design<PcaOperation | NoneOperation>['cells'][number][] = [];
   readonly #places = new Map<string, number>();
   readonly #pairs = new Map<string, DesignedPair>();
   readonly #controls = new Map<string, DesignedControl>();
@@ -132,11 +132,11 @@ class CellList {
     this.#controls.set(canonical(one), one);
   }
 
-  design(): Design<PcaOperation> {
+  design(): Design<PcaOperation | NoneOperation> {
     return { cells: this.#cells, pairs: [...this.#pairs.values()], controls: [...this.#controls.values()] };
   }
 
-  #place(operation: Design<PcaOperation>['cells'][number]): number {
+  #place(operation: Design<PcaOperation | NoneOperation>['cells'][number]): number {
     const key = canonical(operation);
     const known = this.#places.get(key);
     if (known !== undefined) return known;
