@@ -31,6 +31,12 @@ interface Golden {
   readonly cases: readonly Case[];
 }
 
+/**
+ * What logits in float32 can tell of a mean KL over these 2,267 tokens, in nats: for head 2.5 transformers' own float32 is
+ * 1.8e-9 from its float64, which is 1e-5 of so small a KL.
+ */
+const leastKl = 5e-9;
+
 /** The cases that are zeros, in our words; undefined for other kinds of operation. */
 function specOf({ name, layer, head, kvHead, neurons = [], layers = [] }: Case): ZeroSpec | undefined {
   if (name === 'zero-head') return { kind: 'zero', heads: [`${layer}.${head}`] };
@@ -84,7 +90,7 @@ describe.skipIf(!hasShared)(hasShared ? 'pocket' : 'pocket SKIPPED: its goldens 
     const { nll = 0, kl = 0, sameTop } = found.variants[0] ?? {};
     expect(found.tokens).toBe(row.tokens);
     expect(Math.abs(nll / row.nll - 1)).toBeLessThan(1e-5);
-    expect(Math.abs(kl / row.kl - 1)).toBeLessThan(1e-5);
+    expect(Math.abs(kl - row.kl)).toBeLessThan(Math.max(1e-5 * row.kl, leastKl));
     expect(sameTop).toBe(row.sameTop);
   });
 });
