@@ -1,6 +1,6 @@
 // Tokens beside the model's vocabulary, such as <s>: they are found in the text before it is cut to pieces.
 import { z } from 'zod';
-import { whiteSpace, wordCharacter } from './unicode.ts';
+import { whiteSpace, wordCharacters } from './unicode.ts';
 
 export const addedTokensSchema = z.array(
   z.object({
@@ -25,10 +25,10 @@ interface Entry {
   readonly token: AddedToken;
 }
 
-const startsWithWord = new RegExp(`^${wordCharacter}`, 'v');
-const endsWithWord = new RegExp(`${wordCharacter}$`, 'v');
-const blanks = new RegExp(`${whiteSpace}*`, 'yv');
-const blank = new RegExp(whiteSpace, 'v');
+const startsWithWord = new RegExp(`^[${wordCharacters}]`, 'u');
+const endsWithWord = new RegExp(`[${wordCharacters}]$`, 'u');
+const blanks = new RegExp(`${whiteSpace}*`, 'yu');
+const blank = new RegExp(whiteSpace, 'u');
 
 export class AddedTokens {
   readonly #byId = new Map<number, Entry>();

@@ -12,9 +12,9 @@ export interface Normalizer {
 }
 
 const nothing = /(?:)/;
-const leadingSpace = new RegExp(`^${whiteSpace}+`, 'v');
-const trailingSpace = new RegExp(`(?<!${whiteSpace})${whiteSpace}+$`, 'v');
-const marks = new RegExp(combiningMark, 'gv');
+const leadingSpace = new RegExp(`^${whiteSpace}+`, 'u');
+const trailingSpace = new RegExp(`(?<!${whiteSpace})${whiteSpace}+$`, 'u');
+const marks = new RegExp(combiningMark, 'gu');
 
 const keeps = (normalize: (text: string) => string): Normalizer => ({ normalize, mayDropFirst: false });
 const drops = (normalize: (text: string) => string): Normalizer => ({ normalize, mayDropFirst: true });

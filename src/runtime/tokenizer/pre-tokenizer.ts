@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { byteCharacters } from './bytes.ts';
 import { compile, patternSchema, type Span, spans } from './pattern.ts';
 import { type Makers, makeSteps } from './step.ts';
-import { punctuation, whiteSpace, wordCharacter } from './unicode.ts';
+import { punctuation, whiteSpace, wordCharacters } from './unicode.ts';
 
 /** What a piece becomes; `first` for one that stands at the beginning of the whole text. */
 type Cut = (piece: string, first: boolean) => string[];
@@ -39,9 +39,9 @@ const byteLevel = compile({
   Regex: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
 });
 const digit = /\p{N}/gu;
-const blank = new RegExp(whiteSpace, 'gv');
-const mark = new RegExp(punctuation, 'gv');
-const words = new RegExp(`${wordCharacter}+|[^[${wordCharacter}${whiteSpace}]]+`, 'gv');
+const blank = new RegExp(whiteSpace, 'gu');
+const mark = new RegExp(punctuation, 'gu');
+const words = new RegExp(`[${wordCharacters}]+|[^${wordCharacters}${whiteSpace}]+`, 'gu');
 
 export const metaspaceSchema = z
   .object({

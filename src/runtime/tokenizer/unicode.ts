@@ -3,11 +3,11 @@
 // those of its regular expressions, are Unicode 16's: there, characters that JavaScript's Unicode lacks or has more of
 // (a few thousand ideographs, some scripts no longer written) may be split differently.
 
-/** Rust's `char::is_whitespace`, and `\s` of both its regular expressions; JavaScript's has U+FEFF and lacks U+0085. */
+/** Rust's `char::is_whitespace` and `\s`, inside a class; JavaScript's `\s` has U+FEFF and lacks U+0085. */
 export const whiteSpace = '\\p{White_Space}';
 
-/** `\w` of Rust's regular expressions. */
-export const wordCharacter = '[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]';
+/** `\w` of Rust's regular expressions, inside a class. */
+export const wordCharacters = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
 
 /** Category P since Unicode 8. */
 const youngPunctuation = ranges(
@@ -18,7 +18,7 @@ const youngPunctuation = ranges(
 );
 
 /** Category P of Unicode 8, which had U+166D and U+111C9, and ASCII's symbols. */
-export const punctuation = `[[\\p{P}!-\\/:-@\\[-\`\\{-~\\u{166d}\\u{111c9}]--[${youngPunctuation}]]`;
+export const punctuation = `(?:(?![${youngPunctuation}])[\\p{P}!-\\/:-@\\[-\`\\{-~\\u{166d}\\u{111c9}])`;
 
 /** Characters whose decompositions, or places among combining marks, are younger than Unicode 9. */
 const young = ranges(
@@ -35,10 +35,10 @@ const young = ranges(
 );
 
 /** Combining marks of Unicode 9. */
-export const combiningMark = `[\\p{M}--[${young}]]`;
+export const combiningMark = `(?:(?![${young}])\\p{M})`;
 
-const oneYoung = new RegExp(`[${young}]`, 'v');
-const runsOfYoung = new RegExp(`([${young}]+)`, 'v');
+const oneYoung = new RegExp(`[${young}]`, 'u');
+const runsOfYoung = new RegExp(`([${young}]+)`, 'u');
 
 /** A normal form by Unicode 9: younger characters stay as they are, and nothing joins or moves past them. */
 export function normalForm(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {
