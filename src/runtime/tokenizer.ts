@@ -228,7 +228,7 @@ export class StreamDecoder {
 
   constructor(decode: (ids: readonly number[]) => string, prompt: readonly number[]) {
     this.#decode = decode;
-    this.#window = prompt.slice(-8);
+    this.#window = lastWhole(decode, prompt);
     this.#given = this.#window.length;
   }
 
@@ -252,6 +252,16 @@ export class StreamDecoder {
   #pending(): string {
     return this.#decode(this.#window).slice(this.#decode(this.#window.slice(0, this.#given)).length);
   }
+}
+
+/**
+ * The last eight tokens of a prompt, or up to three more: bytes that start inside a character can make U+FFFD of all bytes
+ * that follow.
+ */
+function lastWhole(decode: (ids: readonly number[]) => string, prompt: readonly number[]): number[] {
+  const damage = (ids: readonly number[]) => decode(ids).split('\uFFFD').length;
+  const windows = [8, 9, 10, 11].map((length) => prompt.slice(-length));
+  return windows.reduce((best, window) => (damage(window) < damage(best) ? window : best));
 }
 
 function parseJson(text: string, file: string): object {

@@ -2,6 +2,7 @@
 import { BPE } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { shown } from '../../errors.ts';
+import { readFields } from './step.ts';
 
 /** What is used of the library. Its own declarations cannot be found by Node's rules. */
 declare module '@huggingface/tokenizers' {
@@ -22,13 +23,13 @@ const modelSchema = z.object({
   byte_fallback: z.boolean().nullish(),
   ignore_merges: z.boolean().nullish(),
   // Both have a hundred thousand entries: they are checked where they are read.
-  vocab: z.custom<object>((value) => typeof value === 'object' && value !== null, 'an object is expected'),
+  vocab: z.unknown(),
   merges: z.array(z.unknown()),
 });
 
 const encoder = new TextEncoder();
 
-type Definition = z.infer<typeof modelSchema>;
+type Definition = z.infer<typeof modelSchema> & { readonly vocab: Readonly<Record<string, unknown>> };
 
 export class BytePairs {
   readonly #library: BPE;
@@ -44,14 +45,14 @@ export class BytePairs {
   constructor(part: unknown) {
     const definition = read(part);
     for (const [token, id] of Object.entries(definition.vocab)) {
-      if (!(Number.isInteger(id) && id >= 0)) throw new Error(`model.vocab: the id of ${shown(token)} is ${shown(id)}`);
+      if (!(typeof id === 'number' && Number.isInteger(id) && id >= 0))
+        throw new Error(`model.vocab: the id of ${shown(token)} is ${shown(id)}`);
       const other = this.#tokens.get(id);
       if (other !== undefined)
         throw new Error(`model.vocab: ${shown(other)} and ${shown(token)} have the same id ${id}`);
       this.#tokens.set(id, token);
       this.#ids.set(token, id);
     }
-    if (this.#ids.size === 0) throw new Error('model.vocab is empty');
     const byteTokens = Array.from({ length: 256 }, (_, byte) => byteToken(byte));
     this.#bytes = byteTokens.map((token) => (definition.byte_fallback ? this.#ids.get(token) : undefined));
     this.#unknown = definition.unk_token ?? undefined;
@@ -140,17 +141,15 @@ export class BytePairs {
 function read(part: unknown): Definition {
   const { type } = z.looseObject({ type: z.unknown() }).catch({ type: undefined }).parse(part);
   if (type !== undefined && type !== 'BPE') throw new Error(`model: type ${shown(type)} is not supported (BPE is)`);
-  const parsed = modelSchema.safeParse(part);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new Error(`model: ${issue?.path.join('.') || 'it'}: ${issue?.message}`);
-  }
-  const definition = parsed.data;
+  const definition = readFields(part, 'model', modelSchema);
+  const { vocab } = definition;
+  if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0)
+    throw new Error(`model.vocab is ${shown(vocab)}`);
   if (definition.dropout)
     throw new Error(`model.dropout is ${definition.dropout}: ids that are random are not supported`);
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'] as const)
     if (definition[key]) throw new Error(`model.${key} is ${shown(definition[key])}: not supported`);
-  return definition;
+  return { ...definition, vocab: vocab as Record<string, unknown> };
 }
 
 /** Merges as pairs. Old files have them as lines of two tokens, the first of which may name a version. */

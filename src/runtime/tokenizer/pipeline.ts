@@ -6,6 +6,7 @@ import { makeDecoder } from './decoder.ts';
 import { makeNormalizer } from './normalizer.ts';
 import { makePostProcessor } from './post-processor.ts';
 import { makePreTokenizer } from './pre-tokenizer.ts';
+import { readFields } from './step.ts';
 
 const definitionSchema = z.looseObject({ added_tokens: addedTokensSchema.default([]) });
 
@@ -23,12 +24,11 @@ export class Pipeline {
 
   /** @throws Error that names the part of the definition that is not supported, or is wrong */
   constructor(definition: unknown) {
-    const parts = definitionSchema.safeParse(definition);
-    if (!parts.success) {
-      const issue = parts.error.issues[0];
-      throw new Error(`${issue?.path.join('.') || 'it'}: ${issue?.message}`);
-    }
-    const { added_tokens, normalizer, pre_tokenizer, model, post_processor, decoder } = parts.data;
+    const { added_tokens, normalizer, pre_tokenizer, model, post_processor, decoder } = readFields(
+      definition,
+      'the file',
+      definitionSchema,
+    );
     const { normalize, mayDropFirst } = makeNormalizer(normalizer);
     this.#normalize = normalize;
     this.#cut = makePreTokenizer(pre_tokenizer, mayDropFirst);
@@ -41,7 +41,7 @@ export class Pipeline {
   /** Ids of a text, special tokens around it included. Halves of surrogate pairs count as U+FFFD, as in UTF-8. */
   encode(text: string): number[] {
     const ids: number[] = [];
-    for (const raw of this.#added.splitRaw(text.toWellFormed()))
+    for (const raw of this.#added.splitRaw(text.replace(/\p{Surrogate}/gu, '\uFFFD')))
       if (typeof raw === 'number') ids.push(raw);
       else this.#encodeSection(raw.text, raw.at === 0, ids);
     return [...this.#process(ids)];

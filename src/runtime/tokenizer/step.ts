@@ -26,21 +26,20 @@ export function makeSteps<T>(part: unknown, where: string, list: string, makers:
   const inner = field(part, list);
   if (type === 'Sequence' && Array.isArray(inner))
     return inner.flatMap((one, i) => makeSteps(one ?? 'null', `${where}.${list}[${i}]`, list, makers));
-  if (typeof type !== 'string' || !Object.hasOwn(makers, type) || makers[type] === undefined)
-    throw new Error(`${where}: type ${shown(type)} is not supported (${Object.keys(makers).join(', ')} are)`);
-  return [makers[type](step(part, `${where} (${type})`))];
+  const make = typeof type === 'string' && Object.hasOwn(makers, type) ? makers[type] : undefined;
+  if (!make) throw new Error(`${where}: type ${shown(type)} is not supported (${Object.keys(makers).join(', ')} are)`);
+  return [make({ where, fields: (schema) => readFields(part, where, schema) })];
 }
 
-function step(definition: unknown, where: string): Step {
-  return {
-    where,
-    fields: (schema) => {
-      const read = schema.safeParse(definition);
-      if (read.success) return read.data;
-      const issue = read.error.issues[0];
-      throw new Error(`${where}: ${issue?.path.join('.') || 'it'}: ${issue?.message}`);
-    },
-  };
+/**
+ * A part of tokenizer.json as a schema has it.
+ * @throws Error that says where it is not so
+ */
+export function readFields<T>(part: unknown, where: string, schema: z.ZodType<T>): T {
+  const read = schema.safeParse(part);
+  if (read.success) return read.data;
+  const issue = read.error.issues[0];
+  throw new Error([where, ...(issue?.path ?? [])].join('.').concat(`: ${issue?.message}`));
 }
 
 function field(value: unknown, key: string): unknown {
