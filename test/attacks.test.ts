@@ -424,7 +424,7 @@ const attacks: [string, () => string, RegExp][] = [
       tokenizer(({ model }) => {
         for (const piece of Object.keys(model.vocab)) model.vocab[piece] = -5;
       }),
-    /the tokenizer gives token -5, the model's vocab_size is/,
+    /tokenizer\.json is no tokenizer .*: model\.vocab: the id of "0" is -5/,
   ],
   [
     'a vocabulary that is a number',
