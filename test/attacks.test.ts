@@ -2,7 +2,7 @@
 // takes no more memory or steps than the bounds that src/checkpoint/{header,inside}.ts and src/runtime/template.ts state.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { projectionName } from '../src/checkpoint/names.ts';
 import { Checkpoint } from '../src/checkpoint/reader.ts';
@@ -119,6 +119,7 @@ interface Parsed {
 }
 const template = (text: string) => changed({ 'tokenizer_config.json': merge({ chat_template: text }) });
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d'.repeat(32)}\nsize 4400216536\n`;
 const q0 = projectionName(0, 'q');
 
 /** What was done, the folder, and what the one line must say. */
@@ -280,6 +281,53 @@ const attacks: [string, () => string, RegExp][] = [
     () => linked('model-00002-of-00002.safetensors', secret, sharded),
     /model-00002-of-00002\.safetensors leads to/,
   ],
+  ...[
+    'models--org--name/blobs/secret',
+    `datasets--org--name/blobs/${'0'.repeat(40)}`,
+    `models--org--name/refs/${'0'.repeat(40)}`,
+  ].map((path): [string, () => string, RegExp] => [
+    `a link into a cache, to ${path}`,
+    () => {
+      const file = join(tmp, `cache-${made++}`, path);
+      mkdirSync(join(file, '..'), { recursive: true });
+      writeFileSync(file, 'not yours');
+      return linked('tokenizer.json', file);
+    },
+    /tokenizer\.json leads to .*outside the model's folder: .* to a model's blobs in a Hugging Face cache alone/,
+  ]),
+  [
+    'a link whose text alone leads to a blob of the cache',
+    () => {
+      const blobs = join(tmp, `cache-${made++}`, 'models--org--name', 'blobs');
+      mkdirSync(blobs, { recursive: true });
+      symlinkSync(secret, join(blobs, '0'.repeat(64)));
+      return linked('model.safetensors', join(blobs, '0'.repeat(64)));
+    },
+    /model\.safetensors leads to .*secret\.safetensors, outside/,
+  ],
+  ...['config.json', 'model.safetensors', 'tokenizer.json', 'generation_config.json'].map(
+    (name): [string, () => string, RegExp] => [
+      `a Git LFS pointer for ${name}`,
+      () => changed({ [name]: () => pointer }),
+      new RegExp(
+        `${name} is a Git LFS pointer, which stands for the file: run git lfs pull in its repository, or surgery`,
+      ),
+    ],
+  ),
+  [
+    'a Git LFS pointer for a shard',
+    () => changed({ 'model-00002-of-00002.safetensors': () => pointer }, sharded),
+    /model-00002-of-00002\.safetensors is a Git LFS pointer/,
+  ],
+  [
+    'a Git LFS pointer for a file that is only copied',
+    () => {
+      const folder = changed({});
+      writeFileSync(join(folder, 'tokenizer.model'), pointer);
+      return folder;
+    },
+    /tokenizer\.model is a Git LFS pointer/,
+  ],
   ['a link to itself', () => linked('config.json', 'config.json'), /config\.json cannot be read/],
   [
     'a pipe',
@@ -376,7 +424,7 @@ const attacks: [string, () => string, RegExp][] = [
       tokenizer(({ model }) => {
         for (const piece of Object.keys(model.vocab)) model.vocab[piece] = -5;
       }),
-    /the tokenizer gives token -5, the model's vocab_size is/,
+    /tokenizer\.json is no tokenizer .*: model\.vocab: the id of "0" is -5/,
   ],
   [
     'a vocabulary that is a number',
@@ -514,10 +562,25 @@ describe('what looks alike and is in order', () => {
     return snapshot;
   }
 
-  test('links within a repository of the Hugging Face cache, to what its repositories share, and within a folder', async () => {
+  /** A folder as `huggingface-cli download --local-dir` made it before 0.23: links to the blobs of a cache elsewhere. */
+  function localFolder(): string {
+    const blobs = join(tmp, `cache-${made++}`, 'models--org--name', 'blobs');
+    copyModel(sharded, blobs);
+    const folder = join(tmp, `local-${made++}`);
+    mkdirSync(folder);
+    for (const [i, name] of readdirSync(blobs).entries()) {
+      const hash = String(i).padStart(i % 2 ? 40 : 64, '0');
+      renameSync(join(blobs, name), join(blobs, hash));
+      symlinkSync(join('..', relative(tmp, blobs), hash), join(folder, name));
+    }
+    return folder;
+  }
+
+  test('links within a repository of the Hugging Face cache, to its blobs, to what its repositories share, and within a folder', async () => {
     await use(cached());
     await use(cached('../blobs/ab'));
     await expect(use(cached('other'))).rejects.toThrow(/outside the model's folder/);
+    await use(localFolder());
     const folder = changed({});
     renameSync(join(folder, 'model.safetensors'), join(folder, 'weights'));
     symlinkSync('weights', join(folder, 'model.safetensors'));

@@ -3,7 +3,8 @@
 
     inside.py MODEL_DIR TEXTS OUT.json [--documents N] [--max-tokens N]       numpy only
 
-Every document alone, BOS first; averages leave BOS out. Logarithms are base 2.
+Every document alone, BOS first; averages leave BOS out. Norms are medians, CKA is of residuals that RMSNorm has divided. Logarithms
+are base 2.
 """
 import argparse
 import json
@@ -56,6 +57,11 @@ def cka_error(x, y, groups):
     return float(np.sqrt((len(without) - 1) * without.var()))
 
 
+def normalised(model, x):
+    """As RMSNorm has x before its scale."""
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + model.cfg["rms_norm_eps"])
+
+
 def depth(model, documents, hidden):
     """Averages over all positions but BOS."""
     cells = []
@@ -68,10 +74,12 @@ def depth(model, documents, hidden):
     out = {"points": [], "steps": []}
     for p, x in enumerate(rows):
         point = {key: float(join(key, p).mean()) for key in ("entropy", "kl", "probability_final", "rank_final", "rank_input")}
-        out["points"].append({**point, "norm": float(norm(x, axis=-1).mean()), "same_top": float((join("rank_final", p) == 1).mean()),
+        out["points"].append({**point, "norm": float(np.median(norm(x, axis=-1))), "longest": float(norm(x, axis=-1).max()),
+                              "same_top": float((join("rank_final", p) == 1).mean()),
                               "input_top": float((join("rank_input", p) == 1).mean())})
     for p, (x, y) in enumerate(zip(rows, rows[1:])):
         cosine = (x * y).sum(-1) / norm(x, axis=-1) / norm(y, axis=-1)
+        x, y = normalised(model, x), normalised(model, y)
         out["steps"].append({"cosine": float(cosine.mean()), "kl": float(join("step_kl", p).mean()), "cka": float(cka(x, y)),
                              "cka_error": cka_error(x, y, groups)})
     counts = np.ones(model.w["model.embed_tokens.weight"].shape[0])
@@ -95,7 +103,7 @@ def unlikely(model, hidden):
     contexts = (bands == 0).sum(0)
     energies, out = [], []
     for x in rows:
-        y = x / np.sqrt((x * x).mean(-1, keepdims=True) + model.cfg["rms_norm_eps"])
+        y = normalised(model, x)
         y = y - y.mean(0)
         z = y @ u.T / np.sqrt((y ** 2).sum(-1).mean() / y.shape[-1])
         e = z ** 2

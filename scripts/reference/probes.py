@@ -21,10 +21,11 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
 def rows_of(model, documents):
-    """Residuals (points, rows, hidden), and the token, the one before and the document of each row."""
+    """Residuals as RMSNorm has them before its scale, (points, rows, hidden), and the token, the one before and the document of each row."""
     points, tokens, previous, document = [], [], [], []
     for d, ids in enumerate(documents):
-        points.append(np.stack(model.hidden(ids))[:, 2:])
+        x = np.stack(model.hidden(ids))[:, 2:]
+        points.append(x / np.sqrt((x * x).mean(-1, keepdims=True) + model.cfg["rms_norm_eps"]))
         tokens += ids[2:]
         previous += ids[1:-1]
         document += [d] * (len(ids) - 2)

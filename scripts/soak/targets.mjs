@@ -1,6 +1,6 @@
 // What the fuzzer feeds, and what must hold of the outcome: a result that is sound, or one line that refuses.
 import { parseConfig } from '../../dist/checkpoint/config.js';
-import { bytesPerElement } from '../../dist/checkpoint/dtypes.js';
+import { bitsPerElement } from '../../dist/checkpoint/dtypes.js';
 import { headerLength, maxHeaderBytes, parseHeader } from '../../dist/checkpoint/header.js';
 import { parseIndex } from '../../dist/checkpoint/reader.js';
 import { messageOf, SurgeryError } from '../../dist/errors.js';
@@ -24,9 +24,9 @@ export const targets = {
     const { tensors, metadata } = parseHeader(bytes, size, file);
     let at = start;
     for (const { name, dtype, shape, begin, end } of tensors) {
-      const taken = shape.reduce((product, n) => product * BigInt(n), BigInt(bytesPerElement[dtype]));
+      const taken = shape.reduce((product, n) => product * BigInt(n), BigInt(bitsPerElement[dtype]));
       require(begin === at && end >= begin && end <= size, `${name} lies at ${begin} to ${end} of ${size}, not ${at}`);
-      require(BigInt(end - begin) === taken, `${name} takes ${end - begin} bytes, not ${taken}`);
+      require(BigInt(end - begin) * 8n === taken, `${name} takes ${end - begin} bytes, not ${taken} bits`);
       at = end;
     }
     require(at === size, `bytes ${at} to ${size} belong to nothing`);

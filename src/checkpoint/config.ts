@@ -1,7 +1,14 @@
 // config.json and generation_config.json → the numbers that define the forward pass. Refuses what it does not know.
 import { z } from 'zod';
 import { messageOf, SurgeryError, shown } from '../errors.ts';
-import { type Architecture, architectures, isArchitecture, missingFor, missingForRope } from './families.ts';
+import {
+  type Architecture,
+  architectures,
+  isArchitecture,
+  missingFor,
+  missingForRope,
+  modelTypes,
+} from './families.ts';
 import { parseJson } from './json.ts';
 
 export type RopeScaling =
@@ -50,20 +57,21 @@ const tokenId = z.int().nonnegative();
 const tokenIds = z.union([tokenId, z.array(tokenId)]).nullish();
 
 const ropeSchema = z.looseObject({
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-  rope_theta: z.number().positive().optional(),
-  factor: z.number().positive().optional(),
-  low_freq_factor: z.number().positive().optional(),
-  high_freq_factor: z.number().positive().optional(),
-  original_max_position_embeddings: count.optional(),
+  rope_type: z.string().nullish(),
+  type: z.string().nullish(),
+  rope_theta: z.number().positive().nullish(),
+  factor: z.number().positive().nullish(),
+  low_freq_factor: z.number().positive().nullish(),
+  high_freq_factor: z.number().positive().nullish(),
+  original_max_position_embeddings: count.nullish(),
   partial_rotary_factor: z.number().nullish(),
+  mrope_section: z.unknown().optional(), // of images' positions: a text's are the same in all sections
 });
 
+const familySchema = z.object({ architectures: z.array(z.string()).nullish(), model_type: z.string().nullish() });
+
 const configSchema = z.object({
-  architectures: z.tuple([z.string()]).rest(z.string()),
-  model_type: z.string().optional(),
-  hidden_act: z.string().default('silu'),
+  hidden_act: z.string(),
   num_hidden_layers: count,
   hidden_size: count,
   intermediate_size: count,
@@ -73,22 +81,38 @@ const configSchema = z.object({
   vocab_size: count,
   max_position_embeddings: count,
   rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().optional(),
+  rope_theta: z.number().positive().nullish(),
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
+  original_max_position_embeddings: count.nullish(),
   partial_rotary_factor: z.number().nullish(),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  tie_word_embeddings: z.boolean().default(false),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  tie_word_embeddings: z.boolean(),
   bos_token_id: tokenIds,
   eos_token_id: tokenIds,
   sliding_window: count.nullish(),
   use_sliding_window: z.boolean().nullish(),
-  max_window_layers: z.int().nonnegative().nullish(),
+  max_window_layers: z.int().nonnegative(),
   layer_types: z.array(z.string()).nullish(),
+  attention_chunk_size: z.unknown().optional(),
+  is_causal: z.unknown().optional(),
+  per_layer_config: z.unknown().optional(),
+  text_config: z.unknown().optional(),
   quantization_config: z.unknown().optional(),
   compression_config: z.unknown().optional(),
 });
+
+/**
+ * What a key that config.json lacks is in transformers' config classes. A key that is null is not lacking.
+ * The sizes that every config.json gives have defaults there too; here they are asked for by name.
+ */
+const common = { hidden_act: 'silu', rms_norm_eps: 1e-6, tie_word_embeddings: false, max_window_layers: 28 };
+const defaults: Record<Architecture, Partial<z.input<typeof configSchema>>> = {
+  LlamaForCausalLM: { ...common, max_position_embeddings: 2048 },
+  MistralForCausalLM: { ...common, max_position_embeddings: 131072, num_key_value_heads: 8, sliding_window: 4096 },
+  Qwen2ForCausalLM: { ...common, max_position_embeddings: 32768, num_key_value_heads: 32, sliding_window: 4096 },
+};
 
 type RawConfig = z.infer<typeof configSchema>;
 type Refuse = (key: string, found: unknown, allowed: string) => never;
@@ -96,15 +120,17 @@ type Refuse = (key: string, found: unknown, allowed: string) => never;
 const generationSchema = z.object({ eos_token_id: tokenIds });
 
 /**
- * The configuration in the text of config.json and, where there is one, generation_config.json (whose stop ids win).
+ * The configuration in the text of config.json, with stop ids from generation_config.json alone where there is one.
+ * Order and defaults of the keys are those of transformers 5.24, which `test/fixtures/configs.json` was seen on.
  * @throws SurgeryError `config` for text that is not such a file, `unsupported` for models this program cannot run.
  */
 export function parseConfig(text: string, file: string, generation?: { text: string; file: string }): LlamaConfig {
-  const raw = parse(configSchema, text, file);
   const refuse: Refuse = (key, found, allowed) => {
     throw new SurgeryError('unsupported', `${file}: ${key} ${shown(found)} is not supported, only ${allowed}`);
   };
-  const architecture = architectureOf(raw, file);
+  const written = readObject(text, file);
+  const architecture = architectureOf(check(familySchema, written, file), file);
+  const raw = check(configSchema, { ...defaults[architecture], ...written }, file);
   refuseUnsupported(raw, refuse);
   const heads = raw.num_attention_heads;
   const kvHeads = raw.num_key_value_heads ?? heads;
@@ -119,7 +145,7 @@ export function parseConfig(text: string, file: string, generation?: { text: str
     const from = raw.head_dim ? 'head_dim' : 'hidden_size / num_attention_heads';
     throw new SurgeryError('config', `${file}: ${from} is ${headDim}, rotary embedding needs an even whole number`);
   }
-  const stop = generation && parse(generationSchema, generation.text, generation.file).eos_token_id;
+  const stop = generation && check(generationSchema, readObject(generation.text, generation.file), generation.file);
   return {
     architecture,
     layers: raw.num_hidden_layers,
@@ -131,35 +157,53 @@ export function parseConfig(text: string, file: string, generation?: { text: str
     vocabSize: raw.vocab_size,
     contextLength: raw.max_position_embeddings,
     rmsNormEps: raw.rms_norm_eps,
-    ropeTheta: raw.rope_parameters?.rope_theta ?? raw.rope_theta ?? 10000,
-    ropeScaling: ropeScaling(raw, file),
+    ...rope(raw, file),
     slidingWindow: slidingWindow(raw, architecture, refuse),
     attentionBias: attentionBias(raw, architecture),
-    mlpBias: raw.mlp_bias,
+    mlpBias: architecture === 'LlamaForCausalLM' && raw.mlp_bias === true,
     tiedEmbeddings: raw.tie_word_embeddings,
     bosId: list(raw.bos_token_id)[0],
-    eosIds: list(stop ?? raw.eos_token_id),
+    eosIds: list((stop ?? raw).eos_token_id),
   };
 }
 
-function architectureOf(raw: RawConfig, file: string): Architecture {
-  const [name] = raw.architectures;
-  if (isArchitecture(name)) return name;
-  const needs = missingFor(name);
+/** The architecture that config.json names, or the one of its model_type, by which transformers goes. */
+function architectureOf(
+  { architectures: names, model_type }: z.infer<typeof familySchema>,
+  file: string,
+): Architecture {
+  const unsupported = (what: string, supported: readonly string[], needs?: string) => {
+    const why = needs ? ` (it needs ${needs})` : '';
+    return new SurgeryError('unsupported', `${file}: ${what} is not supported${why}, only ${supported.join(', ')}`);
+  };
+  const type = Object.hasOwn(modelTypes, model_type ?? '') ? modelTypes[model_type ?? ''] : undefined;
+  const name = names?.[0];
+  if (name === undefined) {
+    if (type) return type;
+    throw unsupported(`architectures are missing, and model_type ${shown(model_type)}`, Object.keys(modelTypes));
+  }
+  if (!isArchitecture(name)) throw unsupported(`architecture ${shown(name)}`, architectures, missingFor(name));
+  if (model_type == null || type === name) return name;
   throw new SurgeryError(
-    'unsupported',
-    `${file}: architecture ${shown(name)} is not supported${needs ? ` (it needs ${needs})` : ''}, only ${architectures.join(', ')}`,
+    'config',
+    `${file}: architecture ${shown(name)} and model_type ${shown(model_type)} are of different models: make them agree`,
   );
 }
 
 function refuseUnsupported(raw: RawConfig, refuse: Refuse): void {
-  if (raw.hidden_act !== 'silu') refuse('hidden_act', raw.hidden_act, '"silu"');
+  if (raw.hidden_act !== 'silu' && raw.hidden_act !== 'swish') refuse('hidden_act', raw.hidden_act, '"silu"');
   for (const key of ['quantization_config', 'compression_config'] as const) {
     const found = raw[key];
     if (found != null) refuse(key, quantiser(found), 'F32, F16 and BF16 weights: give the model it was made from');
   }
-  const rotated = raw.rope_parameters?.partial_rotary_factor ?? raw.partial_rotary_factor ?? 1;
-  if (rotated !== 1) refuse('partial_rotary_factor', rotated, '1');
+  if (raw.text_config != null)
+    refuse('text_config', raw.text_config, "a language model's own config.json: save that part of the model by itself");
+  if (raw.per_layer_config != null && Object.keys(raw.per_layer_config).length > 0)
+    refuse('per_layer_config', raw.per_layer_config, 'layers that are all alike');
+  if (raw.attention_chunk_size != null)
+    refuse('attention_chunk_size', raw.attention_chunk_size, 'attention to all before');
+  if (raw.is_causal !== undefined && raw.is_causal !== true)
+    refuse('is_causal', raw.is_causal, 'true: with it tokens see those after them, and there is no next one to score');
 }
 
 /** The name of a quantisation method (awq, gptq, fp8, …), or all that the config says where it has none. */
@@ -173,55 +217,81 @@ function attentionBias(raw: RawConfig, architecture: Architecture): LlamaConfig[
   return architecture === 'LlamaForCausalLM' && raw.attention_bias ? ['q', 'k', 'v', 'o'] : [];
 }
 
-/** As in transformers, whose Mistral has a window of 4096 where the key is absent, and none where it is null. */
+const layerTypes = { full: 'full_attention', sliding: 'sliding_attention' };
+
+/**
+ * As in transformers: Mistral's window is in every layer, Qwen2's where layer_types says so, else from max_window_layers on.
+ * Its Llama reads a prompt with full attention and goes on with a window, and its Mistral with layer_types is another model,
+ * so there the two must say the same.
+ */
 function slidingWindow(raw: RawConfig, architecture: Architecture, refuse: Refuse): SlidingWindow | undefined {
-  const size = raw.sliding_window === undefined ? 4096 : raw.sliding_window;
-  const window: Record<Architecture, SlidingWindow | undefined> = {
-    LlamaForCausalLM: undefined,
-    MistralForCausalLM: size === null ? undefined : { size, fromLayer: 0 },
-    Qwen2ForCausalLM:
-      raw.use_sliding_window && size !== null ? { size, fromLayer: raw.max_window_layers ?? 28 } : undefined,
-  };
-  const found = window[architecture];
   if (architecture === 'LlamaForCausalLM' && raw.sliding_window != null)
     refuse('sliding_window', raw.sliding_window, 'full attention (null) in a LlamaForCausalLM');
-  for (const [layer, type] of raw.layer_types?.entries() ?? []) {
-    const expected = found && layer >= found.fromLayer ? 'sliding_attention' : 'full_attention';
-    if (type !== expected) refuse(`layer_types.${layer}`, type, `"${expected}", as the keys of the window say`);
+  const isQwen2 = architecture === 'Qwen2ForCausalLM';
+  const size = isQwen2 && !raw.use_sliding_window ? undefined : (raw.sliding_window ?? undefined);
+  // transformers spelt full attention "attention" once.
+  const types = raw.layer_types?.map((type) => (type === 'attention' ? layerTypes.full : type));
+  if (types && types.length !== raw.num_hidden_layers)
+    refuse('layer_types', raw.layer_types, `as many as num_hidden_layers, ${raw.num_hidden_layers}`);
+  const firstSliding = types?.findIndex((type) => type !== layerTypes.full);
+  const listed = firstSliding === -1 ? types?.length : firstSliding;
+  const fromLayer = isQwen2 ? (listed ?? raw.max_window_layers) : 0;
+  for (const [layer, type] of types?.entries() ?? []) {
+    const expected = size !== undefined && layer >= fromLayer ? layerTypes.sliding : layerTypes.full;
+    if (type !== expected)
+      refuse(`layer_types.${layer}`, type, `"${expected}", as the other layers and the window say`);
   }
-  return found;
+  return size === undefined ? undefined : { size, fromLayer };
 }
 
-function ropeScaling(raw: RawConfig, file: string): RopeScaling {
-  const rope = raw.rope_parameters ?? raw.rope_scaling;
-  const kind = rope?.rope_type ?? rope?.type ?? 'default';
-  const strange = Object.entries(rope ?? {}).find(([key, value]) => value != null && !(key in ropeSchema.shape));
-  const need = (key: keyof typeof ropeSchema.shape): number => {
-    const value = rope?.[key];
-    if (typeof value === 'number') return value;
-    throw new SurgeryError('config', `${file}: rope type "${kind}" needs ${key}, which is missing`);
+/**
+ * Base and scaling of the rotary embedding. As in transformers, a rope_scaling that is not empty stands for all of
+ * rope_parameters; what stands inside wins over the same key outside; but for the length that llama3 was first trained on.
+ */
+function rope(raw: RawConfig, file: string): Pick<LlamaConfig, 'ropeTheta' | 'ropeScaling'> {
+  const key = Object.keys(raw.rope_scaling ?? {}).length > 0 ? 'rope_scaling' : 'rope_parameters';
+  const inside: z.infer<typeof ropeSchema> = raw[key] ?? {};
+  const first = <T>(...values: T[]) => values.find((value) => value !== undefined);
+  const kind = first(inside.rope_type, inside.type, 'default');
+  const refuse = (what: string) => {
+    throw new SurgeryError('unsupported', `${file}: ${key}: ${what}`);
   };
+  const nested = Object.entries(inside).find(([name, value]) => value != null && name.endsWith('_attention'));
+  if (nested) refuse(`a rope for each kind of layer (${shown(nested[0])}) is not supported, only one for all`);
   if (kind !== 'default' && kind !== 'linear' && kind !== 'llama3') {
-    const needs = missingForRope(kind);
-    throw new SurgeryError(
-      'unsupported',
-      `${file}: rope type ${shown(kind)} is not supported${needs ? ` (it needs ${needs})` : ''}, only default, linear and llama3`,
+    const needs = typeof kind === 'string' ? missingForRope(kind) : undefined;
+    refuse(
+      `rope type ${shown(kind)} is not supported${needs ? ` (it needs ${needs})` : ''}, only default, linear and llama3`,
     );
   }
-  if (strange) {
+  const strange = Object.entries(inside).find(
+    ([name, value]) => value != null && !Object.hasOwn(ropeSchema.shape, name),
+  );
+  if (strange)
+    refuse(`rope type ${shown(kind)} with ${shown(strange[0])} ${shown(strange[1])} is not supported, only without it`);
+  const rotated = first(inside.partial_rotary_factor, raw.partial_rotary_factor) ?? 1;
+  if (rotated !== 1) refuse(`partial_rotary_factor ${rotated} is not supported, only 1`);
+  const need = (name: string, value: number | null | undefined): number => {
+    if (typeof value === 'number') return value;
     throw new SurgeryError(
-      'unsupported',
-      `${file}: rope type ${shown(kind)} with ${shown(strange[0])} ${shown(strange[1])} is not supported, only without it`,
+      'config',
+      `${file}: ${key}: rope type "${kind}" needs ${name}, which is ${value ?? 'missing'}`,
     );
-  }
-  if (kind === 'default') return { kind };
-  if (kind === 'linear') return { kind, factor: need('factor') };
+  };
+  const ropeTheta = need('rope_theta', first(inside.rope_theta, raw.rope_theta, 10000));
+  if (kind === 'default') return { ropeTheta, ropeScaling: { kind } };
+  const factor = need('factor', inside.factor);
+  if (kind === 'linear') return { ropeTheta, ropeScaling: { kind, factor } };
+  const original = 'original_max_position_embeddings';
   return {
-    kind,
-    factor: need('factor'),
-    lowFreqFactor: need('low_freq_factor'),
-    highFreqFactor: need('high_freq_factor'),
-    originalPositions: need('original_max_position_embeddings'),
+    ropeTheta,
+    ropeScaling: {
+      kind: 'llama3',
+      factor,
+      lowFreqFactor: need('low_freq_factor', inside.low_freq_factor),
+      highFreqFactor: need('high_freq_factor', inside.high_freq_factor),
+      originalPositions: need(original, first(raw[original], inside[original], raw.max_position_embeddings)),
+    },
   };
 }
 
@@ -229,16 +299,23 @@ function list(ids: number | number[] | null | undefined): number[] {
   return ids == null ? [] : Array.isArray(ids) ? ids : [ids];
 }
 
-/** The value that `schema` reads from JSON text, or a one-line error that names the file and the key. */
-function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
-  let value: unknown;
+/** The object in JSON text, or a one-line error that names the file. */
+function readObject(text: string, file: string): Record<string, unknown> {
   try {
-    value = parseJson(text);
+    return check(z.record(z.string(), z.unknown()), parseJson(text), file);
   } catch (cause) {
+    if (cause instanceof SurgeryError) throw cause;
     throw new SurgeryError('config', `${file} ${messageOf(cause)}`, cause);
   }
+}
+
+/** What `schema` reads from a value of this file, or a one-line error that names the file and the key. */
+function check<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new SurgeryError('config', `${file}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
+  const key = issue?.path.join('.') || 'the file';
+  const [name = ''] = issue?.path ?? [];
+  const isMissing = issue?.path.length === 1 && typeof value === 'object' && value !== null && !(name in value);
+  throw new SurgeryError('config', isMissing ? `${file} lacks ${key}` : `${file}: ${key}: ${issue?.message}`);
 }

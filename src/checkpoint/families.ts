@@ -4,6 +4,13 @@
 export const architectures = ['LlamaForCausalLM', 'MistralForCausalLM', 'Qwen2ForCausalLM'] as const;
 export type Architecture = (typeof architectures)[number];
 
+/** The same by config.json's model_type. */
+export const modelTypes: Readonly<Record<string, Architecture>> = {
+  llama: 'LlamaForCausalLM',
+  mistral: 'MistralForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+};
+
 export function isArchitecture(name: string): name is Architecture {
   return architectures.some((known) => known === name);
 }
@@ -81,7 +88,8 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
 /** What an architecture needs that this program lacks, in words; undefined for one that it does not know. */
 export function missingFor(architecture: string): string | undefined {
   if (/^(Llama|Mistral|Qwen2)For(?!CausalLM)/.test(architecture)) return 'another head than the one for the next token';
-  if (/^(Llama|Mistral|Qwen2)Model$/.test(architecture)) return 'a head for the next token, which it does not have';
+  if (/^(Llama|Mistral|Qwen2)Model$/.test(architecture))
+    return 'a head for the next token, which it was saved without: save the whole …ForCausalLM';
   const known = [...missing].sort(([a], [b]) => b.length - a.length);
   return known.find(([prefix]) => architecture.startsWith(prefix))?.[1];
 }

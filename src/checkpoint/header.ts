@@ -1,7 +1,7 @@
 // The safetensors header: bytes → tensor table, validated as the Rust crate does. Knows no file system.
 import { SurgeryError, shown } from '../errors.ts';
-import { bytesPerElement } from './dtypes.ts';
-import { duplicateKey } from './json.ts';
+import { bitsPerElement } from './dtypes.ts';
+import { decimalNumber, duplicateKey } from './json.ts';
 
 /** Where a tensor's bytes lie. `begin` and `end` count from the start of the file. */
 export interface TensorEntry {
@@ -103,10 +103,16 @@ function readTable(json: Uint8Array, file: string) {
   } catch (cause) {
     throw broken(file, 'has a header that is not UTF-8 JSON: not a safetensors file, or a damaged one', cause);
   }
-  if (!isObject(parsed) || !text.startsWith('{')) throw broken(file, 'has a header that is not a JSON object');
+  if (!isObject(parsed)) throw broken(file, 'has a header that is not a JSON object');
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) throw broken(file, `names ${JSON.stringify(duplicate)} twice in its header`);
-  const { __metadata__: metadata = {}, ...rest } = parsed;
+  const number = decimalNumber(text);
+  if (number !== undefined)
+    throw broken(file, `writes a whole number as ${number} in its header, which other readers refuse`);
+  const { __metadata__, ...rest } = parsed;
+  const metadata = __metadata__ ?? {};
+  const split = [...Object.keys(rest), ...Object.entries(metadata).flat()].find((one) => /\p{Cs}/u.test(String(one)));
+  if (split !== undefined) throw broken(file, `has half a character in ${shown(split)} in its header`);
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
     throw broken(file, 'has a __metadata__ that is not an object of strings');
   }
@@ -116,9 +122,9 @@ function readTable(json: Uint8Array, file: string) {
 function readEntry(name: string, value: unknown, start: number, file: string): TensorEntry {
   if (!isObject(value)) throw broken(file, `tensor ${name} is described by ${shown(value)}, not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  const size = typeof dtype === 'string' && Object.hasOwn(bytesPerElement, dtype) ? bytesPerElement[dtype] : undefined;
-  if (typeof dtype !== 'string' || size === undefined) {
-    throw broken(file, `tensor ${name} has dtype ${shown(dtype)}, allowed: ${Object.keys(bytesPerElement)}`);
+  const bits = typeof dtype === 'string' && Object.hasOwn(bitsPerElement, dtype) ? bitsPerElement[dtype] : undefined;
+  if (typeof dtype !== 'string' || bits === undefined) {
+    throw broken(file, `tensor ${name} has dtype ${shown(dtype)}, allowed: ${Object.keys(bitsPerElement)}`);
   }
   if (!isCounts(shape)) {
     throw broken(file, `tensor ${name} has shape ${shown(shape)}, expected a list of whole numbers`);
@@ -127,13 +133,20 @@ function readEntry(name: string, value: unknown, start: number, file: string): T
     throw broken(file, `tensor ${name} has data_offsets ${shown(offsets)}, expected [begin, end]`);
   }
   const [begin = 0, end = 0] = offsets;
-  const elements = shape.reduce((product, n) => product * BigInt(n), 1n);
-  if (begin > end || BigInt(end - begin) !== elements * BigInt(size)) {
+  const factors = [...shape, bits].map(BigInt);
+  const total = factors.reduce((product, n) => product * n, 1n);
+  if (begin > end || BigInt(end - begin) * 8n !== total) {
+    const bytes = total % 8n === 0n ? total / 8n : Number(total) / 8;
     throw broken(
       file,
-      `tensor ${name} has data_offsets [${begin}, ${end}], but ${dtype} [${shape}] takes ${elements * BigInt(size)} bytes`,
+      `tensor ${name} has data_offsets [${begin}, ${end}], but ${dtype} [${shape}] takes ${bytes} bytes`,
     );
   }
+  // A size of 0 may hide what the Rust crate, which multiplies from the left in 64 bits, refuses.
+  factors.reduce((product, n) => {
+    if (product * n < 1n << 64n) return product * n;
+    throw broken(file, `tensor ${name} has shape [${shape}]: its sizes are too large`);
+  }, 1n);
   return { name, dtype, shape, begin: start + begin, end: start + end };
 }
 

@@ -39,3 +39,19 @@ export function duplicateKey(json: string): string | undefined {
   }
   return undefined;
 }
+
+/** A whole number in `json`, which is known to be valid JSON, that is written as 1.0 or 1e0. JSON.parse does not tell it from 1. */
+export function decimalNumber(json: string): string | undefined {
+  for (let at = 0; at < json.length; at++) {
+    if (json[at] === '"') {
+      for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+      continue;
+    }
+    let to = at;
+    while ('-+.0123456789eE'.includes(json[to] ?? ' ')) to++;
+    const number = json.slice(at, to);
+    if (/^-?\d/.test(number) && !/^-?\d+$/.test(number) && Number.isInteger(Number(number))) return number;
+    at = Math.max(at, to - 1);
+  }
+  return undefined;
+}

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
-import { foreignFile, foreignFolder, foreignTensor } from './foreign.ts';
+import { foreignFile, foreignFolder, foreignTensor, misnamed } from './foreign.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
 import { locate, maxBytes, readText } from './inside.ts';
 import { parseJson } from './json.ts';
-import { expectedTensors } from './names.ts';
+import { embedName, expectedTensors, unembedName } from './names.ts';
 
 /** One safetensors file of a checkpoint. */
 export interface Shard {
@@ -76,6 +76,7 @@ export class Checkpoint {
     );
     const checkpoint = new Checkpoint(folder, config, await readShards(folder));
     checkpoint.#check();
+    if (config.tiedEmbeddings && checkpoint.tensors.has(unembedName)) await checkpoint.#checkHead();
     return checkpoint;
   }
 
@@ -128,6 +129,24 @@ export class Checkpoint {
     );
   }
 
+  /** A tied head of its own values is one model in transformers 4, which leaves it out, and another in 5, which reads it. */
+  async #checkHead(): Promise<void> {
+    const [embed, head] = [this.tensor(embedName), this.tensor(unembedName)];
+    const [rows = 0] = embed.shape;
+    const step = Math.max(1, Math.floor((compareBytes * rows) / Math.max(1, embed.end - embed.begin)));
+    let isSame = embed.dtype === head.dtype && embed.shape.join() === head.shape.join();
+    for (let from = 0; isSame && from < rows; from += step) {
+      const range = [from, Math.min(rows, from + step)] as const;
+      const [a, b] = await Promise.all([this.readBytes(embedName, range), this.readBytes(unembedName, range)]);
+      isSame = Buffer.compare(a, b) === 0;
+    }
+    if (isSame) return;
+    throw new SurgeryError(
+      'checkpoint',
+      `${join(this.folder, head.file)}: tensor ${unembedName} is not ${embedName}, which config.json ties it to: set tie_word_embeddings to false to use it, or leave it out`,
+    );
+  }
+
   #check(): void {
     const foreign = foreignTensor(this.tensors.keys(), this.config);
     if (foreign) {
@@ -137,7 +156,11 @@ export class Checkpoint {
     for (const { name, shape } of expectedTensors(this.config)) {
       const tensor = this.tensors.get(name);
       if (!tensor) {
-        throw new SurgeryError('checkpoint', `${this.folder} lacks tensor ${name}, which its config.json calls for`);
+        const others = misnamed(this.tensors.keys());
+        throw new SurgeryError(
+          'checkpoint',
+          `${this.folder} lacks tensor ${name}, which its config.json calls for${others ? `: ${others}` : ''}`,
+        );
       }
       if (tensor.shape.join() !== shape.join()) {
         throw new SurgeryError(
@@ -149,6 +172,9 @@ export class Checkpoint {
     }
   }
 }
+
+/** Bytes of each of two tensors that are compared at a time. */
+const compareBytes = 1 << 24;
 
 /** @throws SurgeryError `checkpoint` if the file cannot be read or is shorter. */
 export async function readExtent({ path, begin, end }: Extent): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 // Which tensors of a checkpoint go into which file when it is written, and how many bytes that takes.
-import { bytesPerElement, isWeightDtype, type WeightDtype } from './dtypes.ts';
+import { bitsPerElement, isWeightDtype, type WeightDtype } from './dtypes.ts';
 import type { TensorEntry } from './header.ts';
 import { type Checkpoint, singleFile } from './reader.ts';
 
@@ -66,5 +66,5 @@ export function cutFiles(files: readonly PlannedFile[], limit: number): PlannedF
 function planned({ name, dtype, shape, begin, end }: TensorEntry, to: WeightDtype | undefined): PlannedTensor {
   const bytes = end - begin;
   if (!to || !isWeightDtype(dtype)) return { name, dtype, shape, bytes };
-  return { name, dtype: to, shape, bytes: (bytes / (bytesPerElement[dtype] ?? 1)) * (bytesPerElement[to] ?? 1) };
+  return { name, dtype: to, shape, bytes: (bytes / (bitsPerElement[dtype] ?? 1)) * (bitsPerElement[to] ?? 1) };
 }

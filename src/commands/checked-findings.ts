@@ -14,6 +14,7 @@ const number = z.union([z.number(), z.null().transform(() => Number.NaN)]);
 const numbers = z.array(number);
 const interval = z.union([z.tuple([number, number]), z.null()]);
 const mean = z.object({ mean: number, interval }).nullable();
+const median = z.object({ median: number, interval, largest: number }).nullable();
 const variant = z.enum(['original', 'operated']);
 const ofBoth = <T extends z.ZodType>(one: T) => z.object({ embed: one, unembed: one });
 
@@ -55,7 +56,7 @@ const lens: z.ZodType<LensResult> = z.object({
       variants: z.array(
         z.object({
           variant,
-          points: z.array(lensMeans.extend({ point: text, norm: mean, entropy: mean, shuffled: lensMeans })),
+          points: z.array(lensMeans.extend({ point: text, norm: median, entropy: mean, shuffled: lensMeans })),
           steps: z.array(
             z.object({
               ...{ from: text, to: text, cosine: mean, kl: mean, cka: z.object({ mean: number, interval }) },
@@ -65,7 +66,7 @@ const lens: z.ZodType<LensResult> = z.object({
           uniform: z.object({ kl: number, entropy: number, rank: number, probability: number }),
           unigram: lensMeans,
           changes: z
-            .array(z.object({ point: text, kl: mean, cosine: mean, relativeError: mean, sameTop: mean }))
+            .array(z.object({ point: text, kl: mean, cosine: mean, relativeError: median, sameTop: mean }))
             .optional(),
         }),
       ),

@@ -7,6 +7,7 @@ import { makeFolders, removeAtExit } from '../checkpoint/files.ts';
 import { SurgeryError, systemMessage } from '../errors.ts';
 import type { Block, Source } from './moments.ts';
 import { residuals } from './residuals.ts';
+import { normalised, normalisedRule } from './rows.ts';
 import type { Model } from './score.ts';
 
 /** The positions of a corpus that probes look at, one a row, in order. */
@@ -20,7 +21,7 @@ export interface Positions {
 }
 
 /** The rule in words, to be printed beside what follows from it. */
-export const positionRule = 'every position of a document from its second token of text on, BOS left out';
+export const positionRule = `every position of a document from its second token of text on, BOS left out; ${normalisedRule}`;
 
 /**
  * Positions whose token and the one before are both text.
@@ -45,7 +46,7 @@ const firstRow = (ids: readonly number[], bosId: number | undefined) => (ids[0] 
 /** Rows that are read at once. */
 const blockRows = 1024;
 
-/** The residual stream at every tap of the runtime, of all positions of a corpus. */
+/** The residual stream at every tap of the runtime, of all positions of a corpus, each brought to one length. */
 export class Activations {
   readonly rows: number;
   readonly points: number;
@@ -60,7 +61,7 @@ export class Activations {
   }
 
   /**
-   * Runs the model over documents and keeps what passes each tap: rows × points × hidden numbers of 4 bytes, in a
+   * Runs the model over documents and keeps what passes each tap, {@link normalised}: rows × points × hidden numbers of 4 bytes, in a
    * nameless file on the cache's disk that is gone when it is closed or the program ends.
    * @param documents as given to {@link positionsOf}
    * @throws SurgeryError `output` if the file cannot be written
@@ -72,15 +73,16 @@ export class Activations {
     onProgress?: (done: number, total: number) => void,
   ): Promise<Activations> {
     const { taps, config } = model.runtime;
+    const { hiddenSize: hidden, rmsNormEps: epsilon } = config;
     const firsts = documents.map((ids) => firstRow(ids, bosId));
     const rows = documents.reduce((sum, { length }, i) => sum + Math.max(length - (firsts[i] ?? 0), 0), 0);
-    const activations = new Activations(await temporaryFile(), rows, taps.length, config.hiddenSize);
+    const activations = new Activations(await temporaryFile(), rows, taps.length, hidden);
     try {
       let at = 0;
       for await (const { document, start, ids, points } of residuals(documents, model, onProgress)) {
         const skipped = Math.min(Math.max((firsts[document] ?? 0) - start, 0), ids.length);
         for (const [point, values] of points.entries())
-          await activations.#write(point, at, values.subarray(skipped * config.hiddenSize));
+          await activations.#write(point, at, normalised(values.subarray(skipped * hidden), hidden, epsilon));
         at += ids.length - skipped;
       }
       return activations;

@@ -7,10 +7,13 @@ export function meanMap({ mean, coefficients: { rows, cols }, offset }: LinearMa
   return { mean, coefficients: { rows, cols, data: new Float64Array(rows * cols) }, offset };
 }
 
-/** The residual itself as the embedding: what a model that only adds to it would keep. */
-export function identityMap(hidden: number): LinearMap {
+/**
+ * The residual itself as the embedding: what a model that only adds to it would keep.
+ * @param size root mean square of an embedding, which a residual of root mean square 1 is brought to
+ */
+export function identityMap(hidden: number, size: number): LinearMap {
   const data = new Float64Array(hidden * hidden);
-  for (let i = 0; i < hidden; i++) data[i * hidden + i] = 1;
+  for (let i = 0; i < hidden; i++) data[i * hidden + i] = size;
   return {
     mean: new Float64Array(hidden),
     coefficients: { rows: hidden, cols: hidden, data },

@@ -165,8 +165,7 @@ function normalise(
 }
 
 /**
- * The first position of a text that averages take in. The tokenizer's BOS is the same in every text, and in large models its residual
- * dwarfs all others.
+ * The first position of a text that averages take in. The tokenizer's BOS is the same in every text.
  */
 export function firstTold(ids: readonly number[], bosId: number | undefined): number {
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;

@@ -4,6 +4,7 @@ import type { LensChunk } from '../runtime/sequence.ts';
 import type { TokenDirections } from './directions.ts';
 import { firstTold } from './lens.ts';
 import { logSumExp } from './logits.ts';
+import { normalised } from './rows.ts';
 import { requireFinite } from './sampling.ts';
 import type { Model } from './score.ts';
 
@@ -69,13 +70,11 @@ export async function normalOf(
     const rows = chunk.ids.length;
     positions += rows - from;
     for (const [point, residual] of chunk.points.entries()) {
-      for (let row = from; row < rows; row++) {
-        const size = normSize(residual, row, hidden, epsilon);
-        for (let i = 0; i < hidden; i++) {
-          const value = (residual[row * hidden + i] ?? 0) / size;
-          sums[point * hidden + i] = (sums[point * hidden + i] ?? 0) + value;
-          squares[point] = (squares[point] ?? 0) + value * value;
-        }
+      const own = normalised(residual.subarray(from * hidden), hidden, epsilon);
+      for (let at = 0; at < own.length; at++) {
+        const [to, value] = [point * hidden + (at % hidden), own[at] ?? 0];
+        sums[to] = (sums[to] ?? 0) + value;
+        squares[point] = (squares[point] ?? 0) + value * value;
       }
     }
     for (let row = from; row < rows; row++) {
@@ -115,13 +114,6 @@ function likelyTokens(logits: Float32Array): number[] {
   const bound = Math.log(likelyFrom) + requireFinite(logSumExp(logits));
   for (let id = 0; id < logits.length; id++) if ((logits[id] ?? 0) >= bound) found.push(id);
   return found;
-}
-
-/** What the final norm divides a row of residuals by, before its scale. */
-export function normSize(residual: Float32Array, row: number, hidden: number, epsilon: number): number {
-  let squares = 0;
-  for (let at = row * hidden; at < (row + 1) * hidden; at++) squares += (residual[at] ?? 0) * (residual[at] ?? 0);
-  return Math.sqrt(squares / hidden + epsilon);
 }
 
 /** The lens's logits at a point and a row of a chunk. */

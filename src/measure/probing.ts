@@ -145,9 +145,12 @@ function entryOf(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
 const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
 
 /** The identity, and a random map as large as the probe: for the probes of the embedding. */
-async function baselines(probes: readonly Probe[], { random: [left, right] }: Standards): Promise<Entry[]> {
+async function baselines(
+  probes: readonly Probe[],
+  { random: [left, right], embeddingSize }: Standards,
+): Promise<Entry[]> {
   const entries: Entry[] = [];
-  const identity = identityMap(left.rows);
+  const identity = identityMap(left.rows, embeddingSize);
   for (const probe of probes) {
     if (probe.target !== 'embedding' || probe.shuffled) continue;
     entries.push(entryOf('identity', probe, identity));

@@ -1,26 +1,21 @@
 // Linear CKA of two representations of the same positions, with an interval over groups of documents.
-import { type Matrix, multiply } from '../linalg/products.ts';
+import { alignment } from '../linalg/alignment.ts';
+import type { Matrix } from '../linalg/products.ts';
 import type { Mean } from './averages.ts';
 import { studentQuantile } from './statistics.ts';
 
-/** X Xᵀ of (positions, hidden). */
-export function gramOf(x: Matrix<Float64Array>): Promise<Matrix<Float64Array>> {
-  return multiply(x, x, { transposeB: true });
-}
-
 /**
- * Linear centred kernel alignment (Kornblith et al. 2019), ‖YᵀX‖²_F / (‖XᵀX‖_F ‖YᵀY‖_F) of column-centred X and Y, by their
- * Gram matrices over the same positions: 0 to 1, and 1 for equal up to rotation and scale. Few positions of many
- * dimensions are alike by chance: a figure without that of shuffled positions beside it says little.
+ * Linear CKA ({@link alignment}) of two representations of the same positions. Few positions of many dimensions are alike by
+ * chance: a figure without that of shuffled positions beside it says little.
  *
  * The 95 % interval is a delete-a-group jackknife (Student's t over the groups); none where there are fewer than two.
+ * @param k and l: kernels X Xᵀ of matrices whose columns are centred, (positions, positions)
  * @param groups each position's group, counted from 0
  */
-export function linearCka(x: Matrix<Float64Array>, y: Matrix<Float64Array>, groups: Int32Array): Mean {
-  const [xy, xx, yy] = [alignment(x, y, groups), alignment(x, x, groups), alignment(y, y, groups)];
-  const cka = (i: number) => (xy[i] ?? 0) / Math.sqrt((xx[i] ?? 0) * (yy[i] ?? 0));
-  const mean = cka(0);
-  const without = Array.from({ length: xy.length - 1 }, (_, g) => cka(g + 1));
+export function linearCka(k: Matrix, l: Matrix, groups: Int32Array): Mean {
+  const mean = alignment(k, l);
+  const [kl, kk, ll] = [productsWithout(k, l, groups), productsWithout(k, k, groups), productsWithout(l, l, groups)];
+  const without = kl.map((product, group) => product / Math.sqrt((kk[group] ?? 0) * (ll[group] ?? 0)));
   if (without.length < 2) return { mean, interval: null };
   const centre = without.reduce((sum, value) => sum + value, 0) / without.length;
   const squares = without.reduce((sum, value) => sum + (value - centre) * (value - centre), 0);
@@ -29,8 +24,8 @@ export function linearCka(x: Matrix<Float64Array>, y: Matrix<Float64Array>, grou
   return { mean, interval: [mean - half, mean + half] };
 }
 
-/** Σ of the products of two centred Gram matrices, of all positions and then without each group. */
-function alignment({ rows: n, data: k }: Matrix<Float64Array>, { data: l }: Matrix<Float64Array>, groups: Int32Array) {
+/** Σ of the products of two kernels without each group of positions in turn, centred anew over those that are left. */
+function productsWithout({ rows: n, data: k }: Matrix, { data: l }: Matrix, groups: Int32Array): number[] {
   const count = Math.max(...groups) + 1;
   const products = new Float64Array(count * count); // by the groups of row and column
   const kSums = new Float64Array(n * count); // sums of a row over each group
@@ -65,7 +60,7 @@ function alignment({ rows: n, data: k }: Matrix<Float64Array>, { data: l }: Matr
     }
     return product - (2 / m) * rowProducts + (kTotal * lTotal) / (m * m);
   };
-  return [without(-1), ...Array.from({ length: count }, (_, group) => without(group))];
+  return Array.from({ length: count }, (_, group) => without(group));
 }
 
 /** Rows of some positions at every point, chosen in advance: all of a small corpus, a seeded sample of a large one. */
@@ -112,16 +107,9 @@ export class PositionSample {
     }
   }
 
-  /** The kept rows of a point, in the order they came in or in the one given. */
-  matrix(point: number, order?: Int32Array): Matrix<Float64Array> {
-    const rows = this.documents.length;
-    const data = new Float64Array(rows * this.#hidden);
-    const from = this.#rows[point] ?? new Float32Array(0);
-    for (let i = 0; i < rows; i++) {
-      const at = (order?.[i] ?? i) * this.#hidden;
-      data.set(from.subarray(at, at + this.#hidden), i * this.#hidden);
-    }
-    return { rows, cols: this.#hidden, data };
+  /** The kept rows of a point, in the order they came in. */
+  matrix(point: number): Matrix<Float32Array> {
+    return { rows: this.documents.length, cols: this.#hidden, data: this.#rows[point] ?? new Float32Array(0) };
   }
 }
 

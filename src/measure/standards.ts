@@ -1,7 +1,7 @@
 // What the probes of all variants of a model are held against: it follows from the text, the vocabulary's matrices and a seed.
 import type { Matrix } from '../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../linalg/random.ts';
-import { pickRows } from '../linalg/rows.ts';
+import { pickRows, squaredLengths } from '../linalg/rows.ts';
 import type { Positions } from './activations.ts';
 import { type Part, partsOf } from './parts.ts';
 import { type Design, designsOf, type Labelling } from './probe.ts';
@@ -17,6 +17,8 @@ export interface Standards {
   readonly positions: Positions;
   readonly designs: readonly Design[];
   readonly vocabulary: Vocabulary;
+  /** Root mean square of the embeddings of the text's tokens. */
+  readonly embeddingSize: number;
   /** Token ids whose rows are compared: the most frequent that were learnt from. */
   readonly compared: readonly number[];
   readonly references: OfBoth<Reference>;
@@ -60,10 +62,17 @@ export async function standardsOf(
   return {
     ...{ positions, designs, compared, bases, seed },
     vocabulary: vocabularyOf(matrices.embed),
+    embeddingSize: sizeOf(matrices.embed, positions.input),
     references: { embed, unembed },
     random: [left, right],
     parts: partsOf(bases.unembed, left),
   };
+}
+
+/** Root mean square of the rows that are named, each as often as it is. */
+function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
+  const squares = squaredLengths(matrix);
+  return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] ?? 0), 0) / (rows.length * matrix.cols));
 }
 
 /** The design that a label is learnt by, and its true labels in it. */

@@ -1,12 +1,15 @@
 // What is summed of the lens over a text, for one model: figures at every point, steps between them, and the change from the original.
 
+import { kernelOf, permutedAlignments } from '../linalg/alignment.ts';
 import { seededRandom } from '../linalg/random.ts';
+import { centred } from '../linalg/rows.ts';
 import type { LensChunk } from '../runtime/sequence.ts';
 import { Averages, type Mean } from './averages.ts';
 import type { Differences, Lens, LensFigures } from './lens.ts';
 import { klDivergence } from './logits.ts';
-import { cosines, norms, relativeErrors } from './rows.ts';
-import { derangement, gramOf, linearCka, type PositionSample } from './similarity.ts';
+import { type Median, Medians } from './medians.ts';
+import { cosines, normalised, norms, relativeErrors } from './rows.ts';
+import { derangement, linearCka, type PositionSample } from './similarity.ts';
 
 /** Means over positions of {@link LensFigures}: logarithms in bits, shares and probabilities 0 to 1. */
 export interface LensMeans {
@@ -22,8 +25,8 @@ export interface LensMeans {
 
 export interface PointMeans extends LensMeans {
   readonly point: string;
-  /** Euclidean norm of the residual. */
-  readonly norm: Mean | null;
+  /** Euclidean norm of the residual. An attention sink shows in its largest. */
+  readonly norm: Median | null;
   readonly entropy: Mean | null;
   /** The same figures with the lens of another position of the document. */
   readonly shuffled: LensMeans;
@@ -37,7 +40,7 @@ export interface StepMeans {
   readonly cosine: Mean | null;
   /** KL(lens at `to` ‖ lens at `from`), bits. */
   readonly kl: Mean | null;
-  /** Linear CKA over a sample of positions. */
+  /** Linear CKA over a sample of positions, normalised. */
   readonly cka: Mean;
   /** The same with `from` taken at another position: of the document for cosine and KL, of the sample for CKA. */
   readonly shuffled: { readonly cosine: Mean | null; readonly kl: Mean | null; readonly cka: number };
@@ -49,8 +52,8 @@ export interface ChangeMeans {
   /** KL(original's lens ‖ variant's lens), bits. */
   readonly kl: Mean | null;
   readonly cosine: Mean | null;
-  /** ‖variant − original‖ / ‖original‖ of the residual. */
-  readonly relativeError: Mean | null;
+  /** ‖variant − original‖ / ‖original‖ of the residual: large where the variant has a sink that the original has not. */
+  readonly relativeError: Median | null;
   /** How often both lenses rank the same token first. */
   readonly sameTop: Mean | null;
 }
@@ -88,14 +91,19 @@ export class Tally {
   readonly #points: readonly string[];
   readonly #lens: Lens;
   readonly #sample: PositionSample;
+  readonly #epsilon: number;
   readonly #averages: Averages;
+  readonly #medians: Medians;
   #isVariant = false;
 
-  constructor(documents: number, points: readonly string[], lens: Lens, sample: PositionSample) {
+  /** @param epsilon of the model's norms */
+  constructor(documents: number, points: readonly string[], lens: Lens, sample: PositionSample, epsilon: number) {
     this.#points = points;
     this.#lens = lens;
     this.#sample = sample;
+    this.#epsilon = epsilon;
     this.#averages = new Averages(documents);
+    this.#medians = new Medians(documents);
   }
 
   /** @param partners for each position told of the one that stands for it in what is shuffled */
@@ -106,7 +114,7 @@ export class Tally {
     const { positions, shuffled, constant } = figures;
     for (const [point, residual] of chunk.points.entries()) {
       const rows = residual.subarray(from * (residual.length / chunk.ids.length));
-      this.#averages.add(`${point} norm`, document, norms(rows, positions));
+      this.#medians.add(`${point} norm`, document, norms(rows, positions));
       this.#averages.add(`${point} entropy`, document, ofPoint(figures.entropy, point, positions));
       this.#addLens(`${point}`, document, figures, point, positions);
       if (shuffled) this.#addLens(`${point} shuffled`, document, shuffled, point, positions);
@@ -119,7 +127,11 @@ export class Tally {
       this.#averages.add(`${point} cosine shuffled`, document, cosines(next, rows, positions, partners));
     }
     if (constant) this.#addLens('unigram', document, constant, 0, positions);
-    this.#sample.take(document, first, from, chunk.points);
+    const hidden = (chunk.points[0]?.length ?? 0) / chunk.ids.length;
+    this.#sample.take(
+      ...([document, first, from] as const),
+      chunk.points.map((residual) => normalised(residual, hidden, this.#epsilon)),
+    );
     return figures;
   }
 
@@ -161,7 +173,7 @@ export class Tally {
       this.#averages.add(`${point} change kl`, document, kl);
       this.#averages.add(`${point} change sameTop`, document, same);
       this.#averages.add(`${point} change cosine`, document, cosines(x, y, positions));
-      this.#averages.add(`${point} change relativeError`, document, relativeErrors(x, y, positions));
+      this.#medians.add(`${point} change relativeError`, document, relativeErrors(x, y, positions));
     }
   }
 
@@ -173,7 +185,7 @@ export class Tally {
     return {
       points: this.#points.map((point, i) => ({
         point,
-        norm: mean(`${i} norm`),
+        norm: this.#medians.of(`${i} norm`),
         entropy: mean(`${i} entropy`),
         ...this.#lensMeans(`${i}`),
         shuffled: this.#lensMeans(`${i} shuffled`),
@@ -191,7 +203,7 @@ export class Tally {
           point,
           kl: mean(`${i} change kl`),
           cosine: mean(`${i} change cosine`),
-          relativeError: mean(`${i} change relativeError`),
+          relativeError: this.#medians.of(`${i} change relativeError`),
           sameTop: mean(`${i} change sameTop`),
         })),
       }),
@@ -211,16 +223,16 @@ export class Tally {
     const groups = groupsOf(this.#sample.documents);
     const order = derangement(groups.length, seededRandom(seed));
     const steps: StepMeans[] = [];
-    let before = await gramOf(this.#sample.matrix(0));
+    const kernel = (point: number) => kernelOf(centred(this.#sample.matrix(point)));
+    let before = await kernel(0);
     for (let i = 0; i + 1 < this.#points.length; i++) {
-      const after = await gramOf(this.#sample.matrix(i + 1));
-      const shuffled = await gramOf(this.#sample.matrix(i, order));
+      const after = await kernel(i + 1);
       steps.push({
         ...{ from: this.#points[i] ?? '', to: this.#points[i + 1] ?? '' },
         ...{ cosine: mean(`${i} cosine`), kl: mean(`${i} step`), cka: linearCka(after, before, groups) },
         shuffled: {
           ...{ cosine: mean(`${i} cosine shuffled`), kl: mean(`${i} step shuffled`) },
-          cka: linearCka(after, shuffled, new Int32Array(groups.length)).mean,
+          cka: permutedAlignments(after, before, [order])[0] ?? Number.NaN,
         },
       });
       before = after;

@@ -5,7 +5,8 @@ import type { LensChunk } from '../runtime/sequence.ts';
 import { Energies, type UnlikelyTokens } from './bands.ts';
 import type { Reading } from './depth.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
-import { chunksOf, leastContexts, type Normal, normalOf, normSize } from './normal.ts';
+import { chunksOf, leastContexts, type Normal, normalOf } from './normal.ts';
+import { normalised } from './rows.ts';
 import type { Model } from './score.ts';
 import { derangement } from './similarity.ts';
 
@@ -15,9 +16,9 @@ const randomCount = 64;
 /** The definition, to be printed beside the figures. */
 export const unlikelyRule =
   'energy of a position along a token: ((y − ȳ) · u)² in units of what a random direction gives, mean |y − ȳ|² / hidden, so ' +
-  'that 1 is chance. y is the residual as the final norm leaves it before its scale γ, which makes layers comparable; ȳ its ' +
-  'mean over the text at that point, since what every context shares is no reuse; u is γ ⊙ (W_v − mean of W) made unit: what ' +
-  'moves all logits alike is invisible to softmax. Bands by the probability at the last point, where the figure follows from ' +
+  'that 1 is chance. y is the residual as the final norm leaves it before its scale γ, which makes layers comparable, and ' +
+  'positions: no attention sink weighs more than the rest; ȳ its mean over the text at that point, since what every context ' +
+  'shares is no reuse; u is γ ⊙ (W_v − mean of W) made unit: what moves all logits alike is invisible to softmax. Bands by the probability at the last point, where the figure follows from ' +
   'the band; every position but BOS. Projection: (y − ȳ) · u in units of the random root mean square; negative where the ' +
   'token is pushed down. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
   `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean energy there, taken as known`;
@@ -79,11 +80,8 @@ function centred({ ids, points }: LensChunk, from: number, point: number, normal
   const { hidden, epsilon, means } = normal;
   const rows = ids.length - from;
   const residual = points[point] ?? new Float32Array(0);
-  const data = new Float32Array(rows * hidden);
-  for (let i = 0; i < rows; i++) {
-    const size = normSize(residual, from + i, hidden, epsilon);
-    for (let j = 0; j < hidden; j++)
-      data[i * hidden + j] = (residual[(from + i) * hidden + j] ?? 0) / size - (means.data[point * hidden + j] ?? 0);
-  }
+  const data = normalised(residual.subarray(from * hidden), hidden, epsilon);
+  for (let at = 0; at < data.length; at++)
+    data[at] = (data[at] ?? 0) - (means.data[point * hidden + (at % hidden)] ?? 0);
   return { rows, cols: hidden, data };
 }

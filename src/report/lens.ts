@@ -3,6 +3,7 @@
 import type { Mean } from '../measure/averages.ts';
 import type { DepthProfiles } from '../measure/depth.ts';
 import type { LensCell, RankedToken } from '../measure/lens.ts';
+import type { Median } from '../measure/medians.ts';
 import type { DepthProfile, LensMeans } from '../measure/tally.ts';
 import { describeRecipe } from '../operations/recipe.ts';
 import { counted, figure, percent, printable, table, wrap } from './format.ts';
@@ -146,7 +147,10 @@ const lensHead = ['KL', 'same top', 'rank final', 'rank input'];
 
 function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number]): string {
   const up = points.toReversed();
-  const rows = up.map((one) => [one.point, plain(one.norm), plain(one.entropy), ...lensCells(one)]);
+  const rows = up.map((one) => [
+    ...[one.point, plain(middle(one.norm)), one.norm ? figure(one.norm.largest) : '–', plain(one.entropy)],
+    ...lensCells(one),
+  ]);
   const rank = figure(uniform.rank);
   const chance = [
     ...up.map(({ point, shuffled }) => [point, ...lensCells(shuffled)]),
@@ -155,7 +159,7 @@ function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'
   ];
   return [
     `The lens at every point, ${variant}`,
-    table(['point', 'norm', 'entropy', ...lensHead], 'lrrrrrr', rows),
+    table(['point', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows),
     '',
     `The same by chance, ${variant}: the lens of a shuffled position`,
     table(['point', ...lensHead], 'lrrrr', chance),
@@ -183,7 +187,7 @@ function changesText({ changes = [] }: LensOfText['variants'][number]): string {
     .toReversed()
     .map(({ point, kl, sameTop, cosine, relativeError }) => [
       point,
-      ...[plusMinus(kl), share(sameTop), plusMinus(cosine), plusMinus(relativeError)],
+      ...[plusMinus(kl), share(sameTop), plusMinus(cosine), plusMinus(middle(relativeError))],
     ]);
   const head = ['point', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
   return `The operated model beside the original at the same point and position\n${table(head, 'lrrrr', rows)}`;
@@ -202,6 +206,8 @@ function thousandths(mean: Mean | null): string {
   return mean.interval ? `${mean.mean.toFixed(3)} ±${half(mean.interval).toFixed(3)}` : mean.mean.toFixed(3);
 }
 
+/** A median in the place of a mean. */
+const middle = (one: Median | null): Mean | null => one && { mean: one.median, interval: one.interval };
 const half = ([low, high]: readonly [number, number]) => (high - low) / 2;
 const plain = (mean: Mean | null) => (mean ? figure(mean.mean) : '–');
 const share = (mean: Mean | null) => (mean ? percent(mean.mean) : '–');

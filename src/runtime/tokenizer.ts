@@ -1,13 +1,13 @@
 // Text → token ids and back, by the checkpoint's own tokenizer.json, chat template included.
 import { join } from 'node:path';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { maxBytes, readText } from '../checkpoint/inside.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { messageOf, SurgeryError, shown } from '../errors.ts';
+import { messageOf, SurgeryError } from '../errors.ts';
 import { within } from './deadline.ts';
 import { renderTemplate } from './template.ts';
+import { Pipeline } from './tokenizer/pipeline.ts';
 
 const tokenText = z
   .union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)])
@@ -36,7 +36,7 @@ export interface Message {
 }
 
 export class Tokenizer {
-  readonly #inner: HuggingFaceTokenizer;
+  readonly #inner: Pipeline;
   readonly #file: string;
   /** What every text begins with; undefined for a model whose texts begin with nothing. */
   readonly bosId: number | undefined;
@@ -45,7 +45,7 @@ export class Tokenizer {
   readonly #template: string | undefined;
 
   private constructor(
-    inner: HuggingFaceTokenizer,
+    inner: Pipeline,
     checkpoint: Checkpoint,
     bosId: number | undefined,
     tokens: { bos_token: string; eos_token: string },
@@ -75,10 +75,9 @@ export class Tokenizer {
       );
     const config = parsed.data;
     const definition = parseJson(text, file);
-    requireVocabulary(definition, file);
-    let inner: HuggingFaceTokenizer;
+    let inner: Pipeline;
     try {
-      inner = new HuggingFaceTokenizer(definition, config);
+      inner = new Pipeline(definition);
     } catch (cause) {
       throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
     }
@@ -130,7 +129,7 @@ export class Tokenizer {
     const length = texts.reduce((sum, text) => sum + text.length, 0);
     const seconds = 10 + Math.ceil(length / 10_000);
     try {
-      return within(seconds * 1000, () => texts.map((text) => [...this.#inner.encode(text).ids]));
+      return within(seconds * 1000, () => texts.map((text) => this.#inner.encode(text)));
     } catch (cause) {
       // One after the other: the first that fails is told, and each has its own time.
       if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text]));
@@ -146,14 +145,12 @@ export class Tokenizer {
 
   /** Text of token ids, without BOS, EOS and other special tokens. */
   decode(ids: readonly number[]): string {
-    return ids.length > 0
-      ? this.#inner.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
-      : '';
+    return this.#inner.decode(ids);
   }
 
   /** A token as the vocabulary spells it, such as `▁the`; `#5` for an id that has no token. */
   piece(id: number): string {
-    return this.#inner.id_to_token(id) ?? `#${id}`;
+    return this.#inner.idToToken(id) ?? `#${id}`;
   }
 
   /**
@@ -205,15 +202,15 @@ export class Tokenizer {
  * is Llama's, which does so unless told otherwise. The tokenizer's BOS wins over that of config.json.
  */
 function leadingId(
-  inner: HuggingFaceTokenizer,
+  inner: Pipeline,
   { bos_token, add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
   { bosId, architecture }: LlamaConfig,
 ): number | undefined {
-  const bos = (bos_token ? inner.token_to_id(bos_token) : undefined) ?? bosId;
+  const bos = (bos_token ? inner.tokenToId(bos_token) : undefined) ?? bosId;
   const isLlama = tokenizer_class
     ? /^(Code)?LlamaTokenizer/.test(tokenizer_class)
     : architecture !== 'Qwen2ForCausalLM';
-  const leads = inner.encode('').ids[0] === bos || (add_bos_token ?? isLlama);
+  const leads = inner.encode('')[0] === bos || (add_bos_token ?? isLlama);
   return leads ? bos : undefined;
 }
 
@@ -231,7 +228,7 @@ export class StreamDecoder {
 
   constructor(decode: (ids: readonly number[]) => string, prompt: readonly number[]) {
     this.#decode = decode;
-    this.#window = prompt.slice(-8);
+    this.#window = lastWhole(decode, prompt);
     this.#given = this.#window.length;
   }
 
@@ -257,11 +254,14 @@ export class StreamDecoder {
   }
 }
 
-/** The library takes a tokenizer without pieces, and every text would be empty. */
-function requireVocabulary(definition: object, file: string): void {
-  const { vocab } = (definition as { model?: { vocab?: unknown } }).model ?? {};
-  if (typeof vocab !== 'object' || vocab === null || Object.keys(vocab).length === 0)
-    throw new SurgeryError('config', `${file} is no tokenizer that can be read: model.vocab is ${shown(vocab)}`);
+/**
+ * The last eight tokens of a prompt, or up to three more: bytes that start inside a character can make U+FFFD of all bytes
+ * that follow.
+ */
+function lastWhole(decode: (ids: readonly number[]) => string, prompt: readonly number[]): number[] {
+  const damage = (ids: readonly number[]) => decode(ids).split('\uFFFD').length;
+  const windows = [8, 9, 10, 11].map((length) => prompt.slice(-length));
+  return windows.reduce((best, window) => (damage(window) < damage(best) ? window : best));
 }
 
 function parseJson(text: string, file: string): object {

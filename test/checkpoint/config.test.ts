@@ -50,10 +50,12 @@ test('as many KV heads as heads where none are named; head_dim wins over hidden 
   expect(parse({ num_key_value_heads: null, head_dim: 20 })).toMatchObject({ kvHeads: 8, headDim: 20 });
 });
 
-test('stop ids: generation_config.json wins, a number or a list', () => {
+test('stop ids: of generation_config.json alone where there is one, a number or a list', () => {
   expect(parse({}, { eos_token_id: [1, 2] }).eosIds).toEqual([1, 2]);
   expect(parse({}, { eos_token_id: 7 }).eosIds).toEqual([7]);
-  expect(parse({}, {}).eosIds).toEqual([2]);
+  expect(parse({}, {}).eosIds).toEqual([]);
+  expect(parse({ eos_token_id: [3, 4] }).eosIds).toEqual([3, 4]);
+  expect(parse({ eos_token_id: undefined }).eosIds).toEqual([]);
   expect(parse({ eos_token_id: null, bos_token_id: null })).toMatchObject({ eosIds: [], bosId: undefined });
 });
 
@@ -101,8 +103,29 @@ describe('families', () => {
     expect(windowOf({ use_sliding_window: true })).toEqual({ size: 32, fromLayer: 28 });
     const [full, sliding] = ['full_attention', 'sliding_attention'];
     expect(windowOf({ ...on, layer_types: [full, full, full, sliding, sliding] })).toEqual({ size: 32, fromLayer: 3 });
+    const listed = { use_sliding_window: true, layer_types: [full, full, sliding, sliding, sliding] };
+    expect(windowOf(listed)).toEqual({ size: 32, fromLayer: 2 });
     expect(() => windowOf({ ...on, layer_types: [full, sliding, full, sliding, sliding] })).toThrow(
-      /layer_types\.1 "sliding_attention" is not supported, only "full_attention", as the keys of the window say/,
+      /layer_types\.2 "full_attention" is not supported, only "sliding_attention", as the other layers and the window say/,
+    );
+    expect(() => windowOf({ ...on, layer_types: [full] })).toThrow(
+      /layer_types \["full.*as many as num_hidden_layers, 5/,
+    );
+  });
+
+  test('the family is that of model_type where architectures is missing, empty or null, and the two agree', () => {
+    for (const names of [undefined, null, []])
+      expect(parse({ architectures: names, model_type: 'qwen2' }).architecture).toBe('Qwen2ForCausalLM');
+    expect(parse({ model_type: 'llama' }).architecture).toBe('LlamaForCausalLM');
+    expect(() => parse({ architectures: null, model_type: 'gemma' })).toThrow(
+      'config.json: architectures are missing, and model_type "gemma" is not supported, only llama, mistral, qwen2',
+    );
+    expect(() => parse({ architectures: [] })).toThrow(
+      /missing, and model_type undefined is not supported, only llama/,
+    );
+    expect(() => parse({ architectures: null, model_type: 'constructor' })).toThrow(/"constructor" is not supported/);
+    expect(() => parse({ model_type: 'mistral' })).toThrow(
+      'config.json: architecture "LlamaForCausalLM" and model_type "mistral" are of different models: make them agree',
     );
   });
 
@@ -136,7 +159,7 @@ describe('refuses', () => {
       { architectures: ['GPT2LMHeadModel'] },
       /architecture "GPT2LMHeadModel" is not supported \(it needs learned positions.*\), only LlamaForCausalLM/,
     ],
-    ['no architecture', { architectures: [] }, /architectures/],
+    ['no architecture', { architectures: [] }, /architectures are missing/],
     ['another activation', { hidden_act: 'gelu' }, /hidden_act "gelu"/],
     [
       'an unknown rope type',
@@ -154,11 +177,15 @@ describe('refuses', () => {
     [
       'ropes that differ by kind of layer',
       { rope_parameters: { full_attention: { rope_theta: 1e6 }, sliding_attention: { rope_theta: 1e4 } } },
-      /rope type "default" with "full_attention"/,
+      /rope_parameters: a rope for each kind of layer \("full_attention"\) is not supported, only one for all/,
     ],
     ['partial rotation in the newer spelling', { rope_parameters: { partial_rotary_factor: 0.25 } }, /factor 0\.25/],
     ['linear rope without its factor', { rope_scaling: { type: 'linear' } }, /needs factor/],
     ['a sliding window', { sliding_window: 4096 }, /sliding_window 4096 is not supported, only full attention/],
+    ['a look ahead', { is_causal: false }, /is_causal false is not supported/],
+    ['layers that differ', { per_layer_config: { 1: {} } }, /per_layer_config .* only layers that are all alike/],
+    ['attention in chunks', { attention_chunk_size: 8 }, /attention_chunk_size 8 is not supported/],
+    ['a config inside another', { text_config: { hidden_size: 64 } }, /text_config .* only a language model's own/],
     ['quantised weights', { quantization_config: { bits: 4 } }, /quantization_config/],
     ['quantised weights by their method', { quantization_config: { quant_method: 'awq', bits: 4 } }, /config "awq"/],
     ['compressed weights', { compression_config: { quant_method: 'compressed-tensors' } }, /compression_config "comp/],
@@ -167,7 +194,7 @@ describe('refuses', () => {
     ['heads that do not share evenly', { num_key_value_heads: 3 }, /not a multiple/],
     ['an odd head size', { head_dim: 7 }, /head_dim is 7/],
     ['a hidden size that heads do not divide', { hidden_size: 66 }, /hidden_size \/ num_attention_heads is 8.25/],
-    ['a missing size', { vocab_size: undefined }, /vocab_size/],
+    ['a missing size', { vocab_size: undefined }, /^config\.json lacks vocab_size$/],
     ['a size that is text', { hidden_size: '64' }, /hidden_size/],
     ['a norm epsilon of 0', { rms_norm_eps: 0 }, /rms_norm_eps/],
   ])('%s', (_name, change, message) => {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytesPerElement } from '../../src/checkpoint/dtypes.ts';
+import { bitsPerElement } from '../../src/checkpoint/dtypes.ts';
 import { buildHeader, headerLength, parseHeader } from '../../src/checkpoint/header.ts';
 import { SurgeryError } from '../../src/errors.ts';
+import { fixture } from '../support/paths.ts';
 import { fileBytes } from '../support/safetensors.ts';
 
 /** Reads a whole file's header as the reader does. */
@@ -49,7 +51,6 @@ const malformed: [string, Uint8Array, RegExp][] = [
   ['text that is not JSON', fileBytes('{"a":'), /not UTF-8 JSON/],
   ['JSON that is a list', fileBytes('[]'), /not a JSON object/],
   ['JSON that is null', fileBytes('null'), /not a JSON object/],
-  ['white space before the object', fileBytes(' {}'), /not a JSON object/],
   ['deeply nested JSON', fileBytes(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`), /header|described/],
   ['a name twice', fileBytes(`{"a":${tensor(0, 4)},"a":${tensor(4, 8)}}`, 8), /names "a" twice/],
   ['a name twice, once escaped', fileBytes(`{"a":${tensor(0, 4)},"\\u0061" :${tensor(4, 8)}}`, 8), /names "a" twice/],
@@ -100,9 +101,24 @@ describe('a malformed header is refused', () => {
   });
 });
 
+describe('what the Rust reader takes and refuses', () => {
+  const { files }: { files: [name: string, bytes: string, zeros: number, taken: boolean][] } = JSON.parse(
+    readFileSync(fixture('headers.json'), 'utf8'),
+  );
+  /** What is refused here though the Rust reader takes it: one of two equal keys would be lost, or a number rounded. */
+  const stricter =
+    /^(metadata .*"a":.*"a":.*|a name twice at one place|the entry \[.*|the shape of nothing \[9007199254740993,0\])$/;
+
+  test.each(files)('%s', (name, bytes, zeros, taken) => {
+    const file = Buffer.concat([Buffer.from(bytes, 'base64'), Buffer.alloc(zeros)]);
+    if (taken && !stricter.test(name)) parse(file);
+    else expect(() => parse(file)).toThrow(SurgeryError);
+  });
+});
+
 const entry = fc.record({
   name: fc.string({ unit: 'grapheme', maxLength: 12 }).filter((name) => name !== '__metadata__'),
-  dtype: fc.constantFrom(...Object.keys(bytesPerElement)),
+  dtype: fc.constantFrom(...Object.keys(bitsPerElement).filter((dtype) => !/^F[46]/.test(dtype))), // not parts of a byte
   shape: fc.array(fc.nat(5), { maxLength: 4 }),
 });
 const entries = fc.uniqueArray(entry, { selector: ({ name }) => name, maxLength: 8 });
@@ -116,7 +132,7 @@ test('what is built is what is parsed', () => {
     fc.property(entries, metadata, (list, about) => {
       const tensors = list.map((one) => ({
         ...one,
-        bytes: one.shape.reduce((n, size) => n * size, bytesPerElement[one.dtype] ?? 0),
+        bytes: one.shape.reduce((n, size) => n * size, (bitsPerElement[one.dtype] ?? 0) / 8),
       }));
       const header = buildHeader(tensors, about);
       const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -48,12 +48,42 @@ test('surplus tensors that no model needs are left alone', async () => {
   expect([...(await Checkpoint.open(folder)).tensors.keys()]).toEqual(expect.arrayContaining(names));
 });
 
+test('a head beside tied embeddings is taken where it is the embedding, refused where it is another', async () => {
+  const tied = (change: (embedding: Buffer) => void) =>
+    changed(fixture('mha-tied-f16'), {
+      'model.safetensors': (old) => {
+        const { header, data } = split(old);
+        const entry = header['model.embed_tokens.weight'] ?? {};
+        const [begin, end] = entry.data_offsets as [number, number];
+        const head = Buffer.from(data.subarray(begin, end));
+        change(head);
+        header['lm_head.weight'] = { ...entry, data_offsets: [data.length, data.length + head.length] };
+        return fileBytes(JSON.stringify(header), Buffer.concat([data, head]));
+      },
+    });
+  expect((await Checkpoint.open(tied(() => {}))).config.tiedEmbeddings).toBe(true);
+  const other = tied((head) => head.writeUInt8((head.at(-1) ?? 0) ^ 1, head.length - 1));
+  await expect(Checkpoint.open(other)).rejects.toThrow(
+    /tensor lm_head\.weight is not model\.embed_tokens\.weight, which config\.json ties it to: set tie_word_embeddings to false/,
+  );
+});
+
 /** An edit of a safetensors file's header, keeping the data. */
 const header = (edit: (table: Record<string, Record<string, unknown>>) => void) => (old: Buffer) => {
   const { header, data } = split(old);
   edit(header);
   return fileBytes(JSON.stringify(header), data);
 };
+
+/** The model with other names for its tensors. */
+const renamed = (rename: (name: string) => string) =>
+  changed(mqa, {
+    'model.safetensors': (old) => {
+      const { header, data } = split(old);
+      const named = Object.entries(header).map(([name, entry]) => [name.startsWith('__') ? name : rename(name), entry]);
+      return fileBytes(JSON.stringify(Object.fromEntries(named)), data);
+    },
+  });
 
 describe('refuses', () => {
   test.each<[string, () => string, RegExp]>([
@@ -72,8 +102,65 @@ describe('refuses', () => {
         writeFileSync(join(folder, 'pytorch_model.bin'), '');
         return folder;
       },
-      /holds weights as a pickle \(pytorch_model\.bin\), which can run code and is never opened: convert it/,
+      /holds weights as a pickle \(pytorch_model\.bin\), which can run code and is never opened: convert it to safetensors first .*save_pretrained/,
     ],
+    [
+      'a shard without the index',
+      () => {
+        const folder = changed(sharded, { 'model.safetensors.index.json': null });
+        writeFileSync(join(folder, 'pytorch_model.bin'), '');
+        return folder;
+      },
+      /holds model-0000\d-of-00002\.safetensors but neither model\.safetensors nor model\.safetensors\.index\.json/,
+    ],
+    ...(
+      [
+        [
+          '_orig_mod.',
+          /tensors have _orig_mod\. before their names .*what torch\.compile returned: save its _orig_mod/,
+        ],
+        ['module.', /tensors have module\. before .*what DataParallel, .* returned: save its module/],
+        ['_orig_mod.module.', /tensors have _orig_mod\.module\. before .*torch\.compile/],
+        ['base_model.model.', /tensors have base_model\.model\. before .*a PEFT model: merge_and_unload\(\) it/],
+        ['language_model.', /tensors have language_model\. before .*the language part of a larger model/],
+        ['model.', /tensors have model\. before .*a model inside another/],
+        ['net.', /tensors have net\. before their names \(net\.model\.[\w.]+\): save it without that/],
+      ] as const
+    ).map(([prefix, message]): [string, () => string, RegExp] => [
+      `names that begin with ${prefix}`,
+      () => renamed((name) => `${prefix}${name}`),
+      message,
+    ]),
+    ...(
+      [
+        [
+          'a bare model',
+          (name) => name.replace(/^model\./, ''),
+          /no model\. before their names \([\w.]+\), as in a bare model/,
+        ],
+        [
+          "Meta's names",
+          (name) => name.replace('model.embed_tokens', 'tok_embeddings'),
+          /named as in Meta's .*\(tok_embed/,
+        ],
+        [
+          "llama.cpp's names",
+          (name) => name.replace('model.embed_tokens', 'token_embd'),
+          /named as in llama\.cpp \(token_embd/,
+        ],
+        [
+          "GPT-2's names",
+          (name) => name.replace('model.embed_tokens', 'transformer.wte'),
+          /named as in GPT-2 \(transformer\.wte/,
+        ],
+        ["GPT-NeoX's names", (name) => name.replace('model.', 'gpt_neox.'), /named as in GPT-NeoX \(gpt_neox\./],
+        [
+          'names of no kind',
+          (name) => name.replace('model.embed_tokens', 'embedding'),
+          /lacks tensor model\.embed_tokens\.weight, which its config\.json calls for$/,
+        ],
+      ] as const satisfies [string, (name: string) => string, RegExp][]
+    ).map(([what, rename, message]): [string, () => string, RegExp] => [what, () => renamed(rename), message]),
     [
       'a LoRA adapter',
       () => {
@@ -82,7 +169,7 @@ describe('refuses', () => {
         writeFileSync(join(folder, 'adapter_model.safetensors'), '');
         return folder;
       },
-      /holds a LoRA adapter \(adapter_config\.json\): merge it into its base model first/,
+      /holds a LoRA adapter \(adapter_config\.json\): merge it into its base model first \(merge_and_unload in PEFT\)/,
     ],
     [
       'a folder of GGUF',
@@ -91,7 +178,7 @@ describe('refuses', () => {
         writeFileSync(join(folder, 'model.Q4_K_M.gguf'), '');
         return folder;
       },
-      /holds GGUF weights: give the folder of safetensors/,
+      /holds GGUF weights: give the folder of safetensors .*gguf_file, then save_pretrained/,
     ],
     [
       'a GGUF file',

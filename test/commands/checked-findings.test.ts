@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { checkedFinding } from '../../src/commands/checked-findings.ts';
 import { findingKinds } from '../../src/report/findings.ts';
 import { changed, type Json, leaves } from '../support/damage.ts';
-import { basisResult, findings } from '../support/findings.ts';
+import { basisResult, findings, lensResult } from '../support/findings.ts';
 
 describe.each(findingKinds)('%s.json', (kind) => {
   const { result } = findings()[kind];
@@ -34,9 +34,23 @@ test.each([
   ['another version', { ...findings().lens.result, format: 2 }, /, at format: /],
   ['a version that there never was', { ...findings().lens.result, format: undefined, schema: 2 }, /, at format: /],
   ['what versions before this wrote', { ...findings().lens.result, command: undefined }, /, at command: /],
+  [
+    'norms that are means, which one position can be',
+    withMeanNorms(),
+    /, at text\.variants\.0\.points\.0\.norm\.median: /,
+  ],
 ])('%s is refused', (_name, value, message) => {
   expect(() => checkedFinding('lens', value)).toThrow(message);
 });
+
+function withMeanNorms(): unknown {
+  const { text, ...result } = lensResult();
+  const variants = text?.variants.map((one) => ({
+    ...one,
+    points: one.points.map((point) => ({ ...point, norm: { mean: 9, interval: null } })),
+  }));
+  return { ...result, text: { ...text, variants } };
+}
 
 test('what was not finite when it was written is not finite when it is read', () => {
   const reconstruction = basisResult().reconstruction.map((one) => ({ ...one, error: Number.NaN }));

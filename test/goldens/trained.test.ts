@@ -22,7 +22,8 @@ import {
 } from '../support/goldens.ts';
 import { needs, noShared } from '../support/needs.ts';
 import { applyPca } from '../support/operations.ts';
-import { fixture, hasShared, pocket, shared } from '../support/paths.ts';
+import { fixture, fixture, hasShared, hasShared, pocket, pocket, shared, shared, temporaryFolder } from '../support/paths.ts';
+import { copyModel, merge } from '../support/safetensors.ts';
 
 const models = [
   {
@@ -157,6 +158,26 @@ describe.each(models)('$name', ({ model, goldens, text, present, operations, isS
     }, 280_000);
   });
 });
+
+test.skipIf(!hasShared)(
+  "stories260k with two rope keys: a rope_scaling wins over rope_parameters, nll is transformers'",
+  async () => {
+    const rope_parameters = { rope_type: 'default', rope_theta: 10000 };
+    const scaled = { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters };
+    const folder = copyModel(join(shared, 'models/stories260k'), join(temporaryFolder(), 'scaled'), {
+      'config.json': merge(scaled),
+    });
+    const checkpoint = await Checkpoint.open(folder);
+    const tokenizer = await Tokenizer.open(checkpoint);
+    const texts = (await readDocuments(join(shared, 'text/tinystories-60.json'))).slice(0, 8);
+    const documents = tokenizer.encodeAll(texts).map((ids) => ids.slice(0, checkpoint.config.contextLength));
+    const runtime = await Runtime.open(checkpoint, { threads: 1 });
+    const scores = await scoreDocuments(documents, { runtime }, []);
+    await runtime.close();
+    expect(scores.tokens).toBe(2721);
+    expect(scores.original.nll).toBeCloseTo(2.4929141254, 6); // by transformers 5.24 in float64
+  },
+);
 
 test("pocket: every choice of 40 questions has the reference's log-probability", async () => {
   const checkpoint = await Checkpoint.open(pocket);

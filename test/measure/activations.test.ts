@@ -1,9 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { cacheFolder } from '../../src/checkpoint/cache.ts';
-import { positionsOf } from '../../src/measure/activations.ts';
+import { Activations, positionsOf } from '../../src/measure/activations.ts';
 import type { Source } from '../../src/measure/moments.ts';
+import { normalised } from '../../src/measure/rows.ts';
+import type { Model } from '../../src/measure/score.ts';
 import { readEmbedding } from '../../src/measure/vocabulary.ts';
+import { largestDifference } from '../support/goldens.ts';
 import { openGoldenProbes } from '../support/probes.ts';
 
 const { checkpoint, activations, positions } = await openGoldenProbes();
@@ -25,12 +28,39 @@ test('positions are those whose token and the one before are text', () => {
   expect([...positionsOf([[7, 8, 9]], undefined).previous]).toEqual([7, 8]);
 });
 
-test('the first point holds the embedding of each position, in order', async () => {
+test('the first point holds the embedding of each position as a norm divides it, in order', async () => {
+  const { hiddenSize, rmsNormEps } = checkpoint.config;
   const { cols, data } = await readEmbedding(checkpoint);
   const rows = await rowsOf(activations.at(0));
   expect(rows).toHaveLength(positions.rows);
-  const wanted = Array.from(positions.input, (token) => [...data.subarray(token * cols, (token + 1) * cols)]);
+  const all = normalised(data, hiddenSize, rmsNormEps);
+  const wanted = Array.from(positions.input, (token) => [...all.subarray(token * cols, (token + 1) * cols)]);
   expect(rows).toEqual(wanted);
+});
+
+test('an attention sink is as long as every other position', async () => {
+  const ids = [1, 5, 6, 7];
+  const rows = ids.map((id) => Float32Array.from({ length: 4 }, (_, i) => Math.sin(id + 2 * i)));
+  const read = async (length: number) => {
+    const stream = Float32Array.from(
+      rows.flatMap((row, i) => [...row].map((value) => (i === 2 ? length * value : value))),
+    );
+    const runtime = {
+      ...{ taps: [{ name: 'embed' }], config: { hiddenSize: 4, rmsNormEps: 0 } },
+      sequence: () => ({
+        async *readResiduals() {
+          yield { ids, points: [stream] };
+        },
+      }),
+    } as unknown as Model['runtime'];
+    const recorded = await Activations.record([ids], { runtime }, undefined);
+    const found = await rowsOf(recorded.at(0));
+    await recorded.close();
+    return found.flat();
+  };
+  const plain = await read(1);
+  expect(plain).toHaveLength(3 * 4); // from the second token on
+  expect(largestDifference(await read(1000), plain)).toBeLessThan(1e-6);
 });
 
 test('each position can be taken from a point of its own', async () => {

@@ -55,7 +55,7 @@ describe('a map planted in synthetic activations', async () => {
       const probe = found({ label: 'input', split, target: 'embedding', shuffled: false });
       const back = await multiply(mixing, probe.coefficients); // its inverse: the identity
       // The activations are float32 numbers of some hundreds, so that 1e-6 is about what is left of them.
-      expect(largestDifference(back.data, identityMap(hidden).coefficients.data)).toBeLessThan(1e-4);
+      expect(largestDifference(back.data, identityMap(hidden, 1).coefficients.data)).toBeLessThan(1e-4);
       const reading = await judge(probe);
       expect(reading.r2.value).toBeGreaterThan(1 - 1e-6);
       expect(reading.cosine.value).toBeGreaterThan(1 - 1e-6);

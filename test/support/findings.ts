@@ -1,5 +1,6 @@
 // Results of the commands that look inside, made by hand: two points, two models, figures that all differ.
 import type { Mean } from '../../src/measure/averages.ts';
+import type { Median } from '../../src/measure/medians.ts';
 import type { MapKind, MapReading, PointReading } from '../../src/measure/probing.ts';
 import type { Reading } from '../../src/measure/readings.ts';
 import type { Likeness } from '../../src/measure/resemblance.ts';
@@ -31,6 +32,7 @@ function series(step: number) {
 }
 
 const mean = (value: number): Mean => ({ mean: value, interval: [value * 0.9, value * 1.1] });
+const median = (value: number): Median => ({ median: value, interval: [value * 0.9, value * 1.1], largest: 2 * value });
 
 /** @param token what every token is called */
 export function lensResult(token = '▁dog', tokens = 3): LensResult {
@@ -57,7 +59,13 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
       ...{ positions: 30, sampled: 30 },
       variants: variants.map((variant) => ({
         variant,
-        points: points.map((point) => ({ point, ...means(), norm: mean(9), entropy: mean(next()), shuffled: means() })),
+        points: points.map((point) => ({
+          point,
+          ...means(),
+          norm: median(9),
+          entropy: mean(next()),
+          shuffled: means(),
+        })),
         steps: points.slice(1).map((to, i) => ({
           ...{ from: points[i] ?? '', to, cosine: mean(next()), kl: mean(next()), cka: mean(next()) },
           shuffled: { cosine: mean(next()), kl: mean(next()), cka: next() },
@@ -70,7 +78,7 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
                   point,
                   kl: mean(next()),
                   cosine: mean(next()),
-                  relativeError: mean(next()),
+                  relativeError: median(next()),
                   sameTop: mean(next()),
                 },
               })),

@@ -104,7 +104,15 @@ export interface Inside {
   };
   readonly depth: {
     readonly points: Record<
-      'norm' | 'entropy' | 'kl' | 'probability_final' | 'same_top' | 'rank_final' | 'input_top' | 'rank_input',
+      | 'norm'
+      | 'longest'
+      | 'entropy'
+      | 'kl'
+      | 'probability_final'
+      | 'same_top'
+      | 'rank_final'
+      | 'input_top'
+      | 'rank_input',
       number
     >[];
     readonly steps: Record<'cosine' | 'kl' | 'cka' | 'cka_error', number>[];

@@ -132,8 +132,10 @@ export function measured(
   );
 }
 
+type Cells = ReturnType<typeof designSweep>;
+
 /** Two sweeps as one: what cannot vary together, such as ranks and how a threshold's components are spread. */
-function joined(first: Design<PcaOperation>, second: Design<PcaOperation>): Design<PcaOperation> {
+function joined(first: Cells, second: Cells): Cells {
   const places = new Map(first.cells.map((cell, i) => [canonical(cell), i]));
   const cells = [...first.cells];
   const moved = second.cells.map((cell) => places.get(canonical(cell)) ?? cells.push(cell) - 1);

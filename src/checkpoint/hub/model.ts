@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { SurgeryError } from '../../errors.ts';
 import { parseConfig } from '../config.ts';
+import { foreignFiles } from '../foreign.ts';
 import { maxBytes, readText } from '../inside.ts';
 import { indexFile, parseIndex, singleFile } from '../reader.ts';
 import { companions } from '../writer.ts';
@@ -15,10 +16,15 @@ export async function listModel(client: HubClient, name: string, revision: strin
   const files = listing.files.map(({ path }) => path);
   const has = (file: string) => files.includes(file);
   const lacks = (what: string) => new SurgeryError('model', `${name} at ${revision} holds no ${what}`);
-  if (!has('config.json')) throw lacks('config.json: it is no model of transformers');
-  if (has(singleFile) || has(indexFile)) return listing;
-  const other = files.find((file) => /\.(bin|pth?|gguf|safetensors|onnx|h5|msgpack)$/.test(file));
-  throw lacks(`${singleFile} and no index of shards${other ? ` (but ${other})` : ''}: only safetensors are read`);
+  const isWhole = has('config.json') && (has(singleFile) || has(indexFile));
+  if (isWhole) return listing;
+  const other = foreignFiles(files);
+  if (other) throw new SurgeryError('model', `${name} at ${revision} holds ${other}`);
+  throw lacks(
+    has('config.json')
+      ? `${singleFile} and no index of shards: only safetensors are read`
+      : 'config.json: it is no model of transformers',
+  );
 }
 
 /**

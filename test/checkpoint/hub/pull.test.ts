@@ -176,9 +176,13 @@ describe('is refused before weights are loaded', () => {
     hub.add('no/weights', { ...rest, 'pytorch_model.bin': 'x' });
     await refused(
       'no/weights',
-      /^no\/weights at main holds no model\.safetensors .*pytorch_model\.bin.*only safetensors/,
+      /^no\/weights at main holds weights as a pickle \(pytorch_model\.bin\), .* safetensors first/,
     );
-    hub.add('no/config', { 'model.safetensors': 'x' });
+    hub.add('no/weights-at-all', rest);
+    await refused('no/weights-at-all', /holds no model\.safetensors and no index of shards: only safetensors are read/);
+    hub.add('an/adapter', { 'adapter_config.json': '{}', 'adapter_model.safetensors': 'x' });
+    await refused('an/adapter', /^an\/adapter at main holds a LoRA adapter \(adapter_config\.json\)/);
+    hub.add('no/config', { 'model.safetensors': 'x', 'pytorch_model.bin': 'x' });
     await refused('no/config', /holds no config\.json/);
   });
 

@@ -1,5 +1,6 @@
 // Figures at every point of the residual stream → a chart over depth, and the cells of its table.
 import type { Mean } from '../../../measure/averages.ts';
+import type { Median } from '../../../measure/medians.ts';
 import type { Interval } from '../../../measure/score.ts';
 import { percent } from '../../format.ts';
 import type { VariantName } from '../../lens.ts';
@@ -128,3 +129,5 @@ export function withoutNoise(one: Value | undefined): Value | undefined {
 export const exact = (value: number): Value => ({ value, interval: null });
 export const ofMean = (mean: Mean | null | undefined): Value | undefined =>
   mean ? { value: mean.mean, interval: mean.interval } : undefined;
+export const ofMedian = (one: Median | null): Value | undefined =>
+  one ? { value: one.median, interval: one.interval } : undefined;

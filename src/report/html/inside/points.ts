@@ -11,6 +11,7 @@ import {
   exact,
   legendOf,
   ofMean,
+  ofMedian,
   share,
   sharesUp,
   shuffledSeries,
@@ -86,7 +87,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     table: {
       name: 'lens-depth',
       about: 'The lens at every point, the last point first',
-      head: ['model', 'point', '>norm', '>entropy, bits', ...aspects.map(({ title }) => `>${title}`)],
+      head: ['model', 'point', '>norm', '>longest', '>entropy, bits', ...aspects.map(({ title }) => `>${title}`)],
       rows: [...variants.flatMap((one) => pointRows(one)), ...(original ? chanceRows(original) : [])],
     },
   };
@@ -112,7 +113,8 @@ function pointRows({ variant, points }: LensOfText['variants'][number]): Cell[][
     .map((one): Cell[] => [
       variant,
       one.point,
-      valueCell(ofMean(one.norm), figure),
+      valueCell(ofMedian(one.norm), figure),
+      valueCell(one.norm ? exact(one.norm.largest) : undefined, figure),
       valueCell(ofMean(one.entropy), figure),
       ...aspects.map(({ of, show }) => valueCell(of(one), show)),
     ])
@@ -125,16 +127,14 @@ function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]
       .map(({ point, shuffled }): Cell[] => [
         'shuffled',
         point,
-        '',
-        '',
+        ...['', '', ''],
         ...aspects.map(({ of, show }) => valueCell(of(shuffled), show)),
       ])
       .toReversed(),
-    ['token frequencies', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
+    ['token frequencies', '', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
     [
       'all tokens alike',
-      '',
-      '',
+      ...['', '', ''],
       valueCell(exact(uniform.entropy), figure),
       ...aspects.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
     ],

@@ -24,7 +24,7 @@ const kinds = ['mean', 'shuffled', 'random', 'identity', 'pooled', 'probe'] as c
 /** Points of a deep model. */
 const deep = 16;
 
-/** R² below this is left out of charts: the residual is no guess of an embedding, and may be thousands of times too long. */
+/** R² below this is left out of charts: maps that were not learnt may be far off. */
 const leastR2 = -0.25;
 
 const plain = (value: number) => (Math.abs(value) >= 100 ? value.toExponential(1) : value.toFixed(3));

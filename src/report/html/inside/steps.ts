@@ -8,6 +8,7 @@ import {
   depthPanel,
   exact,
   ofMean,
+  ofMedian,
   share,
   sharesUp,
   shuffledSeries,
@@ -59,8 +60,8 @@ export async function stepsFigure(text: LensOfText): Promise<Figure> {
       `The first step is that over the first block${names[0]?.includes(' ') ? '’s attention' : ''}. ${lensRule(text)} Dashed: with the point below taken at another position, of the original. ` +
       `CKA over ${integer(text.sampled)} positions.`,
     notShown:
-      'A small cosine says that a block adds much beside what was there, not that it overwrites it. CKA weighs positions by their length, ' +
-      'so that a few long residuals may decide it.',
+      'A small cosine says that a block adds much beside what was there, not that it overwrites it. What blocks do to the length of ' +
+      'residuals is in neither cosine nor CKA.',
     panels,
     legend: [shuffledSeries, ...variants.map(({ variant }) => variantSeries[variant])],
     table: {
@@ -95,7 +96,7 @@ const differences = [
     title: '‖difference‖ / ‖original‖',
     y: { label: 'of the residual' },
     show: figure,
-    of: ({ relativeError }: Change) => ofMean(relativeError),
+    of: ({ relativeError }: Change) => ofMedian(relativeError),
   },
 ] as const;
 
@@ -108,7 +109,9 @@ export async function changesFigure(text: LensOfText): Promise<Figure> {
     panels.push(await depthPanel({ title, points: names, y, show, curves: [{ series, values: changes.map(of) }] }));
   return {
     title: 'The operated model beside the original, at the same point and position',
-    caption: `KL(original’s lens ‖ operated lens). ${integer(text.positions)} positions; bars and brackets: ${text.intervalRule}.`,
+    caption:
+      `KL(original’s lens ‖ operated lens). ${integer(text.positions)} positions; bars and brackets: ${text.intervalRule}. ‖difference‖ / ‖original‖ is the median ` +
+      'over positions: where an operation makes a new attention sink, one position differs by a hundred times its length.',
     notShown:
       'Both read the same text, so that what differs at a point is all that the operated blocks below it have changed, not what that block alone does.',
     ...{ panels, legend: [series] },
