@@ -22,7 +22,7 @@ import {
 } from '../support/goldens.ts';
 import { needs, noShared } from '../support/needs.ts';
 import { applyPca } from '../support/operations.ts';
-import { fixture, fixture, hasShared, hasShared, pocket, pocket, shared, shared, temporaryFolder } from '../support/paths.ts';
+import { fixture, hasShared, pocket, shared, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';
 
 const models = [

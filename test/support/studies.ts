@@ -1,12 +1,10 @@
 // Studies and cells made by hand, for what needs no model.
 import type { TaskScores } from '../../src/measure/tasks.ts';
-import type { Design } from '../../src/operations/kind.ts';
 import type { NoneSpec } from '../../src/operations/none/kind.ts';
 import { designSweep } from '../../src/operations/pca/design.ts';
 import { footprint } from '../../src/operations/pca/footprint.ts';
 import { modes } from '../../src/operations/pca/grouping.ts';
 import type { GroupReport, LayerReport } from '../../src/operations/pca/report.ts';
-import type { PcaOperation } from '../../src/operations/pca/spec.ts';
 import { completeRecipe } from '../../src/operations/recipe.ts';
 import { canonical } from '../../src/platform/canonical.ts';
 import { at } from '../../src/platform/indexing.ts';

@@ -13,7 +13,8 @@ describe('the options', () => {
     expect(zeroFields.heads.parse('2.5,0.0')).toEqual(['2.5', '0.0']);
     expect(zeroFields.neurons.parse(' 1.0-9 , 2.36')).toEqual(['1.0-9', '2.36']);
     expect(unitsOf('1.0-9')).toEqual({ layer: 1, from: 0, to: 9 });
-    for (const key of ['attention', 'mlp', 'blocks'] as const) expect(zeroFields[key].parse('0,1-2')).toEqual([0, 1, 2]);
+    for (const key of ['attention', 'mlp', 'blocks'] as const)
+      expect(zeroFields[key].parse('0,1-2')).toEqual([0, 1, 2]);
   });
 
   test.each(['', '2', '2.', '.5', '2.5.1', '2.x', '-1.0', '2.5-3-4', '2.4-3', '2,5', '2.5,'])(

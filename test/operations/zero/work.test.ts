@@ -112,15 +112,12 @@ describe.each([
 const isWeight = (name: string) => name.endsWith('.weight');
 
 test('what stays holds what a file of the dtype holds', async () => {
-  const settings = { dtype: 'BF16' } as const;
-  for (const recipe of [[{ kind: 'zero', heads: ['0.1'] }], [{ kind: 'none', targets: ['o'] }]] as const) {
-    const exact = await operate(biased, recipe);
-    const { tensors } = await operate(biased, recipe, settings);
-    for (const [name, values] of tensors) {
-      const expected = toFloat32(fromFloat32(exact.tensors.get(name) ?? new Float32Array(0), 'BF16', name), 'BF16');
-      expect(largestDifference(values, expected), name).toBe(0);
-      expect(largestDifference(values, exact.tensors.get(name) ?? []), name).toBeGreaterThan(0);
-    }
+  const recipe = [{ kind: 'zero', heads: ['0.1'], mlp: [1] }] as const;
+  const exact = await operate(biased, recipe);
+  const { tensors } = await operate(biased, recipe, { dtype: 'BF16' });
+  for (const [name, values] of exact.tensors) {
+    const expected = toFloat32(fromFloat32(values, 'BF16', name), 'BF16');
+    expect(largestDifference(tensors.get(name) ?? [], expected), name).toBe(0);
   }
 });
 
@@ -141,7 +138,11 @@ describe('the variant in a session', () => {
       await Runtime.open(await Checkpoint.open(folder), { threads: 1 }),
       await Runtime.open(biased, { threads: 1 }),
     ];
-    const runtime = await Runtime.open(biased, { replaceable: touchedBy([recipe], biased.config), sets: 2, threads: 1 });
+    const runtime = await Runtime.open(biased, {
+      replaceable: touchedBy([recipe], biased.config),
+      sets: 2,
+      threads: 1,
+    });
     const batch = runtime.batch(ids.length, [runtime.original, runtime.variant(tensors)]);
     const [original, variant] = batch.sequences;
     if (!original || !variant) throw new RangeError('a batch of two has two sequences');
@@ -149,8 +150,8 @@ describe('the variant in a session', () => {
     for (const id of ids) {
       const logits = await batch.step(new Map([original, variant].map((sequence) => [sequence, id])));
       const [ofOwn, ofBase] = [await ownSequence.readToEnd([id]), await baseSequence.readToEnd([id])];
-      expect(largestDifference(logits.get(variant) ?? [], ofOwn)).toBeLessThan(1e-6);
-      expect(largestDifference(logits.get(original) ?? [], ofBase)).toBeLessThan(1e-6);
+      expect(largestDifference(logits.get(variant) ?? [], ofOwn)).toBeLessThan(1e-5);
+      expect(largestDifference(logits.get(original) ?? [], ofBase)).toBeLessThan(1e-5);
       expect(largestDifference(ofOwn, ofBase)).toBeGreaterThan(1e-4);
     }
     await Promise.all([runtime, own, base].map((one) => one.close()));
