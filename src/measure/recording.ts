@@ -41,7 +41,7 @@ export class Recording implements Predictions {
   ): Promise<Recording> {
     const { vocab, chunks } = predictionsOf(model);
     const total = scoredTokens(documents);
-    await requireSpace(path, 4 * total * vocab, "the original's logits", remedy);
+    await requireSpace(path, 4 * total * vocab, "the file of the original's logits", remedy);
     const places: Place[][] = [];
     let at = 0;
     const handle = await refusing(path, () => open(path, 'wx+'));

@@ -1,5 +1,6 @@
 // Numbers and tables as people read them. Rounding happens here and nowhere earlier.
 import Table from 'cli-table3';
+import stringWidth from 'string-width';
 
 export const integer = (value: number) => value.toLocaleString('en-US');
 export const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
@@ -95,7 +96,7 @@ export function table(
 
 /** Widths of columns that fit a line, two spaces apart, as far as no word has to be broken. */
 function fittingWidths(rows: readonly (readonly string[])[], align: string, width: number): number[] {
-  const longest = (texts: readonly string[]) => Math.max(1, ...texts.map(({ length }) => length));
+  const longest = (texts: readonly string[]) => Math.max(1, ...texts.map((text) => columnsOf(text)));
   const columns = [...align].map((_, i) => rows.map((row) => row[i] ?? ''));
   const widths = columns.map(longest);
   const least = columns.map((texts, i) => (align[i] === 'r' ? longest(texts) : longest(texts.flatMap(words))));
@@ -135,21 +136,42 @@ export function printable(text: string): string {
 /** The table cuts a word off where it does not fit its column; samples of a damaged model are full of such words. */
 function breakLongWords(text: string, width: number): string {
   return text.replace(/\S+/g, (word) => {
-    const characters = [...word];
-    const fits = /^[\u0020-\u02ff]*$/.test(word) ? width : Math.floor(width / 2); // others may be two columns wide
-    if (characters.length <= fits) return word;
-    const lines = Array.from({ length: Math.ceil(characters.length / fits) }, (_, i) =>
-      characters.slice(i * fits, (i + 1) * fits).join(''),
-    );
+    const lines = [''];
+    for (const character of word) {
+      const line = `${lines.at(-1)}${character}`;
+      if (columnsOf(line) <= width) lines[lines.length - 1] = line;
+      else lines.push(character);
+    }
     return lines.join('\n');
   });
 }
 
-/** Text broken at spaces so that no line is longer than `width`; its own line breaks stay. */
+/** Columns of a terminal that a text takes: two for most East Asian characters and emoji. */
+export function columnsOf(text: string): number {
+  // What most texts are, and much faster.
+  return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
+}
+
+/** Text broken at spaces so that no line takes more than `width` columns of a terminal; its own line breaks stay. */
 export function wrap(text: string, width = 80): string {
-  return text.replace(new RegExp(`([^\\n]{1,${width}})(?: |(?=\\n|$))`, 'g'), (whole, line: string) =>
-    whole.endsWith(' ') ? `${line}\n` : line,
-  );
+  return text
+    .split('\n')
+    .map((line) => wrapLine(line, width))
+    .join('\n');
+}
+
+function wrapLine(text: string, width: number): string {
+  const [first = '', ...others] = text.split(' ');
+  const lines = [first];
+  let taken = columnsOf(first);
+  for (const word of others) {
+    const columns = columnsOf(word);
+    const fits = taken + 1 + columns <= width;
+    if (fits) lines.push(`${lines.pop()} ${word}`);
+    else lines.push(word);
+    taken = fits ? taken + 1 + columns : columns;
+  }
+  return lines.join('\n');
 }
 
 function trimLines(text: string): string {
