@@ -93,7 +93,8 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-async function readTextFile(file: string): Promise<string> {
+/** @throws SurgeryError `text` for a file that cannot be read, or is no UTF-8 */
+export async function readTextFile(file: string): Promise<string> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(file);

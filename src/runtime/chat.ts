@@ -56,6 +56,12 @@ export class ChatTemplate {
     return text.startsWith(endMark, at) ? before : stripped(before, null, 'right');
   }
 
+  /** What the template sees of the date, undefined for one that does not ask. */
+  get date(): string | undefined {
+    if (/\bdate_string\b/.test(this.#source)) return `takes ${promptDate} for today`;
+    return /\bstrftime_now\b/.test(this.#source) ? "writes today's date" : undefined;
+  }
+
   #rendered(messages: readonly Message[], add_generation_prompt: boolean): string {
     try {
       return renderTemplate(this.#source, {

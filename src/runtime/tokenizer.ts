@@ -199,6 +199,11 @@ export class Tokenizer {
     return this.#template.prompt(messages);
   }
 
+  /** What the chat template sees of the date, in words; undefined for one that does not ask. */
+  get chatDate(): string | undefined {
+    return this.#template instanceof ChatTemplate ? this.#template.date : undefined;
+  }
+
   /** The token that ends a text, undefined if the tokenizer names none. */
   get eosId(): number | undefined {
     const { eos_token } = this.#tokens;
