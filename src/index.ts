@@ -57,9 +57,10 @@ export {
 } from './measure/score.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './measure/statistics.ts';
 export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './measure/tasks.ts';
+export type { Message } from './runtime/chat.ts';
 export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
-export { type Message, StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
+export { StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
 
 /**
  * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`, which is pulled from

@@ -6,7 +6,7 @@ import { Runtime } from '../runtime/session.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, SamplingOptions } from './options.ts';
-import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
 
 export type GenerateOptions = ModelOptions & SamplingOptions;
 
@@ -14,10 +14,11 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const progress = progressOf(options);
   const { checkpoint, info } = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(checkpoint);
-  const prompts = promptsOf(options, tokenizer, checkpoint);
+  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, { precision: options.precision, threads: options.threads, onProgress }),
   );
+  for (const note of notes) progress.say(note);
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
@@ -43,8 +44,9 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const result: GenerateResult = {
     schema,
     model: await identify({ checkpoint, info }, progress),
-    sampling: samplingInfo(options),
+    sampling: samplingInfo(options, prompting),
     precision: options.precision,
+    ...kept(notes),
     samples,
   };
   print(options, result, () => '');

@@ -23,7 +23,7 @@ import { identify, type OpenModel, openModel, print, progressOf, versions } from
 import { operationInfo, operationOf, touched } from './operations.ts';
 import type { ModelOptions, OperationOptions, OutputOptions, SamplingOptions, ScoringOptions } from './options.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
-import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, kept, type Prompt, samplePrompts, samplingInfo } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { pageName } from './showing.ts';
 
@@ -36,7 +36,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const whole = operationOf(options, model.checkpoint.config);
   const operation = operationInfo(whole, model.checkpoint.config);
-  const prompts = promptsOf(options, tokenizer, model.checkpoint);
+  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
   await requireRoom(options, model.checkpoint);
@@ -65,7 +65,8 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       curves,
       parameters: totalParameters(layers),
       ...figures,
-      sampling: samplingInfo(options),
+      ...kept(notes),
+      sampling: samplingInfo(options, prompting),
       precision: options.precision,
       seconds: {
         load: loaded.seconds,

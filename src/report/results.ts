@@ -61,6 +61,8 @@ export interface RunResult {
   readonly parameters: { readonly dense: number; readonly factored: number };
   readonly sampling: SamplingInfo;
   readonly samples: readonly RunSample[];
+  /** What in the model's files makes its texts other than one would expect, a line each. */
+  readonly notes?: readonly string[];
   readonly scores: ScoredText & { readonly original: Score; readonly operated: Comparison };
   readonly tasks?: {
     readonly file: string;
@@ -73,7 +75,15 @@ export interface RunResult {
   readonly output: string;
 }
 
-export interface SamplingInfo {
+/** What prompts were put into the chat template with. */
+export interface PromptInfo {
+  /** The system message before each of them. */
+  readonly system?: string;
+  /** SHA-256 of the conversations of a file. */
+  readonly chat?: string;
+}
+
+export interface SamplingInfo extends PromptInfo {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
@@ -87,6 +97,7 @@ export interface GenerateResult {
   readonly model: ModelInfo;
   readonly sampling: SamplingInfo;
   readonly precision: Precision;
+  readonly notes?: readonly string[];
   readonly samples: readonly Sample[];
 }
 

@@ -5,7 +5,16 @@ import type { Comparison, Score, ScoredText } from '../measure/score.ts';
 import type { TaskScore, TaskScores } from '../measure/tasks.ts';
 import { bar, sparkline } from './chart.ts';
 import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from './format.ts';
-import type { EvalResult, InspectResult, ModelInfo, PullResult, RunResult, Sample, SamplingInfo } from './results.ts';
+import type {
+  EvalResult,
+  InspectResult,
+  ModelInfo,
+  PromptInfo,
+  PullResult,
+  RunResult,
+  Sample,
+  SamplingInfo,
+} from './results.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
@@ -35,7 +44,7 @@ export function runText(run: RunResult): string {
         `${integer(parameters.factored)} (${percent(parameters.factored / parameters.dense)}); a dense rewrite by itself ` +
         'saves nothing.',
     ),
-    samplesText(run.samples, run.sampling),
+    samplesText(run.samples, run.sampling, run.notes),
     scoresText(run.scores, [
       ['original', run.scores.original],
       ['operated', run.scores.operated],
@@ -177,7 +186,7 @@ function span(values: readonly number[]): string {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
 
-function samplesText(samples: readonly Sample[], sampling: SamplingInfo): string {
+function samplesText(samples: readonly Sample[], sampling: SamplingInfo, notes: readonly string[] = []): string {
   const rule =
     sampling.temperature === 0
       ? 'greedy'
@@ -192,7 +201,11 @@ function samplesText(samples: readonly Sample[], sampling: SamplingInfo): string
         `${original.tokensPerSecond.toFixed(1)} and ${operated?.tokensPerSecond.toFixed(1)} tokens/s`,
       ].join('\n');
     });
-  return sections([`Samples (${rule}, at most ${sampling.maxNewTokens} new tokens)`, ...pairs]);
+  const head = [
+    `Samples (${rule}, at most ${sampling.maxNewTokens} new tokens)`,
+    ...[...promptWords(sampling), ...notes].map((line) => wrap(printable(line))),
+  ];
+  return sections([head.join('\n'), ...pairs]);
 }
 
 function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
@@ -209,6 +222,14 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
     '\n',
   );
+}
+
+/** What prompts were put into the chat template with, a sentence each. */
+export function promptWords({ system, chat }: PromptInfo): string[] {
+  return [
+    system !== undefined && `System message: “${system}”.`,
+    chat !== undefined && `Conversations of a file (SHA-256 ${chat.slice(0, 16)}…).`,
+  ].filter((words) => words !== false);
 }
 
 /** "200 documents", or "81 windows" of a stream. */

@@ -11,6 +11,7 @@ import {
   interval,
   layerReports,
   model,
+  notes,
   number,
   numbers,
   ofOneLength,
@@ -96,7 +97,7 @@ const study = z
       ...{ documents: text, tasks: text.nullable(), prompts: text.nullable(), sampling: sampling.nullable() },
     }),
     ...{ text: scoredText, tasks: z.object({ file: text, rule: text }).optional() },
-    ...{ cells: texts, original: original.nullable() },
+    ...{ cells: texts, original: original.nullable(), notes },
     pairs: z.array(
       z.object({
         ...{ rule: z.enum(['variance', 'rank', ...matchRules, 'allocate']), cell: text, partner: text },

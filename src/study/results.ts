@@ -150,6 +150,8 @@ export interface Study {
   /** The grid's cells by name, in order. */
   readonly cells: readonly string[];
   readonly original: OriginalResult | null;
+  /** What in the model's files makes its texts other than one would expect, a line each. */
+  readonly notes?: readonly string[];
   readonly pairs: readonly PairResult[];
   readonly controls: readonly ControlResult[];
   readonly angles: readonly AngleResult[];

@@ -73,7 +73,10 @@ const taskScore = z.object({
   ...{ questions: number, correct: number, accuracy: number, interval: z.tuple([number, number]), chance: number },
 });
 export const taskScores: z.ZodType<TaskScores> = taskScore.extend({ byTask: z.record(text, taskScore) });
+export const prompting = { system: text.optional(), chat: text.optional() };
+export const notes = texts.optional();
 export const sampling = z.object({
+  ...prompting,
   ...{ temperature: number, topP: number, topK: number, repetitionPenalty: number, seed: number },
   maxNewTokens: number,
 });
