@@ -62,9 +62,10 @@ export { readRecipe, recipeText } from './operations/recipe-file.ts';
 export type { CompleteOperation, Operation, OperationReport } from './operations/registry.ts';
 export type { ZeroReport } from './operations/zero/report.ts';
 export type { ZeroSpec } from './operations/zero/spec.ts';
+export type { Message } from './runtime/chat.ts';
 export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
-export { type Message, StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
+export { StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
 
 /**
  * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`, which is pulled from

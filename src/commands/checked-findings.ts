@@ -7,7 +7,7 @@ import type { LensResult } from '../report/lens.ts';
 import type { ProbeResult } from '../report/probe.ts';
 import type { UnlikelyResult } from '../report/unlikely.ts';
 import { format, upgradedFinding } from '../results/format.ts';
-import { checked, modelHere, recipe, text, versions } from '../results/shapes.ts';
+import { checked, modelHere, notes, prompting, recipe, text, versions } from '../results/shapes.ts';
 
 /** JSON has no NaN: JSON.stringify leaves null in its place. */
 const number = z.union([z.number(), z.null().transform(() => Number.NaN)]);
@@ -35,7 +35,7 @@ const lensCell = z.object({
   ...{ entropy: number, kl: number, probabilityFinal: number, rankFinal: number, rankInput: number },
 });
 const lens: z.ZodType<LensResult> = z.object({
-  ...{ ...info, points: texts, vocabulary: number },
+  ...{ ...info, points: texts, vocabulary: number, ...prompting, notes },
   prompts: z.array(
     z.object({
       ...{ prompt: text, ids: numbers, tokens: texts },

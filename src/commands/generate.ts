@@ -7,7 +7,7 @@ import { Tokenizer } from '../runtime/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, SamplingOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';
-import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
 import { openVariant, wantedRecipe } from './variants.ts';
 
 export type GenerateOptions = ModelOptions &
@@ -19,9 +19,10 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
-  const prompts = promptsOf(options, tokenizer, checkpoint);
+  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
   const recipe = await wantedRecipe(options, model);
   const { runtime, weights } = await openVariant(options, recipe, model, progress);
+  for (const note of notes) progress.say(note);
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
@@ -58,8 +59,9 @@ export async function generate(options: GenerateOptions): Promise<void> {
     format,
     model: await identify(model, progress),
     ...(recipe ? { recipe } : {}),
-    sampling: samplingInfo(options),
+    sampling: samplingInfo(options, prompting),
     precision: options.precision,
+    ...kept(notes),
     samples,
   };
   print(options, result, () => '');

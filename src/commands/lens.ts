@@ -1,4 +1,5 @@
 // surgery lens: what every point of the residual stream says when it is unembedded, for prompts and over a text.
+import { SurgeryError } from '../errors.ts';
 import { depthProfiles, depthRule } from '../measure/depth.ts';
 import { lensOf } from '../measure/lens.ts';
 import {
@@ -15,23 +16,16 @@ import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { Tokenizer } from '../runtime/tokenizer.ts';
 import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type {
-  Colour,
-  FindingOptions,
-  ModelOptions,
-  SamplingOptions,
-  ScoringOptions,
-  WritingOptions,
-} from './options.ts';
+import type { Colour, FindingOptions, ModelOptions, PromptOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';
-import { type Prompt, promptsOf } from './samples.ts';
+import { kept, noPrompts, type Prompt, promptsOf } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { openVariants, type Variant, wantedRecipe } from './variants.ts';
 
 export type LensOptions = ModelOptions &
   WritingOptions &
   FindingOptions &
-  Pick<SamplingOptions, 'prompt' | 'raw'> &
+  PromptOptions &
   Omit<ScoringOptions, 'tasks' | 'questions'> & {
     readonly operation: OperationRequest;
     readonly topTokens: number;
@@ -44,19 +38,23 @@ export async function lens(options: LensOptions, command: string): Promise<void>
   const { checkpoint } = model;
   const recipe = await wantedRecipe(options, model);
   const tokenizer = await Tokenizer.open(checkpoint);
-  const isAsked = options.prompt !== undefined || options.text === undefined;
-  const prompts = isAsked ? promptsOf(options, tokenizer, checkpoint) : [];
+  const isAsked = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
+  if (!isAsked && options.system !== undefined)
+    throw new SurgeryError('usage', '--system has no prompt to go before: give --prompt or --chat, or leave it out');
+  const asked = isAsked ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
   await requireFindings(options, 'lens');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
   const told: PromptLens[] = [];
-  for (const prompt of prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
+  for (const prompt of asked.prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
     ...findingInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
+    ...asked.info,
     prompts: told,
+    ...kept(asked.notes),
     ...(text ? { text } : {}),
   };
   await runtime.close();

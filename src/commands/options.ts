@@ -27,9 +27,15 @@ export interface WritingOptions {
   readonly pcaEngine: PcaEngine;
 }
 
-export interface SamplingOptions extends Sampling {
+export interface PromptOptions {
   readonly prompt?: string[];
+  /** A file of conversations. */
+  readonly chat?: string;
+  readonly system?: string;
   readonly raw?: boolean;
+}
+
+export interface SamplingOptions extends Sampling, PromptOptions {
   readonly seed: number;
   readonly maxNewTokens: number;
 }
@@ -170,6 +176,17 @@ export function promptOptions(command: Command): Command {
       '--prompt <text>',
       'prompt, repeatable; wrapped in the chat template where the model has one',
       repeatable((text) => text),
+    )
+    .addOption(
+      new Option(
+        '--chat <file>',
+        'conversations instead of prompts: a JSON list of {"role", "content"}, or a list of such lists',
+      ).conflicts(['prompt', 'raw']),
+    )
+    .addOption(
+      new Option('--system <text>', 'system message before each (default: none but what the template has)').conflicts(
+        'raw',
+      ),
     )
     .option('--raw', 'take prompts as they are, without the chat template');
 }

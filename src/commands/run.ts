@@ -24,7 +24,7 @@ import type { ModelOptions, OutputOptions, SamplingOptions, ScoringOptions, Writ
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { type OperationRequest, recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
-import { generateSettings, promptsOf, samplingInfo } from './samples.ts';
+import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
 import { scoringInput } from './scoring.ts';
 import { pageName } from './showing.ts';
 
@@ -44,7 +44,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
   const recipe = await recipeOf(options.operation, checkpoint.config);
-  const prompts = promptsOf(options, tokenizer, checkpoint);
+  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
   await requireRoom(options, checkpoint);
@@ -94,7 +94,8 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       ...{ precision: options.precision, dtype: options.dtype ?? info.dtype },
       text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
       ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
-      sampling: samplingInfo(options),
+      sampling: samplingInfo(options, prompting),
+      ...kept(notes),
       ...pair,
       curves: operated.reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {

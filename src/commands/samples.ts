@@ -1,65 +1,107 @@
 // Prompts and sampling options as the generating commands use them.
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../errors.ts';
-import type { SamplingInfo } from '../report/results.ts';
+import type { PromptInfo, SamplingInfo } from '../report/results.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { Tokenizer } from '../runtime/tokenizer.ts';
-import type { SamplingOptions } from './options.ts';
+import { type Conversation, readConversations } from './conversations.ts';
+import { hashOf } from './model.ts';
+import { promptNotes, samplingNotes } from './notes.ts';
+import type { PromptOptions, SamplingOptions } from './options.ts';
 
 export interface Prompt {
   /** As given, or as the chat template wrapped it. */
   readonly text: string;
   readonly ids: readonly number[];
+  /** Whether the chat template wrote it, special tokens and all. */
+  readonly isChat: boolean;
 }
+
+/** Prompts, and what is told beside them. */
+export interface Prompts {
+  readonly prompts: readonly Prompt[];
+  readonly info: PromptInfo;
+  readonly notes: readonly string[];
+}
+
+export const noPrompts: Prompts = { prompts: [], info: {}, notes: [] };
 
 /**
  * The prompts asked for, or the default one: a question in the model's chat template, or a story's beginning.
- * @throws SurgeryError `text` for a prompt that does not fit the context
+ * @throws SurgeryError `text` for a prompt that does not fit the context, and for a file of conversations as
+ * {@link readConversations}; `config` for a model whose chat template does not take what is asked for
  */
-export function promptsOf(
-  { prompt, raw }: Pick<SamplingOptions, 'prompt' | 'raw'>,
+export async function promptsOf(
+  options: PromptOptions,
   tokenizer: Tokenizer,
-  { config }: Checkpoint,
-): Prompt[] {
-  const chat = tokenizer.hasChatTemplate && !raw;
-  const texts = prompt ?? [chat ? 'What is machine learning?' : 'Once upon a time'];
-  return texts.map((content) => {
-    const text = chat ? wrapped(tokenizer, content) : content;
-    const ids = tokenizer.encode(text);
-    if (ids.length > config.contextLength) {
-      throw new SurgeryError(
-        'text',
-        `the prompt takes ${ids.length} tokens, the model's context is ${config.contextLength}: shorten it`,
-      );
-    }
-    if (ids.length === 0)
-      throw new SurgeryError(
-        'text',
-        "the prompt is empty and this model's texts begin with no BOS token: give some text",
-      );
-    return { text, ids };
-  });
+  checkpoint: Checkpoint,
+): Promise<Prompts> {
+  const { prompt, chat, system, raw } = options;
+  const asked = chat !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
+  if (!tokenizer.hasChatTemplate && asked)
+    throw new SurgeryError('config', `this model has no chat template, which ${asked} needs: leave it out`);
+  const isChat = tokenizer.hasChatTemplate && !raw;
+  const texts = prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'];
+  const questions = texts.map((content): Conversation => [{ role: 'user', content }]);
+  const conversations = chat === undefined ? questions : await readConversations(chat);
+  const prompts = isChat
+    ? conversations.map((messages, i) => chatPrompt(messages, system, tokenizer, `${chat}, conversation ${i + 1}`))
+    : texts.map((text) => ({ text, ids: tokenizer.encode(text), isChat }));
+  for (const { ids } of prompts) requireFitting(ids, checkpoint);
+  const info = {
+    ...(system === undefined ? {} : { system }),
+    ...(chat === undefined ? {} : { chat: hashOf(conversations) }),
+  };
+  return { prompts, info, notes: promptNotes(prompts, tokenizer) };
 }
 
-/** The question in the model's chat template. Some templates know no system line. */
-function wrapped(tokenizer: Tokenizer, content: string): string {
-  const question = { role: 'user', content } as const;
+/** Those of commands that write texts. @throws SurgeryError as {@link promptsOf} */
+export async function samplePrompts(
+  options: SamplingOptions,
+  tokenizer: Tokenizer,
+  checkpoint: Checkpoint,
+): Promise<Prompts> {
+  const found = await promptsOf(options, tokenizer, checkpoint);
+  return { ...found, notes: [...found.notes, ...(await samplingNotes(options, checkpoint, tokenizer))] };
+}
+
+/** @param where the conversation is from, for messages */
+function chatPrompt(messages: Conversation, system: string | undefined, tokenizer: Tokenizer, where: string): Prompt {
+  if (system !== undefined && messages[0]?.role === 'system')
+    throw new SurgeryError('text', `${where} begins with a system message of its own: leave --system out`);
+  const text = tokenizer.chat(system === undefined ? messages : [{ role: 'system', content: system }, ...messages]);
+  if (system !== undefined && text === without(messages, tokenizer))
+    throw new SurgeryError('config', "the model's chat template leaves a system message out: leave out --system too");
+  return { text, ids: tokenizer.encodeChat(text), isChat: true };
+}
+
+/** The prompt without a system message, undefined from a template that insists on one. */
+function without(messages: Conversation, tokenizer: Tokenizer): string | undefined {
   try {
-    return tokenizer.chat([{ role: 'system', content: 'You are a helpful assistant.' }, question]);
+    return tokenizer.chat(messages);
   } catch {
-    return tokenizer.chat([question]);
+    return undefined;
   }
 }
 
-export function samplingInfo({
-  temperature,
-  topP,
-  topK,
-  repetitionPenalty,
-  seed,
-  maxNewTokens,
-}: SamplingOptions): SamplingInfo {
-  return { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens };
+function requireFitting({ length }: readonly number[], { config }: Checkpoint): void {
+  if (length > config.contextLength)
+    throw new SurgeryError(
+      'text',
+      `the prompt takes ${length} tokens, the model's context is ${config.contextLength}: shorten it`,
+    );
+  if (length === 0)
+    throw new SurgeryError(
+      'text',
+      "the prompt is empty and this model's texts begin with no BOS token: give some text",
+    );
+}
+
+export function samplingInfo(
+  { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens }: SamplingOptions,
+  info: PromptInfo,
+): SamplingInfo {
+  return { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens, ...info };
 }
 
 /** The sampling options as generate takes them, with the model's own stop tokens. */
@@ -71,3 +113,7 @@ export function generateSettings(options: SamplingOptions, runtime: Runtime) {
     stopIds: runtime.checkpoint.config.eosIds,
   };
 }
+
+/** Notes as a result keeps them: none at all where there is none. */
+export const kept = (notes: readonly string[]): { readonly notes?: readonly string[] } =>
+  notes.length > 0 ? { notes } : {};

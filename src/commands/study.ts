@@ -34,7 +34,15 @@ import { hashOf, identify, type OpenModel, openModel, progressOf, versions } fro
 import type { ModelOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
 import { withRecording } from './recorded.ts';
-import { generateSettings, type Prompt, promptsOf, samplingInfo } from './samples.ts';
+import {
+  generateSettings,
+  kept,
+  noPrompts,
+  type Prompt,
+  type Prompts,
+  samplePrompts,
+  samplingInfo,
+} from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
 import { type Shown, writeStudy } from './showing.ts';
@@ -75,10 +83,11 @@ export async function makeStudy(
   const { config } = model.checkpoint;
   const { kind, cells: recipes, relations, angles } = await plan(model.checkpoint);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const prompts = options.samples ? promptsOf(options, tokenizer, model.checkpoint) : [];
+  const asked = options.samples ? await samplePrompts(options, tokenizer, model.checkpoint) : noPrompts;
+  const { prompts } = asked;
   const scoring = await scoringInput(options, model, tokenizer);
   const info = await identify(model, progress);
-  const context = contextOf(options, info, scoring, prompts);
+  const context = contextOf(options, info, scoring, asked);
   const ids = recipes.map((recipe) => cellId(recipe, context));
   const blank: Study = {
     ...{ format, kind, complete: false, command, model: publicInfo(info), context },
@@ -86,6 +95,7 @@ export async function makeStudy(
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,
     original: null,
+    ...kept(asked.notes),
     angles: [],
     curves: [],
     ...relations(ids),
@@ -268,7 +278,7 @@ function contextOf(
   options: StudyOptions,
   info: ModelInfo,
   { documents, tasks }: ScoringInput,
-  prompts: readonly Prompt[],
+  { prompts, info: prompting }: Prompts,
 ): Context {
   const { surgery = '', onnxruntime = '' } = versions();
   return {
@@ -281,7 +291,7 @@ function contextOf(
     documents: hashOf(documents),
     tasks: tasks ? hashOf(tasks.questions.map(({ task }) => task)) : null,
     prompts: prompts.length > 0 ? hashOf(prompts.map(({ ids }) => ids)) : null,
-    sampling: prompts.length > 0 ? samplingInfo(options) : null,
+    sampling: prompts.length > 0 ? samplingInfo(options, prompting) : null,
   };
 }
 

@@ -29,10 +29,10 @@ const sampleSize = 1024;
 
 /** The rule by which the figures are made, to be printed beside them. */
 export const depthRule =
-  'every position but BOS, each document alone. Means over positions, but medians of norms and of ‖difference‖ / ‖original‖, ' +
-  'since one attention sink can be as long as all other positions together. Shuffled: the lens or the residual of another ' +
-  `position of the same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife ` +
-  'over 20 groups of documents, shuffled over all of them';
+  'every position but BOS, each document alone. Means over positions; of norms and of ‖difference‖ / ‖original‖ medians, since ' +
+  'an attention sink can be a hundred times as long as the rest. Shuffled: the lens or the residual of another position of the ' +
+  `same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over 20 groups ` +
+  'of documents, shuffled over all of them';
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.

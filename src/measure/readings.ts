@@ -39,7 +39,7 @@ export interface Reading {
 /** The rule in words, to be printed beside the figures. */
 export const readingRule =
   'R² against the mean of what was learnt from; nearest of the whole vocabulary by cosine, for the token itself by score, ' +
-  'ties against it';
+  'ties against it; the residual itself is read at the mean size of an embedding';
 
 /** Occurrences in the text at which bands of frequency begin. */
 export const bandStarts = [1, 10, 100, 1000] as const;

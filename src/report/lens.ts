@@ -9,8 +9,8 @@ import { describeRecipe } from '../operations/recipe.ts';
 import { counted, figure, percent, printable, table, wrap } from './format.ts';
 import { type HeatMap, heatMap } from './heat.ts';
 import type { LineChart } from './plot.ts';
-import type { FindingInfo } from './results.ts';
-import { modelText } from './text.ts';
+import type { FindingInfo, PromptInfo } from './results.ts';
+import { modelText, promptWords } from './text.ts';
 
 export type VariantName = 'original' | 'operated';
 
@@ -29,12 +29,14 @@ export interface PromptLens {
 }
 
 /** What lens.json holds, and `lens --json` prints. Logarithms are in bits. */
-export interface LensResult extends FindingInfo {
+export interface LensResult extends FindingInfo, PromptInfo {
   /** Names of the tapped points, from the embedding up. */
   readonly points: readonly string[];
   /** Tokens there are: a random one has rank (vocabulary + 1) / 2 and probability 1 / vocabulary. */
   readonly vocabulary: number;
   readonly prompts: readonly PromptLens[];
+  /** What in the model's files makes the prompts other than one would expect, a line each. */
+  readonly notes?: readonly string[];
   readonly text?: LensOfText;
 }
 
@@ -87,6 +89,7 @@ export function lensText(result: LensResult, colour: Coloured, output?: string):
   return [
     modelText(model),
     recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
+    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(line)).join('\n'),
     ...prompts.map((prompt) => promptText(result, prompt, colour)),
     text && textText(text),
     output && `Written    ${output}`,

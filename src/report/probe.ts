@@ -240,8 +240,8 @@ function rulesText({ text, rules, seed, variants, precision }: ProbeResult): str
     `${counted(text.documents, 'document')}${cut} of ${text.text}, ${counted(text.positions, 'position')}: ${rules.positions}. ` +
       `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. ${counted(judged?.rows ?? 0, 'position')} are judged by. ` +
       `${rules.reading}. Pooled: one probe for all points, learnt from one of them drawn at random for each position. Identity: the ` +
-      'residual itself at the mean size of an embedding. Shuffled: labels exchanged before learning. Random: the probe’s ' +
-      `singular values between random directions. Likeness: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
+      'residual itself. Shuffled: labels exchanged before learning. Random: the probe’s singular values between random ' +
+      `directions. Likeness: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
   );
 }
 

@@ -36,7 +36,15 @@ export interface Sample {
   readonly tokensPerSecond: number;
 }
 
-export interface SamplingInfo {
+/** What prompts were put into the chat template with. */
+export interface PromptInfo {
+  /** The system message before each of them. */
+  readonly system?: string;
+  /** SHA-256 of the conversations of a file. */
+  readonly chat?: string;
+}
+
+export interface SamplingInfo extends PromptInfo {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
@@ -52,6 +60,7 @@ export interface GenerateResult {
   readonly recipe?: CompleteRecipe;
   readonly sampling: SamplingInfo;
   readonly precision: Precision;
+  readonly notes?: readonly string[];
   readonly samples: readonly Sample[];
 }
 

@@ -8,7 +8,7 @@ import type { RunResult } from '../results/run.ts';
 import { layersOf } from './cells.ts';
 import { bar, sparkline } from './chart.ts';
 import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from './format.ts';
-import type { EvalResult, InspectResult, ModelInfo, PullResult, SamplingInfo } from './results.ts';
+import type { EvalResult, InspectResult, ModelInfo, PromptInfo, PullResult, SamplingInfo } from './results.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
@@ -171,7 +171,7 @@ function span(values: readonly number[]): string {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
 
-function samplesText({ sampling, original, cell, tokensPerSecond }: RunResult): string {
+function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: RunResult): string {
   const pairs = original.samples.map((sample, i) =>
     [
       wrap(`Prompt: ${sample.prompt.trim()}`),
@@ -179,7 +179,11 @@ function samplesText({ sampling, original, cell, tokensPerSecond }: RunResult): 
       `${tokensPerSecond.original[i]?.toFixed(1)} and ${tokensPerSecond.variant[i]?.toFixed(1)} tokens/s`,
     ].join('\n'),
   );
-  return sections([`Samples (${samplingText(sampling)}, at most ${sampling.maxNewTokens} new tokens)`, ...pairs]);
+  const head = [
+    `Samples (${samplingText(sampling)}, at most ${sampling.maxNewTokens} new tokens)`,
+    ...[...promptWords(sampling), ...notes].map((line) => wrap(printable(line))),
+  ];
+  return sections([head.join('\n'), ...pairs]);
 }
 
 function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
@@ -201,6 +205,14 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
     '\n',
   );
+}
+
+/** What prompts were put into the chat template with, a sentence each. */
+export function promptWords({ system, chat }: PromptInfo): string[] {
+  return [
+    system !== undefined && `System message: “${system}”.`,
+    chat !== undefined && `Conversations of a file (SHA-256 ${chat.slice(0, 16)}…).`,
+  ].filter((words) => words !== false);
 }
 
 /** "200 documents", or "81 windows" of a stream. */

@@ -4,7 +4,7 @@ import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { type Frozen, problem } from '../platform/schemas.ts';
 import { format } from './format.ts';
-import { modelHere, number, sampling, scoredText, text, versions } from './shapes.ts';
+import { modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
 import { cell, original, unmatched } from './study.ts';
 
 /** What took no time at all was infinitely fast, which is null in JSON. */
@@ -22,7 +22,7 @@ export const run = z
     dtype: z.enum(weightDtypes),
     text: scoredText,
     tasks: z.object({ file: text, rule: text }).optional(),
-    sampling,
+    ...{ sampling, notes },
     original,
     cell,
     /** The spectrum of each group that was decomposed. */

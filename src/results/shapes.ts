@@ -5,7 +5,7 @@ import type { Interval } from '../measure/score.ts';
 import type { TaskScores } from '../measure/tasks.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';
 import { kinds, type OperationReport } from '../operations/registry.ts';
-import { type Issue, lengthIssues, problem } from '../platform/schemas.ts';
+import { type Issue, lengthIssues, problem, texts } from '../platform/schemas.ts';
 
 export const text = z.string();
 /** Finite: JSON knows no others, and takes 1e999 for one. */
@@ -68,7 +68,12 @@ const taskScore = z.object({
   ...{ questions: number, correct: number, accuracy: number, interval: z.tuple([number, number]), chance: number },
 });
 export const taskScores: z.ZodType<TaskScores> = taskScore.extend({ byTask: z.record(text, taskScore) });
+/** What prompts were put into the chat template with: the system message, and SHA-256 of the conversations of a file. */
+export const prompting = { system: text.optional(), chat: text.optional() };
+/** What in the model's files makes its texts other than one would expect, a line each. */
+export const notes = texts.optional();
 export const sampling = z.object({
+  ...prompting,
   ...{ temperature: number, topP: number, topK: number, repetitionPenalty: number, seed: number },
   maxNewTokens: number,
 });

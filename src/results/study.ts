@@ -9,6 +9,7 @@ import {
   footprint,
   interval,
   model,
+  notes,
   number,
   recipe,
   reports,
@@ -144,6 +145,7 @@ export const study = z
     /** Cells by name, in order. */
     cells: texts,
     original: original.nullable(),
+    notes,
     pairs: z.array(
       z.object({
         rule: text,

@@ -1,129 +1,82 @@
 // A checkpoint's chat template: text that comes with the weights, so it is interpreted on an allowance and cannot run away.
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { parse } from '@huggingface/jinja';
+import { Arguments } from './jinja/arguments.ts';
+import { interpret, type Node } from './jinja/interpreter.ts';
+import { tokensOf } from './jinja/lexer.ts';
+import { Callable, fromJs, most, Sequence, text, typeName, type Value } from './jinja/values.ts';
 
-/** What rendering may take: far above what chat templates do, some thousand steps, and a second or two at most. */
-const limits = {
-  /** Characters of the template itself. The largest known ones have 20,000. */
-  source: 100_000,
-  /** White space in a row: the lexer's time grows with its square. */
-  blanks: 500,
-  /** Of any one value, counted as it would be printed. */
-  characters: 2_000_000,
-  items: 100_000,
-  /** All together, at the costs below. */
-  work: 1_000_000_000,
-};
-
-/** About the nanoseconds that each takes; a block is a turn of a loop, a branch, or a call. */
-const cost = { step: 1000, block: 20_000, item: 2000, character: 10 };
+/** Characters that a template may have. The largest known ones have 20,000. */
+const longest = 100_000;
 
 /**
  * The text that a template makes of some variables, as transformers' `apply_chat_template` would.
- *
- * Steps and the sizes of values are counted, not seconds: a template that is refused is refused on every machine. Each
- * operand of an operation is measured before the operation gets it, so that none can be longer than the limit above.
- * @throws Error if the template is not one, fails, calls `raise_exception`, or exceeds what it may take
+ * @throws Error if the template is not one, fails, calls `raise_exception`, has what is not supported, or exceeds what it may take
  */
 export function renderTemplate(template: string, variables: Readonly<Record<string, unknown>>): string {
-  if (template.length > limits.source)
-    throw new Error(`it has ${template.length} characters, at most ${limits.source} are allowed`);
-  if (new RegExp(`\\s{${limits.blanks}}`).test(template))
-    throw new Error(`it has ${limits.blanks} or more blanks in a row`);
-  const environment = new Environment();
-  for (const [name, value] of Object.entries({ ...globals, ...variables })) environment.set(name, value);
-  const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
-  return String(new FrugalInterpreter(environment).run(program).value);
+  if (template.length > longest)
+    throw new Error(`it has ${template.length} characters, at most ${longest} are allowed`);
+  const given = Object.entries(variables).map(([name, value]) => [name, fromJs(value)] as const);
+  return interpret(parsed(template), [...globals, ...given]);
 }
 
-/** A value of the template language: a string, a number, a list, a Map of values … */
-interface Value {
-  readonly value: unknown;
-}
-
-/** The library's declarations name their files without endings, so that TypeScript does not find this one. */
-const LibraryInterpreter: new (
-  environment: unknown,
-) => {
-  run(program: unknown): Value;
-  evaluate(step: unknown, environment: unknown): Value;
-  evaluateBlock(steps: unknown, environment: unknown): Value;
-} = Interpreter;
-
-/** Interprets until what it may take is used up. */
-class FrugalInterpreter extends LibraryInterpreter {
-  #left = limits.work;
-
-  override evaluate(step: unknown, environment: unknown): Value {
-    this.#spend(cost.step);
-    const value = super.evaluate(step, environment);
-    this.#spend(printingCost(value));
-    return value;
+/** The library's declarations name their files without endings, so that TypeScript does not find the tree's. */
+function parsed(template: string): readonly Node[] {
+  const tokens = tokensOf(template);
+  try {
+    return (parse(tokens) as { readonly body: readonly Node[] }).body;
+  } catch (cause) {
+    // The parser looks for the end of a block beyond the last token.
+    if (cause instanceof TypeError) throw new Error('it ends inside a block or a tag', { cause });
+    throw cause;
   }
-
-  override evaluateBlock(steps: unknown, environment: unknown): Value {
-    this.#spend(cost.block);
-    return super.evaluateBlock(steps, environment);
-  }
-
-  #spend(work: number): void {
-    this.#left -= work;
-    if (this.#left < 0) throw new Error('it takes too many steps: it may never end');
-  }
-}
-
-/** Cost of a value with all that is in it, each time it is in it. @throws Error if it is larger than any may be */
-function printingCost(value: Value): number {
-  let [items, characters] = [0, 0];
-  const open: unknown[] = [value];
-  while (open.length > 0) {
-    const inner: unknown = (open.pop() as Value | undefined)?.value;
-    if (typeof inner === 'string') characters += inner.length;
-    else if (Array.isArray(inner)) for (const item of inner) open.push(item);
-    else if (inner instanceof Map) for (const item of inner.values()) open.push(item);
-    items++;
-    if (items + open.length > limits.items || characters > limits.characters)
-      throw new Error(`it makes a value of more than ${limits.items} items or ${limits.characters} characters`);
-  }
-  return (items - 1) * cost.item + characters * cost.character;
 }
 
 /** What templates expect to find beside the messages, as in transformers. */
-const globals = {
-  true: true,
-  false: false,
-  none: null,
-  True: true,
-  False: false,
-  None: null,
-  raise_exception: (message: unknown) => {
-    throw new Error(String(message));
-  },
-  range,
-  strftime_now: (format: unknown) => strftime(new Date(), String(format)),
-};
+const globals: readonly (readonly [string, Value])[] = [
+  new Callable('raise_exception', (args, keywords) => {
+    const [message = ''] = new Arguments('raise_exception', args, keywords).of('message');
+    throw new Error(text(message));
+  }),
+  new Callable('range', (args) => new Sequence('range', range(args))),
+  new Callable('strftime_now', (args, keywords) => {
+    const [format = ''] = new Arguments('strftime_now', args, keywords).texts('format');
+    return strftime(new Date(), format);
+  }),
+  ...['cycler', 'joiner', 'lipsum'].map(
+    (name) =>
+      new Callable(name, () => {
+        throw new Error(`the function ${name} is not supported`);
+      }),
+  ),
+].map((one) => [one.name, one]);
 
-/** Python's `range`, as a list. @throws Error for one that is longer than any value may be */
-function range(first: number, second?: number, step = 1): number[] {
+/** Python's `range`. @throws Error for one that is longer than any value may be */
+function range(args: readonly Value[]): number[] {
+  const [first, second, step = 1] = args.map((bound) => {
+    if (typeof bound !== 'number') throw new Error(`range takes whole numbers, found ${typeName(bound)}`);
+    return bound;
+  });
+  if (first === undefined || args.length > 3 || step === 0)
+    throw new Error('range takes one to three numbers, no step of 0');
   const [start, stop] = second === undefined ? [0, first] : [first, second];
   const length = Math.max(Math.ceil((stop - start) / step), 0);
-  if (!(length < limits.items))
-    throw new Error(`range(${start}, ${stop}, ${step}) is not a list of fewer than ${limits.items} items`);
+  if (!(length < most.items))
+    throw new Error(`range(${start}, ${stop}, ${step}) is not a list of fewer than ${most.items} items`);
   return Array.from({ length }, (_, i) => start + i * step);
 }
 
-/** The parts of Python's `strftime` that templates use, in English as there. */
+/** Python's `strftime`, in English as there; `%-d` and the like leave zeros out. @throws Error for a part that is not here */
 function strftime(date: Date, format: string): string {
-  const named = (month: 'long' | 'short') => date.toLocaleString('en-US', { month });
-  const two = (value: number) => String(value).padStart(2, '0');
-  const parts: Record<string, () => string> = {
-    Y: () => String(date.getFullYear()),
-    m: () => two(date.getMonth() + 1),
-    d: () => two(date.getDate()),
-    b: () => named('short'),
-    B: () => named('long'),
-    H: () => two(date.getHours()),
-    M: () => two(date.getMinutes()),
-    '%': () => '%',
+  const named = (part: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', part);
+  const parts: Readonly<Record<string, number | string>> = {
+    ...{ Y: date.getFullYear(), m: date.getMonth() + 1, d: date.getDate(), y: date.getFullYear() % 100 },
+    ...{ H: date.getHours(), I: date.getHours() % 12 || 12, M: date.getMinutes(), S: date.getSeconds() },
+    ...{ b: named({ month: 'short' }), B: named({ month: 'long' }), p: date.getHours() < 12 ? 'AM' : 'PM' },
+    ...{ a: named({ weekday: 'short' }), A: named({ weekday: 'long' }), '%': '%' },
   };
-  return format.replace(/%([YmdbBHM%])/g, (_, part: string) => parts[part]?.() ?? '');
+  return format.replace(/%(-?)(.?)/gs, (whole, bare: string, letter: string) => {
+    const part = parts[letter];
+    if (part === undefined) throw new Error(`strftime_now has ${whole}, allowed: %${Object.keys(parts).join(' %')}`);
+    return bare || typeof part === 'string' ? String(part) : String(part).padStart(2, '0');
+  });
 }

@@ -5,35 +5,31 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { maxBytes, readText } from '../checkpoint/inside.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { messageOf, SurgeryError } from '../errors.ts';
+import { ChatTemplate, chatTemplate, type Message } from './chat.ts';
 import { within } from './deadline.ts';
-import { renderTemplate } from './template.ts';
+import { type SpecialTokens, specialTokens } from './special-tokens.ts';
 import { Pipeline } from './tokenizer/pipeline.ts';
 
-const tokenText = z
-  .union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)])
-  .nullish();
+const templates = z.union([
+  z.array(z.object({ name: z.string(), template: z.string() })),
+  z.record(z.string(), z.string()),
+]);
 
 const tokenizerConfigSchema = z.looseObject({
-  bos_token: tokenText,
-  eos_token: tokenText,
   add_bos_token: z.boolean().nullish(),
   tokenizer_class: z.string().nullish(),
-  chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
+  chat_template: z
+    .union([
+      z.string(),
+      templates.transform(
+        (named) => new Map(Array.isArray(named) ? named.map((one) => [one.name, one.template]) : Object.entries(named)),
+      ),
+    ])
+    .nullish(),
 });
-
-/**
- * Llama 3.2's template writes today's date into every prompt unless it is told one, and the same command would give other
- * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
- */
-const promptDate = '26 Jul 2024';
 
 /** Texts that share a deadline. */
 const textsADeadline = 64;
-
-export interface Message {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
 
 export class Tokenizer {
   readonly #inner: Pipeline;
@@ -41,22 +37,22 @@ export class Tokenizer {
   /** What every text begins with; undefined for a model whose texts begin with nothing. */
   readonly bosId: number | undefined;
   readonly #vocabSize: number;
-  readonly #tokens: { readonly bos_token: string; readonly eos_token: string };
-  readonly #template: string | undefined;
+  readonly #tokens: SpecialTokens['named'];
+  readonly #template: ChatTemplate | SurgeryError | undefined;
 
   private constructor(
     inner: Pipeline,
     checkpoint: Checkpoint,
     bosId: number | undefined,
-    tokens: { bos_token: string; eos_token: string },
-    template: string | undefined,
+    tokens: SpecialTokens['named'],
+    template: string | SurgeryError | undefined,
   ) {
     this.#inner = inner;
     this.#file = join(checkpoint.folder, 'tokenizer.json');
     this.bosId = bosId;
     this.#vocabSize = checkpoint.config.vocabSize;
     this.#tokens = tokens;
-    this.#template = template;
+    this.#template = typeof template === 'string' ? new ChatTemplate(template, tokens) : template;
   }
 
   /** @throws SurgeryError `config` if the folder's tokenizer files are missing or damaged */
@@ -75,22 +71,24 @@ export class Tokenizer {
       );
     const config = parsed.data;
     const definition = parseJson(text, file);
+    const { named, missing } = await specialTokens(
+      checkpoint.folder,
+      config,
+      definition,
+      checkpoint.config.architecture,
+    );
     let inner: Pipeline;
     try {
-      inner = new Pipeline(definition);
+      inner = new Pipeline(withTokens(definition, missing));
     } catch (cause) {
       throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
     }
-    const named = config.chat_template;
-    const own =
-      typeof named === 'string' ? named : (named?.find(({ name }) => name === 'default') ?? named?.[0])?.template;
-    const template = (await readText(checkpoint.folder, 'chat_template.jinja', maxBytes.template)) ?? own;
     return new Tokenizer(
       inner,
       checkpoint,
-      leadingId(inner, config, checkpoint.config),
-      { bos_token: config.bos_token ?? '', eos_token: config.eos_token ?? '' },
-      template,
+      leadingId(inner, config, named.bos_token, checkpoint.config),
+      named,
+      await chatTemplate(checkpoint.folder, config.chat_template ?? undefined),
     );
   }
 
@@ -110,10 +108,23 @@ export class Tokenizer {
     return ids.map((one) => this.#withBos(one));
   }
 
+  /**
+   * Token ids of a prompt that the chat template made, which writes its special tokens itself: none is added, none taken
+   * away, as transformers' `apply_chat_template` does it.
+   * @throws SurgeryError `config` for ids beyond the model's vocabulary
+   */
+  encodeChat(prompt: string): number[] {
+    return this.#requireKnown(this.#pieces([prompt], false).flat());
+  }
+
   #withBos(ids: number[]): number[] {
     const bos = this.bosId;
     if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
     if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
+    return this.#requireKnown(ids);
+  }
+
+  #requireKnown(ids: number[]): number[] {
     const outside = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.#vocabSize));
     if (outside !== undefined) {
       throw new SurgeryError(
@@ -125,14 +136,14 @@ export class Tokenizer {
   }
 
   /** The tokenizer's own ids. Its patterns and tables come from a file: they may fail on a text, or never end. */
-  #pieces(texts: readonly string[]): number[][] {
+  #pieces(texts: readonly string[], addSpecialTokens = true): number[][] {
     const length = texts.reduce((sum, text) => sum + text.length, 0);
     const seconds = 10 + Math.ceil(length / 10_000);
     try {
-      return within(seconds * 1000, () => texts.map((text) => this.#inner.encode(text)));
+      return within(seconds * 1000, () => texts.map((text) => this.#inner.encode(text, addSpecialTokens)));
     } catch (cause) {
       // One after the other: the first that fails is told, and each has its own time.
-      if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text]));
+      if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text], addSpecialTokens));
       const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
       const how = late ? `takes more than ${seconds} s for` : `fails on`;
       throw new SurgeryError(
@@ -172,22 +183,26 @@ export class Tokenizer {
   }
 
   /**
-   * The prompt that the model's own chat template makes of messages, ready for the assistant's answer.
-   * @throws SurgeryError `config` if there is no template, it fails, or it may never end
+   * The prompt that the model's own chat template makes of messages, ready for the assistant's answer, or for more of it
+   * where the last message is the assistant's.
+   * @throws SurgeryError `config` if there is no template, there are several and none is the default, it fails, or it may never end
    */
   chat(messages: readonly Message[]): string {
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
-    try {
-      return renderTemplate(this.#template, {
-        messages,
-        add_generation_prompt: true,
-        date_string: promptDate,
-        ...this.#tokens,
-      });
-    } catch (cause) {
-      throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);
-    }
+    if (this.#template instanceof SurgeryError) throw this.#template;
+    return this.#template.prompt(messages);
+  }
+
+  /** What the chat template sees of the date, in words; undefined for one that does not ask. */
+  get chatDate(): string | undefined {
+    return this.#template instanceof ChatTemplate ? this.#template.date : undefined;
+  }
+
+  /** The token that ends a text, undefined if the tokenizer names none. */
+  get eosId(): number | undefined {
+    const { eos_token } = this.#tokens;
+    return eos_token === undefined ? undefined : this.#inner.tokenToId(eos_token);
   }
 
   /** A decoder for tokens that come one by one after `prompt`. */
@@ -203,10 +218,12 @@ export class Tokenizer {
  */
 function leadingId(
   inner: Pipeline,
-  { bos_token, add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
-  { bosId, architecture }: LlamaConfig,
+  { add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
+  token: string | undefined,
+  { bosId, architecture, vocabSize }: LlamaConfig,
 ): number | undefined {
-  const bos = (bos_token ? inner.tokenToId(bos_token) : undefined) ?? bosId;
+  const own = token ? inner.tokenToId(token) : undefined;
+  const bos = own !== undefined && own < vocabSize ? own : bosId;
   const isLlama = tokenizer_class
     ? /^(Code)?LlamaTokenizer/.test(tokenizer_class)
     : architecture !== 'Qwen2ForCausalLM';
@@ -264,10 +281,17 @@ function lastWhole(decode: (ids: readonly number[]) => string, prompt: readonly 
   return windows.reduce((best, window) => (damage(window) < damage(best) ? window : best));
 }
 
-function parseJson(text: string, file: string): object {
+/** tokenizer.json with more tokens that are found in a text as they stand. */
+function withTokens(definition: object, more: SpecialTokens['missing']): object {
+  if (more.length === 0) return definition;
+  const { added_tokens } = definition as { added_tokens?: readonly unknown[] };
+  return { ...definition, added_tokens: [...(added_tokens ?? []), ...more] };
+}
+
+function parseJson(text: string, file: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value;
+    if (typeof value === 'object' && value !== null) return { ...value };
   } catch (cause) {
     throw new SurgeryError('config', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
   }

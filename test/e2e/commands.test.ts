@@ -60,7 +60,7 @@ describe('surgery generate', () => {
       JSON.parse(
         (await surgery(['generate', '--model', model, '--max-new-tokens', '2', '--json', '--quiet', ...more])).stdout,
       ).samples.map(({ prompt }: { prompt: string }) => prompt);
-    const wrapped = (text: string) => `system: You are a helpful assistant.\nuser: ${text}\nassistant:`;
+    const wrapped = (text: string) => `user: ${text}\nassistant:`;
     expect(await make('--prompt', 'Hi', '--prompt', 'Bye')).toEqual([wrapped('Hi'), wrapped('Bye')]);
     expect(await make()).toEqual([wrapped('What is machine learning?')]);
     expect(await make('--raw', '--prompt', 'Hi')).toEqual(['Hi']);

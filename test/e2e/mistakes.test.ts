@@ -57,6 +57,37 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown mean rule', () => ['run', '--mean', 'no'], /--mean is "no", allowed: keep, drop/],
   ['an unknown dtype', () => ['run', '--dtype', 'F8'], /--dtype is "F8", allowed: F32, F16, BF16/],
   ['an unknown precision', () => ['generate', '--precision', 'int4'], /--precision is "int4"/],
+  [
+    'a file of conversations and prompts',
+    () => ['generate', '--chat', 'a.json', '--prompt', 'Hi'],
+    /option '--chat <file>' cannot be used with option '--prompt <text>'/,
+  ],
+  [
+    'a system message and raw prompts',
+    () => ['lens', '--system', 'S', '--raw'],
+    /option '--system <text>' cannot be used with option '--raw'/,
+  ],
+  [
+    'a system message and no prompt',
+    () => ['lens', '--model', 'pocket', '--system', 'S', '--text', file('only.txt', 'A cat.')],
+    /--system has no prompt to go before/,
+  ],
+  [
+    'a system message without a template',
+    () => ['generate', '--model', 'pocket', '--system', 'S'],
+    /this model has no chat template, which --system needs/,
+  ],
+  [
+    'a conversation with an unknown role',
+    () => [
+      'generate',
+      '--model',
+      fixture('smollm2-tied-bf16'),
+      '--chat',
+      file('chat.json', '[{"role": "usr", "content": ""}]'),
+    ],
+    /chat\.json, message 1, role: Invalid option/,
+  ],
   ['a negative temperature', () => ['generate', '--temperature=-1'], /--temperature is "-1"/],
   ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],
   [

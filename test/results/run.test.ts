@@ -16,6 +16,8 @@ const score = { correct: 3, questions: 4, accuracy: 0.75, interval: [0.3, 0.95] 
 const answers = { ...score, byTask: { cloze: score } };
 const result = run({
   model: { ...run().model, notice: 'a stand-in' },
+  sampling: { ...run().sampling, system: 'Be brief.', chat: 'abc' },
+  notes: ['no BOS'],
   tasks: { file: 'tasks.jsonl', rule: 'the likeliest wins' },
   original: { ...run().original, tasks: answers },
   cell: { ...run().cell, tasks: answers },

@@ -37,7 +37,15 @@ function sweep(): { study: Study; cells: Map<string, CellResult> } {
   return { study: summarised({ ...reference, ...some }, cells), cells };
 }
 
-const whole = { sweep: sweep(), sensitivity: sensitivityStudy() };
+/** One that has all that a study may have. */
+function noted(): ReturnType<typeof sensitivityStudy> {
+  const { study, cells } = sensitivityStudy();
+  const drawn = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, maxNewTokens: 4 };
+  const sampling = { ...drawn, system: 'Be brief.', chat: 'abc' };
+  return { study: { ...study, context: { ...study.context, sampling }, notes: ['no BOS'] }, cells };
+}
+
+const whole = { sweep: sweep(), sensitivity: noted() };
 
 test('the cells and the study that are committed are read key by key as they were written', () => {
   expect(JSON.stringify(readStudy(JSON.parse(read('study.json'))), null, 1)).toBe(read('study.json').trimEnd());

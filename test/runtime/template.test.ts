@@ -1,47 +1,45 @@
-import { Template } from '@huggingface/jinja';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { renderTemplate } from '../../src/runtime/template.ts';
+import { fixture } from '../support/paths.ts';
 
-const variables = {
-  messages: [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content: ' Hi\nthere ' },
-    { role: 'assistant', content: 'Yes?' },
-    { role: 'user', content: 'Bye' },
-  ],
-  add_generation_prompt: true,
-  bos_token: '<s>',
-  eos_token: '</s>',
-};
+interface Rendered {
+  readonly messages: readonly object[];
+  readonly variables: object;
+  /** Templates with the text that transformers makes of them, null where it refuses them. */
+  readonly same: readonly (readonly [string, string | null])[];
+  readonly refused: readonly (readonly [string, string | null])[];
+}
 
-/** In the ways of TinyLlama, ChatML, Llama 2 and Mistral, and Llama 3. */
-const templates = {
-  zephyr: `{% for message in messages %}
-{% if message['role'] == 'user' %}
-{{ '<|user|>\\n' + message['content'] + eos_token }}
-{% elif message['role'] == 'system' %}
-{{ '<|system|>\\n' + message['content'] + eos_token }}
-{% endif %}
-{% if loop.last and add_generation_prompt %}
-{{ '<|assistant|>' }}
-{% endif %}
-{% endfor %}`,
-  chatml: `{%- if messages[0].role != 'system' -%}<|im_start|>system
-Hi<|im_end|>{%- endif -%}{% for m in messages %}{{ '<|im_start|>' ~ m.role ~ '\\n' ~ m.content | trim ~ '<|im_end|>\\n' }}{% endfor %}`,
-  inst: `{% set ns = namespace(found=false) %}{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system = '<<SYS>>\\n' + messages[0]['content'] + '\\n<</SYS>>' %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}{% if loop.index0 == 0 and system is defined %}{% set content = system + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% else %}{{ ' ' + content + eos_token }}{% endif %}{% endfor %}`,
-  headers: `{{- bos_token }}{%- set date = "26 Jul 2024" %}{%- macro head(role) -%}<|start_header_id|>{{ role }}<|end_header_id|>{%- endmacro -%}{%- for m in messages %}{{- head(m.role) + "\\n\\n" + m['content'] | trim + '<|eot_id|>' }}{%- endfor %}{{ range(3, 0, -1) | join(',') }}{{ range(4) | length }}{{ messages | map(attribute='role') | list | tojson }}{{ True and not none }}`,
-};
+const { messages, variables, same, refused }: Rendered = JSON.parse(
+  readFileSync(join(fixture('chat'), 'templates.json'), 'utf8'),
+);
+const given = { ...variables, messages, tools: null, documents: null, add_generation_prompt: true };
 
-test.each(Object.entries(templates))('%s: the same text as the library by itself', (_name, template) => {
-  const text = renderTemplate(template, variables);
-  expect(text).toBe(new Template(template).render(variables));
-  expect(text).toContain('Bye');
+describe('the text is that of transformers, and what it refuses is refused', () => {
+  test('there are templates to compare, of both kinds', () => {
+    expect(same.filter(([, text]) => text !== null).length).toBeGreaterThan(120);
+    expect(same.filter(([, text]) => text === null).length).toBeGreaterThan(50);
+  });
+
+  test.each(same)('%j', (template, text) => {
+    if (text === null) expect(() => renderTemplate(template, given)).toThrow();
+    else expect(renderTemplate(template, given)).toBe(text);
+  });
 });
 
-test('the date as the library writes it', () => {
-  const template = '{{ strftime_now("%Y-%m %% %B") }}';
-  expect(renderTemplate(template, {})).toMatch(/^\d{4}-\d\d % [A-Z][a-z]+$/);
-  expect(renderTemplate('{{ strftime_now is defined }}', {})).toBe('true');
+test.each(refused)('refused, though transformers takes it: %j', (template, text) => {
+  expect(text).not.toBeNull();
+  expect(() => renderTemplate(template, given)).toThrow();
+});
+
+test('the date', () => {
+  const format = '%Y %y %m %-m %d %-d %b %B %a %A %H %I %M %S %p %%';
+  expect(renderTemplate(`{{ strftime_now("${format}") }}`, {})).toMatch(
+    /^(\d{4} \d\d \d\d \d{1,2} \d\d \d{1,2}) [A-Z][a-z]{2} [A-Z][a-z]+ [A-Z][a-z]{2} [A-Z][a-z]+day (\d\d ){4}[AP]M %$/,
+  );
+  expect(() => renderTemplate('{{ strftime_now("%Q") }}', {})).toThrow('strftime_now has %Q, allowed: %Y');
 });
 
 describe('what a template may take', () => {
@@ -53,7 +51,30 @@ describe('what a template may take', () => {
   });
 
   test('a long message is well within it', () => {
-    const messages = [{ role: 'user', content: 'word '.repeat(100_000) }];
-    expect(renderTemplate(templates.chatml, { ...variables, messages }).length).toBeGreaterThan(400_000);
+    const chat = "{% for m in messages %}{{ '<' ~ m.role ~ '>' ~ m.content | trim }}{% endfor %}";
+    const long = [{ role: 'user', content: 'word '.repeat(100_000) }];
+    expect(renderTemplate(chat, { messages: long }).length).toBeGreaterThan(400_000);
   });
+
+  test.each([
+    ["{{ 'a'|indent(100000000) }}"],
+    ["{{ 'a' * 100000000 }}"],
+    ["{% set x = 'ab' * 900000 %}{{ range(9)|join(x) }}"],
+    ["{% set x = 'ab' * 900000 %}{{ x.replace('a', x) }}"],
+    ["{% set x = 'ab' * 900000 %}{{ 'aaa'|replace('a', x) }}"],
+    ["{% set x = 'ab' * 900000 %}{{ x.join(['a', 'b', 'c']) }}"],
+    ['{{ range(99999)|list|tojson(indent=100) }}'],
+    ["{% set x = 'ab' * 900000 %}{{ x }}{{ x }}"],
+  ])('no value and no text is longer than it may be: %s', (template) => {
+    expect(() => renderTemplate(template, {})).toThrow(/it makes a value of more than/);
+  });
+
+  test('blanks, quotes and brackets in great numbers take no time', () => {
+    for (const part of [' ', '{%', "{{ '", '{{ [', '{# ', '{% raw ', '\\', '1_', ' {{- 1 -}} '])
+      try {
+        renderTemplate(part.repeat(Math.floor(99_000 / part.length)), {});
+      } catch (error) {
+        expect(error).toBeInstanceOf(Error);
+      }
+  }, 5_000);
 });

@@ -48,6 +48,7 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
   const all = Array.from({ length: tokens }, (_, i) => `${token}${i}`);
   return {
     ...{ ...info, command: 'surgery lens', points, vocabulary: 1024 },
+    ...{ system: 'Be brief.', chat: 'abc', notes: ['no BOS'] },
     prompts: [
       {
         ...{ prompt: `${token} said`, ids: all.map((_, i) => i), tokens: all },

@@ -2,7 +2,7 @@
 import type { ScoredText } from '../../measure/score.ts';
 import { counted, integer } from '../format.ts';
 import type { SamplingInfo } from '../results.ts';
-import { scoredUnits } from '../text.ts';
+import { promptWords, scoredUnits } from '../text.ts';
 
 /** "60 documents, 6,811 tokens of the text: each document alone, …" */
 export function textRule(scored: ScoredText): string {
@@ -11,7 +11,9 @@ export function textRule(scored: ScoredText): string {
   return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}: ${rule}.`;
 }
 
-export function samplingRule({ temperature, topP, topK, repetitionPenalty, seed, maxNewTokens }: SamplingInfo): string {
+/** How texts were drawn, what the prompts were put into the template with, and what in the model's files bears on them. */
+export function samplingRule(sampling: SamplingInfo, notes: readonly string[] = []): string {
+  const { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens } = sampling;
   const how = [
     `temperature ${temperature}`,
     `top-p ${topP}`,
@@ -20,5 +22,5 @@ export function samplingRule({ temperature, topP, topK, repetitionPenalty, seed,
     `seed ${seed}`,
   ];
   const rule = temperature === 0 ? 'Greedy' : `Drawn with ${how.filter(Boolean).join(', ')}`;
-  return `${rule}, at most ${counted(maxNewTokens, 'new token')}.`;
+  return [`${rule}, at most ${counted(maxNewTokens, 'new token')}.`, ...promptWords(sampling), ...notes].join(' ');
 }

@@ -32,7 +32,7 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
   const sections = [
     { id: 'losses', title: 'What it costs', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
-    samplesSection(comparisonsOf(run), samplingRule(run.sampling), 'samples.txt'),
+    samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
     await weightsSection(run),
     ...more,
   ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));

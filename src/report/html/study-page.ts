@@ -45,7 +45,7 @@ async function sectionsOf(study: Study, cells: Cells): Promise<Section[]> {
         ),
       ]
     : [];
-  const rule = context.sampling ? samplingRule(context.sampling as SamplingInfo) : '';
+  const rule = context.sampling ? samplingRule(context.sampling as SamplingInfo, study.notes) : '';
   const sections = [
     sensitivity ? await sensitivitySection(study, sensitivity, cells) : await lossesSection(study, cells),
     await comparisonsSection(study, cells),

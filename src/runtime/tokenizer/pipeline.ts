@@ -38,13 +38,16 @@ export class Pipeline {
     this.#added = new AddedTokens(added_tokens, this.#model, normalize);
   }
 
-  /** Ids of a text, special tokens around it included. Halves of surrogate pairs count as U+FFFD, as in UTF-8. */
-  encode(text: string): number[] {
+  /**
+   * Ids of a text. Halves of surrogate pairs count as U+FFFD, as in UTF-8.
+   * @param addSpecialTokens whether the file's special tokens are put around it; those that the text spells count anyway
+   */
+  encode(text: string, addSpecialTokens = true): number[] {
     const ids: number[] = [];
     for (const raw of this.#added.splitRaw(text.replace(/\p{Surrogate}/gu, '\uFFFD')))
       if (typeof raw === 'number') ids.push(raw);
       else this.#encodeSection(raw.text, raw.at === 0, ids);
-    return [...this.#process(ids)];
+    return addSpecialTokens ? [...this.#process(ids)] : ids;
   }
 
   #encodeSection(section: string, atStart: boolean, ids: number[]): void {

@@ -1,6 +1,7 @@
 // What lens.json tells: a section a prompt, and over a text the lens at every point, the steps between them, the change.
 import { counted, percent } from '../../format.ts';
 import type { LensResult } from '../../lens.ts';
+import { promptWords } from '../../text.ts';
 import type { Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import { pointsFigure } from './points.ts';
@@ -38,9 +39,10 @@ export function lensGlance({ text }: LensResult): Head['glance'] {
 }
 
 /** "200 documents of at most 512 tokens of stories.txt, 22,487 positions" */
-export function lensRead({ prompts, text }: LensResult): string {
+export function lensRead(result: LensResult): string {
+  const { prompts, text, notes = [] } = result;
   return [
-    prompts.length > 0 && counted(prompts.length, 'prompt'),
+    prompts.length > 0 && [counted(prompts.length, 'prompt'), ...promptWords(result), ...notes].join('. '),
     text &&
       `${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens of ${text.text}, ${counted(text.positions, 'position')}`,
   ]

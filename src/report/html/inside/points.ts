@@ -87,7 +87,14 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     table: {
       name: 'lens-depth',
       about: 'The lens at every point, the last point first',
-      head: ['model', 'point', '>norm', '>longest', '>entropy, bits', ...aspects.map(({ title }) => `>${title}`)],
+      head: [
+        'model',
+        'point',
+        '>median norm',
+        '>longest',
+        '>entropy, bits',
+        ...aspects.map(({ title }) => `>${title}`),
+      ],
       rows: [...variants.flatMap((one) => pointRows(one)), ...(original ? chanceRows(original) : [])],
     },
   };

@@ -1,0 +1,79 @@
+// What a reader of samples has to know of the model's own files: a line for each thing that is otherwise than one would expect.
+import { maxBytes, readText } from '../checkpoint/inside.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { shown } from '../errors.ts';
+import type { Tokenizer } from '../runtime/tokenizer.ts';
+import type { SamplingOptions } from './options.ts';
+
+/** On prompts: where the chat template writes BOS, and which date. */
+export function promptNotes(
+  prompts: readonly { readonly ids: readonly number[]; readonly isChat: boolean }[],
+  tokenizer: Tokenizer,
+): string[] {
+  const { bosId: bos } = tokenizer;
+  const chats = prompts.filter(({ isChat }) => isChat);
+  const name = bos === undefined ? '' : tokenizer.piece(bos);
+  return [
+    bos !== undefined &&
+      chats.some(({ ids }) => ids[0] !== bos) &&
+      `The chat template writes no BOS, though this model's texts begin with ${name}: the prompts have none, as in transformers.`,
+    bos !== undefined &&
+      chats.some(({ ids }) => ids[0] === bos && ids[1] === bos) &&
+      `The chat template writes BOS twice: the prompts begin with ${name}${name}, as in transformers.`,
+    chats.length > 0 && tokenizer.chatDate && `The chat template ${tokenizer.chatDate}.`,
+  ].filter((note) => typeof note === 'string');
+}
+
+/** On the sampling: what ends a text, and what generation_config.json asks for that is not done. */
+export async function samplingNotes(
+  options: SamplingOptions,
+  { folder, config }: Checkpoint,
+  tokenizer: Tokenizer,
+): Promise<string[]> {
+  const { eosId } = tokenizer;
+  const spelt = (id: number) => `${tokenizer.piece(id)} (${id})`;
+  const stops = config.eosIds.length > 0 ? `at ${config.eosIds.map(spelt).join(', ')}` : 'at no token';
+  const generation = JSON.parse((await readText(folder, 'generation_config.json', maxBytes.config)) ?? '{}');
+  const unused = unusedSettings(generation, options);
+  return [
+    eosId !== undefined &&
+      !config.eosIds.includes(eosId) &&
+      `A text ends ${stops}, as eos_token_id says, and not at the tokenizer's eos_token ${spelt(eosId)}.`,
+    unused.length > 0 && `Not used, though generation_config.json has it: ${unused.join(', ')}.`,
+  ].filter((note) => typeof note === 'string');
+}
+
+/** Settings of transformers that change which token comes next, with the value that changes nothing. */
+const always = {
+  ...{ no_repeat_ngram_size: 0, min_length: 0, min_new_tokens: 0, num_beams: 1, penalty_alpha: 0, guidance_scale: 1 },
+  ...{
+    suppress_tokens: null,
+    begin_suppress_tokens: null,
+    bad_words_ids: null,
+    sequence_bias: null,
+    stop_strings: null,
+  },
+  ...{ forced_bos_token_id: null, forced_eos_token_id: null, exponential_decay_length_penalty: null },
+};
+/** Those that count where `do_sample` is true. */
+const drawing = { min_p: 0, typical_p: 1, epsilon_cutoff: 0, eta_cutoff: 0, top_h: null };
+
+/** "repetition_penalty 1.3 (here 1)" for each setting that is otherwise here. */
+function unusedSettings(generation: Readonly<Record<string, unknown>>, options: SamplingOptions): string[] {
+  const { temperature, topP, topK, repetitionPenalty } = options;
+  // Greedy text is asked for here, whatever a model likes to be drawn with.
+  const isDrawn = generation.do_sample === true && temperature > 0;
+  const known = {
+    repetition_penalty: repetitionPenalty,
+    ...(isDrawn ? { temperature, top_p: topP, top_k: topK } : {}),
+  };
+  const differs = (key: string, own: unknown) => generation[key] != null && generation[key] !== own;
+  return [
+    ...Object.entries(known).flatMap(([key, own]) =>
+      differs(key, own) ? `${key} ${shown(generation[key])} (here ${own})` : [],
+    ),
+    ...Object.entries({ ...always, ...(isDrawn ? drawing : {}) }).flatMap(([key, neutral]) =>
+      differs(key, neutral) ? `${key} ${shown(generation[key])}` : [],
+    ),
+  ];
+}

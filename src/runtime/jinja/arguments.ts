@@ -1,0 +1,35 @@
+// What a template gives a filter, a method or a function.
+import type { Value } from './values.ts';
+
+export type Keywords = ReadonlyMap<string, Value>;
+
+/** Arguments by position and by name. */
+export class Arguments {
+  /** What they are given to, for messages. */
+  readonly to: string;
+  readonly positional: readonly Value[];
+  readonly keywords: Keywords;
+
+  constructor(to: string, positional: readonly Value[], keywords: Keywords = new Map()) {
+    this.to = to;
+    this.positional = positional;
+    this.keywords = keywords;
+  }
+
+  /** One for each parameter, undefined where it is not given. @throws Error if there are others */
+  of(...parameters: readonly string[]): (Value | undefined)[] {
+    const { length } = this.positional;
+    const unknown = [...this.keywords.keys()].find((key) => !parameters.slice(length).includes(key));
+    if (unknown !== undefined) throw new Error(`it gives ${this.to} the argument ${unknown}`);
+    if (length > parameters.length) throw new Error(`it gives ${this.to} ${length} arguments`);
+    return parameters.map((parameter, i) => (i < length ? this.positional[i] : this.keywords.get(parameter)));
+  }
+
+  /** The same, texts all of them and each given. @throws Error if they are not */
+  texts(...parameters: readonly string[]): string[] {
+    return this.of(...parameters).map((value) => {
+      if (typeof value !== 'string') throw new Error(`it gives ${this.to} what is no text`);
+      return value;
+    });
+  }
+}
