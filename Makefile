@@ -11,11 +11,11 @@ MODEL ?=
 export ONNXRUNTIME_NODE_INSTALL = skip
 RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
 # Folders too: a file that goes changes its folder.
-SOURCES = $(shell find src ! -name '*.wasm') tsconfig.json scripts/build.mjs
+SOURCES = $(shell find src) tsconfig.json scripts/build.mjs
 
 .PHONY: run watch install build test test-node lint fuzz soak bench docs reference browser slurm shells screenshots clean
 
-# As src/allocator.ts, which needs Node 22.15: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again
+# As src/platform/huge-pages.ts, which needs Node 22.15: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again
 # to start), and freed memory goes back to the system at once.
 run: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304
 run: build
@@ -45,7 +45,7 @@ OTHER_NODE ?= 24
 OTHER = node_modules/.cache/node-$(OTHER_NODE)
 test-node: build $(OTHER)/node_modules/.bin/node
 	export PATH="$(CURDIR)/$(OTHER)/node_modules/.bin:$$PATH"; node --version; \
-	  node dist/cli.js run --model pocket --variance 0.3 --output $(OTHER)/run --force && npm test --silent -- e2e/ allocator
+	  node dist/cli.js run --model pocket --variance 0.3 --output $(OTHER)/run --force && npm test --silent -- e2e/ platform/huge-pages
 
 $(OTHER)/node_modules/.bin/node: | node_modules/.package-lock.json
 	mkdir -p $(OTHER)
@@ -92,4 +92,4 @@ screenshots: build
 	SURGERY_SCREENSHOTS=1 npx vitest run --config test/vitest.config.ts test/report/html/browser
 
 clean:
-	rm -rf dist docs node_modules src/*/kernels/*.wasm
+	rm -rf dist docs node_modules

@@ -1,8 +1,8 @@
-// src/ → dist/: TypeScript by tsc, AssemblyScript kernels to wasm beside their sources too, and all that is neither.
+// src/ → dist/: TypeScript by tsc, AssemblyScript kernels to dist/wasm, and all that is neither.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -14,19 +14,16 @@ const run = (tool, args) => {
 
 // No garbage collector and no imports: the kernels work on addresses that the caller lays out in the exported memory.
 const flags = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--use', 'abort='];
-const kernels = ['linalg/kernels/eigen', 'runtime/kernels/quantise', 'measure/kernels/logits'];
+const kernels = ['linalg/eigen/assembly/eigen', 'runtime/int8/assembly/quantise', 'scores/assembly/logits'];
 
-// A new file changes its folder, which make looks at: before the time is taken.
-for (const name of kernels) writeFileSync(`src/${name}.wasm`, '', { flag: 'a' });
 const started = new Date();
 // What a deleted source has left must go.
 rmSync('dist', { recursive: true, force: true });
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 
-for (const name of kernels) {
-  run('assemblyscript/bin/asc.js', [`src/${name}.ts`, '--outFile', `src/${name}.wasm`, ...flags]);
-  mkdirSync(`dist/${dirname(name)}`, { recursive: true });
-  copyFileSync(`src/${name}.wasm`, `dist/${name}.wasm`);
+for (const path of kernels) {
+  const wasm = `dist/wasm/${basename(path)}.wasm`;
+  run('assemblyscript/bin/asc.js', [`src/${path}.ts`, '--outFile', wasm, ...flags]);
 }
 
 cpSync('src/pocket', 'dist/pocket', { recursive: true });

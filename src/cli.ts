@@ -2,16 +2,16 @@
 // argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
 import { Argument, Command, CommanderError } from 'commander';
-import { restartForLargeModels } from './allocator.ts';
-import { quoted } from './commands/closing.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { withConfig } from './commands/config.ts';
+import { quoted } from './commands/next-steps.ts';
 import * as shared from './commands/options.ts';
 import { operationRequest, recipeOptions, spectrumOptions } from './commands/recipes.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
-import { finish, tidyUp, whatIsLeft, willLeave } from './ending.ts';
-import { messageOf, refusal, SurgeryError } from './errors.ts';
 import { kindNames } from './operations/registry.ts';
+import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
+import { restartForLargeModels } from './platform/huge-pages.ts';
+import { finish, tidyUp, whatIsLeft, willLeave } from './platform/shutdown.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 

@@ -17,40 +17,25 @@
  * @module surgery
  */
 import { Checkpoint } from './checkpoint/reader.ts';
-import { type HubAccess, resolveModel } from './checkpoint/reference.ts';
+import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
-export type { PullReporter } from './checkpoint/hub/pull.ts';
 export type { Projection } from './checkpoint/names.ts';
 export { Checkpoint, type Extent, type Shard, type Tensor } from './checkpoint/reader.ts';
-export type { HubAccess } from './checkpoint/reference.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
-export { type ErrorCode, SurgeryError } from './errors.ts';
-export { type Eigen, type EigenOptions, symmetricEigen } from './linalg/eigen.ts';
-export { type Matrix, multiply, type Numbers, type Transposes } from './linalg/products.ts';
-export { readDocuments, readTasks, type Task } from './measure/documents.ts';
 export {
   type Generated,
   type GenerateOptions,
   generate,
   generateTogether,
   type Start,
-} from './measure/generate.ts';
-export type { Sampling } from './measure/sampling.ts';
-export {
-  type ByDocument,
-  type Chunk,
-  type Comparison,
-  type Interval,
-  type Model,
-  type Predictions,
-  type Score,
-  type Scores,
-  scoreDocuments as score,
-} from './measure/score.ts';
-export { bootstrapMean, type DocumentSum, type Estimate } from './measure/statistics.ts';
-export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './measure/tasks.ts';
+} from './generate/generate.ts';
+export type { Sampling } from './generate/sampling.ts';
+export type { HubAccess } from './hub/model-reference.ts';
+export type { PullReporter } from './hub/snapshot.ts';
+export { type Eigen, type EigenOptions, symmetricEigen } from './linalg/eigen/eigen.ts';
+export { type Matrix, multiply, type Numbers, type Transposes } from './linalg/products.ts';
 export type { Footprint, OperatorSettings, PcaEngine } from './operations/kind.ts';
 export { type OnProgress, type Operated, Operator, operate } from './operations/operator.ts';
 export { type Mode, modes } from './operations/pca/grouping.ts';
@@ -62,10 +47,25 @@ export { readRecipe, recipeText } from './operations/recipe-file.ts';
 export type { CompleteOperation, Operation, OperationReport } from './operations/registry.ts';
 export type { ZeroReport } from './operations/zero/report.ts';
 export type { ZeroSpec } from './operations/zero/spec.ts';
-export type { Message } from './runtime/chat.ts';
+export { type ErrorCode, SurgeryError } from './platform/errors.ts';
 export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
-export { StreamDecoder, Tokenizer } from './runtime/tokenizer.ts';
+export {
+  type ByDocument,
+  type Chunk,
+  type Comparison,
+  type Interval,
+  type Model,
+  type Predictions,
+  type Score,
+  type Scores,
+  scoreDocuments as score,
+} from './scores/likelihood.ts';
+export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
+export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
+export type { Message } from './text/chat.ts';
+export { readDocuments, readTasks, type Task } from './text/documents.ts';
+export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';
 
 /**
  * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`, which is pulled from

@@ -7,10 +7,10 @@ import { describe, expect, test } from 'vitest';
 import { projectionName } from '../src/checkpoint/names.ts';
 import { Checkpoint } from '../src/checkpoint/reader.ts';
 import { writeCheckpoint } from '../src/checkpoint/writer.ts';
-import { messageOf, SurgeryError } from '../src/errors.ts';
 import { operate } from '../src/operations/operator.ts';
 import type { Recipe } from '../src/operations/recipe.ts';
-import { Tokenizer } from '../src/runtime/tokenizer.ts';
+import { messageOf, SurgeryError } from '../src/platform/errors.ts';
+import { Tokenizer } from '../src/text/tokenizer.ts';
 import { fixture, temporaryFolder } from './support/paths.ts';
 import { copyModel, fileBytes, merge, split } from './support/safetensors.ts';
 

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, s
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../../dist/checkpoint/cache.js';
+import { cacheFolder } from '../../dist/platform/cache.js';
 import { table } from '../../dist/report/format.js';
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -4,8 +4,9 @@
 //     node scripts/bench/lens.mjs MODEL_DIR [rounds]
 //
 // All three take turns; medians over the rounds, the first of which warms up.
+
+import { lensOf } from '../../dist/analyses/lens/lens.js';
 import { Checkpoint } from '../../dist/checkpoint/reader.js';
-import { lensOf } from '../../dist/measure/lens.js';
 import { Runtime } from '../../dist/runtime/session.js';
 
 const [model, rounds = '5'] = process.argv.slice(2);

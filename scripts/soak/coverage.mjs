@@ -18,7 +18,7 @@ export function startCoverage() {
   return () => {
     const features = [];
     for (const { url, scriptId, functions } of ask('Profiler.takePreciseCoverage').result) {
-      if (!url.includes('/dist/checkpoint/')) continue;
+      if (!/\/dist\/(checkpoint|platform\/strict-json)/.test(url)) continue;
       for (const { ranges } of functions)
         for (const { startOffset, endOffset, count } of ranges)
           if (count > 0) features.push(`${scriptId}:${startOffset}-${endOffset}`);

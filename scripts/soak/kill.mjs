@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { sweepLeftovers } from '../../dist/checkpoint/leftovers.js';
+import { sweepLeftovers } from '../../dist/platform/temp-files.js';
 import { availableFaults, mountDisk, undisturbed, unmountDisk } from './faults.mjs';
 import { makeModel, uniform } from './model.mjs';
 import { cellsIn, filesIn, fingerprint, hash, hiddenIn, wrongInCache } from './states.mjs';

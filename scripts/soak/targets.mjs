@@ -3,7 +3,7 @@ import { parseConfig } from '../../dist/checkpoint/config.js';
 import { bitsPerElement } from '../../dist/checkpoint/dtypes.js';
 import { headerLength, maxHeaderBytes, parseHeader } from '../../dist/checkpoint/header.js';
 import { parseIndex } from '../../dist/checkpoint/reader.js';
-import { messageOf, SurgeryError } from '../../dist/errors.js';
+import { messageOf, SurgeryError } from '../../dist/platform/errors.js';
 
 const file = 'the-file';
 

@@ -1,6 +1,7 @@
 // config.json and generation_config.json → the numbers that define the forward pass. Refuses what it does not know.
 import { z } from 'zod';
-import { messageOf, SurgeryError, shown } from '../errors.ts';
+import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
+import { parseJson } from '../platform/strict-json.ts';
 import {
   type Architecture,
   architectures,
@@ -8,8 +9,7 @@ import {
   missingFor,
   missingForRope,
   modelTypes,
-} from './families.ts';
-import { parseJson } from './json.ts';
+} from './architectures.ts';
 
 export type RopeScaling =
   | { readonly kind: 'default' }

@@ -1,5 +1,5 @@
 // Element types of safetensors files, and their conversion to and from float32.
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from '../platform/errors.ts';
 
 /** Bits per element of every dtype that the format defines. */
 export const bitsPerElement: Readonly<Record<string, number>> = {

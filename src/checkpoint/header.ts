@@ -1,7 +1,7 @@
 // The safetensors header: bytes → tensor table, validated as the Rust crate does. Knows no file system.
-import { SurgeryError, shown } from '../errors.ts';
+import { SurgeryError, shown } from '../platform/errors.ts';
+import { decimalNumber, duplicateKey } from '../platform/strict-json.ts';
 import { bitsPerElement } from './dtypes.ts';
-import { decimalNumber, duplicateKey } from './json.ts';
 
 /** Where a tensor's bytes lie. `begin` and `end` count from the start of the file. */
 export interface TensorEntry {

@@ -2,14 +2,14 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { parseJson } from '../platform/strict-json.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
-import { foreignFile, foreignFolder, foreignTensor, misnamed } from './foreign.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
-import { locate, maxBytes, readText } from './inside.ts';
-import { parseJson } from './json.ts';
 import { embedName, expectedTensors, unembedName } from './names.ts';
+import { locate, maxBytes, readText } from './safe-paths.ts';
+import { foreignFile, foreignFolder, foreignTensor, misnamed } from './unsupported.ts';
 
 /** One safetensors file of a checkpoint. */
 export interface Shard {

@@ -1,10 +1,10 @@
 // A checkpoint with some tensors replaced → a folder that any Hugging Face reader opens.
 import { join } from 'node:path';
+import { append, copySafely, writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
 import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype } from './dtypes.ts';
-import { append, copySafely, writeFileSafely, writeFolderSafely } from './files.ts';
 import { buildHeader } from './header.ts';
-import { locate, maxBytes, readText } from './inside.ts';
 import { type Checkpoint, indexFile, singleFile } from './reader.ts';
+import { locate, maxBytes, readText } from './safe-paths.ts';
 import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
 
 /** Rebuilt tensors by name, row-major; all others come from the source. */

@@ -1,10 +1,10 @@
 // The residual streams of a text through the original and the operated model, recorded for what is fitted to them.
 
-import { SurgeryError } from '../errors.ts';
+import { Activations, type Positions, positionsOf } from '../analyses/recorded-residuals.ts';
 import { setProductThreads } from '../linalg/products.ts';
-import { Activations, type Positions, positionsOf } from '../measure/activations.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
-import type { Progress } from '../report/progress.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
 import type { ModelOptions, WritingOptions } from './options.ts';
 import { openVariants, type Variant } from './variants.ts';

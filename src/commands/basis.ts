@@ -1,21 +1,21 @@
 // surgery basis: an ordered basis of the embedding or the unembedding, and how much of each map lies along it.
 
+import { type Basis, makeBasis, type Near, nearestTokens } from '../analyses/basis/bases.ts';
+import { type BasisMethod, basisRules } from '../analyses/basis/methods.ts';
+import type { OfBoth } from '../analyses/probe/baselines.ts';
+import { weightOver } from '../analyses/probe/over-depth.ts';
+import { countLabels, splitRules } from '../analyses/probe/splits.ts';
+import { weightShares } from '../analyses/probe/weight-spectrum.ts';
+import { type Positions, positionRule } from '../analyses/recorded-residuals.ts';
+import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } from '../analyses/vocabulary.ts';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { SurgeryError } from '../errors.ts';
 import { centred } from '../linalg/rows.ts';
-import { type Positions, positionRule } from '../measure/activations.ts';
-import { type Basis, makeBasis, type Near, nearestTokens } from '../measure/bases.ts';
-import { type BasisMethod, basisRules } from '../measure/methods.ts';
-import { weightOver } from '../measure/probing.ts';
-import { weightShares } from '../measure/shares.ts';
-import { countLabels, splitRules } from '../measure/splits.ts';
-import type { OfBoth } from '../measure/standards.ts';
-import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } from '../measure/vocabulary.ts';
-import { type BasisResult, basisCharts, basisText } from '../report/basis.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { lineChartSvg } from '../report/svg.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
+import { type BasisResult, basisCharts, basisText } from '../report/terminal/basis.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
+import { findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -1,6 +1,6 @@
 // A shell's completion script, from the commands and options as they are declared.
 import type { Command, Option } from 'commander';
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { allowedOf } from '../platform/option-values.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;

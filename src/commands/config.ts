@@ -1,7 +1,7 @@
 // A config file's options as words of the command line, so that a result names the whole command that made it.
 import { readFileSync } from 'node:fs';
 import type { Command, Option } from 'commander';
-import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { isRepeatable } from '../platform/option-values.ts';
 
 /** The file that is read where --config names no other. */

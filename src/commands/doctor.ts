@@ -2,14 +2,14 @@
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { cacheFolder } from '../checkpoint/cache.ts';
-import { hubCache } from '../checkpoint/hub/place.ts';
-import { defaultReference, resolveModel } from '../checkpoint/reference.ts';
-import { freeBytes } from '../checkpoint/space.ts';
-import { messageOf } from '../errors.ts';
-import { cores, memory } from '../limits.ts';
-import { doctorText } from '../report/doctor.ts';
+import { defaultReference, resolveModel } from '../hub/model-reference.ts';
+import { hubCache } from '../hub/paths.ts';
+import { cacheFolder } from '../platform/cache.ts';
+import { freeBytes } from '../platform/disk-space.ts';
+import { messageOf } from '../platform/errors.ts';
+import { cores, memory } from '../platform/limits.ts';
 import type { Diagnosis, FolderFinding } from '../report/results.ts';
+import { doctorText } from '../report/terminal/doctor.ts';
 import { format } from '../results/format.ts';
 import { print, versions } from './model.ts';
 

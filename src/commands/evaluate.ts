@@ -1,11 +1,11 @@
 // surgery eval: how well a model predicts text and answers questions, alone or against a base model.
-import { SurgeryError } from '../errors.ts';
-import { scoreDocuments } from '../measure/score.ts';
-import { scoreTasks } from '../measure/tasks.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import type { EvalResult } from '../report/results.ts';
-import { evalText } from '../report/text.ts';
+import { evalText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
+import { scoreDocuments } from '../scores/likelihood.ts';
+import { scoreTasks } from '../scores/tasks.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -1,9 +1,9 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
-import { generateTogether } from '../measure/generate.ts';
+import { generateTogether } from '../generate/generate.ts';
 import { printable } from '../report/format.ts';
 import type { GenerateResult, Sample } from '../report/results.ts';
 import { format } from '../results/format.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, SamplingOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

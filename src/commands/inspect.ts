@@ -2,7 +2,7 @@
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
 import type { InspectResult } from '../report/results.ts';
-import { inspectText } from '../report/text.ts';
+import { inspectText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, WritingOptions } from './options.ts';

@@ -1,7 +1,9 @@
 // surgery lens: what every point of the residual stream says when it is unembedded, for prompts and over a text.
-import { SurgeryError } from '../errors.ts';
-import { depthProfiles, depthRule } from '../measure/depth.ts';
-import { lensOf } from '../measure/lens.ts';
+
+import { lensOf } from '../analyses/lens/lens.ts';
+import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import {
   type LensOfText,
   type LensResult,
@@ -10,11 +12,10 @@ import {
   lensText,
   type PromptLens,
   stepCharts,
-} from '../report/lens.ts';
-import type { Progress } from '../report/progress.ts';
-import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
-import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
+} from '../report/terminal/lens.ts';
+import type { Progress } from '../report/terminal/progress.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Colour, FindingOptions, ModelOptions, PromptOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -1,11 +1,12 @@
 // surgery merge: the parts of a study that several machines made → the study.
-import { SurgeryError } from '../errors.ts';
+
+import { readStudyFolder, StudyFolder, sameContext } from '../experiments/folder.ts';
+import { summarised } from '../experiments/summary.ts';
 import { canonical } from '../platform/canonical.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import type { CellResult, Study } from '../results/study.ts';
-import { readStudyFolder, StudyFolder, sameContext } from '../study/folder.ts';
-import { summarised } from '../study/summary.ts';
 import { progressOf } from './model.ts';
-import { showStudy, writeStudy } from './showing.ts';
+import { showStudy, writeStudy } from './study-output.ts';
 
 export interface MergeOptions {
   readonly output: string;

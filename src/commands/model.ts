@@ -4,11 +4,11 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { cacheFolder, keep, onRefusal } from '../checkpoint/cache.ts';
 import { Checkpoint } from '../checkpoint/reader.ts';
-import { resolveModel } from '../checkpoint/reference.ts';
-import { type Advance, Progress } from '../report/progress.ts';
+import { resolveModel } from '../hub/model-reference.ts';
+import { cacheFolder, keep, onRefusal } from '../platform/cache.ts';
 import type { ModelInfo } from '../report/results.ts';
+import { type Advance, Progress } from '../report/terminal/progress.ts';
 import { checkpointIdentity } from '../runtime/identity.ts';
 import type { ModelOptions } from './options.ts';
 

@@ -1,8 +1,9 @@
 // What a reader of samples has to know of the model's own files: a line for each thing that is otherwise than one would expect.
-import { maxBytes, readText } from '../checkpoint/inside.ts';
+
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { shown } from '../errors.ts';
-import type { Tokenizer } from '../runtime/tokenizer.ts';
+import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
+import { shown } from '../platform/errors.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { SamplingOptions } from './options.ts';
 
 /** On prompts: where the chat template writes BOS, and which date. */

@@ -1,15 +1,15 @@
 // Options that several commands share: how they are spelled, what they may say, and their defaults.
 import { type Command, Option } from 'commander';
+import { basisMethods } from '../analyses/basis/methods.ts';
 import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
-import { cores } from '../limits.ts';
-import { basisMethods } from '../measure/methods.ts';
-import type { Sampling } from '../measure/sampling.ts';
-import { type ChunkRule, chunkRules } from '../measure/stream.ts';
+import type { Sampling } from '../generate/sampling.ts';
 import { type PcaEngine, pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
+import { cores } from '../platform/limits.ts';
 import { bytes, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
 import type { Precision } from '../runtime/session.ts';
-import { quoted } from './closing.ts';
+import { type ChunkRule, chunkRules } from '../text/windows.ts';
+import { quoted } from './next-steps.ts';
 import { parseShard } from './shard.ts';
 
 export interface ModelOptions {

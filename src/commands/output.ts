@@ -1,11 +1,11 @@
 // Where results go: what may be written to, what is there already, and whose it is meanwhile.
 import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { lockName } from '../checkpoint/files.ts';
-import { sweepLeftovers } from '../checkpoint/leftovers.ts';
-import { type HeldFolder, holdFolder, requireUnlocked } from '../checkpoint/lock.ts';
 import { exists } from '../checkpoint/reader.ts';
-import { SurgeryError, systemMessage } from '../errors.ts';
+import { lockName } from '../platform/atomic-files.ts';
+import { SurgeryError, systemMessage } from '../platform/errors.ts';
+import { type HeldFolder, holdFolder, requireUnlocked } from '../platform/locks.ts';
+import { sweepLeftovers } from '../platform/temp-files.ts';
 import type { OutputOptions } from './options.ts';
 
 /** Where results go that no --output names. */

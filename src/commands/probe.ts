@@ -1,21 +1,21 @@
 // surgery probe: how much of the input token each point of the residual stream still holds, and where.
 
+import { type OfBoth, type Standards, standardsOf } from '../analyses/probe/baselines.ts';
+import { readingRule } from '../analyses/probe/evaluation.ts';
+import { resemblanceRule } from '../analyses/probe/matrix-similarity.ts';
+import { probeDepth, runs } from '../analyses/probe/over-depth.ts';
+import { splitRules } from '../analyses/probe/splits.ts';
+import { inRuns, weightShares } from '../analyses/probe/weight-spectrum.ts';
+import { type Positions, positionRule } from '../analyses/recorded-residuals.ts';
+import { matrixNames, readEmbedding, readUnembedding } from '../analyses/vocabulary.ts';
 import { centred } from '../linalg/rows.ts';
 import { principalComponents } from '../linalg/subspaces.ts';
-import { type Positions, positionRule } from '../measure/activations.ts';
-import { probeDepth, runs } from '../measure/probing.ts';
-import { readingRule } from '../measure/readings.ts';
-import { resemblanceRule } from '../measure/resemblance.ts';
-import { inRuns, weightShares } from '../measure/shares.ts';
-import { splitRules } from '../measure/splits.ts';
-import { type OfBoth, type Standards, standardsOf } from '../measure/standards.ts';
-import { matrixNames, readEmbedding, readUnembedding } from '../measure/vocabulary.ts';
-import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/probe.ts';
-import type { Advance } from '../report/progress.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
+import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/terminal/probe.ts';
+import type { Advance } from '../report/terminal/progress.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
+import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
 import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -1,9 +1,10 @@
 // surgery pull: a model of the Hub into the Hugging Face cache, or what the cache lacks of it.
-import { offlineBy } from '../checkpoint/hub/place.ts';
-import { pullReference } from '../checkpoint/reference.ts';
-import { SurgeryError } from '../errors.ts';
+
+import { pullReference } from '../hub/model-reference.ts';
+import { offlineBy } from '../hub/paths.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import type { PullResult } from '../report/results.ts';
-import { pullText } from '../report/text.ts';
+import { pullText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import { print, progressOf } from './model.ts';
 import type { ModelOptions } from './options.ts';

@@ -1,10 +1,10 @@
 // What the options say about operations → recipes. The options of each kind are made from its fields.
 import { type Command, Option } from 'commander';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { SurgeryError } from '../errors.ts';
 import type { Field } from '../operations/kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type KindName, kindNames, kinds, type Operation } from '../operations/registry.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { listOf, oneOf, repeatable } from '../platform/option-values.ts';
 
 /** What the command line says about operations, as {@link operationRequest} finds it among all options. */

@@ -1,8 +1,9 @@
 // Work on variants for which the original's predictions are read once and kept in a scratch file meanwhile.
-import { removeAtExit } from '../checkpoint/files.ts';
-import { Recording } from '../measure/recording.ts';
-import type { Progress } from '../report/progress.ts';
-import type { Experiment, Seconds } from '../study/measure.ts';
+
+import type { Experiment, Seconds } from '../experiments/run-cells.ts';
+import { removeAtExit } from '../platform/atomic-files.ts';
+import type { Progress } from '../report/terminal/progress.ts';
+import { Recording } from '../scores/recording.ts';
 
 /**
  * Reads the original once, and keeps what it said for as long as it is used.

@@ -1,24 +1,24 @@
 // surgery report: the page of a folder of results made again from what it holds, or one page of several.
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { makeFolders, writeFileSafely } from '../checkpoint/files.ts';
-import { parseJson } from '../checkpoint/json.ts';
 import { exists } from '../checkpoint/reader.ts';
-import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { readStudyFolder } from '../experiments/folder.ts';
+import { makeFolders, writeFileSafely } from '../platform/atomic-files.ts';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { parseJson } from '../platform/strict-json.ts';
 import { type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
+import { type FindingEntry, findingSections, findingsPage } from '../report/html/analyses/page.ts';
 import { comparePage, type Entry } from '../report/html/compare-page.ts';
-import { type FindingEntry, findingSections, findingsPage } from '../report/html/inside/page.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { format } from '../results/format.ts';
 import { readRun } from '../results/reading.ts';
 import type { RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
-import { readStudyFolder } from '../study/folder.ts';
-import { checkedFinding } from './checked-findings.ts';
-import { fileOf } from './findings.ts';
+import { fileOf } from './analysis-output.ts';
 import { print, progressOf } from './model.ts';
-import { pageName } from './showing.ts';
+import { checkedFinding } from './read-analyses.ts';
+import { pageName } from './study-output.ts';
 
 export interface ReportOptions {
   readonly output?: string;

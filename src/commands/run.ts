@@ -1,32 +1,32 @@
 // surgery run: one experiment. Operate, write, generate before and after, score, report.
 import { join } from 'node:path';
-import { writeFileSafely, writeFolderSafely } from '../checkpoint/files.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
-import { requireSpace } from '../checkpoint/space.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
-import { scoredTokens } from '../measure/score.ts';
+import { type Measurement, measurePair, scoreNext } from '../experiments/run-cells.ts';
 import { type Operated, operate } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
+import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
+import { requireSpace } from '../platform/disk-space.ts';
 import { runPage } from '../report/html/run-page.ts';
-import type { Progress } from '../report/progress.ts';
 import type { ModelInfo } from '../report/results.ts';
-import { runText } from '../report/text.ts';
+import type { Progress } from '../report/terminal/progress.ts';
+import { runText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import type { RunResult } from '../results/run.ts';
 import { Runtime } from '../runtime/session.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
-import { type Measurement, measurePair, scoreNext } from '../study/measure.ts';
-import { closingLines } from './closing.ts';
+import { scoredTokens } from '../scores/likelihood.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
+import { closingLines } from './next-steps.ts';
 import type { ModelOptions, OutputOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { type OperationRequest, recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
 import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
 import { scoringInput } from './scoring.ts';
-import { pageName } from './showing.ts';
+import { pageName } from './study-output.ts';
 
 export type RunOptions = ModelOptions &
   WritingOptions &

@@ -1,10 +1,10 @@
 // Prompts and sampling options as the generating commands use them.
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import type { PromptInfo, SamplingInfo } from '../report/results.ts';
 import type { Runtime } from '../runtime/session.ts';
-import type { Tokenizer } from '../runtime/tokenizer.ts';
-import { type Conversation, readConversations } from './conversations.ts';
+import { type Conversation, readConversations } from '../text/conversations.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import { hashOf } from './model.ts';
 import { promptNotes, samplingNotes } from './notes.ts';
 import type { PromptOptions, SamplingOptions } from './options.ts';

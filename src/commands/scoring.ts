@@ -1,13 +1,13 @@
 // Documents and questions as the scoring commands use them.
 import { join } from 'node:path';
-import { pocketFolder } from '../checkpoint/reference.ts';
-import { SurgeryError } from '../errors.ts';
-import { readTasks, readTexts, requireDocuments } from '../measure/documents.ts';
-import { passages } from '../measure/passages.ts';
-import { intervalRule, type ScoredText, scoringRule } from '../measure/score.ts';
-import { joinTexts, streamRule, windowsOf } from '../measure/stream.ts';
-import { encodeTasks, type Question, taskRule } from '../measure/tasks.ts';
-import type { Tokenizer } from '../runtime/tokenizer.ts';
+import { pocketFolder } from '../hub/model-reference.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
+import { encodeTasks, type Question, taskRule } from '../scores/tasks.ts';
+import { passages } from '../text/default-passages.ts';
+import { readTasks, readTexts, requireDocuments } from '../text/documents.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { joinTexts, streamRule, windowsOf } from '../text/windows.ts';
 import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions } from './options.ts';
 
@@ -62,8 +62,8 @@ async function readSource(
   pocket: boolean,
 ): Promise<Source> {
   if (text?.startsWith('hub:')) {
-    const { parseDatasetReference, resolveDataset } = await import('../checkpoint/hub/dataset.ts');
-    const { readParquetTexts } = await import('../measure/parquet.ts');
+    const { parseDatasetReference, resolveDataset } = await import('../hub/dataset.ts');
+    const { readParquetTexts } = await import('../text/parquet.ts');
     const { name, files } = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
     return { name: withColumn(name, column), texts: await readParquetTexts(files, column, name) };
   }

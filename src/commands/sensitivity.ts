@@ -1,12 +1,13 @@
 // surgery sensitivity: one layer or projection operated on at a time, and all at once.
-import { SurgeryError } from '../errors.ts';
+
+import { planSensitivity, type Unit } from '../experiments/design.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { at } from '../platform/indexing.ts';
-import { planSensitivity, type Unit } from '../study/grid.ts';
 import { kindNamed, type OperationRequest } from './recipes.ts';
-import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
+import { showStudy } from './study-output.ts';
 
 export type SensitivityOptions = StudyOptions & {
   readonly operation: OperationRequest;

@@ -1,5 +1,5 @@
 // Which part of a study this machine makes.
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from '../platform/errors.ts';
 
 /** Part `index` of `of`, counted from 0. */
 export interface Shard {

@@ -1,23 +1,9 @@
 // What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
 import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { SurgeryError } from '../errors.ts';
-import { scoredTokens } from '../measure/score.ts';
-import { Operator } from '../operations/operator.ts';
-import type { SpectrumCurve } from '../operations/pca/curves.ts';
-import { decompositionsOf } from '../operations/pca/decompositions.ts';
-import type { PcaOperation } from '../operations/pca/spec.ts';
-import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
-import type { Progress } from '../report/progress.ts';
-import type { ModelInfo } from '../report/results.ts';
-import { format } from '../results/format.ts';
-import type { AngleResult, Context, OriginalResult, Study } from '../results/study.ts';
-import { Runtime } from '../runtime/session.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
-import { anglesOf } from '../study/angles.ts';
-import { areCurvesOf, curvesOf } from '../study/curves.ts';
-import { StudyFolder, sameContext } from '../study/folder.ts';
-import { cellId } from '../study/grid.ts';
+import { anglesOf } from '../experiments/angles.ts';
+import { cellId } from '../experiments/design.ts';
+import { StudyFolder, sameContext } from '../experiments/folder.ts';
 import {
   cellsTogether,
   type Experiment,
@@ -28,8 +14,22 @@ import {
   type PlannedCell,
   type Seconds,
   VariantQueue,
-} from '../study/measure.ts';
-import { summarised } from '../study/summary.ts';
+} from '../experiments/run-cells.ts';
+import { areCurvesOf, curvesOf } from '../experiments/spectra.ts';
+import { summarised } from '../experiments/summary.ts';
+import { Operator } from '../operations/operator.ts';
+import type { SpectrumCurve } from '../operations/pca/curves.ts';
+import { decompositionsOf } from '../operations/pca/decompositions.ts';
+import type { PcaOperation } from '../operations/pca/spec.ts';
+import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import type { ModelInfo } from '../report/results.ts';
+import type { Progress } from '../report/terminal/progress.ts';
+import { format } from '../results/format.ts';
+import type { AngleResult, Context, OriginalResult, Study } from '../results/study.ts';
+import { Runtime } from '../runtime/session.ts';
+import { scoredTokens } from '../scores/likelihood.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import type { ModelOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
@@ -45,7 +45,7 @@ import {
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
-import { type Shown, writeStudy } from './showing.ts';
+import { type Shown, writeStudy } from './study-output.ts';
 
 export type StudyOptions = ModelOptions &
   WritingOptions &

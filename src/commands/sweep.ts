@@ -1,15 +1,16 @@
 // surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
-import { SurgeryError } from '../errors.ts';
+
+import { planSweep, type Sweep } from '../experiments/design.ts';
 import type { Design, Field } from '../operations/kind.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { kindOf, type Operation } from '../operations/registry.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { at } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
-import { planSweep, type Sweep } from '../study/grid.ts';
 import { isAsked, kindNamed, type OperationRequest, recipesOf } from './recipes.ts';
-import { showStudy } from './showing.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
+import { showStudy } from './study-output.ts';
 
 export type SweepOptions = StudyOptions & {
   readonly operation: OperationRequest;

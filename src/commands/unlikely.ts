@@ -1,9 +1,9 @@
 // surgery unlikely: whether directions of tokens that cannot come next are used for something else inside.
-import { unlikelyRule, unlikelyTokens } from '../measure/unlikely.ts';
+import { unlikelyRule, unlikelyTokens } from '../analyses/unlikely/unlikely.ts';
 import { lineChartSvg } from '../report/svg.ts';
-import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/unlikely.ts';
-import { Tokenizer } from '../runtime/tokenizer.ts';
-import { findingInfo, requireFindings, withReport, writeFindings } from './findings.ts';
+import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+import { findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -1,9 +1,9 @@
 // The models that the commands which look inside compare: the original and, where an operation is asked for, a variant.
 import type { TapOptions } from '../graph/taps.ts';
-import type { Model } from '../measure/score.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
-import type { Progress } from '../report/progress.ts';
+import type { Progress } from '../report/terminal/progress.ts';
 import { Runtime } from '../runtime/session.ts';
+import type { Model } from '../scores/likelihood.ts';
 import type { OpenModel } from './model.ts';
 import type { ModelOptions, WritingOptions } from './options.ts';
 import { isAsked, type OperationRequest, recipeOf } from './recipes.ts';

@@ -1,5 +1,5 @@
 // Overcomplete dictionaries: more atoms than dimensions, few of them in each signal.
-import { symmetricEigen } from './eigen.ts';
+import { symmetricEigen } from './eigen/eigen.ts';
 import { type Matrix, multiply } from './products.ts';
 import { matchingPursuit, type SparseCodes } from './pursuit.ts';
 import { seededRandom } from './random.ts';

@@ -1,5 +1,5 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
-import { symmetricEigen } from './eigen.ts';
+import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
 
 /** A fitted PCA: the spectrum, and the leading directions on the smaller side of the matrix. */

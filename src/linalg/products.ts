@@ -3,8 +3,8 @@
 // is given, on the way out; views into WebAssembly memory serve as well. Measured on one AVX-512 core: 40 GFLOP/s in
 // float64, 75 in float32, 20 µs a call. `run` computes on the calling thread before its promise resolves.
 import onnxProto from 'onnx-proto';
-import { SurgeryError } from '../errors.ts';
-import { openSession, type Session, Tensor } from '../onnxruntime.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
 
 /** float32 or float64 numbers of a matrix. */
 export type Numbers = Float32Array | Float64Array;

@@ -1,5 +1,5 @@
 // Seeded random numbers, and random directions made of them.
-import { symmetricEigen } from './eigen.ts';
+import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** Uniform numbers in [0, 1) from a whole-number seed. Chris Doty-Humphrey's sfc32, 53 bits a draw. */

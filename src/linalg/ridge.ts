@@ -1,6 +1,7 @@
 // Ridge regression in closed form from Gram matrices: one eigenproblem, after which every penalty and target is cheap.
-import { symmetricEigen } from './eigen.ts';
-import type { WorkerPool } from './pool.ts';
+
+import type { WorkerPool } from '../platform/threads/pool.ts';
+import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
 
 /** A map fitted with the penalty that served best. */

@@ -1,5 +1,5 @@
 // Subspaces given by orthonormal rows: the leading ones of a matrix, all of one in an order, and angles between them.
-import { symmetricEigen } from './eigen.ts';
+import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
 import { columnMeans, lessRow, rowRange, unitRows } from './rows.ts';
 

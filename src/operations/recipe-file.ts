@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { messageOf, SurgeryError, systemMessage } from '../errors.ts';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import type { Recipe } from './recipe.ts';
 import { type CompleteOperation, type KindName, kindNames, kindOf, kinds, type Operation } from './registry.ts';
 

@@ -1,7 +1,7 @@
 // Which layers and projections an operation is about.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from '../platform/errors.ts';
 
 export const projections = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const satisfies Projection[];
 

@@ -1,5 +1,5 @@
 // Texts of options → their values. Each parser names its option in the one line that it refuses a text with.
-import { SurgeryError } from '../errors.ts';
+import { SurgeryError } from './errors.ts';
 
 /** What a parser knows of its option, for config files and completions. */
 interface Tags {

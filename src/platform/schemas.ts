@@ -1,6 +1,6 @@
 // Zod schemas of long lists of figures, and the words for what is not so.
 import { z } from 'zod';
-import { shown } from '../errors.ts';
+import { shown } from './errors.ts';
 
 /** A type that z.infer gives, for reading only. */
 export type Frozen<T> = T extends readonly (infer Item)[]

@@ -4,8 +4,8 @@ import type { PcaOperation } from '../operations/pca/spec.ts';
 import { recipeLabel } from '../operations/recipe.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
-import type { HeatMap } from './heat.ts';
-import type { LineChart } from './plot.ts';
+import type { HeatMap } from './terminal/heat-map.ts';
+import type { LineChart } from './terminal/line-chart.ts';
 
 export const parametersAxis = 'parameters as factors, of the dense ones';
 

@@ -1,8 +1,8 @@
 // What lens, unlikely, probe and basis leave behind, by kind.
-import type { BasisResult } from './basis.ts';
-import type { LensResult } from './lens.ts';
-import type { ProbeResult } from './probe.ts';
-import type { UnlikelyResult } from './unlikely.ts';
+import type { BasisResult } from './terminal/basis.ts';
+import type { LensResult } from './terminal/lens.ts';
+import type { ProbeResult } from './terminal/probe.ts';
+import type { UnlikelyResult } from './terminal/unlikely.ts';
 
 export interface FindingResults {
   readonly lens: LensResult;

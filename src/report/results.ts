@@ -1,12 +1,12 @@
 // What commands hand over to be shown or written as JSON: plain objects, numbers unrounded.
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
-import type { Comparison, Score, ScoredText } from '../measure/score.ts';
-import type { TaskScores } from '../measure/tasks.ts';
 import type { Mode } from '../operations/pca/grouping.ts';
 import type { Spectrum } from '../operations/pca/spectrum.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { format } from '../results/format.ts';
 import type { Precision } from '../runtime/session.ts';
+import type { Comparison, Score, ScoredText } from '../scores/likelihood.ts';
+import type { TaskScores } from '../scores/tasks.ts';
 
 export interface ModelInfo {
   /** The reference as given, or `pocket`. */

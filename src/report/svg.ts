@@ -1,8 +1,8 @@
 // Line charts and heat maps as SVG, drawn by Vega-Lite without a browser. The same data always gives the same bytes.
 import type { TopLevelSpec } from 'vega-lite';
 import { printable, wrap } from './format.ts';
-import { cellText, type HeatMap, heatTitle, shadeOf } from './heat.ts';
-import { type Axis, droppedNote, type LineChart, type Point, shown } from './plot.ts';
+import { cellText, type HeatMap, heatTitle, shadeOf } from './terminal/heat-map.ts';
+import { type Axis, droppedNote, type LineChart, type Point, shown } from './terminal/line-chart.ts';
 
 /** Okabe and Ito's colours, which the colour-blind can tell apart, without the yellow, too light on this ground. */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#b07a00', '#000000', '#777777'];

@@ -1,11 +1,11 @@
 // What result files are made of, as schemas, and the words for what is not so. Runs, studies and findings share them.
 import { z } from 'zod';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
-import type { Interval } from '../measure/score.ts';
-import type { TaskScores } from '../measure/tasks.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';
 import { kinds, type OperationReport } from '../operations/registry.ts';
 import { type Issue, lengthIssues, problem, texts } from '../platform/schemas.ts';
+import type { Interval } from '../scores/likelihood.ts';
+import type { TaskScores } from '../scores/tasks.ts';
 
 export const text = z.string();
 /** Finite: JSON knows no others, and takes 1e999 for one. */

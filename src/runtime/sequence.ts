@@ -3,7 +3,7 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { setName } from '../graph/linear.ts';
 import { cacheHeadDim, cacheName } from '../graph/llama.ts';
 import type { Tap } from '../graph/taps.ts';
-import { Tensor } from '../onnxruntime.ts';
+import { Tensor } from '../platform/onnxruntime.ts';
 
 /** A model's replaceable weights, ready to be fed. */
 export type Weights = Readonly<Record<string, Tensor>>;

@@ -2,15 +2,15 @@
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { SurgeryError } from '../errors.ts';
 import type { WeightSource } from '../graph/linear.ts';
 import { cacheHeadDim, llamaGraph } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
-import { memory } from '../limits.ts';
-import { openSession, type Session, Tensor } from '../onnxruntime.ts';
-import { withInt8Weights } from './int8.ts';
-import { integerOptions } from './saturation.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { memory } from '../platform/limits.ts';
+import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
+import { withInt8Weights } from './int8/int8.ts';
+import { integerOptions } from './int8/saturation.ts';
 import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
 

@@ -2,8 +2,8 @@
 import { dirname } from 'node:path';
 import { embedName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
-import { SurgeryError } from '../errors.ts';
 import type { FileWeight, WeightSource } from '../graph/linear.ts';
+import { SurgeryError } from '../platform/errors.ts';
 
 export interface SessionWeights {
   /** The matrix that token ids are looked up in. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type LlamaConfig, parseConfig } from '../../src/checkpoint/config.ts';
-import { SurgeryError } from '../../src/errors.ts';
 import { rotaryFrequencies } from '../../src/graph/rope.ts';
+import { SurgeryError } from '../../src/platform/errors.ts';
 import { fixture } from '../support/paths.ts';
 
 type Change = Record<string, unknown>;

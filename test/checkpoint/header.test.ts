@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bitsPerElement } from '../../src/checkpoint/dtypes.ts';
 import { buildHeader, headerLength, parseHeader } from '../../src/checkpoint/header.ts';
-import { SurgeryError } from '../../src/errors.ts';
+import { SurgeryError } from '../../src/platform/errors.ts';
 import { fixture } from '../support/paths.ts';
 import { fileBytes } from '../support/safetensors.ts';
 

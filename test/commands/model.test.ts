@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from '
 import { join } from 'node:path';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { identify, openModel } from '../../src/commands/model.ts';
-import { Progress } from '../../src/report/progress.ts';
+import { Progress } from '../../src/report/terminal/progress.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 import { copyModel } from '../support/safetensors.ts';
 

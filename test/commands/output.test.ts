@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { lockFolder } from '../../src/checkpoint/lock.ts';
 import { requireOutput, slugOf, takeOutput } from '../../src/commands/output.ts';
+import { lockFolder } from '../../src/platform/locks.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();

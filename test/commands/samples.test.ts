@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import type { PromptOptions, SamplingOptions } from '../../src/commands/options.ts';
 import { promptsOf, samplePrompts, samplingInfo } from '../../src/commands/samples.ts';
-import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';
 

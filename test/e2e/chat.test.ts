@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Message } from '../../src/runtime/chat.ts';
+import type { Message } from '../../src/text/chat.ts';
 import { expectRemade, surgery } from '../support/cli.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';

@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { LensResult } from '../../src/report/lens.ts';
-import type { UnlikelyResult } from '../../src/report/unlikely.ts';
+import type { LensResult } from '../../src/report/terminal/lens.ts';
+import type { UnlikelyResult } from '../../src/report/terminal/unlikely.ts';
 import { expectRemade, surgery } from '../support/cli.ts';
 import { type Forward, golden } from '../support/goldens.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';

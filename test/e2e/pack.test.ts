@@ -43,7 +43,7 @@ test('npm pack holds what is needed and nothing else', () => {
     'dist/index.d.ts',
     'dist/pocket/model.safetensors',
     'dist/pocket/tasks.jsonl',
-    'dist/linalg/kernels/eigen.wasm',
+    'dist/wasm/eigen.wasm',
   ]) {
     expect(files).toContain(`package/${needed}`);
   }

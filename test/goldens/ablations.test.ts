@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { readDocuments } from '../../src/measure/documents.ts';
-import { scoreDocuments } from '../../src/measure/score.ts';
 import { operate } from '../../src/operations/operator.ts';
 import type { ZeroSpec } from '../../src/operations/zero/spec.ts';
 import { Runtime } from '../../src/runtime/session.ts';
-import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { scoreDocuments } from '../../src/scores/likelihood.ts';
+import { readDocuments } from '../../src/text/documents.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { golden } from '../support/goldens.ts';
 import { hasShared, pocket, shared } from '../support/paths.ts';
 

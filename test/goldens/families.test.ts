@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { scoreDocuments } from '../../src/measure/score.ts';
 import { Operator } from '../../src/operations/operator.ts';
-import type { Message } from '../../src/runtime/chat.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
-import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { scoreDocuments } from '../../src/scores/likelihood.ts';
+import type { Message } from '../../src/text/chat.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { golden, largestDifference, type OperationRow } from '../support/goldens.ts';
 import { applyPca } from '../support/operations.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Projection } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { scoreDocuments } from '../../src/measure/score.ts';
 import { Operator } from '../../src/operations/operator.ts';
 import type { Mode } from '../../src/operations/pca/grouping.ts';
 import type { MeanRule } from '../../src/operations/pca/spec.ts';
 import { Runtime } from '../../src/runtime/session.ts';
+import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { golden } from '../support/goldens.ts';
 import { applyPca, type PcaParameters } from '../support/operations.ts';
 import { fixture, pocket } from '../support/paths.ts';

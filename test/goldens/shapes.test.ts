@@ -2,10 +2,10 @@
 // dtypes, shards.
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { generate } from '../../src/measure/generate.ts';
-import { greedy } from '../../src/measure/sampling.ts';
+import { generate } from '../../src/generate/generate.ts';
+import { greedy } from '../../src/generate/sampling.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
-import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { asGolden, golden, largestDifference, type OperationRow, type PcaRow, rowNorms } from '../support/goldens.ts';
 import { operatePca } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';

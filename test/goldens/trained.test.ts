@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { readDocuments, readTasks } from '../../src/measure/documents.ts';
-import { generate } from '../../src/measure/generate.ts';
-import { argmax, greedy } from '../../src/measure/sampling.ts';
-import { scoreDocuments } from '../../src/measure/score.ts';
-import { encodeTasks, scoreChoices } from '../../src/measure/tasks.ts';
+import { generate } from '../../src/generate/generate.ts';
+import { argmax, greedy } from '../../src/generate/sampling.ts';
 import { Operator } from '../../src/operations/operator.ts';
 import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
-import { Tokenizer } from '../../src/runtime/tokenizer.ts';
+import { scoreDocuments } from '../../src/scores/likelihood.ts';
+import { encodeTasks, scoreChoices } from '../../src/scores/tasks.ts';
+import { readDocuments, readTasks } from '../../src/text/documents.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
 import {
   asGolden,
   type Forward,

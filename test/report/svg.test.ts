@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { HeatMap } from '../../src/report/heat.ts';
-import type { LineChart } from '../../src/report/plot.ts';
 import { heatMapSvg, lineChartSvg } from '../../src/report/svg.ts';
+import type { HeatMap } from '../../src/report/terminal/heat-map.ts';
+import type { LineChart } from '../../src/report/terminal/line-chart.ts';
 
 const ranks = [8, 64, 512];
 const facet = (title: string, log: boolean): LineChart => ({

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { summarised } from '../../src/experiments/summary.ts';
 import { pcaOf } from '../../src/report/cells.ts';
 import { studyPage } from '../../src/report/html/study-page.ts';
-import { studyText } from '../../src/report/study.ts';
+import { studyText } from '../../src/report/terminal/study.ts';
 import { readCell, readStudy } from '../../src/results/reading.ts';
 import type { CellResult, Study } from '../../src/results/study.ts';
-import { summarised } from '../../src/study/summary.ts';
 import { expectRefusedOrShown, expectWhole, type Json } from '../support/damage.ts';
 import { content } from '../support/pages.ts';
 import { root } from '../support/paths.ts';

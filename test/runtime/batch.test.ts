@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { argmax } from '../../src/measure/sampling.ts';
+import { argmax } from '../../src/generate/sampling.ts';
 import type { Sequence, Weights } from '../../src/runtime/sequence.ts';
 import { attentionWeights, type Precision, Runtime } from '../../src/runtime/session.ts';
 import { largestDifference } from '../support/goldens.ts';

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { readStudyFolder } from '../../src/experiments/folder.ts';
+import { summarised } from '../../src/experiments/summary.ts';
 import { studyPage } from '../../src/report/html/study-page.ts';
-import { studyText } from '../../src/report/study.ts';
-import { readStudyFolder } from '../../src/study/folder.ts';
-import { summarised } from '../../src/study/summary.ts';
+import { studyText } from '../../src/report/terminal/study.ts';
 import { root } from '../support/paths.ts';
 
 const folder = join(root, 'results/reference');

@@ -22,7 +22,7 @@ function isBuilt(): boolean {
   const built = changed('dist/.built');
   if (built === undefined) return false;
   const inside = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
-  const sources = ['src', ...inside.filter((file) => !file.endsWith('.wasm')).map((file) => join('src', file))];
+  const sources = ['src', ...inside.map((file) => join('src', file))];
   const others = ['tsconfig.json', 'scripts/build.mjs', 'package-lock.json'];
   return [...sources, ...others].every((path) => (changed(path) ?? 0) <= built);
 }

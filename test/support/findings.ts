@@ -1,16 +1,16 @@
 // Results of the commands that look inside, made by hand: two points, two models, figures that all differ.
-import type { Mean } from '../../src/measure/averages.ts';
-import type { Median } from '../../src/measure/medians.ts';
-import type { MapKind, MapReading, PointReading } from '../../src/measure/probing.ts';
-import type { Reading } from '../../src/measure/readings.ts';
-import type { Likeness } from '../../src/measure/resemblance.ts';
-import type { LensMeans } from '../../src/measure/tally.ts';
-import type { BasisResult } from '../../src/report/basis.ts';
+import type { Mean } from '../../src/analyses/averages.ts';
+import type { LensMeans } from '../../src/analyses/lens/sums.ts';
+import type { Median } from '../../src/analyses/medians.ts';
+import type { Reading } from '../../src/analyses/probe/evaluation.ts';
+import type { Likeness } from '../../src/analyses/probe/matrix-similarity.ts';
+import type { MapKind, MapReading, PointReading } from '../../src/analyses/probe/over-depth.ts';
 import type { Finding, FindingKind } from '../../src/report/findings.ts';
-import type { LensResult, SpelledCell } from '../../src/report/lens.ts';
-import type { ProbeResult } from '../../src/report/probe.ts';
 import type { FindingInfo } from '../../src/report/results.ts';
-import type { UnlikelyResult } from '../../src/report/unlikely.ts';
+import type { BasisResult } from '../../src/report/terminal/basis.ts';
+import type { LensResult, SpelledCell } from '../../src/report/terminal/lens.ts';
+import type { ProbeResult } from '../../src/report/terminal/probe.ts';
+import type { UnlikelyResult } from '../../src/report/terminal/unlikely.ts';
 import { format } from '../../src/results/format.ts';
 import { run } from './runs.ts';
 

@@ -1,10 +1,10 @@
 // The golden values of probes, and the activations that they were computed on.
 import { join } from 'node:path';
+import type { Design } from '../../src/analyses/probe/fit.ts';
+import type { Resemblance } from '../../src/analyses/probe/matrix-similarity.ts';
+import type { Source } from '../../src/analyses/probe/moments.ts';
+import { Activations, type Positions, positionsOf } from '../../src/analyses/recorded-residuals.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Activations, type Positions, positionsOf } from '../../src/measure/activations.ts';
-import type { Source } from '../../src/measure/moments.ts';
-import type { Design } from '../../src/measure/probe.ts';
-import type { Resemblance } from '../../src/measure/resemblance.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { golden } from './goldens.ts';
 import { fixture } from './paths.ts';

@@ -1,6 +1,8 @@
 // Studies and cells made by hand, for what needs no model.
-import type { TaskScores } from '../../src/measure/tasks.ts';
-import type { NoneSpec } from '../../src/operations/none/kind.ts';
+
+import { planSensitivity } from '../../src/experiments/design.ts';
+import { summarised } from '../../src/experiments/summary.ts';
+import type { NoneSpec } from '../../src/operations/none/spec.ts';
 import { designSweep } from '../../src/operations/pca/design.ts';
 import { footprint } from '../../src/operations/pca/footprint.ts';
 import { modes } from '../../src/operations/pca/grouping.ts';
@@ -10,8 +12,7 @@ import { canonical } from '../../src/platform/canonical.ts';
 import { at } from '../../src/platform/indexing.ts';
 import { format } from '../../src/results/format.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
-import { planSensitivity } from '../../src/study/grid.ts';
-import { summarised } from '../../src/study/summary.ts';
+import type { TaskScores } from '../../src/scores/tasks.ts';
 import { configWith } from './models.ts';
 import type { PcaParameters } from './operations.ts';
 

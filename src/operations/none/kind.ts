@@ -1,24 +1,11 @@
 // The kind `none`: weights replaced by themselves, in the way in which operations replace them. A study's control of
 // everything but the operation: its effect must be exactly nothing.
-import { type Projection, projectionName } from '../../checkpoint/names.ts';
+import { projectionName } from '../../checkpoint/names.ts';
 import { listOf, oneOf, ranges } from '../../platform/option-values.ts';
-import type { OperationKind, OperationPlan } from '../kind.ts';
+import type { OperationKind } from '../kind.ts';
 import { completeWhere, projections } from '../where.ts';
 import type { NoneReport } from './report.ts';
-
-export interface NoneSpec {
-  readonly kind: 'none';
-  /** Default: q, k, v. */
-  readonly targets?: readonly Projection[];
-  /** Default: all. */
-  readonly layers?: readonly number[];
-}
-
-export type NoneOperation = Required<NoneSpec>;
-
-export interface NonePlan extends OperationPlan {
-  readonly targets: readonly Projection[];
-}
+import type { NoneOperation, NonePlan, NoneSpec } from './spec.ts';
 
 export const noneKind: OperationKind<NoneSpec, NoneOperation, NonePlan, undefined, NoneReport> = {
   name: 'none',

@@ -1,13 +1,11 @@
 // The kind `none` at work: it reads weights and hands them on.
 import { projectionName } from '../../checkpoint/names.ts';
-import type { OperationPlan, OperationWork } from '../kind.ts';
+import type { OperationWork } from '../kind.ts';
 import { weightsOf } from '../weights.ts';
-import type { NoneOperation } from './kind.ts';
 import type { NoneReport } from './report.ts';
+import type { NoneOperation, NonePlan } from './spec.ts';
 
-type Plan = OperationPlan & Pick<NoneOperation, 'targets'>;
-
-export const noneWork: OperationWork<NoneOperation, Plan, undefined, NoneReport> = {
+export const noneWork: OperationWork<NoneOperation, NonePlan, undefined, NoneReport> = {
   plan: async ({ layers, targets }) => ({ layers, targets }),
   apply: async ({ targets }, layer, context) => {
     const tensors = new Map<string, Float32Array>();

@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, keep } from '../../checkpoint/cache.ts';
-import { append } from '../../checkpoint/files.ts';
 import { buildHeader, headerLength, parseHeader } from '../../checkpoint/header.ts';
 import { type Components, explainedRatios, rankForVariance, type Solver } from '../../linalg/pca.ts';
+import { append } from '../../platform/atomic-files.ts';
+import { cacheFolder, keep } from '../../platform/cache.ts';
 
 /** Components up to this threshold are kept even when fewer are asked for: the next run may want them. */
 const keptVariance = 0.9;

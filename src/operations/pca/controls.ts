@@ -1,6 +1,6 @@
 // What the controls of a PCA change, and which modes have them.
 import { createHash } from 'node:crypto';
-import { SurgeryError } from '../../errors.ts';
+import { SurgeryError } from '../../platform/errors.ts';
 import { at } from '../../platform/indexing.ts';
 import type { Rebuilding } from './group-pca.ts';
 import type { Group, Mode } from './grouping.ts';

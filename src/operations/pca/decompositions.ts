@@ -2,7 +2,7 @@
 // matrices are large enough to be worth a thread.
 import { projectionName } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
-import { WorkerPool } from '../../linalg/pool.ts';
+import { WorkerPool } from '../../platform/threads/pool.ts';
 import { type OperatorSettings, worthThreads } from '../kind.ts';
 import { type Angles, type AnglesAt, principalAngles } from './angles.ts';
 import {
@@ -20,8 +20,9 @@ import {
   spectrumOf,
 } from './group-pca.ts';
 import type { Group } from './grouping.ts';
+import { readMember, type Source } from './members.ts';
 import { type Budget, budgetOf, type PcaOperation } from './spec.ts';
-import { type JobName, readMember, type Source } from './thread.ts';
+import type { JobName } from './thread.ts';
 
 export interface DecompositionOptions extends Pick<OperatorSettings, 'threads' | 'dtype' | 'engine'> {
   /**

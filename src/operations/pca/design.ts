@@ -1,9 +1,10 @@
 // The cells of a PCA study: thresholds and ranks in every mode, matched partners, controls.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { SurgeryError } from '../../errors.ts';
 import { canonical } from '../../platform/canonical.ts';
+import { SurgeryError } from '../../platform/errors.ts';
 import type { Design, DesignedControl, DesignedPair, SweepRequest } from '../kind.ts';
-import { type NoneOperation, noneKind } from '../none/kind.ts';
+import { noneKind } from '../none/kind.ts';
+import type { NoneOperation } from '../none/spec.ts';
 import { isOpenTo } from './controls.ts';
 import { type Mode, separateOf } from './grouping.ts';
 import {

@@ -1,7 +1,6 @@
 // One group: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread can do it.
 import { roundTo, type WeightDtype } from '../../checkpoint/dtypes.ts';
 import type { Projection } from '../../checkpoint/names.ts';
-import { SurgeryError } from '../../errors.ts';
 import {
   explainedBy,
   fitPca,
@@ -18,6 +17,7 @@ import {
 } from '../../linalg/pca.ts';
 import type { Matrix } from '../../linalg/products.ts';
 import { gaussian, randomOrthonormal, seededRandom } from '../../linalg/random.ts';
+import { SurgeryError } from '../../platform/errors.ts';
 import type { PcaEngine } from '../kind.ts';
 import { cached } from './component-cache.ts';
 import type { Budget, MeanRule } from './spec.ts';

@@ -1,7 +1,7 @@
 // The parameters of the kind `pca`: each described once, with its default and its limits.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Projection } from '../../checkpoint/names.ts';
-import { SurgeryError } from '../../errors.ts';
+import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, number, oneOf, onOrOff, ranges, whole } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
 import { completeWhere, projections } from '../where.ts';

@@ -1,19 +1,11 @@
 // What a thread is asked to do with a group: it reads the weights itself, then does what group-pca.ts and angles.ts do.
-import { toFloat32, type WeightDtype } from '../../checkpoint/dtypes.ts';
-import { type Extent, readExtent } from '../../checkpoint/reader.ts';
+import { setProductThreads } from '../../linalg/products.ts';
 import * as angles from './angles.ts';
 import * as group from './group-pca.ts';
+import { readMember, type Source } from './members.ts';
 
-/** A member whose weight is still in the file, or that an earlier operation has changed. */
-export interface Source extends Omit<group.Member, 'values'> {
-  readonly weight: { readonly extent: Extent; readonly dtype: WeightDtype } | { readonly values: Float32Array };
-}
-
-/** @throws SurgeryError `checkpoint` if the file cannot be read */
-export async function readMember({ weight, ...member }: Source): Promise<group.Member> {
-  const values = 'values' in weight ? weight.values : toFloat32(await readExtent(weight.extent), weight.dtype);
-  return { ...member, values };
-}
+// A thread a matrix: threads inside its products would only wait for each other.
+setProductThreads(1);
 
 /** The same function with its members still to be read. */
 const reading =

@@ -1,6 +1,6 @@
 // The parameters of the kind `zero`: what is cut out of which layers.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { SurgeryError } from '../../errors.ts';
+import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, rangeOf, ranges } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
 import { ordered, requireLayer } from '../where.ts';

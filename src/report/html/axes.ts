@@ -1,6 +1,6 @@
 // What charts of the report have in common: series, axes, and the words of each mark.
 import { printable } from '../format.ts';
-import { logTicks } from '../plot.ts';
+import { logTicks } from '../terminal/line-chart.ts';
 import { separator } from './vega.ts';
 
 /** What goes by one colour and one name in a legend, and is shown or hidden together on the whole page. */

@@ -2,7 +2,7 @@
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
 import { type Cells, cellName } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
-import { verdict } from '../study.ts';
+import { verdict } from '../terminal/study.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
 import { forestSvg } from './forest.ts';

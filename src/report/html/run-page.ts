@@ -1,11 +1,12 @@
 // run.json → its page: one operation on one model.
-import type { Comparison as Compared, Score } from '../../measure/score.ts';
+
 import { keptText } from '../../operations/pca/words.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
+import type { Comparison as Compared, Score } from '../../scores/likelihood.ts';
 import { layersOf, pcaOf, sizeOf } from '../cells.ts';
 import { figure, integer, percent, short, withInterval } from '../format.ts';
-import { groupClass } from '../text.ts';
+import { groupClass } from '../terminal/text.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';

@@ -2,7 +2,7 @@
 import type { SensitivityResult, Study } from '../../results/study.ts';
 import { type Cells, sensitivityMap } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
-import { shadeOf } from '../heat.ts';
+import { shadeOf } from '../terminal/heat-map.ts';
 import type { Figure, Section } from './figure.ts';
 import { textRule } from './rules.ts';
 import { shadesSvg } from './shades.ts';

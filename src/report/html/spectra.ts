@@ -3,7 +3,7 @@ import type { SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import { percent } from '../format.ts';
-import { groupClass } from '../text.ts';
+import { groupClass } from '../terminal/text.ts';
 import type { Series } from './axes.ts';
 import type { Figure } from './figure.ts';
 import { type Line, type Mark, panelSvg } from './panels.ts';

@@ -2,7 +2,7 @@
 import type { CellResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, sizeOf } from '../cells.ts';
 import { figure, percent, short, withInterval } from '../format.ts';
-import { controlledName } from '../study.ts';
+import { controlledName } from '../terminal/study.ts';
 import { type Cell, type DataTable, number } from './table.ts';
 
 export function cellsTable(study: Study, shown: readonly CellResult[]): DataTable {

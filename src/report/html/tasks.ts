@@ -1,5 +1,5 @@
 // Accuracy on multiple-choice questions, with intervals, beside what guessing would get.
-import type { TaskScores } from '../../measure/tasks.ts';
+import type { TaskScores } from '../../scores/tasks.ts';
 import { percent } from '../format.ts';
 import type { Series } from './axes.ts';
 import type { Section } from './figure.ts';

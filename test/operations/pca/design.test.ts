@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cellId } from '../../../src/experiments/design.ts';
 import type { SweepRequest } from '../../../src/operations/kind.ts';
-import type { NoneOperation } from '../../../src/operations/none/kind.ts';
+import type { NoneOperation } from '../../../src/operations/none/spec.ts';
 import { hasControl } from '../../../src/operations/pca/controls.ts';
 import { designSweep, mostFirst } from '../../../src/operations/pca/design.ts';
 import { modes, separateOf } from '../../../src/operations/pca/grouping.ts';
@@ -13,7 +14,6 @@ import {
   type PcaSpec,
 } from '../../../src/operations/pca/spec.ts';
 import { canonical } from '../../../src/platform/canonical.ts';
-import { cellId } from '../../../src/study/grid.ts';
 import { configWith } from '../../support/models.ts';
 
 type Request = SweepRequest<PcaSpec>;

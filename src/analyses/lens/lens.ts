@@ -1,0 +1,222 @@
+// The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
+import type { LensChunk } from '../../runtime/sequence.ts';
+import type { Model } from '../../scores/likelihood.ts';
+import { Distributions } from './distributions.ts';
+
+/** How two lenses, or a lens and the last point's, differ: for each (point, position), row-major. Bits. */
+export interface Differences {
+  /** KL(final ‖ lens): what is lost where the lens stands for the last point. Rounding may leave it just below 0. */
+  readonly kl: Float64Array;
+  /** The lens's probability of the token that the last point finds likeliest, 0 to 1. */
+  readonly probabilityFinal: Float64Array;
+  /** That token's rank: 1 + the number of tokens that the lens finds likelier. */
+  readonly rankFinal: Float64Array;
+  /** Rank of the token that was read at the position. */
+  readonly rankInput: Float64Array;
+  /** KL(lens here ‖ lens one point before), (points − 1, positions). */
+  readonly stepKl: Float64Array;
+}
+
+export interface LensFigures extends Differences {
+  /** Positions of the chunk that are told of: all from the first wanted one on. */
+  readonly positions: number;
+  /** The token that the lens finds likeliest. */
+  readonly top: Int32Array;
+  /** The likeliest tokens of each, likeliest first, where they are wanted. */
+  readonly ranked: readonly RankedToken[][];
+  /** Entropy of the lens's distribution, bits. */
+  readonly entropy: Float64Array;
+  /** Natural logarithm of Σ exp(logits). */
+  readonly logSum: Float64Array;
+  /** The same with the lens of another position in the lens's place: what any position of the text would give. */
+  readonly shuffled?: Differences;
+  /** The same with one distribution in the place of every lens, (1, positions). */
+  readonly constant?: Differences;
+}
+
+/** Places for rows: this point and the one before take turns, for the position itself and for the one shuffled to it. */
+const own = 0;
+const other = 2;
+const constantRow = 4;
+/** Places for distributions. */
+const [final, here] = [0, 1];
+
+/** Figures of the logit lens (nostalgebraist 2020), KL in the direction of tuned-lens (Belrose et al. 2023). */
+export class Lens {
+  readonly vocab: number;
+  readonly #rows: Distributions;
+  /** Normaliser of the constant distribution's logits. */
+  readonly #constant: number | undefined;
+
+  /** How many of the likeliest tokens are told of. */
+  readonly #ranked: number;
+
+  /**
+   * @param constant logits, (vocab), of a distribution that every lens is to be held against
+   * @param ranked likeliest tokens that are wanted of each lens
+   */
+  constructor(vocab: number, constant?: Float32Array, ranked = 0) {
+    this.vocab = vocab;
+    this.#ranked = ranked;
+    this.#rows = new Distributions(vocab, 5, 2);
+    if (!constant) return;
+    this.#rows.put(constantRow, constant);
+    this.#constant = this.#rows.describe(constantRow, here).logSum;
+  }
+
+  /**
+   * @param from first position that is wanted
+   * @param partners for each wanted position the one, counted from `from`, that stands for it in `shuffled`
+   * @throws SurgeryError `numeric` for logits that are not finite
+   */
+  figures(chunk: LensChunk, from = 0, partners?: Int32Array): LensFigures {
+    const points = chunk.points.length;
+    const positions = chunk.ids.length - from;
+    const size = points * positions;
+    const figures = {
+      ...{ positions, top: new Int32Array(size), entropy: new Float64Array(size), logSum: new Float64Array(size) },
+      ...differences(points, positions),
+    };
+    const ranked: RankedToken[][] = [];
+    const shuffled = partners && differences(points, positions);
+    const constant = this.#constant === undefined ? undefined : differences(1, positions);
+    const row = (point: number, position: number) => {
+      const at = (point * chunk.ids.length + from + position) * this.vocab;
+      return chunk.logits.subarray(at, at + this.vocab);
+    };
+    for (let i = 0; i < positions; i++) {
+      this.#rows.put(own, row(points - 1, i));
+      const { top: chosen, entropy: finalEntropy } = this.#rows.describe(own, final);
+      const input = chunk.ids[from + i] ?? 0;
+      const common = { positions, chosen, input, finalEntropy };
+      if (constant) this.#compare(constant, constantRow, { ...common, at: i, turn: 0, point: 0, entropy: 0 });
+      for (let point = 0; point < points; point++) {
+        const at = point * positions + i;
+        const turn = point % 2;
+        this.#rows.put(own + turn, row(point, i));
+        const { top, logSum, entropy } = this.#rows.describe(own + turn, here);
+        figures.top[at] = top;
+        figures.entropy[at] = entropy / Math.LN2;
+        figures.logSum[at] = logSum;
+        if (this.#ranked > 0) ranked[at] = this.#likeliest(own + turn, logSum);
+        const wanted = { ...common, at, turn, entropy, point };
+        this.#compare(figures, own, wanted);
+        if (!shuffled || !partners) continue;
+        this.#rows.put(other + turn, row(point, partners[i] ?? i));
+        this.#compare(shuffled, other, wanted);
+      }
+    }
+    normalise(figures, figures.logSum, positions);
+    if (shuffled) normalise(shuffled, figures.logSum, positions, partners);
+    if (constant) normalise(constant, new Float64Array(positions).fill(this.#constant ?? 0), positions);
+    return { ...figures, ranked, ...(shuffled && { shuffled }), ...(constant && { constant }) };
+  }
+
+  #likeliest(place: number, logSum: number): RankedToken[] {
+    const tokens = this.#rows.likeliest(place, this.#ranked);
+    return tokens.map((id) => ({ id, probability: Math.exp(this.#rows.logit(place, id) - logSum) }));
+  }
+
+  /** The figures of one point and position, as far as they go before the normaliser of the row is known. */
+  #compare(to: Differences, place: number, of: Wanted): void {
+    const { at, positions, turn, chosen, input, finalEntropy, entropy, point } = of;
+    const now = place + turn;
+    to.kl[at] = -finalEntropy - this.#rows.expected(final, now);
+    to.probabilityFinal[at] = this.#rows.logit(now, chosen);
+    to.rankFinal[at] = this.#rows.rank(now, chosen);
+    to.rankInput[at] = this.#rows.rank(now, input);
+    if (point > 0) to.stepKl[at - positions] = -entropy - this.#rows.expected(here, place + 1 - turn);
+  }
+}
+
+interface Wanted {
+  readonly at: number;
+  readonly positions: number;
+  readonly turn: number;
+  readonly chosen: number;
+  readonly input: number;
+  readonly finalEntropy: number;
+  readonly entropy: number;
+  readonly point: number;
+}
+
+function differences(points: number, positions: number): Differences {
+  const numbers = () => new Float64Array(points * positions);
+  return {
+    ...{ kl: numbers(), probabilityFinal: numbers(), rankFinal: numbers(), rankInput: numbers() },
+    stepKl: new Float64Array((points - 1) * positions),
+  };
+}
+
+/** Adds the normalisers, which for a shuffled position are its partner's, and turns nats into bits. */
+function normalise(
+  { kl, probabilityFinal, stepKl }: Differences,
+  logSum: Float64Array,
+  positions: number,
+  partners?: Int32Array,
+) {
+  for (let at = 0; at < kl.length; at++) {
+    const i = at % positions;
+    const sum = logSum[at - i + (partners?.[i] ?? i)] ?? 0;
+    kl[at] = ((kl[at] ?? 0) + sum) / Math.LN2;
+    probabilityFinal[at] = Math.exp((probabilityFinal[at] ?? 0) - sum);
+    if (at < stepKl.length) stepKl[at] = ((stepKl[at] ?? 0) + sum) / Math.LN2; // the row before, whose place this is
+  }
+}
+
+/**
+ * The first position of a text that averages take in. The tokenizer's BOS is the same in every text.
+ */
+export function firstTold(ids: readonly number[], bosId: number | undefined): number {
+  return bosId !== undefined && ids[0] === bosId ? 1 : 0;
+}
+
+export interface RankedToken {
+  readonly id: number;
+  readonly probability: number;
+}
+
+/** The lens at one point and position, as it is told of a prompt. Bits. */
+export interface LensCell {
+  /** The likeliest tokens, likeliest first. */
+  readonly top: readonly RankedToken[];
+  readonly entropy: number;
+  /** KL(final ‖ lens). */
+  readonly kl: number;
+  /** Of the token that the last point finds likeliest. */
+  readonly probabilityFinal: number;
+  readonly rankFinal: number;
+  /** Of the token that was read here. */
+  readonly rankInput: number;
+}
+
+/**
+ * The lens at every point and position of one text, (points, positions).
+ * @param ids BOS first, no longer than the model's context
+ * @param count likeliest tokens of each
+ */
+export async function lensOf(
+  { runtime, weights }: Model,
+  ids: readonly number[],
+  count: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<LensCell[][]> {
+  const lens = new Lens(runtime.config.vocabSize, undefined, count);
+  const cells: LensCell[][] = runtime.taps.map(() => []);
+  for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
+    const figures = lens.figures(chunk);
+    for (let at = 0; at < figures.kl.length; at++) {
+      const number = (from: Float64Array) => from[at] ?? Number.NaN;
+      cells[Math.floor(at / figures.positions)]?.push({
+        top: figures.ranked[at] ?? [],
+        entropy: number(figures.entropy),
+        kl: number(figures.kl),
+        probabilityFinal: number(figures.probabilityFinal),
+        rankFinal: number(figures.rankFinal),
+        rankInput: number(figures.rankInput),
+      });
+    }
+    onProgress?.(cells[0]?.length ?? 0, ids.length);
+  }
+  return cells;
+}

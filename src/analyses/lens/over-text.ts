@@ -1,0 +1,115 @@
+// The logit lens over a text: averages at every point of depth, how alike consecutive points are, and what chance gives.
+import { seededRandom } from '../../linalg/random.ts';
+import type { LensChunk } from '../../runtime/sequence.ts';
+import type { Model } from '../../scores/likelihood.ts';
+import { normalisedRule } from '../residual-rows.ts';
+import { derangement, PositionSample } from '../similarity.ts';
+import { firstTold, Lens } from './lens.ts';
+import { type DepthProfile, Tally } from './sums.ts';
+
+export interface DepthProfiles {
+  /** Positions averaged over: all but the BOS of each document. */
+  readonly positions: number;
+  /** Positions that CKA is taken over. */
+  readonly sampled: number;
+  /** The original's, then each variant's. */
+  readonly profiles: readonly DepthProfile[];
+}
+
+/** How a text is read. */
+export interface Reading {
+  /** Of all random draws. */
+  readonly seed: number;
+  /** The token that the tokenizer puts first, if it does: nothing is told of it. */
+  readonly bosId: number | undefined;
+}
+
+/** Positions that CKA is taken over at most. */
+const sampleSize = 1024;
+
+/** The rule by which the figures are made, to be printed beside them. */
+export const depthRule =
+  'every position but BOS, each document alone. Means over positions; of norms and of ‖difference‖ / ‖original‖ medians, since ' +
+  'an attention sink can be a hundred times as long as the rest. Shuffled: the lens or the residual of another position of the ' +
+  `same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over 20 groups ` +
+  'of documents, shuffled over all of them';
+
+/**
+ * Reads documents with the original and its variants side by side, a chunk at a time.
+ * @param documents token ids, BOS first, each no longer than the model's context
+ * @param models the original first, all on one runtime with taps
+ * @param onProgress called with the tokens done and in all
+ */
+export async function depthProfiles(
+  documents: readonly (readonly number[])[],
+  models: readonly Model[],
+  { seed, bosId }: Reading,
+  onProgress?: (done: number, total: number) => void,
+): Promise<DepthProfiles> {
+  const [original] = models;
+  if (!original) throw new RangeError('no model to look into');
+  const counts = documents.map((ids) => ids.length - firstTold(ids, bosId));
+  const tallies = makeTallies(documents, counts, models, seed);
+  const random = seededRandom(seed);
+  const total = documents.reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  for (const [document, ids] of documents.entries()) {
+    let start = 0;
+    for await (const chunks of together(ids, models)) {
+      const tokens = chunks[0]?.ids.length ?? 0;
+      const from = start === 0 ? firstTold(ids, bosId) : 0;
+      const place = { document, from, first: start + from - firstTold(ids, bosId) };
+      const partners = derangement(tokens - from, random);
+      const figures = chunks.map((chunk, i) => tallies[i]?.add(chunk, place, partners));
+      for (let i = 1; i < chunks.length; i++)
+        tallies[i]?.compare([chunks[0], figures[0]], [chunks[i], figures[i]], place);
+      start += tokens;
+      done += tokens;
+      onProgress?.(done, total);
+    }
+  }
+  const profiles: DepthProfile[] = [];
+  for (const tally of tallies) profiles.push(await tally.profile(seed));
+  const positions = counts.reduce((sum, count) => sum + count, 0);
+  return { positions, sampled: Math.min(sampleSize, positions), profiles };
+}
+
+function makeTallies(
+  documents: readonly (readonly number[])[],
+  counts: readonly number[],
+  models: readonly Model[],
+  seed: number,
+): Tally[] {
+  return models.map(({ runtime: { config, taps } }) => {
+    const lens = new Lens(config.vocabSize, unigramLogits(documents, config.vocabSize));
+    const sample = new PositionSample(counts, sampleSize, taps.length, config.hiddenSize, seededRandom(seed));
+    return new Tally(
+      documents.length,
+      taps.map(({ name }) => name),
+      lens,
+      sample,
+      config.rmsNormEps,
+    );
+  });
+}
+
+/** The same chunks of one document as each model reads them. */
+async function* together(ids: readonly number[], models: readonly Model[]): AsyncGenerator<readonly LensChunk[]> {
+  const readers = models.map(({ runtime, weights }) => runtime.sequence(ids.length, weights).readLens(ids));
+  for (;;) {
+    const chunks: LensChunk[] = [];
+    for (const reader of readers) {
+      const { value, done } = await reader.next();
+      if (done) return;
+      chunks.push(value);
+    }
+    yield chunks;
+  }
+}
+
+/** How often each token occurs in the documents, one more for each, as logits. */
+function unigramLogits(documents: readonly (readonly number[])[], vocab: number): Float32Array {
+  const counts = new Float32Array(vocab).fill(1);
+  for (const ids of documents) for (const id of ids) counts[id] = (counts[id] ?? 0) + 1;
+  return counts.map(Math.log);
+}

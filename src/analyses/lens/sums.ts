@@ -1,0 +1,253 @@
+// What is summed of the lens over a text, for one model: figures at every point, steps between them, and the change from the original.
+
+import { kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
+import { seededRandom } from '../../linalg/random.ts';
+import { centred } from '../../linalg/rows.ts';
+import type { LensChunk } from '../../runtime/sequence.ts';
+import { klDivergence } from '../../scores/logits.ts';
+import { Averages, type Mean } from '../averages.ts';
+import { type Median, Medians } from '../medians.ts';
+import { cosines, normalised, norms, relativeErrors } from '../residual-rows.ts';
+import { derangement, linearCka, type PositionSample } from '../similarity.ts';
+import type { Differences, Lens, LensFigures } from './lens.ts';
+
+/** Means over positions of {@link LensFigures}: logarithms in bits, shares and probabilities 0 to 1. */
+export interface LensMeans {
+  readonly kl: Mean | null;
+  readonly probabilityFinal: Mean | null;
+  /** How often the lens ranks the finally chosen token first. */
+  readonly sameTop: Mean | null;
+  readonly rankFinal: Mean | null;
+  /** How often it ranks the token that was read first. */
+  readonly inputTop: Mean | null;
+  readonly rankInput: Mean | null;
+}
+
+export interface PointMeans extends LensMeans {
+  readonly point: string;
+  /** Euclidean norm of the residual. An attention sink shows in its largest. */
+  readonly norm: Median | null;
+  readonly entropy: Mean | null;
+  /** The same figures with the lens of another position of the document. */
+  readonly shuffled: LensMeans;
+}
+
+/** How alike a point and the next one are. */
+export interface StepMeans {
+  readonly from: string;
+  readonly to: string;
+  /** Cosine of the residuals at the same position. */
+  readonly cosine: Mean | null;
+  /** KL(lens at `to` ‖ lens at `from`), bits. */
+  readonly kl: Mean | null;
+  /** Linear CKA over a sample of positions, normalised. */
+  readonly cka: Mean;
+  /** The same with `from` taken at another position: of the document for cosine and KL, of the sample for CKA. */
+  readonly shuffled: { readonly cosine: Mean | null; readonly kl: Mean | null; readonly cka: number };
+}
+
+/** How far a variant's inside is from the original's at a point. */
+export interface ChangeMeans {
+  readonly point: string;
+  /** KL(original's lens ‖ variant's lens), bits. */
+  readonly kl: Mean | null;
+  readonly cosine: Mean | null;
+  /** ‖variant − original‖ / ‖original‖ of the residual: large where the variant has a sink that the original has not. */
+  readonly relativeError: Median | null;
+  /** How often both lenses rank the same token first. */
+  readonly sameTop: Mean | null;
+}
+
+export interface DepthProfile {
+  readonly points: readonly PointMeans[];
+  readonly steps: readonly StepMeans[];
+  /** What a distribution that knows nothing of the text, or only how often each token occurs in it, would give. */
+  readonly uniform: {
+    readonly kl: number;
+    readonly entropy: number;
+    readonly rank: number;
+    readonly probability: number;
+  };
+  readonly unigram: LensMeans;
+  /** For a variant. */
+  readonly changes?: readonly ChangeMeans[];
+}
+
+/** Where in the corpus a chunk stands. */
+export interface Place {
+  readonly document: number;
+  /** First row of the chunk that is told of. */
+  readonly from: number;
+  /** That row's number among the document's positions that are told of. */
+  readonly first: number;
+}
+
+type Read = readonly [chunk: LensChunk | undefined, figures: LensFigures | undefined];
+
+/** Groups of documents that the interval of CKA leaves out in turn. */
+const jackknifeGroups = 20;
+
+export class Tally {
+  readonly #points: readonly string[];
+  readonly #lens: Lens;
+  readonly #sample: PositionSample;
+  readonly #epsilon: number;
+  readonly #averages: Averages;
+  readonly #medians: Medians;
+  #isVariant = false;
+
+  /** @param epsilon of the model's norms */
+  constructor(documents: number, points: readonly string[], lens: Lens, sample: PositionSample, epsilon: number) {
+    this.#points = points;
+    this.#lens = lens;
+    this.#sample = sample;
+    this.#epsilon = epsilon;
+    this.#averages = new Averages(documents);
+    this.#medians = new Medians(documents);
+  }
+
+  /** @param partners for each position told of the one that stands for it in what is shuffled */
+  add(chunk: LensChunk, place: Place, partners: Int32Array): LensFigures {
+    const { document, from, first } = place;
+    // One position alone has no other to be shuffled with.
+    const figures = this.#lens.figures(chunk, from, partners.length > 1 ? partners : undefined);
+    const { positions, shuffled, constant } = figures;
+    for (const [point, residual] of chunk.points.entries()) {
+      const rows = residual.subarray(from * (residual.length / chunk.ids.length));
+      this.#medians.add(`${point} norm`, document, norms(rows, positions));
+      this.#averages.add(`${point} entropy`, document, ofPoint(figures.entropy, point, positions));
+      this.#addLens(`${point}`, document, figures, point, positions);
+      if (shuffled) this.#addLens(`${point} shuffled`, document, shuffled, point, positions);
+      const next = chunk.points[point + 1]?.subarray(residual.length - rows.length);
+      if (!next) continue;
+      this.#averages.add(`${point} step`, document, ofPoint(figures.stepKl, point, positions));
+      this.#averages.add(`${point} cosine`, document, cosines(next, rows, positions));
+      if (!shuffled) continue;
+      this.#averages.add(`${point} step shuffled`, document, ofPoint(shuffled.stepKl, point, positions));
+      this.#averages.add(`${point} cosine shuffled`, document, cosines(next, rows, positions, partners));
+    }
+    if (constant) this.#addLens('unigram', document, constant, 0, positions);
+    const hidden = (chunk.points[0]?.length ?? 0) / chunk.ids.length;
+    this.#sample.take(
+      ...([document, first, from] as const),
+      chunk.points.map((residual) => normalised(residual, hidden, this.#epsilon)),
+    );
+    return figures;
+  }
+
+  #addLens(name: string, document: number, from: Differences, point: number, positions: number): void {
+    const rankFinal = ofPoint(from.rankFinal, point, positions);
+    const rankInput = ofPoint(from.rankInput, point, positions);
+    this.#averages.add(`${name} kl`, document, ofPoint(from.kl, point, positions));
+    this.#averages.add(`${name} probabilityFinal`, document, ofPoint(from.probabilityFinal, point, positions));
+    this.#averages.add(`${name} rankFinal`, document, rankFinal);
+    this.#averages.add(`${name} rankInput`, document, rankInput);
+    this.#averages.add(`${name} sameTop`, document, rankFinal.map(isFirst));
+    this.#averages.add(`${name} inputTop`, document, rankInput.map(isFirst));
+  }
+
+  /** Adds what a variant's inside differs in from the original's on the same chunk. */
+  compare([theirs, base]: Read, [ours, figures]: Read, { document, from }: Place): void {
+    if (!theirs || !base || !ours || !figures)
+      throw new RangeError('a variant read another number of tokens than the original');
+    this.#isVariant = true;
+    const { positions } = figures;
+    const vocab = ours.logits.length / (ours.points.length * ours.ids.length);
+    for (const [point, residual] of ours.points.entries()) {
+      const hidden = residual.length / ours.ids.length;
+      const [x, y] = [
+        theirs.points[point]?.subarray(from * hidden) ?? new Float32Array(0),
+        residual.subarray(from * hidden),
+      ];
+      const kl = new Float64Array(positions);
+      const same = new Float64Array(positions);
+      for (let i = 0; i < positions; i++) {
+        const at = point * positions + i;
+        const row = ({ logits, ids }: LensChunk) => {
+          const start = (point * ids.length + from + i) * vocab;
+          return logits.subarray(start, start + vocab);
+        };
+        kl[i] = klDivergence(row(theirs), base.logSum[at] ?? 0, row(ours), figures.logSum[at] ?? 0) / Math.LN2;
+        same[i] = base.top[at] === figures.top[at] ? 1 : 0;
+      }
+      this.#averages.add(`${point} change kl`, document, kl);
+      this.#averages.add(`${point} change sameTop`, document, same);
+      this.#averages.add(`${point} change cosine`, document, cosines(x, y, positions));
+      this.#medians.add(`${point} change relativeError`, document, relativeErrors(x, y, positions));
+    }
+  }
+
+  /** @param seed of the shuffle that CKA is held against */
+  async profile(seed: number): Promise<DepthProfile> {
+    const mean = (name: string) => this.#averages.mean(name);
+    const vocab = this.#lens.vocab;
+    const finalEntropy = mean(`${this.#points.length - 1} entropy`)?.mean ?? Number.NaN;
+    return {
+      points: this.#points.map((point, i) => ({
+        point,
+        norm: this.#medians.of(`${i} norm`),
+        entropy: mean(`${i} entropy`),
+        ...this.#lensMeans(`${i}`),
+        shuffled: this.#lensMeans(`${i} shuffled`),
+      })),
+      steps: await this.#steps(seed),
+      uniform: {
+        entropy: Math.log2(vocab),
+        kl: Math.log2(vocab) - finalEntropy,
+        probability: 1 / vocab,
+        rank: (vocab + 1) / 2,
+      },
+      unigram: this.#lensMeans('unigram'),
+      ...(this.#isVariant && {
+        changes: this.#points.map((point, i) => ({
+          point,
+          kl: mean(`${i} change kl`),
+          cosine: mean(`${i} change cosine`),
+          relativeError: this.#medians.of(`${i} change relativeError`),
+          sameTop: mean(`${i} change sameTop`),
+        })),
+      }),
+    };
+  }
+
+  #lensMeans(name: string): LensMeans {
+    const mean = (figure: string) => this.#averages.mean(`${name} ${figure}`);
+    return {
+      ...{ kl: mean('kl'), probabilityFinal: mean('probabilityFinal'), sameTop: mean('sameTop') },
+      ...{ rankFinal: mean('rankFinal'), inputTop: mean('inputTop'), rankInput: mean('rankInput') },
+    };
+  }
+
+  async #steps(seed: number): Promise<StepMeans[]> {
+    const mean = (name: string) => this.#averages.mean(name);
+    const groups = groupsOf(this.#sample.documents);
+    const order = derangement(groups.length, seededRandom(seed));
+    const steps: StepMeans[] = [];
+    const kernel = (point: number) => kernelOf(centred(this.#sample.matrix(point)));
+    let before = await kernel(0);
+    for (let i = 0; i + 1 < this.#points.length; i++) {
+      const after = await kernel(i + 1);
+      steps.push({
+        ...{ from: this.#points[i] ?? '', to: this.#points[i + 1] ?? '' },
+        ...{ cosine: mean(`${i} cosine`), kl: mean(`${i} step`), cka: linearCka(after, before, groups) },
+        shuffled: {
+          ...{ cosine: mean(`${i} cosine shuffled`), kl: mean(`${i} step shuffled`) },
+          cka: permutedAlignments(after, before, [order])[0] ?? Number.NaN,
+        },
+      });
+      before = after;
+    }
+    return steps;
+  }
+}
+
+const isFirst = (rank: number) => (rank === 1 ? 1 : 0);
+
+const ofPoint = (figures: Float64Array, point: number, positions: number) =>
+  figures.subarray(point * positions, (point + 1) * positions);
+
+/** Documents dealt to at most {@link jackknifeGroups} groups, numbered without a gap: each position's group. */
+function groupsOf(documents: Int32Array): Int32Array {
+  const numbers = new Map([...new Set(documents)].map((document, i) => [document, i % jackknifeGroups]));
+  return documents.map((document) => numbers.get(document) ?? 0);
+}

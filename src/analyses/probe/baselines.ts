@@ -1,0 +1,95 @@
+// What the probes of all variants of a model are held against: it follows from the text, the vocabulary's matrices and a seed.
+import type { Matrix } from '../../linalg/products.ts';
+import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
+import { pickRows, squaredLengths } from '../../linalg/rows.ts';
+import type { Positions } from '../recorded-residuals.ts';
+import type { VocabularyMatrix } from '../vocabulary.ts';
+import { type Vocabulary, vocabularyOf } from './evaluation.ts';
+import { type Design, designsOf, type Labelling } from './fit.ts';
+import { Reference } from './matrix-similarity.ts';
+import { countLabels, rowsOfPart, trainPart } from './splits.ts';
+import { type Part, partsOf } from './subspace-probes.ts';
+
+/** One of something for the embedding and one for the unembedding. */
+export type OfBoth<T> = Readonly<Record<VocabularyMatrix, T>>;
+
+export interface Standards {
+  readonly positions: Positions;
+  readonly designs: readonly Design[];
+  readonly vocabulary: Vocabulary;
+  /** Root mean square of the embeddings of the text's tokens. */
+  readonly embeddingSize: number;
+  /** Token ids whose rows are compared: the most frequent that were learnt from. */
+  readonly compared: readonly number[];
+  readonly references: OfBoth<Reference>;
+  /** Principal components, (hidden, hidden): orthonormal rows, the largest first. */
+  readonly bases: OfBoth<Matrix>;
+  /** Random orthogonal matrices, (hidden, hidden). */
+  readonly random: readonly [left: Matrix, right: Matrix];
+  readonly parts: readonly Part[];
+  readonly seed: number;
+}
+
+/** Tokens that are compared at most: kernels of a large vocabulary would not fit into memory. */
+const mostCompared = 1024;
+
+/** What the random matrices take of the work. */
+const drawn = 0.3;
+
+/**
+ * @param matrices of the vocabulary, (vocab, hidden)
+ * @param bases their principal components
+ * @param onProgress called with the share of the work that is done
+ */
+export async function standardsOf(
+  positions: Positions,
+  matrices: OfBoth<Matrix<Float32Array>>,
+  bases: OfBoth<Matrix>,
+  seed: number,
+  onProgress?: (share: number) => void,
+): Promise<Standards> {
+  const designs = designsOf(positions, seed);
+  const compared = learntMost(designOf(designs, 'input', 'positions'));
+  const hidden = matrices.embed.cols;
+  const draw = seededRandom(seed + 4);
+  const left = await randomOrthonormal(hidden, hidden, draw);
+  onProgress?.(drawn / 2);
+  const right = await randomOrthonormal(hidden, hidden, draw);
+  onProgress?.(drawn);
+  const rows = [pickRows(matrices.embed, compared), pickRows(matrices.unembed, compared)];
+  const [embed, unembed] = await Reference.all(rows, seed, (share) => onProgress?.(drawn + (1 - drawn) * share));
+  if (!embed || !unembed) throw new RangeError('a reference for each matrix was asked for');
+  return {
+    ...{ positions, designs, compared, bases, seed },
+    vocabulary: vocabularyOf(matrices.embed),
+    embeddingSize: sizeOf(matrices.embed, positions.input),
+    references: { embed, unembed },
+    random: [left, right],
+    parts: partsOf(bases.unembed, left),
+  };
+}
+
+/** Root mean square of the rows that are named, each as often as it is. */
+function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
+  const squares = squaredLengths(matrix);
+  return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] ?? 0), 0) / (rows.length * matrix.cols));
+}
+
+/** The design that a label is learnt by, and its true labels in it. */
+export function designOf(
+  designs: readonly Design[],
+  label: Labelling['label'],
+  split: Design['split'],
+): { design: Design; labels: Int32Array } {
+  for (const design of designs) {
+    const found = design.labellings.find((one) => one.label === label && !one.shuffled);
+    if (design.split === split && found) return { design, labels: found.labels };
+  }
+  throw new RangeError(`no design for the ${label} token by ${split}`);
+}
+
+function learntMost({ design, labels }: ReturnType<typeof designOf>): number[] {
+  const learnt = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
+  const counts = countLabels(Int32Array.from(learnt));
+  return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b).slice(0, mostCompared);
+}

@@ -1,0 +1,172 @@
+// Linear maps that read a token back out of the residual stream: ridge regressions from streamed moments.
+
+import type { Matrix } from '../../linalg/products.ts';
+import { meanEigenvalue, penalties, Ridge } from '../../linalg/ridge.ts';
+import { lessRow, pickRows } from '../../linalg/rows.ts';
+import type { WorkerPool } from '../../platform/threads/pool.ts';
+import type { Positions } from '../recorded-residuals.ts';
+import { gramAbout, type LabelSums, Moments, meanOfRows, type Source, type Sums, sumsAbout } from './moments.ts';
+import { rowsOfPart, shuffleLabels, splitPositions, splitTypes, trainPart, validationPart } from './splits.ts';
+import { type Target, tokenTarget } from './targets.ts';
+
+/** Which token is read: the one at the position, or the one before it. */
+export type Label = 'input' | 'previous';
+/** What a probe is judged on: positions that were not learnt from, or token types that were not. */
+export type Split = 'positions' | 'types';
+
+/** One way of dividing the rows, and the labels that are learnt by it. */
+export interface Design {
+  readonly split: Split;
+  readonly parts: Uint8Array;
+  readonly labellings: readonly Labelling[];
+}
+
+export interface Labelling {
+  readonly label: Label;
+  /** Labels exchanged among the rows that are learnt from: a probe that can know nothing. */
+  readonly shuffled: boolean;
+  /** Token id of each row. */
+  readonly labels: Int32Array;
+}
+
+/** A linear map from the residual stream, x ↦ (x − mean) · coefficients + offset. */
+export interface LinearMap {
+  /** (hidden) */
+  readonly mean: Float64Array;
+  /** (hidden, outputs) */
+  readonly coefficients: Matrix;
+  /** (outputs) */
+  readonly offset: Float64Array;
+}
+
+/** A map that was learnt, and from what. */
+export interface Probe extends LinearMap {
+  readonly label: Label;
+  readonly split: Split;
+  readonly shuffled: boolean;
+  readonly target: Target['kind'];
+  /** Token id of each output of a token target. */
+  readonly outputs: readonly number[];
+  readonly lambda: number;
+  /** The same over the mean eigenvalue of the Gram matrix. */
+  readonly relativeLambda: number;
+}
+
+/** Divides the positions at random, and by the types of each label. All that is drawn follows from the seed. */
+export function designsOf(positions: Positions, seed: number): Design[] {
+  const parts = splitPositions(positions.rows, seed);
+  const labels = ['input', 'previous'] as const;
+  const byPosition = labels.flatMap((label) => [
+    { label, shuffled: false, labels: positions[label] },
+    { label, shuffled: true, labels: shuffleLabels(positions[label], parts, seed) },
+  ]);
+  const byType = labels.map((label): Design => {
+    const labelling = { label, shuffled: false, labels: positions[label] };
+    return { split: 'types', parts: splitTypes(positions[label], seed), labellings: [labelling] };
+  });
+  return [{ split: 'positions', parts, labellings: byPosition }, ...byType];
+}
+
+/** Sums over the rows that are learnt from and over those that choose the penalty. */
+export interface DesignSums {
+  readonly design: Design;
+  readonly train: Sums;
+  readonly validation: Sums;
+}
+
+/** Reads the rows once for all designs. */
+export async function momentsOf(source: Source, designs: readonly Design[]): Promise<DesignSums[]> {
+  const shift = await meanOfRows(source);
+  const empty = (design: Design, part: number) =>
+    new Moments(
+      shift,
+      design.labellings.map(({ labels }) =>
+        Int32Array.from(rowsOfPart(design.parts, part), (row) => labels[row] as number),
+      ),
+    );
+  const all = designs.map((design) => ({
+    design,
+    train: empty(design, trainPart),
+    validation: empty(design, validationPart),
+  }));
+  for await (const { from, x } of source.blocks()) {
+    const rows = lessRow(x, shift);
+    for (const { design, train, validation } of all) {
+      await addPart(train, design, trainPart, from, rows);
+      await addPart(validation, design, validationPart, from, rows);
+    }
+  }
+  return all;
+}
+
+async function addPart(to: Moments, { parts, labellings }: Design, part: number, from: number, x: Matrix) {
+  const chosen = rowsOfPart(parts.subarray(from, from + x.rows), part);
+  await to.add(
+    pickRows(x, chosen),
+    labellings.map(({ labels }) => chosen.map((row) => labels[from + row] as number)),
+  );
+}
+
+/** What is to be read. */
+export interface Targets {
+  readonly embedding?: Target;
+  /** The token itself, of designs by position. */
+  readonly tokens: boolean;
+}
+
+/**
+ * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
+ * never learnt from, a token target has no weights.) Shuffled labels are learnt for the embedding only.
+ * @param pool of threads for large eigenproblems
+ * @param onProgress called with the share of the labellings that are learnt
+ * @throws SurgeryError `numeric` for activations that are not finite
+ */
+export async function fitProbes(
+  sums: readonly DesignSums[],
+  { embedding, tokens }: Targets,
+  pool?: WorkerPool,
+  onProgress?: (share: number) => void,
+): Promise<Probe[]> {
+  const probes: Probe[] = [];
+  const total = sums.reduce((count, { design }) => count + design.labellings.length, 0);
+  let done = 0;
+  const penalised = sums.map(async ({ train, validation }) => {
+    const gram = gramAbout(train, train.mean);
+    const unit = meanEigenvalue(gram);
+    return { unit, ridge: await Ridge.of(gram, gramAbout(validation, train.mean), pool) };
+  });
+  for (const [k, { ridge, unit }] of (await Promise.all(penalised)).entries()) {
+    const { design, train, validation } = sums[k] as DesignSums;
+    const mean = train.mean;
+    for (const [i, { label, shuffled }] of design.labellings.entries()) {
+      const learnt = labelSums(train, i);
+      const held = labelSums(validation, i);
+      const turned = {
+        learnt: await ridge.turn(sumsAbout(learnt, mean)),
+        held: await ridge.turn(sumsAbout(held, mean)),
+      };
+      const token = tokens && design.split === 'positions' && !shuffled ? [tokenTarget(learnt.types)] : [];
+      for (const target of embedding ? [embedding, ...token] : token) {
+        const offset = target.mean(learnt);
+        const cross = await target.cross(turned.learnt, learnt.types, offset);
+        const fit = await ridge.fit(cross, await target.cross(turned.held, held.types, offset), penalties(unit));
+        probes.push({
+          ...{ label, split: design.split, shuffled, target: target.kind, offset },
+          outputs: target.kind === 'token' ? learnt.types : [],
+          mean: mean.map((value, j) => value + (train.shift[j] as number)),
+          coefficients: fit.coefficients,
+          lambda: fit.lambda,
+          relativeLambda: fit.lambda / unit,
+        });
+      }
+      onProgress?.(++done / total);
+    }
+  }
+  return probes;
+}
+
+function labelSums({ labels }: Sums, i: number): LabelSums {
+  const found = labels[i];
+  if (!found) throw new RangeError(`no labelling ${i}`);
+  return found;
+}

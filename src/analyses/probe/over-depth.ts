@@ -1,0 +1,261 @@
+// Probes over the depth of a model: at every point of the residual stream its own, one for all of them, and what they are held against.
+
+import { transpose } from '../../linalg/pca.ts';
+import { type Matrix, productThreads } from '../../linalg/products.ts';
+import { seededRandom } from '../../linalg/random.ts';
+import { pickRows } from '../../linalg/rows.ts';
+import { WorkerPool } from '../../platform/threads/pool.ts';
+import type { Activations, Positions } from '../recorded-residuals.ts';
+import { designOf, type OfBoth, type Standards } from './baselines.ts';
+import { type Reading, readAll } from './evaluation.ts';
+import {
+  type Design,
+  type DesignSums,
+  designsOf,
+  fitProbes,
+  type Label,
+  type LinearMap,
+  momentsOf,
+  type Probe,
+  type Split,
+} from './fit.ts';
+import { described, type Resemblance } from './matrix-similarity.ts';
+import { gramAbout, type Source } from './moments.ts';
+import { type Part, probesInside } from './subspace-probes.ts';
+import { embeddingTarget } from './targets.ts';
+import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
+import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
+
+/** What a map is: learnt at the point, learnt from all points together, or a baseline. */
+export type MapKind = 'probe' | 'pooled' | 'shuffled' | 'identity' | 'random' | 'mean';
+
+/** What a map is to read. */
+export interface Task {
+  readonly map: MapKind;
+  readonly label: Label;
+  readonly split: Split;
+  readonly target: Probe['target'];
+}
+
+/** A map judged at a point. */
+export interface MapReading extends Task {
+  /** Penalty over the mean eigenvalue of the Gram matrix, for what was learnt. */
+  readonly relativeLambda?: number;
+  readonly reading: Reading;
+}
+
+/** What a part of the residual space holds of the input at a point. */
+export interface PartReading {
+  readonly part: Part['name'];
+  readonly dimensions: number;
+  readonly reading: Reading;
+}
+
+/** The token probe's weight along an ordered basis, in runs of neighbouring components. */
+export interface WeightReading {
+  /** Shares of ‖W‖². */
+  readonly weight: readonly number[];
+  /** Shares of what the probe puts out. */
+  readonly signal: readonly number[];
+}
+
+export interface PointReading {
+  /** `embed`, or the block that the point comes after. */
+  readonly point: string;
+  readonly readings: readonly MapReading[];
+  readonly parts: readonly PartReading[];
+  /** The token probe's matrix beside the embedding and the unembedding. */
+  readonly resemblance: OfBoth<Resemblance>;
+  readonly weights: OfBoth<WeightReading>;
+}
+
+export interface DepthReading {
+  /** The mean predictor, which is the same at every point. */
+  readonly chance: readonly MapReading[];
+  readonly points: readonly PointReading[];
+}
+
+/** Runs of components that weights are told by. */
+export const runs = 8;
+
+/** Where the work at a point is done with each of its stages, as shares of what it takes. */
+const learnt = 0.35;
+const judged = 0.6;
+const inside = 0.95;
+
+/**
+ * Fits and judges probes at all points.
+ * @param names of the points
+ * @param onProgress called with the points done, the share of the one under way included
+ * @throws SurgeryError `numeric` for activations that are not finite
+ */
+export async function probeDepth(
+  activations: Activations,
+  names: readonly string[],
+  standards: Standards,
+  onProgress?: (done: number, total: number) => void,
+): Promise<DepthReading> {
+  const { designs, seed } = standards;
+  const targets = { embedding: embeddingTarget(standards.vocabulary.embedding), tokens: true };
+  const anyPoint = seededRandom(seed + 5);
+  const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
+  onProgress?.(0, names.length);
+  const sampled = await momentsOf(activations.atEach(sample), designs.map(withoutShuffled));
+  onProgress?.(0, names.length);
+  const pool = new WorkerPool(productThreads());
+  try {
+    const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
+    const pooled = together.map((probe) => entryOf('pooled', probe));
+    const points: PointReading[] = [];
+    let chance: MapReading[] = [];
+    for (const [i, point] of names.entries()) {
+      const between = (from: number, to: number) => (share: number) =>
+        onProgress?.(i + from + (to - from) * share, names.length);
+      const source = activations.at(i);
+      const sums = await momentsOf(source, designs);
+      const probes = await fitProbes(sums, targets, pool, between(0, learnt));
+      const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
+      const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
+      const readings = await judge(entries, source, standards, between(learnt, judged));
+      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
+      const parts = await readParts(sums, source, standards, pool, between(judged, inside));
+      points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
+      onProgress?.(i + 1, names.length);
+    }
+    return { chance, points };
+  } finally {
+    await pool.close();
+  }
+}
+
+/** A map, and what it is to read. */
+interface Entry extends Task, Pick<Probe, 'outputs'> {
+  readonly linear: LinearMap;
+  /** Mean of the target over what was learnt from. */
+  readonly mean: Float64Array;
+  readonly relativeLambda?: number;
+}
+
+function entryOf(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
+  const { label, split, target, outputs, offset, relativeLambda } = probe;
+  const learnt = linear === probe ? { relativeLambda } : {};
+  return { map, label, split, target, outputs, linear, mean: offset, ...learnt };
+}
+
+const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
+
+/** The identity, and a random map as large as the probe: for the probes of the embedding. */
+async function baselines(
+  probes: readonly Probe[],
+  { random: [left, right], embeddingSize }: Standards,
+): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const identity = identityMap(left.rows, embeddingSize);
+  for (const probe of probes) {
+    if (probe.target !== 'embedding' || probe.shuffled) continue;
+    entries.push(entryOf('identity', probe, identity));
+    if (probe.split === 'positions') entries.push(entryOf('random', probe, await randomMap(probe, left, right)));
+  }
+  return entries;
+}
+
+async function judge(
+  entries: readonly Entry[],
+  source: Source,
+  standards: Standards,
+  onProgress?: (share: number) => void,
+): Promise<MapReading[]> {
+  const readings = await readAll(
+    source,
+    entries.map(({ linear, label, split, target, outputs, mean }) => ({
+      ...{ map: linear, target, outputs, mean },
+      ...designOf(standards.designs, label, split),
+    })),
+    standards.positions.document,
+    standards.vocabulary,
+    onProgress,
+  );
+  return readings.map((reading, i) => {
+    const { map = 'probe', label = 'input', split = 'positions', target = 'token', relativeLambda } = entries[i] ?? {};
+    return { map, label, split, target, ...(relativeLambda === undefined ? {} : { relativeLambda }), reading };
+  });
+}
+
+/** The input's embedding read inside each part of the residual space. */
+async function readParts(
+  sums: readonly DesignSums[],
+  source: Source,
+  standards: Standards,
+  pool: WorkerPool,
+  onProgress: (share: number) => void,
+): Promise<PartReading[]> {
+  const { design } = designOf(standards.designs, 'input', 'positions');
+  const moments = sums.find((one) => one.design === design);
+  if (!moments) throw new RangeError('no sums of the rows by position');
+  const target = embeddingTarget(standards.vocabulary.embedding);
+  const probes = await probesInside(moments, standards.parts, target, pool, (share) => onProgress(share / 2));
+  const entries = probes.map((probe) => entryOf('probe', probe));
+  const readings = await judge(entries, source, standards, (share) => onProgress((1 + share) / 2));
+  return standards.parts.map(({ name, from, to }, i) => {
+    const { reading } = readings[i] ?? {};
+    if (!reading) throw new RangeError('a part was not judged');
+    return { part: name, dimensions: to - from, reading };
+  });
+}
+
+/** The input token probe's matrix beside the vocabulary's own, and where its weight lies. */
+async function describeTokenProbe(
+  probes: readonly Probe[],
+  sums: readonly DesignSums[],
+  { references, bases, compared }: Standards,
+): Promise<Pick<PointReading, 'resemblance' | 'weights'>> {
+  const probe = probes.find(({ target, label }) => target === 'token' && label === 'input');
+  const moments = sums.find(({ design }) => design.split === 'positions');
+  if (!probe || !moments) throw new RangeError('there is no probe of the token');
+  const weights = transpose(probe.coefficients); // (types, hidden)
+  const at = new Map(probe.outputs.map((type, i) => [type, i]));
+  const rows = pickRows(
+    weights,
+    compared.map((type) => at.get(type) ?? 0),
+  );
+  const gram = gramAbout(moments.train, moments.train.mean);
+  const along = async (basis: Matrix): Promise<WeightReading> => {
+    const shares = await weightShares(weights, basis);
+    return { weight: inRuns(shares, runs), signal: inRuns(await signalShares(shares, basis, gram), runs) };
+  };
+  const own = await described(rows);
+  return {
+    resemblance: { embed: await references.embed.compare(own), unembed: await references.unembed.compare(own) },
+    weights: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
+  };
+}
+
+const withoutShuffled = (design: Design): Design => ({
+  ...design,
+  labellings: design.labellings.filter(({ shuffled }) => !shuffled),
+});
+
+/**
+ * How the weight of the input's token probe is spread over any directions, at each point.
+ * @param directions unit rows, (directions, hidden)
+ * @returns (points, directions), shares of ‖W‖²
+ */
+export async function weightOver(
+  activations: Activations,
+  positions: Positions,
+  directions: Matrix,
+  seed: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<number[][]> {
+  const { design } = designOf(designsOf(positions, seed), 'input', 'positions');
+  const onlyInput = { ...design, labellings: design.labellings.slice(0, 1) };
+  const points: number[][] = [];
+  for (let point = 0; point < activations.points; point++) {
+    const sums = await momentsOf(activations.at(point), [onlyInput]);
+    const [probe] = await fitProbes(sums, { tokens: true });
+    if (!probe) throw new RangeError('there is no probe of the token');
+    points.push([...(await weightShares(transpose(probe.coefficients), directions))]);
+    onProgress?.(point + 1, activations.points);
+  }
+  return points;
+}

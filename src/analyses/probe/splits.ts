@@ -1,0 +1,79 @@
+// Which rows a probe learns from, which its penalty is chosen on, and which it is judged by: a seeded rule.
+import { seededRandom } from '../../linalg/random.ts';
+
+/** What a row is for. */
+export const trainPart = 0;
+export const validationPart = 1;
+export const testPart = 2;
+
+/** Of every ten: seven to learn from, one to choose the penalty, two to judge by. */
+const tenth = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2];
+
+/** The rules in words, to be printed beside what follows from them. */
+export const splitRules = {
+  positions:
+    'of every ten positions, taken at random, seven are learnt from, one chooses the penalty, two are judged by',
+  types:
+    'for unseen tokens the same is done with token types, in tens of equal frequency, so that no type is in two parts',
+} as const;
+
+/** The part of each of `rows` positions, at random, seven : one : two. */
+export function splitPositions(rows: number, seed: number): Uint8Array {
+  const order = shuffled(rows, seededRandom(seed));
+  const parts = new Uint8Array(rows);
+  for (let i = 0; i < rows; i++) parts[order[i] as number] = tenth[i % 10] as number;
+  return parts;
+}
+
+/**
+ * The part of each row by its label: all rows of one label are in the same part, so that what is judged was never seen.
+ * Types are put in order of their frequency and every ten neighbours are dealt out at random, so that frequent and rare
+ * ones are in all parts.
+ * @param labels token id of each row
+ */
+export function splitTypes(labels: Int32Array, seed: number): Uint8Array {
+  const counts = countLabels(labels);
+  const random = seededRandom(seed + 1);
+  const types = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
+  const partOf = new Map<number, number>();
+  for (let at = 0; at < types.length; at += 10) {
+    const order = shuffled(10, random);
+    for (const [i, type] of types.slice(at, at + 10).entries()) partOf.set(type, tenth[order[i] as number] as number);
+  }
+  return Uint8Array.from(labels, (label) => partOf.get(label) ?? 0);
+}
+
+/** Labels exchanged at random among the rows of each part but the one that judges, whose own stay. */
+export function shuffleLabels(labels: Int32Array, parts: Uint8Array, seed: number): Int32Array {
+  const out = labels.slice();
+  const random = seededRandom(seed + 2);
+  for (const part of [trainPart, validationPart]) {
+    const rows = rowsOfPart(parts, part);
+    const order = shuffled(rows.length, random);
+    for (const [i, row] of rows.entries()) out[row] = labels[rows[order[i] as number] as number] as number;
+  }
+  return out;
+}
+
+export function rowsOfPart(parts: Uint8Array, part: number): number[] {
+  const out: number[] = [];
+  for (let row = 0; row < parts.length; row++) if (parts[row] === part) out.push(row);
+  return out;
+}
+
+/** How often each label occurs. */
+export function countLabels(labels: Int32Array): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return counts;
+}
+
+/** 0 … count − 1 in a random order (Fisher and Yates). */
+export function shuffled(count: number, random: () => number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  return order;
+}

@@ -1,0 +1,201 @@
+// Energies of the residual stream along tokens, summed by the band that a token's final probability falls into.
+
+import type { LensChunk } from '../../runtime/sequence.ts';
+import { logSumExp, requireFinite } from '../../scores/logits.ts';
+import { Averages, type Mean } from '../averages.ts';
+import { likelyFrom, mean, type Normal, rowOf } from './text-norms.ts';
+
+/** Bands of the final probability, likely first: each holds what is at least its bound, and less than the one before. */
+export const bands = [
+  { name: '≥ 0.1', from: likelyFrom },
+  { name: '≥ 0.01', from: 1e-2 },
+  { name: '≥ 1e-4', from: 1e-4 },
+  { name: '≥ 1e-6', from: 1e-6 },
+  { name: '< 1e-6', from: 0 },
+] as const;
+
+export interface BandFigures {
+  readonly band: string;
+  /** Pairs of a position and a token. */
+  readonly pairs: number;
+  readonly energy: Mean | null;
+  readonly projection: Mean | null;
+  readonly shuffled: Mean | null;
+  /** Over the pairs whose token is likely elsewhere: energy here, there, and here less there. */
+  readonly sameTokens: {
+    readonly pairs: number;
+    readonly energy: Mean | null;
+    readonly whereLikely: Mean | null;
+    readonly difference: Mean | null;
+  };
+  /** Energy less that at the point below. Null at the first point. */
+  readonly change: Mean | null;
+}
+
+export interface PointBands {
+  readonly point: string;
+  /** Energy along random directions, uniform ones and mixtures of the tokens'. */
+  readonly random: Mean | null;
+  readonly mixtures: Mean | null;
+  readonly bands: readonly BandFigures[];
+}
+
+export interface UnlikelyTokens {
+  readonly positions: number;
+  /** Tokens that are likely in enough contexts to be compared with themselves elsewhere. */
+  readonly likelyTokens: number;
+  readonly points: readonly PointBands[];
+  /** From the middle point to the last: energy of each band, last less middle. */
+  readonly fromMiddle: { readonly from: string; readonly to: string; readonly bands: readonly (Mean | null)[] };
+}
+
+/** Sums of energies over positions and tokens, by point and band. */
+export class Energies {
+  readonly #averages: Averages;
+  readonly #normal: Normal;
+  /** What a logit above the mean one is worth along its token's unit direction. */
+  readonly #scales: Float64Array;
+  /** Tokens that are likely in enough contexts. */
+  readonly #comparable: readonly number[];
+
+  constructor(documents: number, lengths: Float64Array, normal: Normal) {
+    this.#averages = new Averages(documents);
+    this.#normal = normal;
+    this.#scales = lengths.map((length) => (length > 0 ? 1 / length : 0));
+    this.#comparable = [...lengths.keys()].filter((token) => !Number.isNaN(normal.whereLikely[token]));
+  }
+
+  /** @param partners for each position told of the one whose bands stand for its own in what is shuffled */
+  add(document: number, from: number, chunk: LensChunk, partners: Int32Array): void {
+    const vocab = this.#scales.length;
+    const points = chunk.points.length;
+    const rows = chunk.ids.length - from;
+    const bandsOf = Array.from({ length: rows }, (_, i) => bandsOfRow(rowOf(chunk, points - 1, from + i, vocab)));
+    const pairs = bandsOf.map((own, i) => bandPairs(own, bandsOf[partners[i] ?? i] ?? own));
+    for (let point = 0; point < points; point++) {
+      const sums = new BandSums();
+      for (const [i, pair] of pairs.entries()) this.#addRow(sums, rowOf(chunk, point, from + i, vocab), point, pair);
+      const unit = this.#normal.units[point] ?? 1;
+      const add = (name: string, of: Float64Array, counts: Float64Array, scale = 1) => {
+        for (const band of bands.keys())
+          this.#averages.addSum(`${point} ${band} ${name}`, document, (of[band] ?? 0) * scale, counts[band] ?? 0);
+      };
+      const [counts, shuffledCounts] = marginals(sums.pairs);
+      const [energy, shuffled] = marginals(sums.energy);
+      add('energy', energy, counts, 1 / unit);
+      add('projection', sums.projection, counts, 1 / Math.sqrt(unit));
+      if (rows > 1) add('shuffled', shuffled, shuffledCounts, 1 / unit);
+      add('same energy', sums.sameEnergy, sums.samePairs, 1 / unit);
+      add('same likely', sums.sameLikely, sums.samePairs);
+    }
+  }
+
+  /** One position's projections, still in the residual's own unit. */
+  #addRow(sums: BandSums, logits: Float32Array, point: number, pairs: Uint8Array): void {
+    const { energy, projection, sameEnergy, sameLikely, samePairs } = sums;
+    const { meanProjections, whereLikely } = this.#normal;
+    const scales = this.#scales;
+    const start = point * logits.length;
+    const middle = mean(logits);
+    for (let v = 0; v < logits.length; v++) {
+      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
+      const pair = pairs[v] ?? 0;
+      energy[pair] = (energy[pair] ?? 0) + z * z;
+      projection[pair >> 3] = (projection[pair >> 3] ?? 0) + z;
+      sums.pairs[pair] = (sums.pairs[pair] ?? 0) + 1;
+    }
+    for (const v of this.#comparable) {
+      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
+      const band = (pairs[v] ?? 0) >> 3;
+      sameEnergy[band] = (sameEnergy[band] ?? 0) + z * z;
+      sameLikely[band] = (sameLikely[band] ?? 0) + (whereLikely[start + v] ?? Number.NaN);
+      samePairs[band] = (samePairs[band] ?? 0) + 1;
+    }
+  }
+
+  /** @param energies (positions × directions) at a point, along random directions of a kind */
+  addControl(kind: 'random' | 'mixtures', point: number, document: number, energies: Float64Array): void {
+    this.#averages.add(`${point} ${kind}`, document, energies);
+  }
+
+  result(points: readonly string[]): UnlikelyTokens {
+    const { positions, whereLikely } = this.#normal;
+    const vocab = this.#scales.length;
+    const last = points.length - 1;
+    const middle = Math.floor(last / 2);
+    const energy = (point: number, band: number) => `${point} ${band} energy`;
+    return {
+      positions,
+      likelyTokens: whereLikely.subarray(0, vocab).filter((value) => !Number.isNaN(value)).length,
+      points: points.map((point, i) => ({
+        point,
+        random: this.#averages.mean(`${i} random`),
+        mixtures: this.#averages.mean(`${i} mixtures`),
+        bands: bands.map(({ name }, band) => ({
+          band: name,
+          ...this.#bandFigures(i, band),
+          change: i === 0 ? null : this.#averages.difference(energy(i, band), energy(i - 1, band)),
+        })),
+      })),
+      fromMiddle: {
+        ...{ from: points[middle] ?? '', to: points[last] ?? '' },
+        bands: bands.map((_, band) => this.#averages.difference(energy(last, band), energy(middle, band))),
+      },
+    };
+  }
+
+  #bandFigures(point: number, band: number): Omit<BandFigures, 'band' | 'change'> {
+    const at = (name: string) => `${point} ${band} ${name}`;
+    return {
+      pairs: this.#averages.count(at('energy')),
+      energy: this.#averages.mean(at('energy')),
+      projection: this.#averages.mean(at('projection')),
+      shuffled: this.#averages.mean(at('shuffled')),
+      sameTokens: {
+        pairs: this.#averages.count(at('same energy')),
+        energy: this.#averages.mean(at('same energy')),
+        whereLikely: this.#averages.mean(at('same likely')),
+        // Of the likely band it is that of figures with their own mean.
+        difference: band === 0 ? null : this.#averages.difference(at('same energy'), at('same likely')),
+      },
+    };
+  }
+}
+
+/** Of one chunk at one point: by pairs of a band and the band that stands for it when shuffled, or by band alone. */
+class BandSums {
+  readonly energy = new Float64Array(64);
+  readonly pairs = new Float64Array(64);
+  readonly projection = new Float64Array(bands.length);
+  readonly sameEnergy = new Float64Array(bands.length);
+  readonly sameLikely = new Float64Array(bands.length);
+  readonly samePairs = new Float64Array(bands.length);
+}
+
+/** Both bands of each token in one number: 8 × its own + the other context's. */
+function bandPairs(own: Uint8Array, other: Uint8Array): Uint8Array {
+  return own.map((band, v) => 8 * band + (other[v] ?? 0));
+}
+
+/** Sums over pairs of bands → by the first of them, and by the second. */
+function marginals(pairs: Float64Array): readonly [Float64Array, Float64Array] {
+  const [first, second] = [new Float64Array(bands.length), new Float64Array(bands.length)];
+  for (const [pair, value] of pairs.entries()) {
+    if (value === 0) continue;
+    first[pair >> 3] = (first[pair >> 3] ?? 0) + value;
+    second[pair % 8] = (second[pair % 8] ?? 0) + value;
+  }
+  return [first, second];
+}
+
+/** Each token's band in a context, from the last point's logits: as many bounds as its logit is below. */
+function bandsOfRow(logits: Float32Array): Uint8Array {
+  const logSum = requireFinite(logSumExp(logits));
+  const [a = 0, b = 0, c = 0, d = 0] = bands.map(({ from }) => Math.log(from) + logSum);
+  const out = new Uint8Array(logits.length);
+  for (let v = 0; v < logits.length; v++) {
+    const logit = logits[v] ?? 0;
+    out[v] = logit >= a ? 0 : logit >= b ? 1 : logit >= c ? 2 : logit >= d ? 3 : 4;
+  }
+  return out;
+}

@@ -1,0 +1,87 @@
+// Are directions of tokens that cannot come next reused inside? Energy of the residual stream along them, by probability.
+import { type Matrix, multiply } from '../../linalg/products.ts';
+import { seededRandom } from '../../linalg/random.ts';
+import type { LensChunk } from '../../runtime/sequence.ts';
+import type { Model } from '../../scores/likelihood.ts';
+import type { Reading } from '../lens/over-text.ts';
+import { normalised } from '../residual-rows.ts';
+import { derangement } from '../similarity.ts';
+import { Energies, type UnlikelyTokens } from './bands.ts';
+import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
+import { chunksOf, leastContexts, type Normal, normalOf } from './text-norms.ts';
+
+/** Random directions of each kind. */
+const randomCount = 64;
+
+/** The definition, to be printed beside the figures. */
+export const unlikelyRule =
+  'energy of a position along a token: ((y − ȳ) · u)² in units of what a random direction gives, mean |y − ȳ|² / hidden, so ' +
+  'that 1 is chance. y is the residual as the final norm leaves it before its scale γ, which makes layers comparable, and ' +
+  'positions: no attention sink weighs more than the rest; ȳ its mean over the text at that point, since what every context ' +
+  'shares is no reuse; u is γ ⊙ (W_v − mean of W) made unit: what moves all logits alike is invisible to softmax. Bands by the probability at the last point, where the figure follows from ' +
+  'the band; every position but BOS. Projection: (y − ȳ) · u in units of the random root mean square; negative where the ' +
+  'token is pushed down. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
+  `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean energy there, taken as known`;
+
+/**
+ * Reads documents twice: for the means and for the energy of tokens where they are likely, then for all energies.
+ * The hypothesis is nostalgebraist's: near-impossible tokens' directions are reused mid-network and subtracted at the end.
+ * @param documents token ids, BOS first, each no longer than the model's context
+ * @param onProgress called with the tokens done and in all, over both readings
+ */
+export async function unlikelyTokens(
+  documents: readonly (readonly number[])[],
+  model: Model,
+  { seed, bosId }: Reading,
+  onProgress?: (done: number, total: number) => void,
+): Promise<UnlikelyTokens> {
+  const { taps, checkpoint } = model.runtime;
+  const directions = await tokenDirections(checkpoint);
+  const total = 2 * documents.reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  const advance = (tokens: number) => {
+    done += tokens;
+    onProgress?.(done, total);
+  };
+  const normal = await normalOf(documents, model, bosId, directions, advance);
+  const random = seededRandom(seed);
+  const controls = {
+    random: randomDirections(randomCount, checkpoint.config.hiddenSize, random),
+    mixtures: await mixedDirections(directions, randomCount, random),
+  };
+  const energies = new Energies(documents.length, directions.lengths, normal);
+  for await (const { document, from, chunk } of chunksOf(documents, model, bosId)) {
+    energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
+    for (const point of taps.keys()) {
+      const rows = centred(chunk, from, point, normal);
+      const unit = normal.units[point] ?? 1;
+      energies.addControl('random', point, document, await energiesAlong(controls.random, rows, unit));
+      energies.addControl('mixtures', point, document, await energiesAlong(controls.mixtures, rows, unit));
+    }
+    advance(chunk.ids.length);
+  }
+  return energies.result(taps.map(({ name }) => name));
+}
+
+/** Energies of positions along unit directions, (directions, hidden): (positions, directions). */
+async function energiesAlong(
+  directions: Matrix<Float32Array>,
+  rows: Matrix<Float32Array>,
+  unit: number,
+): Promise<Float64Array> {
+  const { data } = await multiply(rows, directions, { transposeB: true });
+  const energies = new Float64Array(data.length);
+  for (let i = 0; i < data.length; i++) energies[i] = ((data[i] ?? 0) * (data[i] ?? 0)) / unit;
+  return energies;
+}
+
+/** y − ȳ of the positions of a chunk that are told of. */
+function centred({ ids, points }: LensChunk, from: number, point: number, normal: Normal): Matrix<Float32Array> {
+  const { hidden, epsilon, means } = normal;
+  const rows = ids.length - from;
+  const residual = points[point] ?? new Float32Array(0);
+  const data = normalised(residual.subarray(from * hidden), hidden, epsilon);
+  for (let at = 0; at < data.length; at++)
+    data[at] = (data[at] ?? 0) - (means.data[point * hidden + (at % hidden)] ?? 0);
+  return { rows, cols: hidden, data };
+}

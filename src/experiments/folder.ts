@@ -1,0 +1,170 @@
+// A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
+import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exists } from '../checkpoint/reader.ts';
+import { append, makeFolders, syncFolder, writeFileSafely } from '../platform/atomic-files.ts';
+import { canonical } from '../platform/canonical.ts';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { lockFolder } from '../platform/locks.ts';
+import { parseJson } from '../platform/strict-json.ts';
+import { readCell, readStudy } from '../results/reading.ts';
+import type { CellResult, Study } from '../results/study.ts';
+
+const cellsFile = 'cells.jsonl';
+const studyFile = 'study.json';
+/** Begins the names of files that are of no use to anybody else. */
+const scratch = '.scratch';
+
+/**
+ * A study's folder, held by this process. A cell is on the disk when {@link add} returns; whatever ends the process,
+ * the next one finds all cells before it.
+ */
+export class StudyFolder {
+  readonly path: string;
+  readonly cells: Map<string, CellResult>;
+  /** What study.json said when the folder was opened. */
+  readonly study: Study | undefined;
+  readonly #unlock: () => void;
+
+  private constructor(path: string, cells: Map<string, CellResult>, study: Study | undefined, unlock: () => void) {
+    this.path = path;
+    this.cells = cells;
+    this.study = study;
+    this.#unlock = unlock;
+  }
+
+  /**
+   * @throws SurgeryError `output` if another process has the folder, if it holds something else, or if the system refuses
+   */
+  static async open(path: string): Promise<StudyFolder> {
+    makeFolder(path);
+    const unlock = await lockFolder(path);
+    try {
+      await requireStudyOrEmpty(path);
+      // What a process left that was killed.
+      for (const name of await readdir(path))
+        if (name.startsWith(scratch) || (name.startsWith('.') && name.endsWith('.tmp')))
+          await rm(join(path, name), { recursive: true, force: true });
+      const study = await readStudyFile(path);
+      return new StudyFolder(path, await readCells(join(path, cellsFile), study, true), study, unlock);
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  /** A place for a file that goes when the folder is opened next, at the latest. */
+  scratch(name: string): string {
+    return join(this.path, `${scratch}.${name}`);
+  }
+
+  /** Appends a cell and flushes it to the disk. */
+  async add(cell: CellResult): Promise<void> {
+    const path = join(this.path, cellsFile);
+    try {
+      const handle = await open(path, 'a');
+      try {
+        await append(handle, Buffer.from(`${JSON.stringify(cell)}\n`));
+        await handle.sync();
+        if (this.cells.size === 0) await syncFolder(this.path); // the file may be new
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+    }
+    this.cells.set(cell.id, cell);
+  }
+
+  /**
+   * Puts the cells into the study's order where they are in another, those of other grids last, then writes study.json:
+   * what says that a study is complete comes after all that belongs to it.
+   */
+  async write(study: Study): Promise<void> {
+    await this.arrange(study);
+    await this.writeFile(studyFile, `${JSON.stringify(study, null, 1)}\n`);
+  }
+
+  /** Puts the cells into the study's order. */
+  async arrange(study: Study): Promise<void> {
+    const known = study.cells.filter((id) => this.cells.has(id));
+    const others = [...this.cells.keys()].filter((id) => !study.cells.includes(id)).sort();
+    const order = [...known, ...others];
+    if (order.join() === [...this.cells.keys()].join()) return;
+    const sorted = order.flatMap((id) => this.cells.get(id) ?? []);
+    await this.writeFile(cellsFile, sorted.map((cell) => `${JSON.stringify(cell)}\n`).join(''));
+    this.cells.clear();
+    for (const cell of sorted) this.cells.set(cell.id, cell);
+  }
+
+  /** Another file of the study. */
+  async writeFile(name: string, text: string): Promise<void> {
+    await writeFileSafely(join(this.path, name), (handle) => handle.writeFile(text));
+  }
+
+  async close(): Promise<void> {
+    this.#unlock();
+  }
+}
+
+/** A folder's study and its cells, without holding it. @throws SurgeryError `output` where there is none */
+export async function readStudyFolder(path: string): Promise<{ study: Study; cells: Map<string, CellResult> }> {
+  const study = await readStudyFile(path);
+  if (!study) throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json`);
+  const cells = await readCells(join(path, cellsFile), study, false);
+  return { study: { ...study, complete: study.complete && study.cells.every((id) => cells.has(id)) }, cells };
+}
+
+/** Whether two studies may share a folder: the same model, text, prompts and program. */
+export function sameContext(a: Study, b: Pick<Study, 'kind' | 'context'>): boolean {
+  return a.kind === b.kind && canonical(a.context) === canonical(b.context);
+}
+
+function makeFolder(path: string): void {
+  try {
+    makeFolders(path);
+  } catch (cause) {
+    throw new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+  }
+}
+
+async function requireStudyOrEmpty(path: string): Promise<void> {
+  // Parts of the study and their logs lie in its folder.
+  const names = (await readdir(path)).filter((name) => !name.startsWith('.') && !/^(part-|merge\.log$)/.test(name));
+  if (names.length > 0 && !names.includes(studyFile))
+    throw new SurgeryError('output', `${path} holds other files than a study's: name a new folder`);
+}
+
+async function readStudyFile(path: string): Promise<Study | undefined> {
+  const file = join(path, studyFile);
+  if (!(await exists(file))) return undefined;
+  const text = await readFile(file, 'utf8');
+  try {
+    return readStudy(parseJson(text));
+  } catch (cause) {
+    throw new SurgeryError('output', `${file} ${messageOf(cause)}: name another folder, or put the file back`, cause);
+  }
+}
+
+/**
+ * The cells of a file. A last line without an end is what a killed process was writing: it is taken away, so that the
+ * next one can be appended.
+ */
+async function readCells(path: string, study: Study | undefined, mend: boolean): Promise<Map<string, CellResult>> {
+  const cells = new Map<string, CellResult>();
+  if (!(await exists(path))) return cells;
+  const text = await readFile(path, 'utf8');
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  if (mend && whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
+  for (const [i, line] of whole.split('\n').slice(0, -1).entries()) {
+    try {
+      const cell = readCell(JSON.parse(line), study);
+      cells.set(cell.id, cell);
+    } catch (cause) {
+      const why = cause instanceof SyntaxError ? `is not a cell: ${messageOf(cause)}` : messageOf(cause);
+      const message = `${path}, line ${i + 1} ${why}: remove the line, and it is made again`;
+      throw new SurgeryError('output', message, cause);
+    }
+  }
+  return cells;
+}

@@ -1,0 +1,84 @@
+// What follows from a study's cells: paired differences, additivity. Pure arithmetic.
+
+import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
+import { type ByDocument, type Interval, meanOver } from '../scores/likelihood.ts';
+
+/** A study with everything that follows from the cells that are there. */
+export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>): Study {
+  const { pairs, controls, sensitivity, original } = study;
+  return {
+    ...study,
+    complete: original !== null && study.cells.every((id) => cells.has(id)),
+    pairs: pairs.map((pair) => {
+      const [cell, partner] = [cells.get(pair.cell), cells.get(pair.partner)];
+      if (!cell || !partner) return { ...pair, difference: null, met: null };
+      const met = pair.rule === 'error' ? reaches(partner, cell) : true;
+      return { ...pair, difference: difference(cell, partner), met };
+    }),
+    controls: controls.map((control) => {
+      const [own, of] = [cells.get(control.cell), cells.get(control.of ?? '')];
+      return { ...control, difference: own && of ? difference(own, of) : null };
+    }),
+    ...(sensitivity
+      ? {
+          sensitivity: {
+            ...sensitivity,
+            additivity: sensitivity.joint.map((joint, threshold) => {
+              const parts = sensitivity.rows.map((row) => cells.get(row.cells[threshold] ?? ''));
+              return original ? additivityOf(cells.get(joint), parts, original.byDocument) : null;
+            }),
+          },
+        }
+      : {}),
+  };
+}
+
+/** The sum of the parts' effects beside the effect of all at once; null where a cell is missing. */
+function additivityOf(
+  joint: CellResult | undefined,
+  parts: readonly (CellResult | undefined)[],
+  original: ByDocument,
+): Additivity | null {
+  if (!joint || parts.length === 0) return null;
+  let summed = original.nll.map(() => 0);
+  const effects = (cell: CellResult) => minus(cell.byDocument.nll, original.nll);
+  for (const part of parts) {
+    if (!part) return null;
+    summed = effects(part).map((value, i) => value + (summed[i] ?? 0));
+  }
+  const { tokens } = original;
+  const { mean, interval } = meanOver(tokens, minus(effects(joint), summed));
+  return {
+    joint: meanOver(tokens, effects(joint)).mean,
+    sum: meanOver(tokens, summed).mean,
+    difference: mean,
+    interval,
+  };
+}
+
+/** The first less the second, on the same documents. */
+function difference(a: CellResult, b: CellResult): Difference {
+  const { tokens } = a.byDocument;
+  const nll = meanOver(tokens, minus(a.byDocument.nll, b.byDocument.nll));
+  const kl = meanOver(tokens, minus(a.byDocument.kl, b.byDocument.kl));
+  return { deltaNll: nll.mean, interval: nll.interval, deltaKl: kl.mean, intervalKl: kl.interval };
+}
+
+/** Whether an interval leaves zero out; false where there is none. */
+export function isClear(interval: Interval): boolean {
+  return interval !== null && (interval[0] > 0 || interval[1] < 0);
+}
+
+/**
+ * Whether a partner's error over what shares a PCA, k and v or all of q, k and v, is within the shared cell's, but for
+ * rounding to float32.
+ */
+function reaches(partner: CellResult, shared: CellResult): boolean {
+  const isShared = shared.recipe.some((operation) => operation.kind === 'pca' && operation.mode === 'shared-qkv');
+  const error = ({ footprint }: CellResult) => (isShared ? footprint?.relativeError : footprint?.relativeErrorKv) ?? 0;
+  return error(partner) <= error(shared) * (1 + 1e-5) + 1e-6;
+}
+
+function minus(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, i) => value - (b[i] ?? 0));
+}

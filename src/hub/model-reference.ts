@@ -1,0 +1,104 @@
+// What `--model` may say → the folder of a checkpoint.
+import { fileURLToPath } from 'node:url';
+import { exists } from '../checkpoint/reader.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { cachedModel } from './cached.ts';
+import { hubCache, offlineBy, type Repository, repositoryName } from './paths.ts';
+import type { Pulled, PullReporter } from './snapshot.ts';
+
+export const defaultReference = 'TinyLlama/TinyLlama-1.1B-Chat-v1.0';
+
+/** Folder of the embedded model, its held-out stories (`valid.txt`) and its tasks (`tasks.jsonl`). */
+export const pocketFolder = fileURLToPath(new URL('../pocket', import.meta.url));
+
+export interface ResolvedModel {
+  /** What names the model in results: the reference as given, or `pocket`. */
+  readonly ref: string;
+  readonly folder: string;
+  /** Set where another model than the default stands in for it: why. */
+  readonly notice?: string;
+}
+
+/** How the Hub may be used, and where that is told. */
+export interface HubAccess {
+  readonly offline?: boolean | undefined;
+  /** Without one, nothing is told. */
+  readonly reporter?: PullReporter;
+}
+
+const silent: PullReporter = { say: () => {}, step: (_label, _unit, work) => work(() => {}) };
+
+/**
+ * The folder that a model reference names: a folder, `pocket`, or `org/name[@revision]` in the Hugging Face cache or,
+ * if it is not there, on the Hub, from where it is pulled. Without a reference: TinyLlama if it is in one of the two,
+ * else pocket, with a notice that says so.
+ * @throws SurgeryError `model` if it leads to nothing, else as {@link pullReference}
+ */
+export async function resolveModel(ref: string | undefined, access: HubAccess = {}): Promise<ResolvedModel> {
+  if (ref === undefined) return defaultModel(access);
+  if (ref === 'pocket') return { ref, folder: pocketFolder };
+  if (await exists(ref)) return { ref, folder: ref };
+  const { repository, revision } = parseReference(
+    ref,
+    '--model takes a checkpoint folder, pocket, or org/name[@revision]',
+  );
+  const folder = await cachedModel(repository, revision);
+  if (folder) return { ref, folder };
+  const off = offlineBy(access.offline);
+  if (off !== undefined) {
+    throw new SurgeryError(
+      'model',
+      `${ref} is neither a folder nor whole in the Hugging Face cache (${hubCache()}), and ${off} keeps the network off: ` +
+        'surgery pull it where there is one, or give a folder or pocket',
+    );
+  }
+  return { ref, folder: (await pullReference(ref, access.reporter)).folder };
+}
+
+/** Only a model that cannot be had is stood in for: a download that breaks says so, and can be continued. */
+async function defaultModel(access: HubAccess): Promise<ResolvedModel> {
+  const { repository, revision } = parseReference(defaultReference, '');
+  const cached = await cachedModel(repository, revision);
+  if (cached) return { ref: defaultReference, folder: cached };
+  const standIn = (why: string): ResolvedModel => {
+    const notice = `${defaultReference} is not in the Hugging Face cache, and ${why}: running the embedded pocket model instead`;
+    return { ref: 'pocket', folder: pocketFolder, notice };
+  };
+  const off = offlineBy(access.offline);
+  if (off !== undefined) return standIn(`${off} keeps the network off`);
+  try {
+    return { ref: defaultReference, folder: (await pullReference(defaultReference, access.reporter)).folder };
+  } catch (error) {
+    if (error instanceof NotListed) return standIn(error.message);
+    throw error;
+  }
+}
+
+/** The Hub did not even say what the model's files are. */
+class NotListed extends SurgeryError {}
+
+/**
+ * Pulls `org/name[@revision]` from the Hub: what the cache lacks of it is loaded.
+ * @throws SurgeryError `network` if the Hub cannot be reached, `model` if it has no such model or it may not be read,
+ * `unsupported` for one that this program cannot run, `output` if it cannot be written
+ */
+export async function pullReference(ref: string, reporter: PullReporter = silent): Promise<Pulled> {
+  const { repository, revision } = parseReference(ref, 'surgery pull takes org/name[@revision]');
+  // Loaded when needed: most commands find their model in the cache.
+  const [{ HubClient }, { listModel, pullModel }] = await Promise.all([import('./client.ts'), import('./model.ts')]);
+  const client = await HubClient.open();
+  const listing = await listModel(client, repository.name, revision).catch((error: unknown) => {
+    throw error instanceof SurgeryError ? new NotListed(error.code, error.message, error) : error;
+  });
+  return pullModel(client, listing, reporter);
+}
+
+/** @throws SurgeryError `model` for what is no name of a model on the Hub */
+function parseReference(ref: string, allowed: string): { repository: Repository; revision: string } {
+  const [name = '', revision = 'main', ...more] = ref.split('@');
+  if (repositoryName.test(name) && revisionName.test(revision) && more.length === 0)
+    return { repository: { kind: 'model', name }, revision };
+  throw new SurgeryError('model', `no folder ${ref}: ${allowed}`);
+}
+
+const revisionName = /^(?!.*\.\.)\w[\w.-]*(\/\w[\w.-]*)*$/;

@@ -1,0 +1,69 @@
+// The folder for what can be computed again: always safe to delete.
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { BroadcastChannel, isMainThread } from 'node:worker_threads';
+import { makeFolders, writeFileSafely } from './atomic-files.ts';
+import { requireSpace } from './disk-space.ts';
+import { SurgeryError, systemMessage } from './errors.ts';
+import { cacheHome, expanded } from './paths.ts';
+
+/** `$SURGERY_CACHE`, else `$XDG_CACHE_HOME/surgery`, else `~/.cache/surgery`; `part` is a folder in it. */
+export function cacheFolder(part: string): string {
+  return join(expanded(process.env.SURGERY_CACHE || join(cacheHome(), 'surgery')), part);
+}
+
+/**
+ * Writes a file of the cache. What cannot be kept is told to {@link onRefusal}'s listener and is no error: only the next
+ * run will have to compute it again.
+ * @param bytes how many it will be
+ * @returns whether it was kept
+ * @throws whatever `write` does that is not the system's refusal
+ */
+export async function keep(
+  path: string,
+  bytes: number,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<boolean> {
+  try {
+    makeFolders(dirname(path));
+    await requireSpace(path, bytes, 'this file', 'free some, or set SURGERY_CACHE');
+    await writeFileSafely(path, write);
+    return true;
+  } catch (cause) {
+    const told = cause instanceof SurgeryError ? cause : asRefusal(cause, path);
+    if (told?.code !== 'output') throw cause;
+    tell(told.message);
+    return false;
+  }
+}
+
+function asRefusal(cause: unknown, path: string): SurgeryError | undefined {
+  if (!(cause instanceof Error && 'syscall' in cause)) return undefined;
+  return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
+}
+
+/** Threads cannot write to the terminal themselves: they do not know what the user wants to see. */
+const channelName = 'surgery: not kept in the cache';
+let listener: ((why: string) => void) | undefined;
+
+function tell(why: string): void {
+  if (isMainThread) {
+    listener?.(why);
+    return;
+  }
+  const channel = new BroadcastChannel(channelName);
+  channel.postMessage(why);
+  channel.close();
+}
+
+/** Has a function called, once, when something cannot be kept in the cache, whichever thread finds out. */
+export function onRefusal(call: (why: string) => void): void {
+  const channel = new BroadcastChannel(channelName);
+  channel.unref();
+  listener = (why) => {
+    listener = undefined;
+    channel.close();
+    call(why);
+  };
+  channel.onmessage = (event) => listener?.(String((event as MessageEvent).data));
+}

@@ -1,0 +1,208 @@
+// What basis.json tells: the tokens of each component, what is missed without the others, and what lies along them.
+import type { DictionaryReport } from '../../../analyses/basis/bases.ts';
+import { counted, integer, percent, sentence } from '../../format.ts';
+import { type BasisResult, type Component, probedPoints } from '../../terminal/basis.ts';
+import type { Series } from '../axes.ts';
+import type { Figure, Section } from '../figure.ts';
+import type { Head } from '../header.ts';
+import { panelSvg } from '../panels.ts';
+import { type Cell, number } from '../table.ts';
+import { alongFigure } from './along.ts';
+import { spelled, spelling } from './spelled.ts';
+
+/** Components that the table has; basis.json has all. */
+const mostRows = 256;
+
+export const matrixWords = { embed: 'embedding', unembed: 'unembedding' } as const;
+const share = (value: number) => percent(value, 2);
+
+export async function basisSections(result: BasisResult): Promise<Section[]> {
+  const { dictionary, of, method } = result;
+  const reconstruction = await reconstructionFigure(result);
+  return [
+    {
+      id: 'basis',
+      title: `A basis of the ${matrixWords[of]}: ${method}`,
+      lead: `${sentence(result.rules.basis)}.`,
+      figures: [componentsFigure(result), reconstruction, ...(dictionary ? [coherenceFigure(dictionary)] : [])],
+    },
+    { id: 'basis-along', title: 'What lies along it', figures: [await alongFigure(result)] },
+  ];
+}
+
+export function basisGlance({ reconstruction, method, dictionary }: BasisResult): Head['glance'] {
+  const last = reconstruction.at(-1);
+  if (!last) return [];
+  const atoms = dictionary?.coherence.independent[0];
+  return [
+    [share(last.error), `of the squared norm is missed with ${counted(last.components, 'component')} by ${method}`],
+    ...(atoms === undefined
+      ? []
+      : [[integer(atoms), `atoms are all within ${dictionary?.limits[0]} of orthogonal to each other`] as const]),
+  ];
+}
+
+/** Tokens, and the share of each map. */
+function componentsFigure({ components, method, rules, hidden, points }: BasisResult): Figure {
+  const isFromTokens = method === 'frequency';
+  const named = (list: Component['nearest'], some: number) =>
+    list
+      .slice(0, some)
+      .map(({ token }) => spelled(token))
+      .join(', ');
+  const chosen = probedPoints(points);
+  const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
+  const rest =
+    components.length > mostRows ? ` The first ${mostRows} of ${integer(components.length)}; basis.json has all.` : '';
+  return {
+    title: 'Components, and the tokens nearest to them',
+    caption:
+      `Of ${rules.matrix}, columns centred; nearest and farthest by cosine; ${spelling} Shares of squared norm along each component: of the embedding, of the ` +
+      `unembedding with the final norm’s weight in it, which is the lens’s, and of the token probe at some points; a map that does not care has ${share(1 / hidden)}.${rest}`,
+    notShown:
+      'The nearest tokens name a component only as far as they are near: at a small cosine they are merely the least far.',
+    panels: [],
+    table: {
+      name: 'basis-components',
+      about: 'Components in their order',
+      head: [
+        ...['>no.', ...(isFromTokens ? ['from'] : []), 'nearest', '>cosine', 'farthest', '>embedding', '>lens'],
+        ...variants.flatMap((variant) =>
+          chosen.map((point) => `>probe, ${points[point] ?? ''}${variants.length > 1 ? `, ${variant}` : ''}`),
+        ),
+      ],
+      rows: components
+        .slice(0, mostRows)
+        .map((one): Cell[] => [
+          number(one.component, String),
+          ...(isFromTokens ? [spelled(one.from ?? '')] : []),
+          named(one.nearest, 5),
+          number(one.nearest[0]?.cosine, (cosine) => cosine.toFixed(2)),
+          named(one.farthest, 3),
+          number(one.shares.embed, share),
+          number(one.shares.unembed, share),
+          ...one.probe.flatMap((probe) => chosen.map((point) => number(probe.points[point], share))),
+        ]),
+    },
+    open: true,
+  };
+}
+
+const missed: Series = { name: 'missed', colour: 's0', shape: 'circle' };
+
+async function reconstructionFigure({
+  reconstruction,
+  dictionary,
+  sparsity,
+  rules,
+  method,
+}: BasisResult): Promise<Figure> {
+  const error = { label: 'squared error', domain: [0, 1], format: '.0%' } as const;
+  const curve = async (
+    title: string,
+    label: string,
+    log: boolean,
+    marks: readonly { x: number; error: number; what: string }[],
+  ) => ({
+    title,
+    svg: await panelSvg({
+      about: `${title}: squared error over ${label}; the numbers are in the table`,
+      x: { label, ...(log ? { log, domain: reach(marks.map(({ x }) => x)) } : { format: 'd', ticks: marks.length }) },
+      y: error,
+      lines: [
+        { series: missed, marks: marks.map(({ x, error: y, what }) => ({ x, y, tip: `${what}: ${share(y)} missed` })) },
+      ],
+      size: [340, 190],
+    }),
+  });
+  const sizes = reconstruction.map(({ components: x, error: missed }) => ({
+    x,
+    error: missed,
+    what: counted(x, 'component'),
+  }));
+  const atoms = dictionary?.sparsity.map(({ atoms: x, error: missed }) => ({
+    x,
+    error: missed,
+    what: `${counted(x, 'atom')} for each token`,
+  }));
+  return {
+    title: 'How much of the matrix is missed',
+    caption:
+      `‖M − M̂‖² / ‖M‖² of ${rules.matrix}, columns centred. ` +
+      (sparsity === undefined
+        ? 'Of the first components of an orthonormal basis, else of a basis made anew for each size.'
+        : `Dictionaries of several sizes with ${counted(sparsity, 'atom')} for each token; of the largest, with fewer.`),
+    notShown: 'A basis that rebuilds a matrix well need not be the one that the model reads or writes in.',
+    panels: [
+      await curve(method, 'components', true, sizes),
+      ...(atoms ? [await curve('Fewer atoms for each token', 'atoms', false, atoms)] : []),
+    ],
+    legend: [missed],
+    table: {
+      name: 'basis-error',
+      about: 'Squared error',
+      head: ['>components', '>atoms for each token', '>missed'],
+      rows: [
+        ...reconstruction.map((one): Cell[] => [
+          number(one.components, integer),
+          number(sparsity, String),
+          number(one.error, share),
+        ]),
+        ...(dictionary?.sparsity ?? []).map((one): Cell[] => [
+          number(reconstruction.at(-1)?.components, integer),
+          number(one.atoms, String),
+          number(one.error, share),
+        ]),
+      ],
+    },
+  };
+}
+
+/** Ends of a logarithmic axis, also for one value. */
+function reach(values: readonly number[]): [number, number] {
+  const placed = values.filter((value) => Number.isFinite(value) && value > 0);
+  if (placed.length === 0) return [1, 10];
+  const [low, high] = [Math.min(...placed), Math.max(...placed)];
+  return low < high ? [low, high] : [low / 2, low * 2];
+}
+
+/** How nearly orthogonal the atoms are, beside as many random directions. */
+function coherenceFigure({ limits, coherence, random }: DictionaryReport): Figure {
+  const chance = (of: (draw: (typeof random)[number]) => number | undefined) =>
+    random.reduce((sum, draw) => sum + (of(draw) ?? 0), 0) / random.length;
+  const three = (value: number) => value.toFixed(3);
+  const row = (
+    name: string,
+    of: (one: typeof coherence) => number | undefined,
+    show: (value: number) => string,
+  ): Cell[] => [name, number(of(coherence), show), number(chance(of), show)];
+  return {
+    title: 'How nearly orthogonal the atoms are',
+    caption: `By |cosine| of two atoms; random: as many random directions of the same size, mean of ${counted(random.length, 'draw')}. Atoms all within a limit: a greedy count, in their order.`,
+    notShown:
+      'More nearly orthogonal pairs than random directions have would speak for packing; fewer say that atoms come in families. The greedy count is a lower bound for both.',
+    panels: [],
+    table: {
+      name: 'basis-coherence',
+      about: 'Coherence of the atoms and of random directions',
+      head: ['figure', '>atoms', '>random'],
+      rows: [
+        row('largest |cosine|', ({ largest }) => largest, three),
+        row('mean |cosine|', ({ mean }) => mean, three),
+        ...limits.flatMap((limit, i) => [
+          row(
+            `pairs within ${limit}`,
+            ({ pairs }) => pairs[i],
+            (value) => percent(value),
+          ),
+          row(
+            `atoms all within ${limit}`,
+            ({ independent }) => independent[i],
+            (value) => integer(Math.round(value * 10) / 10),
+          ),
+        ]),
+      ],
+    },
+    open: true,
+  };
+}

@@ -1,0 +1,133 @@
+// Figures at every point of the residual stream → a chart over depth, and the cells of its table.
+import type { Mean } from '../../../analyses/averages.ts';
+import type { Median } from '../../../analyses/medians.ts';
+import type { Interval } from '../../../scores/likelihood.ts';
+import { percent } from '../../format.ts';
+import type { VariantName } from '../../terminal/lens.ts';
+import { type Scale, type Series, withMargin } from '../axes.ts';
+import type { Figure } from '../figure.ts';
+import { type Band, panelSvg, type Rule } from '../panels.ts';
+import { type Cell, number } from '../table.ts';
+
+/** A figure and its interval, if it has one. */
+export interface Value {
+  readonly value: number;
+  readonly interval: Interval;
+}
+
+/** One figure over depth: a value a point, or none. */
+export interface Curve {
+  readonly series: Series;
+  readonly values: readonly (Value | undefined)[];
+  /** A line without points and intervals, which the table has: for what stands for chance. */
+  readonly bare?: boolean;
+}
+
+export interface DepthPanel {
+  readonly title: string;
+  /** Names of the points, or of the steps between them, from the embedding up. */
+  readonly points: readonly string[];
+  readonly across?: string;
+  readonly y: Scale;
+  readonly show: (value: number) => string;
+  readonly curves: readonly Curve[];
+  readonly bands?: readonly Band[];
+  readonly rules?: readonly Rule[];
+}
+
+/** The same look on the whole page, and so the same switch. */
+export const variantSeries: Readonly<Record<VariantName, Series>> = {
+  original: { name: 'original', colour: 's6', shape: 'square' },
+  operated: { name: 'operated', colour: 's0', shape: 'circle' },
+};
+export const shuffledSeries: Series = {
+  name: 'shuffled positions',
+  colour: 'c0',
+  shape: 'triangle-down',
+  dashed: true,
+};
+
+export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][number]> {
+  const { title, points, across = 'point, from the embedding up', y, show, curves, bands = [], rules = [] } = panel;
+  const svg = await panelSvg({
+    about: `${title}, over depth; the numbers are in the table`,
+    x: { label: across, names: points },
+    ...{ y, bands, rules, size: [340, 190] },
+    lines: curves.map(({ series, values, bare }) => ({
+      series,
+      ...(bare ? { curve: `${series.name}\n${title}: ${rangeText(values, show)}` } : {}),
+      marks: values.flatMap((one, x) => {
+        if (!one) return [];
+        const ends = one.interval ? { low: one.interval[0], high: one.interval[1] } : {};
+        return [
+          { x, y: one.value, ...ends, tip: `${series.name}, ${points[x] ?? ''}\n${title}: ${withEnds(one, show)}` },
+        ];
+      }),
+    })),
+  });
+  return { title, svg };
+}
+
+/** "0.013" of what is the same at every point, else "0.013 to 0.118". */
+function rangeText(values: Curve['values'], show: DepthPanel['show']): string {
+  const all = values.flatMap((one) => (one ? [one.value] : []));
+  const ends = [Math.min(...all), Math.max(...all)].map(show);
+  return [...new Set(ends)].join(' to ');
+}
+
+/** Panels that are held against each other: all have one scale upwards. */
+export async function depthPanels(panels: readonly DepthPanel[]): Promise<Figure['panels'][number][]> {
+  const [first] = panels;
+  const domain = first?.y.domain ?? commonDomain(panels, first?.y.log ?? false);
+  const drawn: Figure['panels'][number][] = [];
+  for (const panel of panels)
+    drawn.push(await depthPanel({ ...panel, y: { ...panel.y, ...(domain ? { domain } : {}) } }));
+  return drawn;
+}
+
+/** What all curves, bands and rules lie within. Intervals that reach below a logarithmic axis end at its foot. */
+function commonDomain(panels: readonly DepthPanel[], log: boolean): [number, number] | undefined {
+  const all = panels.flatMap(({ curves, bands = [], rules = [] }) => [
+    ...curves.flatMap(({ values }) =>
+      values.flatMap((one) => (one ? [one.value, ...(log ? [] : (one.interval ?? []))] : [])),
+    ),
+    ...bands.flatMap(({ edge }) => edge.flatMap(({ low, high }) => [low, high])),
+    ...rules.map(({ y }) => y),
+  ]);
+  const placed = all.filter((value) => Number.isFinite(value) && (!log || value > 0));
+  if (placed.length === 0) return undefined;
+  if (log) return withMargin(placed);
+  const [low, high] = [Math.min(...placed), Math.max(...placed)];
+  const margin = (high - low || 1) * 0.05;
+  return [low === 0 ? 0 : low - margin, high + margin];
+}
+
+/** Series that any of the curves has, each once. */
+export function legendOf(curves: readonly Curve[]): Series[] {
+  return [...new Map(curves.map(({ series }) => [series.name, series])).values()];
+}
+
+/** "0.412 [0.40, 0.43]" */
+function withEnds({ value, interval }: Value, show: (value: number) => string): string {
+  return interval ? `${show(value)} [${show(interval[0])}, ${show(interval[1])}]` : show(value);
+}
+
+export function valueCell(one: Value | undefined, show: (value: number) => string): Cell {
+  return number(one && Number.isFinite(one.value) ? one.value : undefined, () => (one ? withEnds(one, show) : ''));
+}
+
+/** The scale of shares, and how they are told. */
+export const sharesUp = { domain: [0, 1], format: '.0%' } as const;
+export const share = (value: number) => percent(value);
+
+/** A figure that is 0 but for rounding, such as a divergence from itself, is 0. */
+export function withoutNoise(one: Value | undefined): Value | undefined {
+  return one && Math.abs(one.value) < 1e-12 ? exact(0) : one;
+}
+
+/** A figure without an interval. */
+export const exact = (value: number): Value => ({ value, interval: null });
+export const ofMean = (mean: Mean | null | undefined): Value | undefined =>
+  mean ? { value: mean.mean, interval: mean.interval } : undefined;
+export const ofMedian = (one: Median | null): Value | undefined =>
+  one ? { value: one.median, interval: one.interval } : undefined;

@@ -1,0 +1,100 @@
+// The token probe's matrix beside the embedding or the unembedding: four measures over depth, each with its chance.
+import type { Chance, Likeness, Resemblance } from '../../../analyses/probe/matrix-similarity.ts';
+import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
+import { integer } from '../../format.ts';
+import type { ProbeResult } from '../../terminal/probe.ts';
+import type { Series } from '../axes.ts';
+import type { Figure } from '../figure.ts';
+import type { Band } from '../panels.ts';
+import { type Cell, number } from '../table.ts';
+import { depthPanel, exact, variantSeries } from './depth.ts';
+
+type Variant = ProbeResult['variants'][number];
+
+const measures: Readonly<Record<keyof Resemblance, string>> = {
+  rowCosine: 'Mean cosine of a token’s rows',
+  cka: 'Linear CKA',
+  hiddenSpace: 'Leading subspaces of the residual space',
+  tokenSpace: 'Leading subspaces of the tokens’ space',
+};
+const names = ['rowCosine', 'cka', 'hiddenSpace', 'tokenSpace'] as const;
+
+const permutedSeries: Series = { name: 'rows permuted', colour: 'c1' };
+const randomSeries: Series = { name: 'random matrices of the same spectrum', colour: 'c0' };
+const plain = (value: number) => value.toFixed(3);
+
+export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyMatrix): Promise<Figure> {
+  const panels = [];
+  for (const name of names)
+    panels.push(
+      await depthPanel({
+        ...{ title: measures[name], points: result.points, y: { label: 'likeness' }, show: plain },
+        curves: result.variants.map(({ variant, points }) => ({
+          series: variantSeries[variant],
+          values: points.map(({ resemblance }) => exact(resemblance[matrix][name].value)),
+        })),
+        bands: [
+          ...bandOf(result, permutedSeries, matrix, name, ({ permuted }) => permuted),
+          ...bandOf(result, randomSeries, matrix, name, ({ random }) => random),
+        ],
+      }),
+    );
+  return {
+    title: `The token probe’s matrix beside ${result.rules.matrices[matrix]}`,
+    caption:
+      `Rows of the ${integer(result.compared)} tokens that were learnt from most. Subspaces: mean squared cosine of the principal angles. Shaded: from the least to ` +
+      `the most of all draws of chance, of the original; ${result.rules.resemblance}.`,
+    notShown:
+      'Likeness of matrices is not likeness of what they read: a ridge regression turns its rows away from directions of much variance. ' +
+      'Where rows are in no order, as in subspaces of the residual space, permuting them changes nothing and is left out.',
+    panels,
+    legend: [...result.variants.map(({ variant }) => variantSeries[variant]), permutedSeries, randomSeries],
+    table: {
+      name: `probe-likeness-${matrix}`,
+      about: 'Likeness, in brackets the least and the most by chance: rows permuted; random',
+      head: ['model', 'point', ...names.map((name) => `>${measures[name]}`)],
+      rows: result.variants.flatMap(({ variant, points }) =>
+        points
+          .map(({ point, resemblance }): Cell[] => [
+            ...[variant, point],
+            ...names.map((name) =>
+              number(
+                resemblance[matrix][name].value,
+                (value) => `${plain(value)} ${chanceText(resemblance[matrix][name])}`,
+              ),
+            ),
+          ])
+          .toReversed(),
+      ),
+    },
+  };
+}
+
+function bandOf(
+  { variants: [original], points }: ProbeResult,
+  series: Series,
+  matrix: VocabularyMatrix,
+  name: keyof Resemblance,
+  of: (likeness: Likeness) => Chance | null,
+): Band[] {
+  const edge = chancesOf(original, matrix, name, of).flatMap((one, x) =>
+    one ? [{ x, low: one.least, high: one.most }] : [],
+  );
+  return edge.length > 0
+    ? [{ series, edge, tip: `${series.name}\n${measures[name]}, points ${points[0]} to ${points.at(-1)}` }]
+    : [];
+}
+
+function chancesOf(
+  variant: Variant | undefined,
+  matrix: VocabularyMatrix,
+  name: keyof Resemblance,
+  of: (likeness: Likeness) => Chance | null,
+) {
+  return variant?.points.map(({ resemblance }) => of(resemblance[matrix][name])) ?? [];
+}
+
+function chanceText({ permuted, random }: Likeness): string {
+  const range = ({ least, most }: Chance) => `${plain(least)} – ${plain(most)}`;
+  return `[${permuted ? `${range(permuted)}; ` : ''}${range(random)}]`;
+}

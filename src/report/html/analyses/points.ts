@@ -1,0 +1,149 @@
+// The lens at every point of depth, over a text, beside chance.
+import type { LensMeans } from '../../../analyses/lens/sums.ts';
+import { figure, integer } from '../../format.ts';
+import type { LensOfText } from '../../terminal/lens.ts';
+import type { Scale } from '../axes.ts';
+import type { Figure } from '../figure.ts';
+import type { Cell } from '../table.ts';
+import {
+  type Curve,
+  depthPanel,
+  exact,
+  legendOf,
+  ofMean,
+  ofMedian,
+  share,
+  sharesUp,
+  shuffledSeries,
+  type Value,
+  valueCell,
+  variantSeries,
+  withoutNoise,
+} from './depth.ts';
+
+/** By what rule a text was read. */
+export const lensRule = ({ rule, intervalRule, positions }: LensOfText) =>
+  `${integer(positions)} positions: ${rule}. Bars and brackets: ${intervalRule}.`;
+
+/** A figure of the lens, and what stands beside it. */
+interface Aspect {
+  readonly title: string;
+  readonly y: Scale;
+  readonly show: (value: number) => string;
+  readonly of: (means: LensMeans) => Value | undefined;
+  readonly uniform: (of: LensOfText['variants'][number]['uniform']) => number;
+}
+
+const aspects: readonly Aspect[] = [
+  {
+    title: 'KL to the last point',
+    ...{ y: { label: 'bits' }, show: figure, of: ({ kl }) => withoutNoise(ofMean(kl)), uniform: ({ kl }) => kl },
+  },
+  {
+    title: 'Names the final token first',
+    ...{ y: { label: 'of positions', ...sharesUp }, show: share },
+    ...{ of: ({ sameTop }) => ofMean(sameTop), uniform: ({ probability }) => probability },
+  },
+  {
+    title: 'Rank of the final token',
+    ...{ y: { label: 'mean rank', log: true }, show: figure },
+    ...{ of: ({ rankFinal }) => ofMean(rankFinal), uniform: ({ rank }) => rank },
+  },
+  {
+    title: 'Rank of the token read',
+    ...{ y: { label: 'mean rank', log: true }, show: figure },
+    ...{ of: ({ rankInput }) => ofMean(rankInput), uniform: ({ rank }) => rank },
+  },
+];
+
+export async function pointsFigure(text: LensOfText): Promise<Figure> {
+  const { variants } = text;
+  const [original] = variants;
+  const names = original?.points.map(({ point }) => point) ?? [];
+  const panels = [];
+  const legend: Curve[] = [];
+  for (const { title, y, show, of, uniform } of aspects) {
+    const curves: Curve[] = [
+      ...(original ? [{ series: shuffledSeries, values: original.points.map(({ shuffled }) => of(shuffled)) }] : []),
+      ...variants.map(({ variant, points }) => ({ series: variantSeries[variant], values: points.map(of) })),
+    ];
+    const unigram = original && of(original.unigram);
+    const rules = [
+      ...(original && y.domain === undefined ? [{ y: uniform(original.uniform), label: 'all tokens alike' }] : []),
+      ...(unigram ? [{ y: unigram.value, label: 'token frequencies' }] : []),
+    ];
+    legend.push(...curves);
+    panels.push(await depthPanel({ ...{ title, points: names, y, show, curves }, rules: apart(rules, y) }));
+  }
+  return {
+    title: 'The lens at every point',
+    caption:
+      `Final norm, recomputed at the point, and unembedding. ${lensRule(text)} Dashed: the lens of a shuffled position of the original. Dotted: one ` +
+      'distribution in the place of every lens, uniform or by how often each token occurs in the text.',
+    notShown:
+      'That the lens names the final token is no proof that a block decided it, and that the token read stands nowhere near the top is no ' +
+      'proof that it is forgotten: the lens reads one direction a token, and the probe another.',
+    ...{ panels, legend: legendOf(legend) },
+    table: {
+      name: 'lens-depth',
+      about: 'The lens at every point, the last point first',
+      head: [
+        'model',
+        'point',
+        '>median norm',
+        '>longest',
+        '>entropy, bits',
+        ...aspects.map(({ title }) => `>${title}`),
+      ],
+      rows: [...variants.flatMap((one) => pointRows(one)), ...(original ? chanceRows(original) : [])],
+    },
+  };
+}
+
+/** Labels of rules that would cover each other are joined. */
+function apart(rules: readonly { y: number; label: string }[], { log }: Scale): { y: number; label: string }[] {
+  const [first, second] = rules;
+  if (!first || !second) return [...rules];
+  const near = log
+    ? Math.abs(Math.log(first.y / second.y)) < 0.2
+    : Math.abs(first.y - second.y) < 0.03 * Math.max(first.y, second.y, 1);
+  return near
+    ? [
+        { ...first, label: `${second.label}, ${first.label}` },
+        { ...second, label: '' },
+      ]
+    : [...rules];
+}
+
+function pointRows({ variant, points }: LensOfText['variants'][number]): Cell[][] {
+  return points
+    .map((one): Cell[] => [
+      variant,
+      one.point,
+      valueCell(ofMedian(one.norm), figure),
+      valueCell(one.norm ? exact(one.norm.largest) : undefined, figure),
+      valueCell(ofMean(one.entropy), figure),
+      ...aspects.map(({ of, show }) => valueCell(of(one), show)),
+    ])
+    .toReversed();
+}
+
+function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]): Cell[][] {
+  return [
+    ...points
+      .map(({ point, shuffled }): Cell[] => [
+        'shuffled',
+        point,
+        ...['', '', ''],
+        ...aspects.map(({ of, show }) => valueCell(of(shuffled), show)),
+      ])
+      .toReversed(),
+    ['token frequencies', '', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
+    [
+      'all tokens alike',
+      ...['', '', ''],
+      valueCell(exact(uniform.entropy), figure),
+      ...aspects.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
+    ],
+  ];
+}

@@ -1,0 +1,72 @@
+// What probe.json tells: how much of the token each point holds, what the probe's matrix is like, and where its weight lies.
+import { counted, integer, percent } from '../../format.ts';
+import { type ProbeResult, readingAt } from '../../terminal/probe.ts';
+import type { Figure, Section } from '../figure.ts';
+import type { Head } from '../header.ts';
+import { resemblanceFigure } from './likeness.ts';
+import { bandsFigure, readingFigure, readingTasks } from './readings.ts';
+import { partsFigure, weightFigure } from './weights.ts';
+
+export async function probeSections(result: ProbeResult): Promise<Section[]> {
+  const input: Figure[] = [];
+  const previous: Figure[] = [];
+  for (const task of readingTasks) (task.label === 'input' ? input : previous).push(await readingFigure(result, task));
+  return [
+    {
+      id: 'probe-input',
+      title: 'The input token, read back',
+      lead: lead(result),
+      figures: [...input, await bandsFigure(result)],
+    },
+    { id: 'probe-previous', title: 'The token before it', figures: previous },
+    {
+      id: 'probe-likeness',
+      title: 'Is the probe like the embedding?',
+      figures: [await resemblanceFigure(result, 'embed'), await resemblanceFigure(result, 'unembed')],
+    },
+    {
+      id: 'probe-place',
+      title: 'Where the input is kept',
+      figures: [await weightFigure(result, 'embed'), await weightFigure(result, 'unembed'), await partsFigure(result)],
+    },
+  ];
+}
+
+function lead({ rules, text, seed, precision }: ProbeResult): string {
+  return (
+    `Ridge regressions in closed form, float64, that read a position’s token out of the residual stream: ${rules.positions}. ` +
+    `${counted(text.positions, 'position')}; ${rules.split}. Residuals in ${precision}, seed ${seed}.`
+  );
+}
+
+export function probeGlance({ variants }: ProbeResult): Head['glance'] {
+  return variants.flatMap(({ variant, points }) => {
+    const last = points.at(-1);
+    const found = readingAt(last?.readings ?? [], {
+      map: 'probe',
+      label: 'input',
+      split: 'positions',
+      target: 'embedding',
+    });
+    const chance = readingAt(last?.readings ?? [], {
+      map: 'shuffled',
+      label: 'input',
+      split: 'positions',
+      target: 'embedding',
+    });
+    if (!found || !chance) return [];
+    const name = variants.length > 1 ? `, ${variant} model` : '';
+    return [
+      [
+        percent(found.top1.value),
+        `of tokens read rightly at the last point${name}; by shuffled labels ${percent(chance.top1.value)}`,
+      ] as const,
+    ];
+  });
+}
+
+/** "60 documents of stories.txt, 6,751 positions" */
+export function probedText({ documents, text, positions, cut, maxTokens }: ProbeResult['text']): string {
+  const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
+  return `${counted(documents, 'document')}${some} of ${text}, ${counted(positions, 'position')}`;
+}

@@ -1,0 +1,10 @@
+// Tokens as a page shows them.
+import { shortened } from '../../terminal/lens.ts';
+
+/** What stands beside spelled tokens. */
+export const spelling = '· begins a word.';
+
+/** A token short enough for a cell, with SentencePiece's mark of a space as a dot. */
+export function spelled(token: string): string {
+  return shortened(token).replaceAll('▁', '·');
+}

@@ -1,0 +1,192 @@
+// What unlikely.json tells: energy of the residual along tokens by their final probability, over depth, beside chance.
+import type { BandFigures } from '../../../analyses/unlikely/bands.ts';
+import { counted, integer, sentence } from '../../format.ts';
+import type { UnlikelyResult } from '../../terminal/unlikely.ts';
+import type { Scale, Series } from '../axes.ts';
+import type { Figure, Section } from '../figure.ts';
+import type { Head } from '../header.ts';
+import type { Rule } from '../panels.ts';
+import type { Cell } from '../table.ts';
+import { type Curve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
+
+type Variant = UnlikelyResult['variants'][number];
+
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const;
+const randomSeries: Series = { name: 'random directions', colour: 'c1', shape: 'cross', dashed: true };
+const mixturesSeries: Series = { name: 'mixtures of tokens', colour: 'c2', shape: 'diamond', dashed: true };
+
+export async function unlikelySections(result: UnlikelyResult): Promise<Section[]> {
+  const [first] = result.variants;
+  const bands = first?.points[0]?.bands.map(({ band }) => band) ?? [];
+  const series = bands.map(
+    (band, i): Series => ({ name: band, colour: `q${i % 6}`, shape: shapes[i % shapes.length] ?? 'circle' }),
+  );
+  return [
+    {
+      id: 'unlikely',
+      title: 'Tokens that cannot come next',
+      lead: 'Does the network reuse directions of tokens that are near-impossible in context, and subtract what it put there at the end? Reuse would lift their energy above chance.',
+      figures: [
+        await crucialFigure(result, bands.length - 1),
+        await energyFigure(result, series),
+        await bandsFigure(result, series, others.projection),
+        await bandsFigure(result, series, others.sameTokens),
+        await bandsFigure(result, series, others.change),
+        middleFigure(result, bands),
+      ],
+    },
+  ];
+}
+
+export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
+  const last = variants[0]?.points.at(-1);
+  const least = last?.bands.at(-1);
+  if (!last?.mixtures || !least?.energy || !least.shuffled) return [];
+  return [
+    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last point, 1 by chance`],
+    [least.shuffled.mean.toFixed(3), 'the same at a shuffled position'],
+    [last.mixtures.mean.toFixed(3), 'along mixtures of tokens’ directions'],
+  ];
+}
+
+/** "60 documents of at most 512 tokens of stories.txt, 6,751 positions" */
+export function unlikelyRead({ text, variants }: UnlikelyResult): string {
+  return `${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens of ${text.text}, ${counted(variants[0]?.positions ?? 0, 'position')}`;
+}
+
+const rule = ({ text }: UnlikelyResult) => `Bars and brackets: ${text.intervalRule}.`;
+const energy = (value: number) => value.toFixed(Math.abs(value) < 10 ? 3 : 2);
+const chance: readonly Rule[] = [{ y: 1, label: 'chance' }];
+
+const names = ({ points }: Variant) => points.map(({ point }) => point);
+const titled = (result: UnlikelyResult, { variant }: Variant) =>
+  result.variants.length > 1 ? `${variant} model` : 'the model';
+
+/** The band that the question is about, beside everything that it has to exceed. */
+async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figure> {
+  const name = result.variants[0]?.points[0]?.bands[band]?.band ?? '';
+  const own: Series = { name, colour: `q${band % 6}`, shape: shapes[band % shapes.length] ?? 'circle' };
+  const curvesOf = ({ points }: Variant): Curve[] => [
+    { series: shuffledSeries, values: points.map(({ bands }) => ofMean(bands[band]?.shuffled)) },
+    { series: mixturesSeries, values: points.map(({ mixtures }) => ofMean(mixtures)) },
+    { series: randomSeries, values: points.map(({ random }) => ofMean(random)) },
+    { series: own, values: points.map(({ bands }) => ofMean(bands[band]?.energy)) },
+  ];
+  const panels = await depthPanels(
+    result.variants.map((variant) => ({
+      ...{ title: titled(result, variant), points: names(variant), y: { label: 'energy' }, show: energy },
+      ...{ curves: curvesOf(variant), rules: chance },
+    })),
+  );
+  return {
+    title: `Energy along tokens of final probability ${name}, and what it has to exceed`,
+    caption: `${sentence(result.text.rule)}. Seed ${result.seed}. ${rule(result)}`,
+    notShown:
+      'Energy is not use: a direction may carry much that nothing reads. And at the last point the figure follows from the band, since ' +
+      'the band is made there.',
+    ...{ panels, legend: [own, shuffledSeries, mixturesSeries, randomSeries] },
+    table: {
+      name: 'unlikely-controls',
+      about: `Energy along tokens ${name} and its controls, the last point first`,
+      head: ['model', 'point', `>${name}`, '>shuffled', '>mixtures', '>random'],
+      rows: result.variants.flatMap(({ variant, points }) =>
+        points
+          .map(({ point, bands, mixtures, random }): Cell[] => [
+            ...[variant, point],
+            ...[bands[band]?.energy, bands[band]?.shuffled, mixtures, random].map((one) =>
+              valueCell(ofMean(one), energy),
+            ),
+          ])
+          .toReversed(),
+      ),
+    },
+  };
+}
+
+async function energyFigure(result: UnlikelyResult, series: readonly Series[]): Promise<Figure> {
+  return bandsFigure(result, series, {
+    ...{ name: 'unlikely-energy', title: 'Energy along tokens by their final probability' },
+    caption: 'Logarithmic upwards; a random direction has 1.',
+    ...{ y: { label: 'energy', log: true }, rules: chance, of: ({ energy: one }) => ofMean(one) },
+  });
+}
+
+/** A figure by band and point. */
+interface Aspect {
+  readonly name: string;
+  readonly title: string;
+  readonly caption: string;
+  readonly notShown?: string;
+  readonly y: Scale;
+  readonly rules: readonly Rule[];
+  readonly of: (band: BandFigures) => Value | undefined;
+}
+
+const others: Readonly<Record<'projection' | 'sameTokens' | 'change', Aspect>> = {
+  projection: {
+    ...{ name: 'unlikely-projection', title: 'Mean projection on tokens’ directions' },
+    caption: 'In units of the random root mean square; below 0 the tokens are pushed down.',
+    ...{ y: { label: 'projection' }, rules: [{ y: 0 }], of: ({ projection }) => ofMean(projection) },
+  },
+  sameTokens: {
+    ...{ name: 'unlikely-same', title: 'Energy, less that of the same tokens where they are likely' },
+    caption:
+      'Over tokens that are likely in enough other contexts; the energy there is taken as known. Below 0 a token has less energy where it cannot come.',
+    ...{
+      y: { label: 'difference of energies' },
+      rules: [{ y: 0 }],
+      of: ({ sameTokens }) => ofMean(sameTokens.difference),
+    },
+  },
+  change: {
+    ...{ name: 'unlikely-change', title: 'Change of energy from the point below' },
+    caption: 'None at the embedding. Paired by position.',
+    notShown:
+      'As energy gathers along likely tokens, every other direction loses some: a fall alone is no subtraction. It would have to begin above chance.',
+    ...{ y: { label: 'change of energy' }, rules: [{ y: 0 }], of: ({ change }) => ofMean(change) },
+  },
+};
+
+async function bandsFigure(result: UnlikelyResult, series: readonly Series[], aspect: Aspect): Promise<Figure> {
+  const { name, title, caption, notShown, y, rules, of } = aspect;
+  const panels = await depthPanels(
+    result.variants.map((variant) => ({
+      ...{ title: titled(result, variant), points: names(variant), y, show: energy, rules },
+      curves: series.map((one, band) => ({
+        series: one,
+        values: variant.points.map(({ bands }) => bands[band] && of(bands[band])),
+      })),
+    })),
+  );
+  return {
+    ...{ title, caption: `${caption} ${rule(result)}`, ...(notShown ? { notShown } : {}), panels, legend: series },
+    table: {
+      ...{ name, about: `${title}, the last point first` },
+      head: ['model', 'point', ...series.map((one) => `>${one.name}`)],
+      rows: result.variants.flatMap(({ variant, points }) =>
+        points
+          .map(({ point, bands }): Cell[] => [variant, point, ...bands.map((band) => valueCell(of(band), energy))])
+          .toReversed(),
+      ),
+    },
+  };
+}
+
+function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure {
+  const pairs = result.variants[0]?.points[0]?.bands.map((one) => `${one.band}: ${integer(one.pairs)}`).join(', ');
+  return {
+    title: 'From the middle to the end',
+    caption: `Energy at the last point less that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
+    panels: [],
+    table: {
+      name: 'unlikely-middle',
+      about: 'Change of energy from the middle to the end',
+      head: ['model', 'from', 'to', ...bands.map((band) => `>${band}`)],
+      rows: result.variants.map(({ variant, fromMiddle: { from, to, bands: all } }): Cell[] => [
+        ...[variant, from, to],
+        ...all.map((one) => valueCell(ofMean(one), energy)),
+      ]),
+    },
+    open: true,
+  };
+}

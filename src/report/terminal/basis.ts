@@ -1,0 +1,178 @@
+// An ordered basis → its components, how much of the matrix they hold, and the charts.
+
+import type { DictionaryReport, Reconstruction } from '../../analyses/basis/bases.ts';
+import type { BasisMethod } from '../../analyses/basis/methods.ts';
+import type { OfBoth } from '../../analyses/probe/baselines.ts';
+import type { VocabularyMatrix } from '../../analyses/vocabulary.ts';
+import { describeRecipe } from '../../operations/recipe.ts';
+import { counted, integer, percent, printable, table, wrap } from '../format.ts';
+import type { FindingInfo } from '../results.ts';
+import type { VariantName } from './lens.ts';
+import { type LineChart, lineChart } from './line-chart.ts';
+import type { ProbedText } from './probe.ts';
+import { modelText } from './text.ts';
+
+/** A token near a component, spelled out. */
+export interface NearToken {
+  readonly id: number;
+  readonly token: string;
+  readonly cosine: number;
+}
+
+export interface Component {
+  /** Counted from 1, in the order of the basis. */
+  readonly component: number;
+  /** The token that it came from, of a basis made of tokens. */
+  readonly from?: string;
+  readonly nearest: readonly NearToken[];
+  readonly farthest: readonly NearToken[];
+  /** Share of each matrix's squared norm along it, columns centred; the unembedding's is the lens's. */
+  readonly shares: OfBoth<number>;
+  /** Share of the token probe's ‖W‖² along it, at each point. */
+  readonly probe: readonly { readonly variant: VariantName; readonly points: readonly number[] }[];
+}
+
+/** What basis.json holds, and `basis --json` prints. Shares and errors are from 0 to 1. */
+export interface BasisResult extends FindingInfo {
+  readonly text: ProbedText;
+  readonly rules: Readonly<Record<'basis' | 'matrix' | 'positions' | 'split', string>>;
+  readonly of: VocabularyMatrix;
+  readonly method: BasisMethod;
+  readonly hidden: number;
+  /** Names of the tapped points, from the embedding up. */
+  readonly points: readonly string[];
+  /** Atoms for each token, of a dictionary. */
+  readonly sparsity?: number;
+  readonly reconstruction: readonly Reconstruction[];
+  readonly dictionary?: DictionaryReport;
+  readonly components: readonly Component[];
+}
+
+/** Components that the table tells of; basis.json holds all. */
+const shown = 16;
+
+/** @param output the folder that the result was written to */
+export function basisText(result: BasisResult, output?: string): string {
+  const { model, recipe, components } = result;
+  const more = components.length > shown ? `, the first ${shown} of ${integer(components.length)}` : '';
+  return [
+    [modelText(model), recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}`)].filter(Boolean).join('\n'),
+    `${wrap(`Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Shares in %, of a map that does not care ${percent(1 / result.hidden, 2)}`)}\n${componentTable(result)}`,
+    `How much of the matrix is missed\n${reconstructionTable(result)}`,
+    result.dictionary && dictionaryText(result.dictionary),
+    lineChart(reconstructionChart(result)),
+    rulesText(result),
+    output !== undefined && `Written    ${output}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function componentTable({ components, points, method }: BasisResult): string {
+  const chosen = probedPoints(points);
+  const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
+  const head = [
+    '',
+    method === 'frequency' ? 'from; nearest' : 'nearest tokens',
+    'embed',
+    'lens',
+    ...variants.flatMap((variant) =>
+      chosen.map((point) => `${variant === 'operated' ? "probe' " : 'probe '}${points[point] ?? ''}`),
+    ),
+  ];
+  const rows = components
+    .slice(0, shown)
+    .map(({ component, from, nearest, shares, probe }) => [
+      String(component),
+      [...(from === undefined ? [] : [`${from};`]), ...nearest.slice(0, 4).map(({ token }) => token)]
+        .map(printable)
+        .join(' '),
+      cell(shares.embed),
+      cell(shares.unembed),
+      ...probe.flatMap((one) => chosen.map((point) => cell(one.points[point] ?? 0))),
+    ]);
+  const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows);
+  return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
+}
+
+/** The points whose probes are told of: after the first block, in the middle, the last. */
+export function probedPoints(points: readonly string[]): number[] {
+  return [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
+}
+
+const cell = (share: number) => (share * 100).toFixed(2);
+
+function reconstructionTable({ reconstruction }: BasisResult): string {
+  const rows = reconstruction.map(({ components, error }) => [integer(components), percent(error, 2)]);
+  return table(['components', 'squared error'], 'rr', rows);
+}
+
+function dictionaryText({ sparsity, limits, coherence, random }: DictionaryReport): string {
+  const mean = (of: (draw: (typeof random)[number]) => number) =>
+    random.reduce((sum, draw) => sum + of(draw), 0) / random.length;
+  const rows = [
+    ['largest |cosine|', coherence.largest.toFixed(3), mean((draw) => draw.largest).toFixed(3)],
+    ['mean |cosine|', coherence.mean.toFixed(3), mean((draw) => draw.mean).toFixed(3)],
+    ...limits.flatMap((limit, i) => [
+      [`pairs within ${limit}`, percent(coherence.pairs[i] ?? 0), percent(mean((draw) => draw.pairs[i] ?? 0))],
+      [
+        `atoms all within ${limit}`,
+        integer(coherence.independent[i] ?? 0),
+        mean((draw) => draw.independent[i] ?? 0).toFixed(1),
+      ],
+    ]),
+  ];
+  return [
+    `Error against atoms for each token\n${table(
+      ['atoms', 'squared error'],
+      'rr',
+      sparsity.map(({ atoms, error }) => [integer(atoms), percent(error, 2)]),
+    )}`,
+    `How nearly orthogonal the atoms are (random: mean of ${random.length} draws)\n${table(['', 'atoms', 'random'], 'lrr', rows)}`,
+  ].join('\n\n');
+}
+
+function rulesText({ text, rules, seed, sparsity, precision }: BasisResult): string {
+  const atoms = sparsity === undefined ? '' : `, ${counted(sparsity, 'atom')} for each token`;
+  return wrap(
+    `Columns centred; squared error over the squared norm${atoms}. Lens: the unembedding with the final norm's weight in it. ` +
+      `Probe: the ridge regression that reads the token itself, from ${counted(text.documents, 'document')} of ${text.text}, ` +
+      `${counted(text.positions, 'position')}: ${rules.positions}, ${precision}; ${rules.split}. Seed ${seed}.`,
+  );
+}
+
+function reconstructionChart({ method, reconstruction }: BasisResult): LineChart {
+  return {
+    title: 'What is missed of the matrix',
+    x: { label: 'components', log: true },
+    y: { label: 'squared error' },
+    series: [{ name: method, points: reconstruction.map(({ components: x, error: y }) => ({ x, y })) }],
+  };
+}
+
+/** Reconstruction over size, and the shares of each map along the components. */
+export function basisCharts(result: BasisResult): LineChart[] {
+  const { components, points } = result;
+  const last = points.length - 1;
+  const curve = (name: string, of: (one: Component) => number) => ({
+    name,
+    points: components.map((one) => ({ x: one.component, y: of(one) * 100 })),
+  });
+  const probes = components[0]?.probe.map(({ variant }, i) => {
+    const named = (components[0]?.probe.length ?? 0) > 1 ? `, ${variant}` : '';
+    return curve(`probe at ${points[last] ?? ''}${named}`, (one) => one.probe[i]?.points[last] ?? 0);
+  });
+  return [
+    reconstructionChart(result),
+    {
+      title: 'Shares along the components',
+      x: { label: 'component' },
+      y: { label: 'share, %', log: true },
+      series: [
+        curve('embedding', ({ shares }) => shares.embed),
+        curve('lens', ({ shares }) => shares.unembed),
+        ...(probes ?? []),
+      ],
+    },
+  ];
+}

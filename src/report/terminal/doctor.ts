@@ -1,0 +1,44 @@
+// What a machine has, as lines of a terminal.
+import { size } from '../format.ts';
+import type { Diagnosis } from '../results.ts';
+
+const titles = { results: 'Results', cache: 'Cache', models: 'Models' };
+
+export function doctorText(found: Diagnosis): string {
+  const { versions, processor, memory, fits, defaultModel } = found;
+  const lines = [
+    ['Node', `${versions.node} on ${found.platform}`],
+    ['Processor', `${processor.model}, ${processor.cores} ${processor.cores === 1 ? 'core' : 'cores'}`],
+    ['', processor.instructions.join(', ') || 'its vector instructions are not told here'],
+    [
+      'onnxruntime',
+      versions.onnxruntime
+        ? `${versions.onnxruntime}, ${found.gigaflops?.toFixed(0)} GFLOP/s in float32`
+        : 'cannot be loaded',
+    ],
+    ['Memory', `${size(memory.free)} free of ${size(memory.total)}`],
+    ...found.folders.flatMap(({ name, path, bytes, free, writable }) => [
+      [titles[name], path],
+      [
+        '',
+        `${size(bytes)} used${free === undefined ? '' : `, ${size(free)} free`}${writable ? '' : ', cannot be written to'}`,
+      ],
+    ]),
+    ['Default', `${defaultModel.ref}, where no --model is given`],
+    ...(defaultModel.runs === 'pocket'
+      ? [['', 'it is not cached: pulled if the Hub can be reached, else pocket']]
+      : []),
+    ['Fits', `about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
+  ];
+  const told = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);
+  const problems =
+    found.problems.length > 0
+      ? ['', ...found.problems.map((problem) => `Problem: ${problem}`)]
+      : ['', 'No problem found.'];
+  const next = ['', 'Next: surgery run --variance 0.3'];
+  return [...told, ...problems, ...(found.problems.length > 0 ? [] : next)].join('\n');
+}
+
+function billions(parameters: number): string {
+  return parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)} billion` : `${(parameters / 1e6).toFixed(0)} million`;
+}

@@ -1,0 +1,79 @@
+// Heat maps for a terminal, at most 80 columns wide: shades and numbers. svg.ts draws the same data.
+import { figure, printable, wrap } from '../format.ts';
+
+export interface HeatMap {
+  readonly title: string;
+  /** What the rows are, then each row's name. */
+  readonly rowLabel: string;
+  readonly rows: readonly string[];
+  readonly columnLabel: string;
+  readonly columns: readonly string[];
+  /** (rows, columns); undefined where nothing was measured. */
+  readonly values: readonly (readonly (number | undefined)[])[];
+  /** Shade by the logarithm. */
+  readonly log?: boolean;
+  /** (rows, columns), shown in the numbers' place. */
+  readonly texts?: readonly (readonly string[])[];
+}
+
+const width = 80;
+const shades = ['  ', '░░', '▒▒', '▓▓', '██'];
+
+/** Numbers with a shade before each, the darkest the largest; a map too wide for the terminal goes on below itself. */
+export function heatMap(map: HeatMap): string {
+  const shade = shadeOf(map);
+  const cells = map.rows.map((_, row) =>
+    map.columns.map((_, column) => {
+      const value = map.values[row]?.[column];
+      return {
+        shade: shades[Math.round((shade(value) ?? 0) * (shades.length - 1))] ?? '',
+        text: map.texts?.[row]?.[column] ?? cellText(value),
+      };
+    }),
+  );
+  const widest = Math.max(
+    0,
+    ...cells.flat().map(({ text }) => text.length),
+    ...map.columns.map(({ length }) => length),
+  );
+  const column = widest + 5; // two blanks, two of shade, one blank
+  const gutter = Math.max(map.rowLabel.length, ...map.rows.map(({ length }) => length));
+  const across = Math.max(1, Math.floor((width - gutter) / column));
+  const part = (from: number) => {
+    const head = map.columns.slice(from, from + across).map((name) => name.padStart(column));
+    const body = map.rows.map((name, row) => {
+      const texts = (cells[row] ?? []).slice(from, from + across);
+      return [name.padEnd(gutter), ...texts.map(({ shade, text }) => `  ${shade} ${text.padStart(widest)}`)];
+    });
+    return [[map.rowLabel.padEnd(gutter), ...head], ...body].map((line) => line.join('').trimEnd()).join('\n');
+  };
+  const parts = Array.from({ length: Math.ceil(map.columns.length / across) }, (_, i) => part(i * across));
+  return printable(`${wrap(heatTitle(map), width)}\n${parts.join('\n\n')}`);
+}
+
+/** "KL (nats), by layer and variance". */
+export function heatTitle({ title, rowLabel, columnLabel, log }: HeatMap): string {
+  return `${title}, by ${rowLabel} and ${columnLabel}${log ? ' (shaded by the logarithm)' : ''}`;
+}
+
+export function cellText(value: number | undefined): string {
+  return value === undefined ? '–' : figure(value);
+}
+
+/** Whether a value has a place on the scale of shades. */
+const isPlaced = (value: number | undefined, log = false) =>
+  value !== undefined && Number.isFinite(value) && (!log || value > 0);
+
+/** How dark a value is to be, 0 the smallest to 1 the largest of the map; undefined where there is nothing to place. */
+export function shadeOf({ values, log }: HeatMap): (value: number | undefined) => number | undefined {
+  const known = values.flat().filter((value): value is number => isPlaced(value, log));
+  if (known.length === 0) return () => undefined;
+  const to = log ? Math.log : Number;
+  const [low, high] = [to(Math.min(...known)), to(Math.max(...known))];
+  return (value) => {
+    if (value === undefined || Number.isNaN(value)) return undefined;
+    if (low === high) return 0.5;
+    const at = log && value <= 0 ? 0 : (to(value) - low) / (high - low);
+    return Math.min(Math.max(at, 0), 1);
+  };
+}

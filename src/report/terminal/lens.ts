@@ -1,0 +1,278 @@
+// What the logit lens shows → heat maps of prompts, tables and curves of a text. At most 80 columns.
+
+import type { Mean } from '../../analyses/averages.ts';
+import type { LensCell, RankedToken } from '../../analyses/lens/lens.ts';
+import type { DepthProfiles } from '../../analyses/lens/over-text.ts';
+import type { DepthProfile, LensMeans } from '../../analyses/lens/sums.ts';
+import type { Median } from '../../analyses/medians.ts';
+import { describeRecipe } from '../../operations/recipe.ts';
+import { counted, figure, percent, printable, table, wrap } from '../format.ts';
+import type { FindingInfo, PromptInfo } from '../results.ts';
+import { type HeatMap, heatMap } from './heat-map.ts';
+import type { LineChart } from './line-chart.ts';
+import { modelText, promptWords } from './text.ts';
+
+export type VariantName = 'original' | 'operated';
+
+/** A cell whose tokens are spelled out. */
+export interface SpelledCell extends LensCell {
+  readonly top: readonly (RankedToken & { readonly token: string })[];
+}
+
+export interface PromptLens {
+  /** As given, or as the chat template wrapped it. */
+  readonly prompt: string;
+  readonly ids: readonly number[];
+  readonly tokens: readonly string[];
+  /** Cells by point and position. */
+  readonly variants: readonly { readonly variant: VariantName; readonly cells: readonly (readonly SpelledCell[])[] }[];
+}
+
+/** What lens.json holds, and `lens --json` prints. Logarithms are in bits. */
+export interface LensResult extends FindingInfo, PromptInfo {
+  /** Names of the tapped points, from the embedding up. */
+  readonly points: readonly string[];
+  /** Tokens there are: a random one has rank (vocabulary + 1) / 2 and probability 1 / vocabulary. */
+  readonly vocabulary: number;
+  readonly prompts: readonly PromptLens[];
+  /** What in the model's files makes the prompts other than one would expect, a line each. */
+  readonly notes?: readonly string[];
+  readonly text?: LensOfText;
+}
+
+export interface LensOfText extends Omit<DepthProfiles, 'profiles'> {
+  readonly text: string;
+  readonly documents: number;
+  readonly maxTokens: number;
+  readonly rule: string;
+  readonly intervalRule: string;
+  readonly variants: readonly (DepthProfile & { readonly variant: VariantName })[];
+}
+
+export type Coloured = 'probability' | 'rank' | 'kl';
+
+const longestToken = 8;
+
+/** Points up, tokens across: the likeliest token of each, on a colour. */
+export function lensMap(result: LensResult, prompt: PromptLens, variant: VariantName, colour: Coloured): HeatMap {
+  const cells = prompt.variants.find((one) => one.variant === variant)?.cells ?? [];
+  const value = {
+    probability: ({ top }: SpelledCell) => top[0]?.probability,
+    rank: ({ rankFinal }: SpelledCell) => rankFinal,
+    kl: ({ kl }: SpelledCell) => Math.max(kl, 0),
+  }[colour];
+  const what = {
+    probability: 'its probability',
+    rank: 'the rank of the finally chosen token',
+    kl: 'KL to the last point (bits)',
+  }[colour];
+  return {
+    title: `Likeliest token (${variant}), coloured by ${what}`,
+    rowLabel: 'point',
+    rows: result.points.toReversed(),
+    columnLabel: 'token read',
+    columns: prompt.tokens.map((token, i) => `${i} ${shortened(token)}`),
+    values: cells.toReversed().map((row) => row.map(value)),
+    texts: cells.toReversed().map((row) => row.map(({ top }) => shortened(top[0]?.token ?? ''))),
+    ...(colour === 'rank' ? { log: true } : {}),
+  };
+}
+
+/** A token that a cell can show: line breaks and other controls made visible, long ones cut. */
+export function shortened(token: string): string {
+  const shown = [...printable(token.replace(/\n/g, '↵').replace(/\t/g, '⇥'))];
+  return shown.length > longestToken ? `${shown.slice(0, longestToken - 1).join('')}…` : shown.join('');
+}
+
+export function lensText(result: LensResult, colour: Coloured, output?: string): string {
+  const { model, recipe, precision, prompts, text } = result;
+  return [
+    modelText(model),
+    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
+    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(line)).join('\n'),
+    ...prompts.map((prompt) => promptText(result, prompt, colour)),
+    text && textText(text),
+    output && `Written    ${output}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function promptText(result: LensResult, prompt: PromptLens, colour: Coloured): string {
+  const { vocabulary, points } = result;
+  const last = prompt.variants.map(({ variant, cells }) => {
+    const rows = cells.map((row, point) => lastRow(points[point] ?? '', row.at(-1))).toReversed();
+    return `After the last token, ${variant} (bits)\n${table(['point', 'likeliest', 'entropy', 'KL', 'rank final', 'rank input'], 'llrrrr', rows)}`;
+  });
+  const bits = figure(Math.log2(vocabulary));
+  return [
+    wrap(`Prompt: ${printable(prompt.prompt.trim())}`),
+    ...prompt.variants.map(({ variant }) => heatMap(lensMap(result, prompt, variant, colour))),
+    ...last,
+    wrap(
+      `KL is that of the last point's distribution from the lens's. Rank final is that of the token that the last point finds ` +
+        `likeliest, rank input that of the token read. By chance: entropy ${bits} bits, KL ${bits} less the last point's entropy, ` +
+        `rank ${figure((vocabulary + 1) / 2)}, probability ${figure(1 / vocabulary)}.`,
+    ),
+  ].join('\n\n');
+}
+
+function lastRow(point: string, cell: SpelledCell | undefined): string[] {
+  if (!cell) return [point];
+  const likeliest = cell.top
+    .slice(0, 3)
+    .map(({ token, probability }) => `${shortened(token)} ${probability.toFixed(3)}`);
+  return [
+    point,
+    likeliest.join('  '),
+    figure(cell.entropy),
+    figure(Math.abs(cell.kl) < 1e-12 ? 0 : cell.kl),
+    `${cell.rankFinal}`,
+    `${cell.rankInput}`,
+  ];
+}
+
+function textText(text: LensOfText): string {
+  return [
+    wrap(
+      `${text.text}: ${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens, ` +
+        `${counted(text.positions, 'position')}; ${text.rule}. Bits; ± is half the width of a 95 % interval (${text.intervalRule}).`,
+    ),
+    ...text.variants.flatMap((profile) => [
+      pointsText(profile),
+      stepsText(profile),
+      ...(profile.changes ? [changesText(profile)] : []),
+    ]),
+  ].join('\n\n');
+}
+
+const lensHead = ['KL', 'same top', 'rank final', 'rank input'];
+
+function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number]): string {
+  const up = points.toReversed();
+  const rows = up.map((one) => [
+    ...[one.point, plain(middle(one.norm)), one.norm ? figure(one.norm.largest) : '–', plain(one.entropy)],
+    ...lensCells(one),
+  ]);
+  const rank = figure(uniform.rank);
+  const chance = [
+    ...up.map(({ point, shuffled }) => [point, ...lensCells(shuffled)]),
+    ['token frequencies', ...lensCells(unigram)],
+    ['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank],
+  ];
+  return [
+    `The lens at every point, ${variant}`,
+    table(['point', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows),
+    '',
+    `The same by chance, ${variant}: the lens of a shuffled position`,
+    table(['point', ...lensHead], 'lrrrr', chance),
+  ].join('\n');
+}
+
+function lensCells({ kl, sameTop, rankFinal, rankInput }: LensMeans): string[] {
+  return [plusMinus(kl), share(sameTop), plain(rankFinal), plain(rankInput)];
+}
+
+function stepsText({ variant, steps }: LensOfText['variants'][number]): string {
+  const rows = steps
+    .toReversed()
+    .map(({ to, cosine, kl, cka, shuffled }) => [
+      `to ${to}`,
+      ...[thousandths(cosine), shuffled.cosine?.mean.toFixed(3) ?? '–'],
+      ...[thousandths(kl), shuffled.kl?.mean.toFixed(3) ?? '–', thousandths(cka), shuffled.cka.toFixed(3)],
+    ]);
+  const head = ['step', 'cosine', 'shuffled', 'KL', 'shuffled', 'CKA', 'shuffled'];
+  return `From the point below to each point, ${variant}\n${table(head, 'lrrrrrr', rows)}`;
+}
+
+function changesText({ changes = [] }: LensOfText['variants'][number]): string {
+  const rows = changes
+    .toReversed()
+    .map(({ point, kl, sameTop, cosine, relativeError }) => [
+      point,
+      ...[plusMinus(kl), share(sameTop), plusMinus(cosine), plusMinus(middle(relativeError))],
+    ]);
+  const head = ['point', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
+  return `The operated model beside the original at the same point and position\n${table(head, 'lrrrr', rows)}`;
+}
+
+/** "1.234 ±0.010", the interval's half to two digits. */
+function plusMinus(mean: Mean | null): string {
+  if (!mean) return '–';
+  if (Math.abs(mean.mean) < 1e-12) return '0'; // the last point against itself, up to rounding
+  return mean.interval ? `${figure(mean.mean)} ±${Number(half(mean.interval).toPrecision(2))}` : figure(mean.mean);
+}
+
+/** The same in thousandths, for narrow columns. */
+function thousandths(mean: Mean | null): string {
+  if (!mean) return '–';
+  return mean.interval ? `${mean.mean.toFixed(3)} ±${half(mean.interval).toFixed(3)}` : mean.mean.toFixed(3);
+}
+
+/** A median in the place of a mean. */
+const middle = (one: Median | null): Mean | null => one && { mean: one.median, interval: one.interval };
+const half = ([low, high]: readonly [number, number]) => (high - low) / 2;
+const plain = (mean: Mean | null) => (mean ? figure(mean.mean) : '–');
+const share = (mean: Mean | null) => (mean ? percent(mean.mean) : '–');
+
+/** The lens's figures over depth, the operated model and chance beside the original. */
+export function lensCharts({ variants }: LensOfText, vocabulary: number): LineChart[] {
+  const curve = (label: string, log: boolean, of: (one: LensMeans) => Mean | null, chance: number): LineChart => ({
+    title: label,
+    x: { label: 'point, from the embedding up' },
+    y: { label, log },
+    series: [
+      ...variants.map(({ variant, points }) => ({ name: variant, points: points.map((one, x) => at(x, of(one))) })),
+      ...variants.slice(0, 1).map(({ points }) => ({
+        name: 'shuffled positions',
+        points: points.map(({ shuffled }, x) => at(x, of(shuffled))),
+      })),
+      { name: 'uniform', points: (variants[0]?.points ?? []).map((_, x) => ({ x, y: chance })) },
+    ],
+  });
+  const rank = (vocabulary + 1) / 2;
+  return [
+    curve('KL to the last point (bits)', false, ({ kl }) => kl, variants[0]?.uniform.kl ?? Number.NaN),
+    curve('rank of the finally chosen token', true, ({ rankFinal }) => rankFinal, rank),
+    curve('rank of the token read', true, ({ rankInput }) => rankInput, rank),
+  ];
+}
+
+/** How alike neighbouring points are, and how alike by chance. */
+export function stepCharts({ variants }: LensOfText): LineChart[] {
+  type Step = DepthProfile['steps'][number];
+  const curve = (label: string, of: (step: Step) => Mean | null, shuffled: (step: Step) => number | undefined) => ({
+    title: label,
+    x: { label: 'step, 1 is that over the first block' },
+    y: { label },
+    series: [
+      ...variants.map(({ variant, steps }) => ({ name: variant, points: steps.map((step, x) => at(x + 1, of(step))) })),
+      ...variants.slice(0, 1).map(({ steps }) => ({
+        name: 'shuffled positions',
+        points: steps.map((step, x) => ({ x: x + 1, y: shuffled(step) ?? Number.NaN })),
+      })),
+    ],
+  });
+  return [
+    curve(
+      'cosine with the point below',
+      ({ cosine }) => cosine,
+      ({ shuffled }) => shuffled.cosine?.mean,
+    ),
+    curve(
+      'KL from the lens below (bits)',
+      ({ kl }) => kl,
+      ({ shuffled }) => shuffled.kl?.mean,
+    ),
+    curve(
+      'linear CKA with the point below',
+      ({ cka }) => cka,
+      ({ shuffled }) => shuffled.cka,
+    ),
+  ];
+}
+
+function at(x: number, mean: Mean | null) {
+  if (!mean) return { x, y: Number.NaN };
+  return mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean };
+}

@@ -1,0 +1,281 @@
+// A study → what a person reads in a terminal: cells, matched pairs, controls, angles, sensitivity.
+
+import { kinds } from '../../operations/registry.ts';
+import type { CellResult, Difference, SensitivityResult, Study } from '../../results/study.ts';
+import type { TaskScores } from '../../scores/tasks.ts';
+import {
+  type Cells,
+  cellName,
+  gridCells,
+  inOrder,
+  parametersAxis,
+  pcaOf,
+  sensitivityMap,
+  sizeOf,
+  studyCharts,
+} from '../cells.ts';
+import { counted, figure, integer, percent, short, signed, table, withInterval, wrap } from '../format.ts';
+import { heatMap } from './heat-map.ts';
+import { lineChart } from './line-chart.ts';
+import { scoredUnits } from './text.ts';
+
+/** Mean KL over Llama-2-7B's 16-bit weights on wikitext-2, as llama.cpp's perplexity tool documents it. */
+const yardstick = 'q8_0 0.0004, q6_K 0.002, q4_K_M 0.013, q2_K 0.11';
+
+export function studyText(
+  study: Study,
+  cells: Cells,
+  folder: string,
+  seconds?: Readonly<Record<string, number>>,
+): string {
+  const { model, text, original } = study;
+  const there = study.cells.filter((id) => cells.has(id)).length;
+  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
+  return [
+    [
+      wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
+      wrap(`Text       ${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
+      ...(study.notes ?? []).map((note) => wrap(`Note       ${note}`)),
+      original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    there < study.cells.length &&
+      `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
+    ...(study.kind === 'sweep' ? sweepParts(study, cells) : []),
+    study.sensitivity && sensitivityText(study, study.sensitivity, cells),
+    seconds && secondsText(seconds),
+    `Written    ${folder}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+/** Every cell in a line of comma-separated values (RFC 4180), under a line of names. */
+export function studyCsv(study: Study, cells: Cells): string {
+  const shown = inOrder(study, cells);
+  const fields = fieldsOf(shown);
+  const columns: readonly (readonly [string, (cell: CellResult) => unknown])[] = [
+    ['id', ({ id }) => id],
+    ['kind', ({ recipe }) => recipe.map(({ kind }) => kind).join(' ')],
+    ...fields.map((field) => [snakeCase(field), (cell: CellResult) => fieldText(cell, field)] as const),
+    ['mean_rank', ({ footprint }) => footprint?.rank],
+    ['kv_width', ({ footprint }) => footprint?.width],
+    ['parameters_dense', ({ footprint }) => footprint?.parameters.dense],
+    ['parameters_reduced', ({ footprint }) => footprint?.parameters.reduced],
+    ['relative_error', ({ footprint }) => footprint?.relativeError],
+    ['relative_error_kv', ({ footprint }) => footprint?.relativeErrorKv],
+    ['nll', ({ scores }) => scores.nll],
+    ['perplexity', ({ scores }) => scores.perplexity],
+    ['delta_nll', ({ scores }) => scores.deltaNll],
+    ['delta_nll_low', ({ scores }) => scores.intervals.deltaNll?.[0]],
+    ['delta_nll_high', ({ scores }) => scores.intervals.deltaNll?.[1]],
+    ['kl', ({ scores }) => scores.kl],
+    ['kl_low', ({ scores }) => scores.intervals.kl?.[0]],
+    ['kl_high', ({ scores }) => scores.intervals.kl?.[1]],
+    ['kl_median', ({ scores }) => scores.klQuantiles.median],
+    ['kl_p99', ({ scores }) => scores.klQuantiles.p99],
+    ['kl_p999', ({ scores }) => scores.klQuantiles.p999],
+    ['kl_max', ({ scores }) => scores.klQuantiles.max],
+    ['delta_p_mean', ({ scores }) => scores.deltaP.mean],
+    ['delta_p_rms', ({ scores }) => scores.deltaP.rms],
+    ['same_top', ({ scores }) => scores.sameTop],
+    ['task_accuracy', ({ tasks }) => tasks?.accuracy],
+  ];
+  const rows = shown.map((cell) => columns.map(([, of]) => csvField(of(cell))).join(','));
+  return [columns.map(([name]) => name).join(','), ...rows].join('\n');
+}
+
+/** Parameters of the kinds that cells are of, in the kinds' own order. */
+function fieldsOf(cells: readonly CellResult[]): string[] {
+  const used = new Set(cells.flatMap(({ recipe }) => recipe.map(({ kind }) => kind)));
+  const all = Object.values(kinds).filter(({ name }) => used.has(name));
+  return [...new Set(all.flatMap(({ fields }) => Object.keys(fields)))];
+}
+
+/** The value of a parameter as its option would say it; of several operations, one after the other. */
+function fieldText({ recipe }: CellResult, key: string): string {
+  const values = recipe.map((operation) => (operation as unknown as Readonly<Record<string, unknown>>)[key]);
+  return values
+    .filter((value) => value !== undefined)
+    .map((value) => {
+      if (typeof value === 'boolean') return value ? 'on' : 'off';
+      if (Array.isArray(value)) return value.join(' ');
+      return typeof value === 'object' && value ? Object.values(value).join(' of ') : String(value);
+    })
+    .join('; ');
+}
+
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** In quotation marks where a reader would else take a part of the value for an end of it. */
+function csvField(value: unknown): string {
+  const text = String(value ?? '');
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
+  const charts = studyCharts(study, cells).filter(({ x }) => x.label !== parametersAxis);
+  return [
+    cellsText(study, cells),
+    tasksText(study, cells),
+    ...charts.map((chart) => lineChart(chart)),
+    study.pairs.length > 0 && pairsText(study, cells),
+    study.controls.length > 0 && controlsText(study, cells),
+    study.angles.length > 0 && anglesText(study),
+    wrap(
+      `For comparison, the mean KL that llama.cpp publishes for its quantisations of Llama-2-7B: ${yardstick}. Another model ` +
+        'and another text: a yardstick, not a baseline.',
+    ),
+  ];
+}
+
+function cellsText(study: Study, cells: Cells): string {
+  const rows = gridCells(study, cells).map((cell) => {
+    const { footprint, scores } = cell;
+    const size = sizeOf(cell);
+    return [
+      cellName(cell, study),
+      footprint?.width?.toFixed(1) ?? '',
+      size === undefined ? '' : percent(size, 0),
+      short(scores.perplexity),
+      withInterval(scores.deltaNll, scores.intervals.deltaNll),
+      short(scores.kl),
+    ];
+  });
+  return `${table(['cell', 'width', 'size', 'ppl', 'Δnll [95 %]', 'KL'], 'lrrrlr', rows)}\n${wrap(
+    'width: components for k and v a layer; size: parameters as factors, of the dense ones; = width, = size, = error: the ' +
+      'separate partner of the shared cell above it.',
+  )}`;
+}
+
+function tasksText(study: Study, cells: Cells): string | undefined {
+  const { original, tasks } = study;
+  if (!original?.tasks || !tasks) return undefined;
+  const row = (name: string, { correct, questions, accuracy, interval }: TaskScores) => [
+    ...[name, `${correct} of ${questions}`, percent(accuracy)],
+    `[${interval.map((end) => percent(end)).join(', ')}]`,
+  ];
+  const rows = gridCells(study, cells).flatMap((cell) => (cell.tasks ? [row(cellName(cell, study), cell.tasks)] : []));
+  return `${table(['tasks', 'right', 'accuracy', '95 % (Wilson)'], 'lrrl', [row('original', original.tasks), ...rows])}\n${wrap(
+    `${tasks.file}: ${tasks.rule}; chance is ${percent(original.tasks.chance)}.`,
+  )}`;
+}
+
+function pairsText(study: Study, cells: Cells): string {
+  const rows = study.pairs.flatMap(({ rule, cell, partner, difference, met }) => {
+    const [a, b] = [cells.get(cell), cells.get(partner)];
+    if (!a || !b || !difference) return [];
+    return [
+      [
+        rule === 'parameters' ? 'size' : rule,
+        cellName(a, study),
+        `${widthOf(a)} : ${widthOf(b)}`,
+        withInterval(difference.deltaNll, difference.interval),
+        signed(difference.deltaKl),
+        verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
+      ],
+    ];
+  });
+  return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
+    'A shared cell less its separate partner, or ranks spread over the layers less uniform ones (allocate), on the same ' +
+      'documents: above 0, the partner is better. equal: what both have in common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
+      'Σ out); error: the Frobenius error over what shares a PCA. Where q shares none, it is operated on alike. At equal width sharing never has the larger weight ' +
+      'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
+      '“–”: the interval holds 0.',
+  )}`;
+}
+
+const widthOf = ({ footprint }: CellResult) => footprint?.width?.toFixed(0) ?? '–';
+
+/** Which of a pair is better, if that can be told. */
+export function verdict(
+  { interval, deltaNll }: Difference,
+  met: boolean | null,
+  [cell, partner]: readonly [string, string],
+): string {
+  if (met === false) return 'not met';
+  if (interval === null || (interval[0] <= 0 && interval[1] >= 0)) return '–';
+  return deltaNll > 0 ? partner : cell;
+}
+
+function controlsText(study: Study, cells: Cells): string {
+  const rows = study.controls.flatMap(({ control, cell, of, difference }) => {
+    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    if (!own) return [];
+    return [
+      [
+        control,
+        controlledName(study, own, against),
+        short(own.scores.perplexity),
+        short(own.scores.kl),
+        difference ? withInterval(difference.deltaNll, difference.interval) : '',
+      ],
+    ];
+  });
+  return `${table(['control', 'of', 'ppl', 'KL', 'Δnll to it [95 %]'], 'llrrl', rows)}\n${wrap(
+    'none: the weights put in place of themselves, exactly 0 if all is well; full-rank: all components, so the rounding to the ' +
+      'dtype alone; random-subspace: as many random directions of the row space (seed 0); noise: normal noise as large as the error ' +
+      'of each projection (seed 0); other-layer: k shares with the v of the next layer. Where a control is no worse than its cell, ' +
+      'the cell shows nothing.',
+  )}`;
+}
+
+/** The cell that a control is of; for one of no cell, what it rebuilds. */
+export function controlledName(study: Study, own: CellResult, against: CellResult | undefined): string {
+  return against ? cellName(against, study) : (pcaOf(own)?.mode ?? '');
+}
+
+function anglesText({ angles }: Study): string {
+  const rows = angles.map(({ layer, variance, dimensions, meanSquaredCosine, largestCosine, random }) => [
+    String(layer),
+    String(variance),
+    dimensions.join(' : '),
+    short(meanSquaredCosine),
+    `${short(random.meanSquaredCosine)} (${short(random.mostMeanSquaredCosine)})`,
+    short(largestCosine),
+    short(random.largestCosine),
+  ]);
+  return `${table(['layer', 'kept', 'k : v', 'mean cos²', 'by chance', 'largest', 'by chance'], 'rrlrlrr', rows)}\n${wrap(
+    `Principal angles between the leading row spaces of k and v. By chance: ${angles[0]?.random.draws ?? 0} pairs of random ` +
+      'subspaces of the same dimensions, seed 0: their mean (and their largest); the largest cosine of all.',
+  )}`;
+}
+
+function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Cells): string {
+  const rows = sensitivity.additivity.flatMap((one, i) => {
+    const kept = sensitivity.kept[i];
+    if (!one || !kept) return [];
+    return [
+      [
+        'variance' in kept ? `variance ${kept.variance}` : `rank ${kept.rank}`,
+        signed(one.sum),
+        signed(one.joint),
+        withInterval(one.difference, one.interval),
+      ],
+    ];
+  });
+  const [some] = inOrder(study, cells);
+  return [
+    some &&
+      pcaOf(some) &&
+      wrap(`Operation  ${pcaOf(some)?.mode}, mean ${pcaOf(some)?.mean === 'keep' ? 'kept' : 'dropped'}`),
+    heatMap(sensitivityMap(sensitivity, cells)),
+    `${table(['kept', 'sum of the parts', 'all at once', 'all less sum [95 %]'], 'lrrl', rows)}\n${wrap(
+      'Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse.',
+    )}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function secondsText({ total = 0, score = 0, ...rest }: Readonly<Record<string, number>>): string {
+  const stages = Object.entries({ ...rest, score, total }).filter(([, value]) => value > 0);
+  const samples = (rest.generate ?? 0) + (rest.answer ?? 0);
+  const share = score > 0 ? (total - samples) / score : 0;
+  return wrap(
+    `Seconds    ${stages.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', ')}. Without samples and tasks ` +
+      `${share.toFixed(2)} × the scoring alone.`,
+  );
+}

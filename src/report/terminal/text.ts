@@ -1,0 +1,259 @@
+// Results → what a person reads in a terminal, at most 80 columns wide.
+
+import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
+import { describeRecipe } from '../../operations/recipe.ts';
+import type { RunResult } from '../../results/run.ts';
+import type { Comparison, Score, ScoredText } from '../../scores/likelihood.ts';
+import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
+import { layersOf } from '../cells.ts';
+import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
+import type { EvalResult, InspectResult, ModelInfo, PromptInfo, PullResult, SamplingInfo } from '../results.ts';
+import { bar, sparkline } from './blocks.ts';
+
+export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
+  return [
+    ...(notice ? [wrap(notice)] : []),
+    `Model      ${printable(ref)}`,
+    `Folder     ${printable(path)}`,
+    `Shape      ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`,
+  ].join('\n');
+}
+
+export function runText(run: RunResult): string {
+  const { cell, original, seconds, dtype, model, tasks } = run;
+  return sections([
+    [
+      modelText(model),
+      wrap(`Operation  ${describeRecipe(cell.recipe, model.layers)}, weights in ${dtype}, ${run.precision}`),
+    ].join('\n'),
+    dtype !== model.dtype &&
+      dtype !== 'F32' &&
+      wrap(
+        `All weights of the written checkpoint are in ${dtype}. The figures below were measured with the weights ` +
+          `outside the operation in ${model.dtype}: surgery eval on the written checkpoint gives its own.`,
+      ),
+    layersText(layersOf(cell)),
+    footprintText(cell),
+    samplesText(run),
+    scoresText(run.text, [
+      ['original', original.scores],
+      ['operated', cell.scores],
+    ]),
+    tasks &&
+      original.tasks &&
+      cell.tasks &&
+      tasksText(tasks.file, tasks.rule, { original: original.tasks, operated: cell.tasks }),
+    wrap(
+      `Seconds    ${Object.entries(seconds)
+        .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
+        .join(', ')}`,
+    ),
+    `Written    ${run.output}`,
+  ]);
+}
+
+/** What the touched weights would take; nothing where nothing is known of it. */
+function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
+  if (!footprint) return undefined;
+  const { dense, reduced } = footprint.parameters;
+  const how = recipe.every(({ kind }) => kind === 'pca')
+    ? 'Kept as factors'
+    : 'Without what is zero or low-rank in them';
+  return wrap(
+    `The projections operated on hold ${integer(dense)} parameters. ${how} they would take ` +
+      `${integer(reduced)} (${percent(reduced / dense)}); a dense rewrite by itself saves nothing.`,
+  );
+}
+
+export function evalText(result: EvalResult): string {
+  const name = result.base ? 'model' : result.model.ref;
+  return sections([
+    modelText(result.model),
+    [
+      result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`),
+      result.base && `Base       ${result.base.ref}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    scoresText(result.scores, [[name, result.scores]]),
+    result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
+  ]);
+}
+
+export function inspectText(result: InspectResult): string {
+  const tensors = result.tensors.map(({ name, shape, dtype, parameters }) => [
+    printable(name),
+    shape.join(' × '),
+    dtype,
+    integer(parameters),
+  ]);
+  tensors.push(['all tensors', '', '', integer(result.model.parameters)]);
+  const ranks = result.spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => [
+    String(layer),
+    group,
+    String(explainedVarianceRatio.length),
+    ...ranks.map(String),
+  ]);
+  return sections([
+    modelText(result.model),
+    table(['tensor', 'shape', 'dtype', 'parameters'], 'lllr', tensors),
+    `Rank at which the cumulative explained variance reaches a threshold (${result.mode})`,
+    table(
+      ['layer', 'group', 'of', ...result.thresholds.map((t) => String(t).replace(/^0/, ''))],
+      `rlr${'r'.repeat(result.thresholds.length)}`,
+      ranks,
+    ),
+    spectrumChart(result),
+  ]);
+}
+
+/** Cumulative explained variance over the components, and the rank at 0.9 as a share of all. */
+function spectrumChart({ spectra, thresholds }: InspectResult): string {
+  const marked = thresholds.indexOf(0.9);
+  const rows = spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => {
+    let sum = 0;
+    const cumulative = explainedVarianceRatio.map((share) => (sum += share));
+    const share = (ranks[marked] ?? 0) / explainedVarianceRatio.length;
+    return [String(layer), group, `│${sparkline(cumulative, 26)}│`, `${bar(share, 20)} ${percent(share, 0)}`];
+  });
+  return table(['layer', 'group', 'cumulative variance, 0 to 1', 'rank at 0.9, of all'], 'rlll', rows);
+}
+
+export function pullText({ ref, path, commit, files, bytes, received }: PullResult): string {
+  const rows = files.map((file) => [printable(file.path), size(file.bytes), `${file.hash.slice(0, 16)}…`]);
+  return sections([
+    [
+      `Model      ${printable(ref)}`,
+      `Folder     ${printable(path)}`,
+      `Commit     ${commit}`,
+      `Loaded     ${size(received)} of ${size(bytes)}, ${received < bytes ? 'the rest was there' : 'all checked'}`,
+    ].join('\n'),
+    table(['file', 'size', 'hash'], 'lrl', rows),
+  ]);
+}
+
+/** A row a group; the heads of a projection, which are many, in one row. */
+function layersText(layers: readonly LayerReport[]): string | false {
+  if (layers.length === 0) return false;
+  const rows = layers.flatMap(({ layer, groups }) =>
+    classes(groups).map(([name, members], i) => [
+      i === 0 ? String(layer) : '',
+      members.length > 1 ? `${name}, ${members.length} heads` : name,
+      `${span(members.map(({ rank }) => rank))} / ${members[0]?.of ?? 0}`,
+      percent(mean(members.map(({ explained }) => explained))),
+      Object.keys(members[0]?.relativeError ?? {})
+        .map(
+          (projection) =>
+            `${projection} ${rootMeanSquare(members.map((one) => one.relativeError[projection] ?? 0)).toFixed(4)}`,
+        )
+        .join('  '),
+    ]),
+  );
+  return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows);
+}
+
+/** Groups by their name without a head, in their order. */
+function classes(groups: readonly GroupReport[]): (readonly [string, readonly GroupReport[]])[] {
+  const names = [...new Set(groups.map(({ name }) => groupClass(name)))];
+  return names.map((name) => [name, groups.filter((group) => groupClass(group.name) === name)]);
+}
+
+/** A group's name without its head. */
+export function groupClass(name: string): string {
+  return name.replace(/\.\d+$/, '');
+}
+
+function span(values: readonly number[]): string {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return least === most ? String(least) : `${least}-${most}`;
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
+
+function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: RunResult): string {
+  const pairs = original.samples.map((sample, i) =>
+    [
+      wrap(`Prompt: ${sample.prompt.trim()}`),
+      sideBySide(['original', 'operated'], [sample.completion, cell.samples[i]?.completion ?? '']),
+      `${tokensPerSecond.original[i]?.toFixed(1)} and ${tokensPerSecond.variant[i]?.toFixed(1)} tokens/s`,
+    ].join('\n'),
+  );
+  const head = [
+    `Samples (${samplingText(sampling)}, at most ${sampling.maxNewTokens} new tokens)`,
+    ...[...promptWords(sampling), ...notes].map((line) => wrap(printable(line))),
+  ];
+  return sections([head.join('\n'), ...pairs]);
+}
+
+function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
+  if (temperature === 0) return 'greedy';
+  return `temperature ${temperature}, top-p ${topP}${topK ? `, top-k ${topK}` : ''}, seed ${seed}`;
+}
+
+function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
+  const rows = scores.map(([name, score]) => [
+    name,
+    figure(score.nll),
+    figure(score.perplexity),
+    'kl' in score ? figure(score.kl) : '',
+    'sameTop' in score ? percent(score.sameTop) : '',
+  ]);
+  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
+  const rule = `${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
+  const differences = scores.flatMap(([name, score]) => ('kl' in score ? [differenceText(name, score, text)] : []));
+  return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
+    '\n',
+  );
+}
+
+/** What prompts were put into the chat template with, a sentence each. */
+export function promptWords({ system, chat }: PromptInfo): string[] {
+  return [
+    system !== undefined && `System message: “${system}”.`,
+    chat !== undefined && `Conversations of a file (SHA-256 ${chat.slice(0, 16)}…).`,
+  ].filter((words) => words !== false);
+}
+
+/** "200 documents", or "81 windows" of a stream. */
+export function scoredUnits({ documents, chunk }: ScoredText): string {
+  return counted(documents, chunk === 'stream' ? 'window' : 'document');
+}
+
+function differenceText(
+  name: string,
+  { deltaNll, intervals, kl, klQuantiles, deltaP }: Comparison,
+  text: ScoredText,
+): string {
+  const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
+  return wrap(
+    `${name} less original: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
+      `(${text.intervalRule}); KL of a token: median ${figure(klQuantiles.median)}, 99 % ${figure(klQuantiles.p99)}, 99.9 % ` +
+      `${figure(klQuantiles.p999)}, most ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
+  );
+}
+
+function tasksText(file: string, rule: string, columns: Readonly<Record<string, TaskScores>>): string {
+  const [first] = Object.values(columns);
+  if (!first) return '';
+  const names = Object.keys(first.byTask);
+  const row = (name: string, of: (scores: TaskScores) => TaskScore | undefined) => [
+    name,
+    integer(of(first)?.questions ?? 0),
+    ...Object.values(columns).map((scores) => accuracyText(of(scores))),
+    percent(of(first)?.chance ?? 0),
+  ];
+  const rows = [...names.map((name) => row(name, (scores) => scores.byTask[name])), row('all', (scores) => scores)];
+  const head = ['tasks', 'questions', ...Object.keys(columns), 'chance'];
+  return `${table(head, `lr${'r'.repeat(head.length - 2)}`, rows)}\n${wrap(`${file}: ${rule}; in brackets Wilson's 95 % interval`)}`;
+}
+
+/** A share and Wilson's interval. */
+function accuracyText(score: { accuracy: number; interval: readonly [number, number] } | undefined): string {
+  if (!score) return '';
+  return `${percent(score.accuracy)} [${score.interval.map((end) => percent(end, 0).replace(' %', '')).join(', ')}]`;
+}
+
+function sections(parts: readonly (string | undefined | false)[]): string {
+  return parts.filter(Boolean).join('\n\n');
+}

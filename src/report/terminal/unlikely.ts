@@ -1,0 +1,122 @@
+// Energy of the residual stream along tokens by their probability → tables and curves over depth. At most 80 columns.
+
+import type { Mean } from '../../analyses/averages.ts';
+import type { BandFigures, UnlikelyTokens } from '../../analyses/unlikely/bands.ts';
+import { describeRecipe } from '../../operations/recipe.ts';
+import { counted, integer, table, wrap } from '../format.ts';
+import type { FindingInfo } from '../results.ts';
+import type { LineChart, Point } from './line-chart.ts';
+import { modelText } from './text.ts';
+
+type VariantName = 'original' | 'operated';
+
+/** What unlikely.json holds, and `unlikely --json` prints. An energy of 1 is that along a random direction. */
+export interface UnlikelyResult extends FindingInfo {
+  readonly text: {
+    readonly text: string;
+    readonly documents: number;
+    readonly maxTokens: number;
+    readonly rule: string;
+    readonly intervalRule: string;
+  };
+  readonly variants: readonly (UnlikelyTokens & { readonly variant: VariantName })[];
+}
+
+export function unlikelyText(result: UnlikelyResult, output?: string): string {
+  const { model, recipe, precision, text, variants } = result;
+  return [
+    modelText(model),
+    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
+    wrap(
+      `${text.text}: ${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens. ${text.rule}. ± is half the ` +
+        `width of a 95 % interval (${text.intervalRule}).`,
+    ),
+    ...variants.flatMap(variantText),
+    output && `Written    ${output}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function variantText(one: UnlikelyResult['variants'][number]): string[] {
+  const { variant, points, positions, likelyTokens, fromMiddle } = one;
+  const names = points[0]?.bands.map(({ band }) => band) ?? [];
+  const align = `l${'r'.repeat(names.length)}`;
+  const up = points.toReversed();
+  const byBand = (title: string, show: (band: BandFigures) => string) =>
+    `${title}, ${variant}\n${table(
+      ['point', ...names],
+      align,
+      up.map(({ point, bands }) => [point, ...bands.map(show)]),
+    )}`;
+  const pairs = points[0]?.bands.map(({ band, pairs }) => `${band}: ${integer(pairs)}`).join(', ');
+  const chance = up.map(({ point, random, mixtures, bands }) => [
+    point,
+    ...[random, mixtures, ...bands.map(({ shuffled }) => shuffled)].map(plain),
+  ]);
+  const middle = `${fromMiddle.from} → ${fromMiddle.to}`;
+  return [
+    wrap(
+      `${variant}: ${counted(positions, 'position')}; pairs of a position and a token by the token's final probability: ${pairs}. ` +
+        `${counted(likelyTokens, 'token')} can be compared with themselves where they are likely.`,
+    ),
+    byBand('Energy', ({ energy }) => plusMinus(energy)),
+    `The same by chance, ${variant}: random directions, and shuffled positions\n${table(
+      ['point', 'random', 'mixtures', ...names],
+      `${align}rr`,
+      chance,
+    )}`,
+    byBand('Mean projection', ({ projection }) => plusMinus(projection)),
+    byBand('Energy less that of the same tokens where they are likely', ({ sameTokens }) =>
+      plusMinus(sameTokens.difference),
+    ),
+    `${byBand('Change of energy from the point below', ({ change }) => plusMinus(change))}\n${table(
+      ['from → to', ...names],
+      align,
+      [[middle, ...fromMiddle.bands.map(plusMinus)]],
+    )}`,
+  ];
+}
+
+/** Energy, projection and the comparison with the same tokens, over depth. */
+export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
+  return variants.flatMap(({ variant, points }) => {
+    const names = points[0]?.bands.map(({ band }) => band) ?? [];
+    const curves = (label: string, log: boolean, of: (band: BandFigures) => Mean | null): LineChart => ({
+      title: `${variant}: ${label}`,
+      x: { label: 'point, from the embedding up' },
+      y: { label, log },
+      series: names
+        .map((name, band) => ({
+          name,
+          points: points.flatMap(({ bands }, x) => point(x, bands[band] ? of(bands[band]) : null)),
+        }))
+        .filter((one) => one.points.length > 0),
+    });
+    const energy = curves('energy, 1 by chance', true, (band) => band.energy);
+    const mixtures = { name: 'mixtures', points: points.flatMap((one, x) => point(x, one.mixtures)) };
+    return [
+      { ...energy, series: [...energy.series, mixtures] },
+      curves('mean projection', false, ({ projection }) => projection),
+      curves('energy less that where likely', false, ({ sameTokens }) => sameTokens.difference),
+    ];
+  });
+}
+
+/** A point with its interval; none where there is no mean. */
+function point(x: number, mean: Mean | null): Point[] {
+  if (!mean) return [];
+  return [mean.interval ? { x, y: mean.mean, low: mean.interval[0], high: mean.interval[1] } : { x, y: mean.mean }];
+}
+
+/** Decimals that fit a column: energies are of the size of 1, those of likely tokens larger. */
+const decimals = (value: number) => (Math.abs(value) < 10 ? 3 : 2);
+
+const plain = (mean: Mean | null) => mean?.mean.toFixed(decimals(mean.mean)) ?? '–';
+
+/** "0.823 ±.011". */
+function plusMinus(mean: Mean | null): string {
+  if (!mean?.interval) return plain(mean);
+  const [low, high] = mean.interval;
+  return `${plain(mean)} ±${((high - low) / 2).toFixed(decimals(mean.mean)).replace(/^0/, '')}`;
+}

@@ -1,0 +1,150 @@
+// Multiple-choice questions: a choice's score is its summed log-probability after the context.
+
+import { SurgeryError } from '../platform/errors.ts';
+import type { Task } from '../text/documents.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Model } from './likelihood.ts';
+import { logProbability } from './logits.ts';
+import { wilson } from './statistics.ts';
+
+export interface TaskScore {
+  readonly questions: number;
+  readonly correct: number;
+  /** correct / questions, 0 to 1. */
+  readonly accuracy: number;
+  /** Wilson's 95 % interval of the accuracy. */
+  readonly interval: readonly [low: number, high: number];
+  /** What guessing would get: the mean of 1 / choices. */
+  readonly chance: number;
+}
+
+export interface TaskScores extends TaskScore {
+  readonly byTask: Readonly<Record<string, TaskScore>>;
+}
+
+/** How a choice is scored, to be printed beside the figures. */
+export function taskRule(hasBos: boolean): string {
+  const start = hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none";
+  return `summed log-probability of the choice after the context, ${start}; the highest wins, the first of equals`;
+}
+
+/** A question as a model reads it. */
+export interface Question {
+  readonly task: Task;
+  /** Token ids of the context alone. */
+  readonly context: readonly number[];
+  /** Token ids of the context and each choice, encoded together, as they would be read. */
+  readonly choices: readonly (readonly number[])[];
+  /** Tokens that all of these begin with: they are read once. */
+  readonly shared: number;
+}
+
+/** Questions that are encoded at once: few enough for progress and Ctrl-C to come between. */
+const encodedAtOnce = 16;
+
+/**
+ * Questions as token ids, once for all models that are asked.
+ * @param name of the file, for messages
+ * @param contextLength tokens that the models can read
+ * @throws SurgeryError `text` for a question that does not fit, and for one whose choices nothing precedes
+ */
+export async function encodeTasks(
+  tasks: readonly Task[],
+  name: string,
+  tokenizer: Tokenizer,
+  contextLength: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Question[]> {
+  const questions: Question[] = [];
+  for (let from = 0; from < tasks.length; from += encodedAtOnce) {
+    const some = tasks.slice(from, from + encodedAtOnce);
+    const texts = some.flatMap(({ context, choices }) => [context, ...choices.map((choice) => context + choice)]);
+    const encoded = tokenizer.encodeAll(texts);
+    for (const task of some) {
+      const [context = [], ...choices] = encoded.splice(0, 1 + task.choices.length);
+      const shared = Math.min(...choices.map((ids) => commonPrefix(context, ids)));
+      const longest = Math.max(...choices.map((ids) => ids.length));
+      const which = `${name}: question ${questions.length + 1}`;
+      if (longest > contextLength)
+        throw new SurgeryError(
+          'text',
+          `${which} takes ${longest} tokens, the model's context is ${contextLength}: leave it out`,
+        );
+      if (shared === 0)
+        throw new SurgeryError(
+          'text',
+          `${which} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
+        );
+      questions.push({ task, context, choices, shared });
+    }
+    onProgress?.(questions.length, tasks.length);
+    await new Promise(setImmediate);
+  }
+  return questions;
+}
+
+/** Answers every question with the likeliest choice. */
+export async function scoreTasks(
+  questions: readonly Question[],
+  model: Model,
+  onProgress?: (done: number, total: number) => void,
+): Promise<TaskScores> {
+  const results: { task: string; correct: boolean; chance: number }[] = [];
+  for (const [i, question] of questions.entries()) {
+    const scores = await scoreChoices(question, model);
+    const best = scores.indexOf(Math.max(...scores));
+    const { task, answer, choices } = question.task;
+    results.push({ task, correct: best === answer, chance: 1 / choices.length });
+    onProgress?.(i + 1, questions.length);
+  }
+  const names = [...new Set(results.map(({ task }) => task))].sort();
+  const byTask = Object.fromEntries(
+    names.map((name) => [name, summarise(results.filter(({ task }) => task === name))]),
+  );
+  return { ...summarise(results), byTask };
+}
+
+/** Log-probability of each choice, nats. */
+export async function scoreChoices(
+  { context, choices, shared }: Question,
+  { runtime, weights }: Model,
+): Promise<number[]> {
+  const sequence = runtime.sequence(Math.max(...choices.map((ids) => ids.length)), weights);
+  const afterContext = await sequence.readToEnd(context.slice(0, shared));
+  const scores: number[] = [];
+  for (const ids of choices) {
+    sequence.rewind(shared);
+    const from = commonPrefix(context, ids);
+    const rest = ids.slice(shared);
+    let position = shared;
+    let score = position >= from ? logProbability(afterContext, ids[position] ?? 0) : 0;
+    for await (const logits of sequence.readAll(rest.slice(0, -1))) {
+      const vocab = afterContext.length;
+      for (let at = 0; at < logits.length; at += vocab) {
+        position++;
+        if (position >= from) score += logProbability(logits.subarray(at, at + vocab), ids[position] ?? 0);
+      }
+    }
+    scores.push(score);
+  }
+  return scores;
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+}
+
+function summarise(results: readonly { correct: boolean; chance: number }[]): TaskScore {
+  const questions = results.length;
+  const correct = results.filter((result) => result.correct).length;
+  const { low, high } = wilson(correct, questions);
+  return {
+    questions,
+    correct,
+    accuracy: correct / questions,
+    interval: [low, high],
+    chance: results.reduce((sum, { chance }) => sum + chance, 0) / questions,
+  };
+}

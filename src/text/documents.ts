@@ -1,0 +1,167 @@
+// Files of text and of multiple-choice questions → documents and tasks.
+import { z } from 'zod';
+import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
+import { isParquet, readParquetTexts } from './parquet.ts';
+import { defaultColumn, readSeparatedTexts, requireColumn, textOf } from './tables.ts';
+import { decodeText, endingOf, readContents, taskFormats, textFormats } from './text-file.ts';
+
+/** A multiple-choice question: `choices[answer]` is the right continuation of `context`. */
+export interface Task {
+  /** Kind of question, by which accuracies are grouped. */
+  readonly task: string;
+  readonly context: string;
+  readonly choices: readonly string[];
+  readonly answer: number;
+}
+
+/**
+ * The documents of a file, or of standard input where it is `-`: its texts without blank ones.
+ *
+ * A name's ending says what a file is, before `.gz` where gzip packed it: `.json` and `.jsonl` (also `.ndjson`) hold a
+ * list, or lines, of strings or of objects with a field for the text; `.csv`, `.tsv` and `.parquet` a column. Any other
+ * ending says nothing, and what the content plainly is counts: Parquet, JSON, or separated values under names of which one
+ * is the column's. All else is plain text, whose documents are separated by a line `<|end|>`; a file with such a line is
+ * never taken for anything else.
+ * @param column that holds the text, or the field of each object (default: `text`)
+ * @throws SurgeryError `text` for what cannot be read, with the line, item or row, for a file that is no text, and if no
+ * document is left; `usage` for a column of what has none
+ */
+export async function readDocuments(file: string, column?: string): Promise<string[]> {
+  return requireDocuments(await readTexts(file, column), file);
+}
+
+/** As {@link readDocuments}, with the blank ones. */
+export async function readTexts(file: string, column?: string): Promise<string[]> {
+  const named = endingOf(file);
+  if (named.ending === '.parquet' && !named.packed) return readParquetTexts([file], column, file);
+  const contents = await readContents(file, textFormats);
+  if (isParquet(contents.bytes)) return readParquetTexts([contents.bytes], column, contents.name);
+  const text = decodeText(contents);
+  if (text.trim() === '') return [];
+  const told = formats[contents.ending];
+  const format = told ?? formatOf(text, column ?? defaultColumn);
+  const name = told || format === 'plain' ? contents.name : `${contents.name} (which begins as .${format} does)`;
+  switch (format) {
+    case 'json':
+      return jsonItems(text, name).map(({ value, where }) => textOfItem(value, column, where));
+    case 'csv':
+      return readSeparatedTexts(text, ',', column, name);
+    case 'tsv':
+      return readSeparatedTexts(text, '\t', column, name);
+    case 'plain':
+      if (column === undefined) return text.split(end);
+      throw new SurgeryError(
+        'usage',
+        `--column is for files with columns or fields, ${name} is plain text: leave it out`,
+      );
+  }
+}
+
+/** Those of some texts that are more than blank. @throws SurgeryError `text` if none is; `name` is what they are */
+export function requireDocuments(texts: readonly string[], name: string): string[] {
+  const documents = texts.filter((text) => text.trim() !== '');
+  if (documents.length === 0) throw new SurgeryError('text', `${name} holds no text to score`);
+  return documents;
+}
+
+const taskSchema = z
+  .object({
+    task: z.string().default('all'),
+    context: z.string(),
+    choices: z.array(z.string().min(1)).min(2),
+    answer: z.int().nonnegative(),
+  })
+  .refine(({ choices, answer }) => answer < choices.length, 'answer is not the number of a choice, counted from 0');
+
+/**
+ * The questions of a file of JSON, a list of them or one a line: `{"task", "context", "choices", "answer"}`.
+ * @throws SurgeryError `text`, with the line or item
+ */
+export async function readTasks(file: string): Promise<Task[]> {
+  const contents = await readContents(file, taskFormats);
+  const tasks = jsonItems(decodeText(contents), contents.name).map(({ value, where }) => {
+    const parsed = taskSchema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    throw new SurgeryError('text', `${where}: ${issue?.path.join('.') || 'the question'}: ${issue?.message}`);
+  });
+  if (tasks.length === 0) throw new SurgeryError('text', `${contents.name} holds no questions`);
+  return tasks;
+}
+
+type Format = 'json' | 'csv' | 'tsv' | 'plain';
+
+const formats: Readonly<Record<string, Format>> = {
+  ...{ '.json': 'json', '.jsonl': 'json', '.ndjson': 'json' },
+  ...{ '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv' },
+};
+
+/** A line between two documents of plain text. */
+const end = /(?:^|\r?\n)<\|end\|>[ \t]*(?:\r?\n|$)/;
+
+/** What the content of a file plainly is whose name does not say it. */
+function formatOf(text: string, column: string): Format {
+  if (end.test(text)) return 'plain';
+  if (looksLikeJson(text)) return 'json';
+  const [first = ''] = /[^\r\n]+/.exec(text) ?? [];
+  const isHeader = (delimiter: string) => {
+    const names = first.split(delimiter).map((name) => name.replace(/^"(.*)"$/, '$1'));
+    // In a sentence a blank comes after each comma.
+    return names.length > 1 && names.includes(column) && names.every((name) => name.trim() === name);
+  };
+  if (isHeader(',')) return 'csv';
+  return isHeader('\t') ? 'tsv' : 'plain';
+}
+
+/** A whole list or object, or an object on the first line and what begins as one on the next. */
+function looksLikeJson(text: string): boolean {
+  const [first = '', second = ''] = text.trimStart().split(/\s*\n\s*/, 2);
+  if (first.startsWith('{') && second.startsWith('{') && isJson(first)) return true;
+  return /^[[{]/.test(first) && isJson(text);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Item {
+  readonly value: unknown;
+  readonly where: string;
+}
+
+/** What a list holds, or else the lines; an object over several lines is one item. */
+function jsonItems(text: string, name: string): Item[] {
+  const trimmed = text.trim();
+  if (trimmed === '') return [];
+  if (trimmed.startsWith('[') || (trimmed.includes('\n') && isJson(trimmed))) {
+    const value = parseJson(text, name);
+    if (Array.isArray(value)) return value.map((one, i) => ({ value: one, where: `${name}, item ${i + 1}` }));
+    return [{ value, where: name }];
+  }
+  return text
+    .split('\n')
+    .map((content, i) => ({ content, where: `${name}, line ${i + 1}` }))
+    .filter(({ content }) => content.trim() !== '')
+    .map(({ content, where }) => ({ value: parseJson(content, where), where }));
+}
+
+function textOfItem(value: unknown, column: string | undefined, where: string): string {
+  if (typeof value === 'string' && column === undefined) return value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new SurgeryError('text', `${where} is ${shown(value)}, expected {"${column ?? defaultColumn}": "…"}`);
+  const field = requireColumn(Object.keys(value), column, where);
+  return textOf((value as Record<string, unknown>)[field], field, where);
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SurgeryError('text', `${where} is not valid JSON: ${messageOf(cause)}`, cause);
+  }
+}

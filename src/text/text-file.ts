@@ -1,0 +1,143 @@
+// A file, or standard input → its text: unpacked, decoded, and refused by name where it holds something else.
+import { constants } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+
+/** What texts, and what questions, may be given as. */
+export const textFormats = 'plain text, .json, .jsonl, .csv, .tsv or .parquet, as they are or as .gz';
+export const taskFormats = '.json or .jsonl, as they are or as .gz';
+
+/** A file's bytes, out of gzip. */
+export interface Contents {
+  /** What to call it in messages and results. */
+  readonly name: string;
+  /** Of its name without .gz, in lower case: `.csv`; empty where it has none. */
+  readonly ending: string;
+  readonly bytes: Uint8Array;
+  /** What it may be instead, for messages. */
+  readonly allowed: string;
+}
+
+/** What has its text, if any, inside a format of its own: by a name's endings, a file's first bytes, or a text's beginning. */
+interface Foreign {
+  readonly what: string;
+  readonly endings?: readonly string[];
+  readonly bytes?: string;
+  readonly text?: RegExp;
+}
+
+const foreign: readonly Foreign[] = [
+  { what: 'an Arrow file', endings: ['.arrow', '.feather'], bytes: 'ARROW1' },
+  { what: 'a PDF', endings: ['.pdf'], bytes: '%PDF-' },
+  { what: 'an RTF document', endings: ['.rtf'], text: /^\{\\rtf/ },
+  {
+    what: 'an office document',
+    endings: ['.doc', '.docx', '.odt', '.xls', '.xlsx', '.ods'],
+    bytes: '\xd0\xcf\x11\xe0',
+  },
+  { what: 'an e-book', endings: ['.epub', '.mobi'] },
+  { what: 'a zip archive or an office document', endings: ['.zip'], bytes: 'PK\x03\x04' },
+  { what: 'a tar archive', endings: ['.tar', '.tgz'] },
+  { what: 'a 7z archive', endings: ['.7z'], bytes: '7z\xbc\xaf' },
+  { what: 'a rar archive', endings: ['.rar'], bytes: 'Rar!\x1a' },
+  { what: 'packed by zstd', endings: ['.zst'], bytes: '\x28\xb5\x2f\xfd' },
+  { what: 'packed by bzip2', endings: ['.bz2'], bytes: 'BZh' },
+  { what: 'packed by xz', endings: ['.xz'], bytes: '\xfd7zXZ' },
+  { what: 'packed by lz4', endings: ['.lz4'], bytes: '\x04\x22\x4d\x18' },
+  { what: 'packed by Brotli', endings: ['.br'] },
+  { what: 'a SQLite database', endings: ['.db', '.sqlite', '.sqlite3'], bytes: 'SQLite format 3' },
+  { what: 'HTML', endings: ['.html', '.htm', '.xhtml'], text: /^\s*<(!doctype html|html)\b/i },
+  { what: 'XML', endings: ['.xml'], text: /^\s*<\?xml\s/ },
+  { what: 'YAML', endings: ['.yaml', '.yml'], text: /^%YAML / },
+  { what: 'a Git LFS pointer, not the file itself', text: /^version https:\/\/git-lfs\.github\.com\/spec/ },
+];
+
+const unpack = promisify(gunzip);
+
+/**
+ * The bytes of a file, or of standard input where it is `-`. What is packed by gzip is unpacked, whatever its name.
+ * @throws SurgeryError `text` for what cannot be read, and for a file of another kind than text
+ */
+export async function readContents(file: string, allowed: string): Promise<Contents> {
+  const name = file === '-' ? 'standard input' : file;
+  const { packed, ending } = endingOf(file);
+  refuse(name, allowed, ({ endings }) => endings?.includes(ending));
+  const bytes = await read(file, name);
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  if (packed && !isGzip) throw new SurgeryError('text', `${name} is not packed by gzip, which its name says`);
+  const contents = { name, ending, bytes: isGzip ? await unpacked(bytes, name) : bytes, allowed };
+  const start = Buffer.from(contents.bytes.subarray(0, 16)).toString('latin1');
+  refuse(name, allowed, ({ bytes }) => bytes !== undefined && start.startsWith(bytes));
+  return contents;
+}
+
+/** A file's ending without .gz, in lower case, and whether .gz came after it. */
+export function endingOf(file: string): { packed: boolean; ending: string } {
+  const lower = file.toLowerCase();
+  const packed = lower.endsWith('.gz');
+  return { packed, ending: extname(packed ? lower.slice(0, -'.gz'.length) : lower) };
+}
+
+/**
+ * UTF-8, or UTF-16 behind its byte order mark, as text without the mark.
+ * @throws SurgeryError `text` for anything else
+ */
+export function decodeText({ name, bytes, allowed }: Contents): string {
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw new SurgeryError('text', `${name} is ${bytes.length} bytes long, ${most}: cut it into parts`);
+  const [first, second] = bytes;
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+  let text: string;
+  try {
+    text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new SurgeryError(
+      'text',
+      `${name} is not ${encoding.toUpperCase()} text: convert it, or give ${allowed}`,
+      cause,
+    );
+  }
+  const nul = text.indexOf('\0');
+  if (nul !== -1)
+    throw new SurgeryError(
+      'text',
+      `${name} has a NUL as character ${nul + 1}: it is binary, or UTF-16 without a byte order mark; give ${allowed}`,
+    );
+  refuse(name, allowed, (kind) => kind.text?.test(text));
+  return text;
+}
+
+const most = `at most ${constants.MAX_STRING_LENGTH} are read`;
+
+function refuse(name: string, allowed: string, isOne: (kind: Foreign) => boolean | undefined): void {
+  const kind = foreign.find(isOne);
+  if (kind) throw new SurgeryError('text', `${name} is ${kind.what}: give its text as ${allowed}`);
+}
+
+async function read(file: string, name: string): Promise<Uint8Array> {
+  if (file === '-' && process.stdin.isTTY)
+    throw new SurgeryError(
+      'text',
+      'standard input is the terminal: lead a text into it, as in surgery eval --text - < file',
+    );
+  try {
+    return file === '-' ? await buffer(process.stdin) : await readFile(file);
+  } catch (cause) {
+    throw new SurgeryError('text', `${name} cannot be read: ${systemMessage(cause)}`, cause);
+  }
+}
+
+async function unpacked(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+  try {
+    return await unpack(bytes, { maxOutputLength: constants.MAX_STRING_LENGTH });
+  } catch (cause) {
+    const isLarge = cause instanceof RangeError;
+    const why = isLarge ? `it holds more bytes than fit, ${most}` : messageOf(cause);
+    throw new SurgeryError('text', `${name} cannot be unpacked: ${why}`, cause);
+  }
+}

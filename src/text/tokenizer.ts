@@ -1,0 +1,299 @@
+// Text → token ids and back, by the checkpoint's own tokenizer.json, chat template included.
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
+import { messageOf, SurgeryError } from '../platform/errors.ts';
+import { ChatTemplate, chatTemplate, type Message } from './chat.ts';
+import { within } from './deadline.ts';
+import { type SpecialTokens, specialTokens } from './special-tokens.ts';
+import { Pipeline } from './tokenizer/pipeline.ts';
+
+const templates = z.union([
+  z.array(z.object({ name: z.string(), template: z.string() })),
+  z.record(z.string(), z.string()),
+]);
+
+const tokenizerConfigSchema = z.looseObject({
+  add_bos_token: z.boolean().nullish(),
+  tokenizer_class: z.string().nullish(),
+  chat_template: z
+    .union([
+      z.string(),
+      templates.transform(
+        (named) => new Map(Array.isArray(named) ? named.map((one) => [one.name, one.template]) : Object.entries(named)),
+      ),
+    ])
+    .nullish(),
+});
+
+/** Texts that share a deadline. */
+const textsADeadline = 64;
+
+export class Tokenizer {
+  readonly #inner: Pipeline;
+  readonly #file: string;
+  /** What every text begins with; undefined for a model whose texts begin with nothing. */
+  readonly bosId: number | undefined;
+  readonly #vocabSize: number;
+  readonly #tokens: SpecialTokens['named'];
+  readonly #template: ChatTemplate | SurgeryError | undefined;
+
+  private constructor(
+    inner: Pipeline,
+    checkpoint: Checkpoint,
+    bosId: number | undefined,
+    tokens: SpecialTokens['named'],
+    template: string | SurgeryError | undefined,
+  ) {
+    this.#inner = inner;
+    this.#file = join(checkpoint.folder, 'tokenizer.json');
+    this.bosId = bosId;
+    this.#vocabSize = checkpoint.config.vocabSize;
+    this.#tokens = tokens;
+    this.#template = typeof template === 'string' ? new ChatTemplate(template, tokens) : template;
+  }
+
+  /** @throws SurgeryError `config` if the folder's tokenizer files are missing or damaged */
+  static async open(checkpoint: Checkpoint): Promise<Tokenizer> {
+    const file = join(checkpoint.folder, 'tokenizer.json');
+    const text = await readText(checkpoint.folder, 'tokenizer.json', maxBytes.tokenizer);
+    if (text === undefined)
+      throw new SurgeryError('config', `${checkpoint.folder} holds no tokenizer.json, which text needs`);
+    const configFile = join(checkpoint.folder, 'tokenizer_config.json');
+    const configText = await readText(checkpoint.folder, 'tokenizer_config.json', maxBytes.tokenizerConfig);
+    const parsed = tokenizerConfigSchema.safeParse(parseJson(configText ?? '{}', configFile));
+    if (!parsed.success)
+      throw new SurgeryError(
+        'config',
+        `${configFile}: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+      );
+    const config = parsed.data;
+    const definition = parseJson(text, file);
+    const { named, missing } = await specialTokens(
+      checkpoint.folder,
+      config,
+      definition,
+      checkpoint.config.architecture,
+    );
+    let inner: Pipeline;
+    try {
+      inner = new Pipeline(withTokens(definition, missing));
+    } catch (cause) {
+      throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
+    }
+    return new Tokenizer(
+      inner,
+      checkpoint,
+      leadingId(inner, config, named.bos_token, checkpoint.config),
+      named,
+      await chatTemplate(checkpoint.folder, config.chat_template ?? undefined),
+    );
+  }
+
+  /**
+   * Token ids, BOS first where the model's texts begin with one, never twice.
+   * @throws SurgeryError `text` for ids beyond the model's vocabulary
+   */
+  encode(text: string): number[] {
+    return this.encodeAll([text])[0] ?? [];
+  }
+
+  /** {@link encode} of each text. A deadline costs about a millisecond, so several share one. */
+  encodeAll(texts: readonly string[]): number[][] {
+    const ids: number[][] = [];
+    for (let from = 0; from < texts.length; from += textsADeadline)
+      ids.push(...this.#pieces(texts.slice(from, from + textsADeadline)));
+    return ids.map((one) => this.#withBos(one));
+  }
+
+  /**
+   * Token ids of a prompt that the chat template made, which writes its special tokens itself: none is added, none taken
+   * away, as transformers' `apply_chat_template` does it.
+   * @throws SurgeryError `config` for ids beyond the model's vocabulary
+   */
+  encodeChat(prompt: string): number[] {
+    return this.#requireKnown(this.#pieces([prompt], false).flat());
+  }
+
+  #withBos(ids: number[]): number[] {
+    const bos = this.bosId;
+    if (bos !== undefined && ids[0] !== bos) ids.unshift(bos);
+    if (bos !== undefined && ids[0] === bos && ids[1] === bos) ids.shift();
+    return this.#requireKnown(ids);
+  }
+
+  #requireKnown(ids: number[]): number[] {
+    const outside = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.#vocabSize));
+    if (outside !== undefined) {
+      throw new SurgeryError(
+        'config',
+        `the tokenizer gives token ${outside}, the model's vocab_size is ${this.#vocabSize}: tokenizer.json belongs to another model`,
+      );
+    }
+    return ids;
+  }
+
+  /** The tokenizer's own ids. Its patterns and tables come from a file: they may fail on a text, or never end. */
+  #pieces(texts: readonly string[], addSpecialTokens = true): number[][] {
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    const seconds = 10 + Math.ceil(length / 10_000);
+    try {
+      return within(seconds * 1000, () => texts.map((text) => this.#inner.encode(text, addSpecialTokens)));
+    } catch (cause) {
+      // One after the other: the first that fails is told, and each has its own time.
+      if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text], addSpecialTokens));
+      const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+      const how = late ? `takes more than ${seconds} s for` : `fails on`;
+      throw new SurgeryError(
+        'config',
+        `${this.#file} ${how} a text of ${length} characters: ${messageOf(cause)}`,
+        cause,
+      );
+    }
+  }
+
+  /** Text of token ids, without BOS, EOS and other special tokens. */
+  decode(ids: readonly number[]): string {
+    return this.#inner.decode(ids);
+  }
+
+  /** A token as the vocabulary spells it, such as `▁the`; `#5` for an id that has no token. */
+  piece(id: number): string {
+    return this.#inner.idToToken(id) ?? `#${id}`;
+  }
+
+  /**
+   * Text of a prompt and what follows it, of what follows alone, and what each new token adds to it: nothing for one that
+   * leaves a character unfinished.
+   */
+  continuation(
+    prompt: readonly number[],
+    ids: readonly number[],
+  ): { text: string; completion: string; pieces: string[] } {
+    const stream = this.stream(prompt);
+    const pieces = ids.slice(prompt.length).map((id) => stream.push(id));
+    if (pieces.length > 0) pieces.push(`${pieces.pop()}${stream.flush()}`);
+    return { text: this.decode(ids), completion: pieces.join(''), pieces };
+  }
+
+  get hasChatTemplate(): boolean {
+    return this.#template !== undefined;
+  }
+
+  /**
+   * The prompt that the model's own chat template makes of messages, ready for the assistant's answer, or for more of it
+   * where the last message is the assistant's.
+   * @throws SurgeryError `config` if there is no template, there are several and none is the default, it fails, or it may never end
+   */
+  chat(messages: readonly Message[]): string {
+    if (this.#template === undefined)
+      throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
+    if (this.#template instanceof SurgeryError) throw this.#template;
+    return this.#template.prompt(messages);
+  }
+
+  /** What the chat template sees of the date, in words; undefined for one that does not ask. */
+  get chatDate(): string | undefined {
+    return this.#template instanceof ChatTemplate ? this.#template.date : undefined;
+  }
+
+  /** The token that ends a text, undefined if the tokenizer names none. */
+  get eosId(): number | undefined {
+    const { eos_token } = this.#tokens;
+    return eos_token === undefined ? undefined : this.#inner.tokenToId(eos_token);
+  }
+
+  /** A decoder for tokens that come one by one after `prompt`. */
+  stream(prompt: readonly number[]): StreamDecoder {
+    return new StreamDecoder((ids) => this.decode(ids), prompt);
+  }
+}
+
+/**
+ * The token that every text begins with. Having a BOS token is not enough: Qwen2 and SmolLM2 name one in their configs and
+ * begin no text with it. It leads where the tokenizer puts it there, or its configuration says so, or where the tokenizer
+ * is Llama's, which does so unless told otherwise. The tokenizer's BOS wins over that of config.json.
+ */
+function leadingId(
+  inner: Pipeline,
+  { add_bos_token, tokenizer_class }: z.infer<typeof tokenizerConfigSchema>,
+  token: string | undefined,
+  { bosId, architecture, vocabSize }: LlamaConfig,
+): number | undefined {
+  const own = token ? inner.tokenToId(token) : undefined;
+  const bos = own !== undefined && own < vocabSize ? own : bosId;
+  const isLlama = tokenizer_class
+    ? /^(Code)?LlamaTokenizer/.test(tokenizer_class)
+    : architecture !== 'Qwen2ForCausalLM';
+  const leads = inner.encode('')[0] === bos || (add_bos_token ?? isLlama);
+  return leads ? bos : undefined;
+}
+
+/**
+ * Text of tokens as they come, never half a character: bytes of an unfinished one are held back.
+ *
+ * A token's text depends on its neighbours (a first space is dropped, bytes join to characters), so each step decodes a
+ * short window that starts at the last clean cut, twice: without and with the new tokens. The difference is what is new.
+ */
+export class StreamDecoder {
+  readonly #decode: (ids: readonly number[]) => string;
+  #window: number[];
+  /** Tokens of the window whose text was given out. */
+  #given: number;
+
+  constructor(decode: (ids: readonly number[]) => string, prompt: readonly number[]) {
+    this.#decode = decode;
+    this.#window = lastWhole(decode, prompt);
+    this.#given = this.#window.length;
+  }
+
+  /** The text that this token completes, perhaps none. */
+  push(id: number): string {
+    this.#window.push(id);
+    const text = this.#pending();
+    if (text === '' || text.endsWith('\uFFFD')) return '';
+    this.#window = this.#window.slice(this.#given);
+    this.#given = this.#window.length;
+    return text;
+  }
+
+  /** What was held back, at the end of the text: an unfinished character shows as U+FFFD. */
+  flush(): string {
+    const text = this.#pending();
+    this.#given = this.#window.length;
+    return text;
+  }
+
+  #pending(): string {
+    return this.#decode(this.#window).slice(this.#decode(this.#window.slice(0, this.#given)).length);
+  }
+}
+
+/**
+ * The last eight tokens of a prompt, or up to three more: bytes that start inside a character can make U+FFFD of all bytes
+ * that follow.
+ */
+function lastWhole(decode: (ids: readonly number[]) => string, prompt: readonly number[]): number[] {
+  const damage = (ids: readonly number[]) => decode(ids).split('\uFFFD').length;
+  const windows = [8, 9, 10, 11].map((length) => prompt.slice(-length));
+  return windows.reduce((best, window) => (damage(window) < damage(best) ? window : best));
+}
+
+/** tokenizer.json with more tokens that are found in a text as they stand. */
+function withTokens(definition: object, more: SpecialTokens['missing']): object {
+  if (more.length === 0) return definition;
+  const { added_tokens } = definition as { added_tokens?: readonly unknown[] };
+  return { ...definition, added_tokens: [...(added_tokens ?? []), ...more] };
+}
+
+function parseJson(text: string, file: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return { ...value };
+  } catch (cause) {
+    throw new SurgeryError('config', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
+  }
+  throw new SurgeryError('config', `${file} does not hold a JSON object`);
+}

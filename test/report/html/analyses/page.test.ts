@@ -1,0 +1,133 @@
+// Pages of what was found inside: whole, quiet, by themselves, and as sections of another report.
+import { describe, expect, test } from 'vitest';
+import { type Finding, findingKinds } from '../../../../src/report/findings.ts';
+import { findingSections, findingsPage } from '../../../../src/report/html/analyses/page.ts';
+import { runPage } from '../../../../src/report/html/run-page.ts';
+import type { LensResult } from '../../../../src/report/terminal/lens.ts';
+import { basisResult, findings, lensResult } from '../../../support/findings.ts';
+import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../../support/pages.ts';
+import { run } from '../../../support/runs.ts';
+
+const pageOf = (finding: Finding) => findingsPage([{ label: finding.kind, finding }], '');
+const { lens, unlikely, probe, basis } = findings();
+/** Each drawn once. */
+const pages = { lens: pageOf(lens), unlikely: pageOf(unlikely), probe: pageOf(probe), basis: pageOf(basis) };
+
+const told = {
+  lens: ['What each point would say next', 'The lens at every point', 'From point to point', 'all 1,024 tokens alike'],
+  unlikely: ['Tokens that cannot come next', 'final probability &#60; 1e-6', 'mixtures of tokens', 'From the middle'],
+  probe: [
+    'The input token, read back',
+    'The token before it',
+    'Is the probe like the embedding?',
+    'Where the input is',
+  ],
+  basis: ['A basis of the embedding: dictionary', '40 components', 'How nearly orthogonal', 'What lies along it'],
+};
+
+test.each(findingKinds)('the page of %s has its head, its figures with rules and tables', async (kind) => {
+  const page = await pages[kind];
+  expect((await findingsPage([{ label: 'other', finding: findings()[kind] }], 'else')) === page).toBe(true);
+  expectWellFormed(page);
+  expectAlone(page);
+  expect(expectNamed(page).size).toBeGreaterThan(2);
+  expect(content(page).match(/NaN|undefined|Infinity|null/)).toBeNull();
+  expectWords(page, [...told[kind], `surgery ${kind}`, 'shared-kv, variance 0.7', 'text.txt', 'abc', 'def', 'seed 7']);
+  expectWords(
+    page,
+    ['What this does not show.', '· begins a word.'].slice(0, kind === 'lens' || kind === 'basis' ? 2 : 1),
+  );
+  // Every chart has its numbers in a table: its own, or the one of components, or that after the last token.
+  const figures = content(page).split('<figure ').slice(1);
+  const bare = figures.filter((figure) => !figure.includes('<table'));
+  expect(bare).toHaveLength({ lens: 3, unlikely: 0, probe: 0, basis: 1 }[kind]);
+});
+
+test('the same result gives the same page, whatever it is called', async () => {
+  expect((await findingsPage([{ label: 'other', finding: basis }], 'else')) === (await pages.basis)).toBe(true);
+});
+
+describe('the lens on a prompt', () => {
+  test('tokens stay text, in cells and in read-outs', async () => {
+    const result = lensResult(hostile);
+    const names = [hostile, `"\u2028]`, "']"];
+    const page = await pageOf({
+      kind: 'lens',
+      result: { ...result, points: names, text: renamed(result.text, names) },
+    });
+    expectWellFormed(page);
+    expectAlone(page);
+    expect(page.match(/<script>/g)).toHaveLength(1);
+    expect(page.match(/[^\P{Cc}\n]/u)).toBeNull();
+    expect(page.includes('&#60;/scrip')).toBe(true);
+  });
+
+  test('one longer than a page shows has its last tokens, and says so', async () => {
+    const page = await pageOf({ kind: 'lens', result: lensResult('▁a', 40) });
+    expectWords(page, ['The last 32 of 40 tokens', '8 ·a8', '39 ·a39']);
+    expect(content(page).includes('7 ·a7<')).toBe(false);
+    const maps = [...page.matchAll(/tokens (\d+) to (\d+)<\/p>/g)].slice(0, 6).map(([, from, to]) => [from, to].join());
+    expect(maps).toEqual(['8,18', '8,18', '19,29', '19,29', '30,39', '30,39']);
+  });
+});
+
+test('the probe’s R² of the residual itself, thousands below 0, is in the table and not in the chart', async () => {
+  const page = await pages.probe;
+  expect(page.includes('R², original: -')).toBe(false);
+  expect(page.includes('R², original: 0.0')).toBe(true);
+  expectWords(page, ['-2.4e+3', 'R² below -0.25 is in the table only.']);
+});
+
+/** A text's figures at points of these names. */
+function renamed(text: LensResult['text'], names: readonly string[]): LensResult['text'] {
+  const variants = (text?.variants ?? []).map((one) => ({
+    ...one,
+    points: one.points.map((point, i) => ({ ...point, point: names[i] ?? '' })),
+  }));
+  return text && { ...text, variants };
+}
+
+test('sizes and errors that cannot be have no place in a chart, and hold nothing up', async () => {
+  const result = basisResult();
+  const reconstruction = [0, -1, Number.POSITIVE_INFINITY].map((components) => ({ components, error: Number.NaN }));
+  const shares = { embed: Number.POSITIVE_INFINITY, unembed: 0 };
+  const components = result.components.map((one) => ({ ...one, shares }));
+  expectWellFormed(await pageOf({ kind: 'basis', result: { ...result, reconstruction, components } }));
+});
+
+describe('several results', () => {
+  test('on a page of their own: titles and addresses are told apart', async () => {
+    const entries = [
+      { label: 'one', finding: basis },
+      { label: 'two <b>', finding: basis },
+      { label: 'prompts', finding: lens },
+    ];
+    const page = await findingsPage(entries, 'surgery report one two');
+    expectWellFormed(page);
+    expectAlone(page);
+    expectNamed(page);
+    expectWords(page, [
+      'What lies along it (one)',
+      'What lies along it (two &#60;b&#62;)',
+      'From point to point',
+      'Where the findings come from',
+      'surgery report one two',
+    ]);
+    expect(content(page).includes('From point to point (')).toBe(false);
+  });
+
+  test('as sections of a run’s report, which says of which model they are', async () => {
+    const report = { command: 'surgery report run lens', models: new Set(['abc']) };
+    const page = await runPage(run(), await findingSections([{ label: 'lens', finding: lens }], report));
+    expectWellFormed(page);
+    expectAlone(page);
+    expectNamed(page);
+    expectWords(page, ['What it costs', 'The lens over depth', 'surgery report run lens', 'surgery lens']);
+    expect(content(page).includes('Of another model')).toBe(false);
+    const other = await findingSections([{ label: 'lens', finding: lens }], { ...report, models: new Set(['else']) });
+    expect(other.at(-1)?.lead).toBe(
+      'Of another model than the rest of this report: lens. Their figures say nothing about it.',
+    );
+    expect(await findingSections([], report)).toEqual([]);
+  });
+});

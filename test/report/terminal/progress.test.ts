@@ -1,0 +1,85 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Progress } from '../../../src/report/terminal/progress.ts';
+
+/** A stream that keeps what is written; a terminal or not. */
+function sink(isTTY: boolean) {
+  const stream = Object.assign(new PassThrough(), {
+    isTTY,
+    columns: 80,
+    cursorTo: () => true,
+    clearLine: () => true,
+    moveCursor: () => true,
+  });
+  let text = '';
+  stream.on('data', (chunk: Buffer) => {
+    text += chunk;
+  });
+  return { stream: stream as unknown as NodeJS.WriteStream, text: () => text };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'Date'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const work = async (advance: (done: number, total: number) => void) => {
+  for (let i = 1; i <= 12; i++) {
+    vi.advanceTimersByTime(1000);
+    advance(i, 12);
+  }
+  return 'value';
+};
+
+describe('elsewhere than on a terminal', () => {
+  test('a line every five seconds and one at the end; the value and the seconds come back', async () => {
+    const { stream, text } = sink(false);
+    expect(await new Progress(false, stream).step('Working', 'layers', work)).toEqual({ value: 'value', seconds: 12 });
+    expect(text()).toBe('Working …\nWorking: 5 of 12 layers\nWorking: 10 of 12 layers\nWorking: 12.0 s\n');
+  });
+
+  test('parts of a unit are told, and what is left where it is a minute or more', async () => {
+    const { stream, text } = sink(false);
+    await new Progress(false, stream).step('Working', 'points', async (advance) => {
+      for (const done of [1.25, 22.5]) {
+        vi.advanceTimersByTime(50_000);
+        advance(done, 23);
+      }
+    });
+    expect(text()).toContain('Working: 1.3 of 23 points, 14 min 30 s left\nWorking: 22.5 of 23 points\n');
+  });
+
+  test('a step that fails leaves no line that says it was done', async () => {
+    const { stream, text } = sink(false);
+    await expect(
+      new Progress(false, stream).step('Working', 'layers', async () => Promise.reject(new Error('no'))),
+    ).rejects.toThrow('no');
+    expect(text()).toBe('Working …\n');
+  });
+});
+
+test('a terminal gets a bar with time left, then one line', async () => {
+  const { stream, text } = sink(true);
+  await new Progress(false, stream).step('Working', 'layers', work);
+  expect(text()).toMatch(/Working .* of 12 layers, .* left/);
+  expect(text()).toMatch(/Working: 12\.0 s\n$/);
+});
+
+test('bytes are told in sizes', async () => {
+  const { stream, text } = sink(false);
+  await new Progress(false, stream).step('Writing', 'bytes', async (advance) => {
+    vi.advanceTimersByTime(6000);
+    advance(1_189_171_200, 2_200_096_768);
+  });
+  expect(text()).toContain('Writing: 1.19 GB of 2.20 GB, 198 MB/s, 5.1 s left\n');
+});
+
+test('--quiet says nothing at all', async () => {
+  const { stream, text } = sink(true);
+  const progress = new Progress(true, stream);
+  progress.say('notice');
+  await progress.step('Working', 'layers', work);
+  expect(text()).toBe('');
+});
