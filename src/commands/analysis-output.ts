@@ -25,7 +25,11 @@ export function findingInfo(
   documents: readonly (readonly number[])[] | undefined,
 ): FindingInfo {
   return {
-    ...{ format, command, versions: versions(), model, precision },
+    format,
+    command,
+    versions: versions(),
+    model,
+    precision,
     ...(recipe ? { recipe } : {}),
     seed,
     ...(documents ? { documentsSha256: hashOf(documents) } : {}),

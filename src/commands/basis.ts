@@ -53,7 +53,11 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
     const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
     const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>
       makeBasis(matrices[of], {
-        ...{ method, components, seed, sparsity, onProgress },
+        method,
+        components,
+        seed,
+        sparsity,
+        onProgress,
         byFrequency: byFrequency(positions, config.vocabSize),
       }),
     );
@@ -74,7 +78,10 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
         positions: positionRule,
         split: splitRules.positions,
       },
-      ...{ of, method, hidden: config.hiddenSize, points: recorded.points },
+      of,
+      method,
+      hidden: config.hiddenSize,
+      points: recorded.points,
       ...(method === 'dictionary' ? { sparsity } : {}),
       reconstruction: made.reconstruction,
       ...(made.dictionary ? { dictionary: made.dictionary } : {}),

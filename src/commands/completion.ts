@@ -137,7 +137,10 @@ function fish(entries: readonly Entry[]): string {
       const here = `-n ${quoted(`__fish_seen_subcommand_from ${name}`)}`;
       const ofFlag = ({ long, description, takesValue, values }: Flag) =>
         line([
-          ...[here, `-l ${long.slice(2)}`, `-d ${quoted(description)}`, ...(takesValue ? ['-r'] : [])],
+          here,
+          `-l ${long.slice(2)}`,
+          `-d ${quoted(description)}`,
+          ...(takesValue ? ['-r'] : []),
           ...(values.length > 0 ? [`-f -a ${quoted(values.join(' '))}`] : []),
         ]);
       return [...flags.map(ofFlag), ...(words ? [line([here, '-f', `-a ${quoted(words.join(' '))}`])] : [])];

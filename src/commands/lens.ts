@@ -95,7 +95,13 @@ async function lensOfText(
   );
   const { profiles, positions, sampled } = value;
   return {
-    ...{ text, documents: documents.length, maxTokens, rule: depthRule, intervalRule, positions, sampled },
+    text,
+    documents: documents.length,
+    maxTokens,
+    rule: depthRule,
+    intervalRule,
+    positions,
+    sampled,
     variants: profiles.map((profile, i) => ({ variant: variants[i]?.name ?? 'original', ...profile })),
   };
 }

@@ -46,15 +46,20 @@ export async function samplingNotes(
 
 /** Settings of transformers that change which token comes next, with the value that changes nothing. */
 const always = {
-  ...{ no_repeat_ngram_size: 0, min_length: 0, min_new_tokens: 0, num_beams: 1, penalty_alpha: 0, guidance_scale: 1 },
-  ...{
-    suppress_tokens: null,
-    begin_suppress_tokens: null,
-    bad_words_ids: null,
-    sequence_bias: null,
-    stop_strings: null,
-  },
-  ...{ forced_bos_token_id: null, forced_eos_token_id: null, exponential_decay_length_penalty: null },
+  no_repeat_ngram_size: 0,
+  min_length: 0,
+  min_new_tokens: 0,
+  num_beams: 1,
+  penalty_alpha: 0,
+  guidance_scale: 1,
+  suppress_tokens: null,
+  begin_suppress_tokens: null,
+  bad_words_ids: null,
+  sequence_bias: null,
+  stop_strings: null,
+  forced_bos_token_id: null,
+  forced_eos_token_id: null,
+  exponential_decay_length_penalty: null,
 };
 /** Those that count where `do_sample` is true. */
 const drawing = { min_p: 0, typical_p: 1, epsilon_cutoff: 0, eta_cutoff: 0, top_h: null };

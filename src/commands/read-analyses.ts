@@ -22,44 +22,66 @@ const ofBoth = <T extends z.ZodType>(one: T) => z.object({ embed: one, unembed: 
 const word = <T extends string>() => z.custom<T>((value) => typeof value === 'string', 'expected a text');
 
 const info = {
-  ...{ format: z.literal(format), command: text, versions, precision: z.enum(['fp32', 'int8']) },
-  ...{ model: modelHere, recipe: recipe.optional() },
-  ...{ seed: number, documentsSha256: text.optional() },
+  format: z.literal(format),
+  command: text,
+  versions,
+  precision: z.enum(['fp32', 'int8']),
+  model: modelHere,
+  recipe: recipe.optional(),
+  seed: number,
+  documentsSha256: text.optional(),
 };
 
 const lensMeans = z.object({
-  ...{ kl: mean, probabilityFinal: mean, sameTop: mean, rankFinal: mean, inputTop: mean, rankInput: mean },
+  kl: mean,
+  probabilityFinal: mean,
+  sameTop: mean,
+  rankFinal: mean,
+  inputTop: mean,
+  rankInput: mean,
 });
 const lensCell = z.object({
   top: z.array(z.object({ id: number, token: text, probability: number })),
-  ...{ entropy: number, kl: number, probabilityFinal: number, rankFinal: number, rankInput: number },
+  entropy: number,
+  kl: number,
+  probabilityFinal: number,
+  rankFinal: number,
+  rankInput: number,
 });
 const lens: z.ZodType<LensResult> = z.object({
-  ...{ ...info, points: texts, vocabulary: number, ...prompting, notes },
+  ...info,
+  points: texts,
+  vocabulary: number,
+  ...prompting,
+  notes,
   prompts: z.array(
     z.object({
-      ...{ prompt: text, ids: numbers, tokens: texts },
+      prompt: text,
+      ids: numbers,
+      tokens: texts,
       variants: z.array(z.object({ variant, cells: z.array(z.array(lensCell)) })),
     }),
   ),
   text: z
     .object({
-      ...{
-        text,
-        documents: number,
-        maxTokens: number,
-        rule: text,
-        intervalRule: text,
-        positions: number,
-        sampled: number,
-      },
+      text,
+      documents: number,
+      maxTokens: number,
+      rule: text,
+      intervalRule: text,
+      positions: number,
+      sampled: number,
       variants: z.array(
         z.object({
           variant,
           points: z.array(lensMeans.extend({ point: text, norm: median, entropy: mean, shuffled: lensMeans })),
           steps: z.array(
             z.object({
-              ...{ from: text, to: text, cosine: mean, kl: mean, cka: z.object({ mean: number, interval }) },
+              from: text,
+              to: text,
+              cosine: mean,
+              kl: mean,
+              cka: z.object({ mean: number, interval }),
               shuffled: z.object({ cosine: mean, kl: mean, cka: number }),
             }),
           ),
@@ -79,13 +101,22 @@ const unlikely: z.ZodType<UnlikelyResult> = z.object({
   text: z.object({ text, documents: number, maxTokens: number, rule: text, intervalRule: text }),
   variants: z.array(
     z.object({
-      ...{ variant, positions: number, likelyTokens: number },
+      variant,
+      positions: number,
+      likelyTokens: number,
       points: z.array(
         z.object({
-          ...{ point: text, random: mean, mixtures: mean },
+          point: text,
+          random: mean,
+          mixtures: mean,
           bands: z.array(
             z.object({
-              ...{ band: text, pairs: number, energy: mean, projection: mean, shuffled: mean, change: mean },
+              band: text,
+              pairs: number,
+              energy: mean,
+              projection: mean,
+              shuffled: mean,
+              change: mean,
               sameTokens: z.object({ pairs: number, energy: mean, whereLikely: mean, difference: mean }),
             }),
           ),
@@ -99,26 +130,45 @@ const unlikely: z.ZodType<UnlikelyResult> = z.object({
 const probedText = z.object({ text, documents: number, positions: number, cut: number, maxTokens: number });
 const figure = z.object({ value: number, interval });
 const reading = z.object({
-  ...{ rows: number, r2: figure, cosine: figure, top1: figure, top5: figure },
+  rows: number,
+  r2: figure,
+  cosine: figure,
+  top1: figure,
+  top5: figure,
   bands: z.array(z.object({ from: number, rows: number, top1: number, top5: number })),
 });
 const mapReading = z.object({
-  ...{ map: word<'probe'>(), label: word<'input'>(), split: word<'positions'>(), target: word<'token'>() },
-  ...{ relativeLambda: number.optional(), reading },
+  map: word<'probe'>(),
+  label: word<'input'>(),
+  split: word<'positions'>(),
+  target: word<'token'>(),
+  relativeLambda: number.optional(),
+  reading,
 });
 const chance = z.object({ mean: number, least: number, most: number });
 const likeness = z.object({ value: number, permuted: chance.nullable(), random: chance });
 const probe: z.ZodType<ProbeResult> = z.object({
-  ...{ ...info, text: probedText, points: texts, compared: number, ownShares: ofBoth(ofBoth(numbers)) },
+  ...info,
+  text: probedText,
+  points: texts,
+  compared: number,
+  ownShares: ofBoth(ofBoth(numbers)),
   rules: z.object({
-    ...{ positions: text, split: text, reading: text, resemblance: text, intervals: text, matrices: ofBoth(text) },
+    positions: text,
+    split: text,
+    reading: text,
+    resemblance: text,
+    intervals: text,
+    matrices: ofBoth(text),
   }),
   variants: z.array(
     z.object({
-      ...{ variant, chance: z.array(mapReading) },
+      variant,
+      chance: z.array(mapReading),
       points: z.array(
         z.object({
-          ...{ point: text, readings: z.array(mapReading) },
+          point: text,
+          readings: z.array(mapReading),
           parts: z.array(z.object({ part: word<'leading'>(), dimensions: number, reading })),
           resemblance: ofBoth(
             z.object({ rowCosine: likeness, cka: likeness, hiddenSpace: likeness, tokenSpace: likeness }),
@@ -133,19 +183,30 @@ const probe: z.ZodType<ProbeResult> = z.object({
 const near = z.array(z.object({ id: number, token: text, cosine: number }));
 const coherence = z.object({ largest: number, mean: number, pairs: numbers, independent: numbers });
 const basis: z.ZodType<BasisResult> = z.object({
-  ...{ ...info, text: probedText, points: texts, hidden: number, sparsity: number.optional() },
+  ...info,
+  text: probedText,
+  points: texts,
+  hidden: number,
+  sparsity: number.optional(),
   rules: z.object({ basis: text, matrix: text, positions: text, split: text }),
-  ...{ of: z.enum(['embed', 'unembed']), method: word<'pca'>() },
+  of: z.enum(['embed', 'unembed']),
+  method: word<'pca'>(),
   reconstruction: z.array(z.object({ components: number, error: number })),
   dictionary: z
     .object({
       sparsity: z.array(z.object({ atoms: number, error: number })),
-      ...{ limits: numbers, coherence, random: z.array(coherence) },
+      limits: numbers,
+      coherence,
+      random: z.array(coherence),
     })
     .optional(),
   components: z.array(
     z.object({
-      ...{ component: number, from: text.optional(), nearest: near, farthest: near, shares: ofBoth(number) },
+      component: number,
+      from: text.optional(),
+      nearest: near,
+      farthest: near,
+      shares: ofBoth(number),
       probe: z.array(z.object({ variant, points: numbers })),
     }),
   ),

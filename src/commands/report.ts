@@ -119,12 +119,31 @@ function asEntry({ label, ...one }: Labelled): Entry {
 function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
   const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
   const study: Study = {
-    ...{ format, kind: 'sweep', complete: true, command, model, text, ...(tasks ? { tasks } : {}) },
+    format,
+    kind: 'sweep',
+    complete: true,
+    command,
+    model,
+    text,
+    ...(tasks ? { tasks } : {}),
     context: {
-      ...{ format, versions, model: model.sha256, precision, engine: '', dtype, documents: '' },
-      ...{ tasks: null, prompts: null, sampling: null },
+      format,
+      versions,
+      model: model.sha256,
+      precision,
+      engine: '',
+      dtype,
+      documents: '',
+      tasks: null,
+      prompts: null,
+      sampling: null,
     },
-    ...{ cells: [cell.id], original, pairs: [], controls: [], angles: [], curves },
+    cells: [cell.id],
+    original,
+    pairs: [],
+    controls: [],
+    angles: [],
+    curves,
   };
   return { study, cells: new Map([[cell.id, cell]]) };
 }

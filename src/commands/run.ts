@@ -90,8 +90,14 @@ export async function run(options: RunOptions, command: string): Promise<void> {
     );
     const { tasks } = scoring;
     result = {
-      ...{ format, kind: 'run', command, date: new Date().toISOString(), versions: versions(), model: info },
-      ...{ precision: options.precision, dtype: options.dtype ?? info.dtype },
+      format,
+      kind: 'run',
+      command,
+      date: new Date().toISOString(),
+      versions: versions(),
+      model: info,
+      precision: options.precision,
+      dtype: options.dtype ?? info.dtype,
       text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
       ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
       sampling: samplingInfo(options, prompting),

@@ -90,7 +90,12 @@ export async function makeStudy(
   const context = contextOf(options, info, scoring, asked);
   const ids = recipes.map((recipe) => cellId(recipe, context));
   const blank: Study = {
-    ...{ format, kind, complete: false, command, model: publicInfo(info), context },
+    format,
+    kind,
+    complete: false,
+    command,
+    model: publicInfo(info),
+    context,
     text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,

@@ -39,7 +39,9 @@ export async function openVariant(
   const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
-      ...{ precision, threads, onProgress },
+      precision,
+      threads,
+      onProgress,
       replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
     }),
   );
@@ -59,7 +61,11 @@ export async function openVariants(
   const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
-      ...{ precision, threads, taps: true, sublayers: taps.sublayers ?? false, onProgress },
+      precision,
+      threads,
+      taps: true,
+      sublayers: taps.sublayers ?? false,
+      onProgress,
       replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
     }),
   );

@@ -195,8 +195,12 @@ export async function scoreNext(
     operated,
     weights,
     result: {
-      ...{ id, recipe, footprint, reports: reports.map(withoutCurves) },
-      ...{ scores: at(scores.variants, 0), byDocument: at(scores.variantsByDocument, 0) },
+      id,
+      recipe,
+      footprint,
+      reports: reports.map(withoutCurves),
+      scores: at(scores.variants, 0),
+      byDocument: at(scores.variantsByDocument, 0),
       ...(tasks ? { tasks } : {}),
     },
   };

@@ -61,7 +61,10 @@ export function llamaGraph(
   /** x @ W.T (+ bias): (rows, in) → (rows, out) */
   const project = (x: string, layer: number, p: Projection, output: string): string =>
     linears.apply({
-      ...{ x, output, rows: tokens, weight: projectionName(layer, p) },
+      x,
+      output,
+      rows: tokens,
+      weight: projectionName(layer, p),
       bias: hasBias(config, p) ? projectionName(layer, p, 'bias') : undefined,
     });
 

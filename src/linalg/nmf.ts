@@ -43,7 +43,8 @@ export async function factorise(
   const random = seededRandom(seed);
   const size = Math.sqrt(x.data.reduce((sum, value) => sum + value, 0) / (x.data.length * count)) || 1;
   const start = (rows: number, cols: number) => ({
-    ...{ rows, cols },
+    rows,
+    cols,
     data: Float32Array.from({ length: rows * cols }, () => size * (0.5 + random())),
   });
   const weights = start(x.rows, count);

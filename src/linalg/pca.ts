@@ -175,7 +175,9 @@ export async function project(
   const goOn = from && from.blocks <= blocks ? from : { blocks: 0, sum: new Float32Array(vectors.cols * scores.cols) };
   const sum = { rows: vectors.cols, cols: scores.cols, data: goOn.sum };
   const rowsOf = ({ cols, data }: Matrix<Float32Array>, first: number, last: number) => ({
-    ...{ rows: last - first, cols, data: data.subarray(first * cols, last * cols) },
+    rows: last - first,
+    cols,
+    data: data.subarray(first * cols, last * cols),
   });
   const add = (to: Matrix<Float32Array>, first: number, last: number) =>
     multiplyInto(to, rowsOf(vectors, first, last), rowsOf(scores, first, last), { transposeA: true, accumulate: true });

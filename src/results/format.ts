@@ -48,21 +48,33 @@ function upgradedRun(run: Json): unknown {
   const answers = isObject(tasks) ? tasks : undefined;
   const plain = ({ variant: _, tokensPerSecond: __, ...sample }: Json) => sample;
   return {
-    ...{ format, kind: 'run', ...rest, dtype, text },
+    format,
+    kind: 'run',
+    ...rest,
+    dtype,
+    text,
     ...(answers ? { tasks: { file: answers.file, rule: answers.rule } } : {}),
     original: {
-      ...{ scores: original, byDocument, ...(answers ? { tasks: answers.original } : {}) },
+      scores: original,
+      byDocument,
+      ...(answers ? { tasks: answers.original } : {}),
       samples: of('original').map((sample) => ({ ...plain(sample), logprobs: both(sample)?.original })),
     },
     cell: {
-      ...{ id: 'run', ...variantOf(settings, layers), scores: operated },
-      ...{ byDocument: { ...byDocument, kl: [] }, ...(answers ? { tasks: answers.operated } : {}) },
+      id: 'run',
+      ...variantOf(settings, layers),
+      scores: operated,
+      byDocument: { ...byDocument, kl: [] },
+      ...(answers ? { tasks: answers.operated } : {}),
       samples: of('original').map((sample, i) => ({
-        ...{ ...plain(own(sample, i)), logprobs: both(own(sample, i))?.operated },
-        ...{ underOriginal: both(own(sample, i))?.original, ofOriginal: both(sample)?.operated },
+        ...plain(own(sample, i)),
+        logprobs: both(own(sample, i))?.operated,
+        underOriginal: both(own(sample, i))?.original,
+        ofOriginal: both(sample)?.operated,
       })),
     },
-    ...{ curves, tokensPerSecond: { original: speeds(of('original')), variant: speeds(of('operated')) } },
+    curves,
+    tokensPerSecond: { original: speeds(of('original')), variant: speeds(of('operated')) },
   };
 }
 

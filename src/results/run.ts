@@ -12,7 +12,9 @@ const speed = number.nullable().transform((value) => value ?? Number.POSITIVE_IN
 
 export const run = z
   .object({
-    ...{ format: z.literal(format), kind: z.literal('run'), command: text },
+    format: z.literal(format),
+    kind: z.literal('run'),
+    command: text,
     /** When it was done, ISO 8601, UTC. */
     date: text,
     versions,
@@ -22,7 +24,8 @@ export const run = z
     dtype: z.enum(weightDtypes),
     text: scoredText,
     tasks: z.object({ file: text, rule: text }).optional(),
-    ...{ sampling, notes },
+    sampling,
+    notes,
     original,
     cell,
     /** The spectrum of each group that was decomposed. */

@@ -46,26 +46,42 @@ export const reports = z.array(
 
 export const footprint = z.object({
   parameters: z.object({ dense: number, reduced: number }),
-  ...{ squaredNorm: number, relativeError: number, relativeErrorKv: number.nullable() },
-  ...{ rank: number.nullable(), width: number.nullable() },
+  squaredNorm: number,
+  relativeError: number,
+  relativeErrorKv: number.nullable(),
+  rank: number.nullable(),
+  width: number.nullable(),
 });
 
 const scores = z.object({ nll: number, perplexity: number.nullable() });
 export const score = scores.transform(withPerplexity);
 export const comparison = scores
   .extend({
-    ...{ kl: number, sameTop: number, deltaNll: number, intervals: z.object({ deltaNll: interval, kl: interval }) },
+    kl: number,
+    sameTop: number,
+    deltaNll: number,
+    intervals: z.object({ deltaNll: interval, kl: interval }),
     klQuantiles: z.object({ median: number, p99: number, p999: number, max: number }),
     deltaP: z.object({ mean: number, rms: number }),
   })
   .transform(withPerplexity);
 export const scoredText = z.object({
-  ...{ text, chunk: z.literal('stream').optional(), documents: number, tokens: number, cut: number },
-  ...{ maxTokens: number, rule: text, intervalRule: text },
+  text,
+  chunk: z.literal('stream').optional(),
+  documents: number,
+  tokens: number,
+  cut: number,
+  maxTokens: number,
+  rule: text,
+  intervalRule: text,
 });
 
 const taskScore = z.object({
-  ...{ questions: number, correct: number, accuracy: number, interval: z.tuple([number, number]), chance: number },
+  questions: number,
+  correct: number,
+  accuracy: number,
+  interval: z.tuple([number, number]),
+  chance: number,
 });
 export const taskScores: z.ZodType<TaskScores> = taskScore.extend({ byTask: z.record(text, taskScore) });
 /** What prompts were put into the chat template with: the system message, and SHA-256 of the conversations of a file. */
@@ -74,7 +90,11 @@ export const prompting = { system: text.optional(), chat: text.optional() };
 export const notes = texts.optional();
 export const sampling = z.object({
   ...prompting,
-  ...{ temperature: number, topP: number, topK: number, repetitionPenalty: number, seed: number },
+  temperature: number,
+  topP: number,
+  topK: number,
+  repetitionPenalty: number,
+  seed: number,
   maxNewTokens: number,
 });
 

@@ -86,12 +86,18 @@ const difference = z.object({ deltaNll: number, interval, deltaKl: number, inter
 
 /** Leading row spaces of a layer's k and v, and random subspaces of the same dimensions. */
 const angle = z.object({
-  ...{ layer: number, variance: number, dimensions: z.tuple([number, number]) },
+  layer: number,
+  variance: number,
+  dimensions: z.tuple([number, number]),
   /** Mean of the squared cosines of the principal angles, and the largest cosine. */
-  ...{ meanSquaredCosine: number, largestCosine: number },
+  meanSquaredCosine: number,
+  largestCosine: number,
   /** The same of random subspaces: the mean, and the largest of all draws. */
   random: z.object({
-    ...{ draws: number, meanSquaredCosine: number, mostMeanSquaredCosine: number, largestCosine: number },
+    draws: number,
+    meanSquaredCosine: number,
+    mostMeanSquaredCosine: number,
+    largestCosine: number,
   }),
 });
 
@@ -123,9 +129,13 @@ const context = z.looseObject({
   versions,
   /** SHA-256 of the model's weights. */
   model: text,
-  ...{ precision: text, engine: text, dtype: text },
+  precision: text,
+  engine: text,
+  dtype: text,
   /** SHA-256 of the token ids of the documents, of the questions if there are any, and of the prompts. */
-  ...{ documents: text, tasks: text.nullable(), prompts: text.nullable() },
+  documents: text,
+  tasks: text.nullable(),
+  prompts: text.nullable(),
   /** How samples are drawn; null without samples. */
   sampling: sampling.nullable(),
 });
@@ -149,7 +159,9 @@ export const study = z
     pairs: z.array(
       z.object({
         rule: text,
-        ...{ cell: text, partner: text, difference },
+        cell: text,
+        partner: text,
+        difference,
         /** For `error`: whether the partner reaches the cell's error. Dropped means may forbid it. */
         met: z.boolean().nullable(),
       }),

@@ -69,10 +69,20 @@ function range(args: readonly Value[]): number[] {
 function strftime(date: Date, format: string): string {
   const named = (part: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', part);
   const parts: Readonly<Record<string, number | string>> = {
-    ...{ Y: date.getFullYear(), m: date.getMonth() + 1, d: date.getDate(), y: date.getFullYear() % 100 },
-    ...{ H: date.getHours(), I: date.getHours() % 12 || 12, M: date.getMinutes(), S: date.getSeconds() },
-    ...{ b: named({ month: 'short' }), B: named({ month: 'long' }), p: date.getHours() < 12 ? 'AM' : 'PM' },
-    ...{ a: named({ weekday: 'short' }), A: named({ weekday: 'long' }), '%': '%' },
+    Y: date.getFullYear(),
+    m: date.getMonth() + 1,
+    d: date.getDate(),
+    y: date.getFullYear() % 100,
+    H: date.getHours(),
+    I: date.getHours() % 12 || 12,
+    M: date.getMinutes(),
+    S: date.getSeconds(),
+    b: named({ month: 'short' }),
+    B: named({ month: 'long' }),
+    p: date.getHours() < 12 ? 'AM' : 'PM',
+    a: named({ weekday: 'short' }),
+    A: named({ weekday: 'long' }),
+    '%': '%',
   };
   return format.replace(/%(-?)(.?)/gs, (whole, bare: string, letter: string) => {
     const part = parts[letter];

@@ -65,8 +65,12 @@ export class ChatTemplate {
   #rendered(messages: readonly Message[], add_generation_prompt: boolean): string {
     try {
       return renderTemplate(this.#source, {
-        ...{ date_string: promptDate, ...this.#tokens },
-        ...{ messages, tools: null, documents: null, add_generation_prompt },
+        date_string: promptDate,
+        ...this.#tokens,
+        messages,
+        tools: null,
+        documents: null,
+        add_generation_prompt,
       });
     } catch (cause) {
       throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);

@@ -92,8 +92,12 @@ export async function readTasks(file: string): Promise<Task[]> {
 type Format = 'json' | 'csv' | 'tsv' | 'plain';
 
 const formats: Readonly<Record<string, Format>> = {
-  ...{ '.json': 'json', '.jsonl': 'json', '.ndjson': 'json' },
-  ...{ '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv' },
+  '.json': 'json',
+  '.jsonl': 'json',
+  '.ndjson': 'json',
+  '.csv': 'csv',
+  '.tsv': 'tsv',
+  '.tab': 'tsv',
 };
 
 /** A line between two documents of plain text. */

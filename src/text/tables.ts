@@ -69,7 +69,8 @@ async function separatedRows(text: string, delimiter: string, name: string): Pro
   try {
     const lines: number[] = [];
     const rows = parse(text, {
-      ...{ delimiter, skip_empty_lines: true },
+      delimiter,
+      skip_empty_lines: true,
       // Its own guess is the first that comes, and keeps the others in the fields.
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true, // ragged rows are found above, with their numbers

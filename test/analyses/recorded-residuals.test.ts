@@ -46,7 +46,8 @@ test('an attention sink is as long as every other position', async () => {
       rows.flatMap((row, i) => [...row].map((value) => (i === 2 ? length * value : value))),
     );
     const runtime = {
-      ...{ taps: [{ name: 'embed' }], config: { hiddenSize: 4, rmsNormEps: 0 } },
+      taps: [{ name: 'embed' }],
+      config: { hiddenSize: 4, rmsNormEps: 0 },
       sequence: () => ({
         async *readResiduals() {
           yield { ids, points: [stream] };

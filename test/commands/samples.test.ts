@@ -13,7 +13,12 @@ let made = 0;
 const turns =
   '{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}';
 const drawn: SamplingOptions = {
-  ...{ temperature: 0.7, topP: 0.9, topK: 0, repetitionPenalty: 1, seed: 0, maxNewTokens: 4 },
+  temperature: 0.7,
+  topP: 0.9,
+  topK: 0,
+  repetitionPenalty: 1,
+  seed: 0,
+  maxNewTokens: 4,
 };
 
 /** A copy of a model with another chat template and generation_config.json, and how it takes prompts. */

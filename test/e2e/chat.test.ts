@@ -31,8 +31,20 @@ test('greedy answers are those of transformers: --prompt, --system, --chat', asy
 
 const template = '{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}';
 const study = [
-  ...['sweep', '--variance', '0.5', '--mode', 'shared-kv', '--documents', '2', '--max-tokens', '16'],
-  ...['--max-new-tokens', '2', '--threads', '1', '--quiet'],
+  'sweep',
+  '--variance',
+  '0.5',
+  '--mode',
+  'shared-kv',
+  '--documents',
+  '2',
+  '--max-tokens',
+  '16',
+  '--max-new-tokens',
+  '2',
+  '--threads',
+  '1',
+  '--quiet',
 ];
 
 test('a study keeps its system message, shows it, and is not mixed with one of another', async () => {
@@ -69,8 +81,25 @@ test('a study keeps its system message, shows it, and is not mixed with one of a
 test('a run keeps what its prompts were put into the template with, and its page is made again', async () => {
   const output = join(tmp, 'run');
   const { code, stdout } = await surgery([
-    ...['run', '--model', fixture(model), '--variance', '0.5', '--no-save', '--documents', '2', '--max-tokens', '16'],
-    ...['--max-new-tokens', '2', '--threads', '1', '--quiet', '--output', output, '--chat', chat],
+    'run',
+    '--model',
+    fixture(model),
+    '--variance',
+    '0.5',
+    '--no-save',
+    '--documents',
+    '2',
+    '--max-tokens',
+    '16',
+    '--max-new-tokens',
+    '2',
+    '--threads',
+    '1',
+    '--quiet',
+    '--output',
+    output,
+    '--chat',
+    chat,
   ]);
   expect(code).toBe(0);
   expect(stdout).toMatch(/Conversations of a file \(SHA-256 [\da-f]{16}…\)\./);

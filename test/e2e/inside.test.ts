@@ -16,8 +16,20 @@ test('lens: a prompt and a text, the original and an operated model, as JSON and
   const output = join(tmp, 'lens');
   const text = ['--text', join(pocket, 'valid.txt'), '--documents', '3', '--max-tokens', '24'];
   const { code, stdout } = await surgery([
-    ...['lens', '--model', 'pocket', '--prompt', prompt, '--variance', '0.5', ...text],
-    ...['--top-tokens', '2', '--json', '--quiet', '--output', output],
+    'lens',
+    '--model',
+    'pocket',
+    '--prompt',
+    prompt,
+    '--variance',
+    '0.5',
+    ...text,
+    '--top-tokens',
+    '2',
+    '--json',
+    '--quiet',
+    '--output',
+    output,
   ]);
   expect(code).toBe(0);
   const result: LensResult = JSON.parse(stdout);

@@ -54,7 +54,10 @@ test('the program runs from it', () => {
   const run = JSON.parse(node(join(home, 'node_modules/surgery/dist/cli.js'), ...args));
   expect(run).toMatchObject({ model: { ref: 'pocket' }, output: join('results', 'pocket-shared-kv-0.5') });
   expect(readdirSync(join(home, 'results/pocket-shared-kv-0.5')).sort()).toEqual([
-    ...['model', 'report.html', 'run.json', 'samples.txt'],
+    'model',
+    'report.html',
+    'run.json',
+    'samples.txt',
   ]);
 });
 

@@ -331,10 +331,27 @@ describe('stories260k', needs(hasShared, noShared), () => {
     const variances = [...new Set(goldens.operated.map(({ variance }) => variance))].filter((_, i) => i % every === 0);
     const operated = goldens.operated.filter(({ variance }) => variances.includes(variance));
     const { code, stderr } = await surgery([
-      ...['sweep', '--model', join(shared, 'models/stories260k'), '--text', join(shared, 'text/tinystories-60.json')],
-      ...['--max-tokens', String(goldens.max_tokens), '--variance', variances.join(), '--mean', 'keep,drop'],
-      ...['--raw', '--prompt', 'Once upon a time', '--temperature', '0', '--max-new-tokens', '60'],
-      ...['--output', join(tmp, 'stories'), '--quiet'],
+      'sweep',
+      '--model',
+      join(shared, 'models/stories260k'),
+      '--text',
+      join(shared, 'text/tinystories-60.json'),
+      '--max-tokens',
+      String(goldens.max_tokens),
+      '--variance',
+      variances.join(),
+      '--mean',
+      'keep,drop',
+      '--raw',
+      '--prompt',
+      'Once upon a time',
+      '--temperature',
+      '0',
+      '--max-new-tokens',
+      '60',
+      '--output',
+      join(tmp, 'stories'),
+      '--quiet',
     ]);
     expect([code, stderr]).toEqual([0, '']);
     const cells = cellsOf('stories');

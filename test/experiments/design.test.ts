@@ -9,7 +9,7 @@ const config = configWith({ num_hidden_layers: 4 });
 
 describe('a sweep of a kind that has no design of its own', () => {
   const sweep = (more: Partial<Sweep>) =>
-    planSweep({ ...{ kind: 'zero', varied: {}, fixed: {}, match: [], controls: false }, ...more }, config);
+    planSweep({ kind: 'zero', varied: {}, fixed: {}, match: [], controls: false, ...more }, config);
 
   test('has every combination of what is varied, next to what is not', () => {
     const { cells, pairs, controls } = sweep({

@@ -30,8 +30,10 @@ describe('a pair', () => {
   test('that differs by as much a token in every document has an interval of no width', () => {
     const cells = byId(shared({ nll: [25, 50] }), partner({ nll: [20, 40] }));
     expect(summarised(paired('variance'), cells).pairs[0]?.difference).toEqual({
-      ...{ deltaNll: 0.5, interval: [0.5, 0.5] },
-      ...{ deltaKl: 0, intervalKl: [0, 0] },
+      deltaNll: 0.5,
+      interval: [0.5, 0.5],
+      deltaKl: 0,
+      intervalKl: [0, 0],
     });
   });
 
@@ -125,6 +127,10 @@ describe('additivity', () => {
 
 test('an interval is clear that leaves zero out', () => {
   expect([isClear([0.1, 0.2]), isClear([-2, -1]), isClear([0, 1]), isClear([-1, 1]), isClear(null)]).toEqual([
-    ...[true, true, false, false, false],
+    true,
+    true,
+    false,
+    false,
+    false,
   ]);
 });

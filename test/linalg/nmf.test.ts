@@ -8,7 +8,8 @@ import { assignment } from '../support/matching.ts';
 const random = seededRandom(3);
 /** Numbers from 0, most of them 0. */
 const sparse = (rows: number, cols: number, share: number) => ({
-  ...{ rows, cols },
+  rows,
+  cols,
   data: Float32Array.from({ length: rows * cols }, () => (random() < share ? random() : 0)),
 });
 const components = sparse(5, 24, 0.3);

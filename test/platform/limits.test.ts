@@ -6,7 +6,9 @@ const GB = 2 ** 30;
 const sizes = { total: 64 * GB, free: 40 * GB };
 /** 64 processors, of which the process is bound to 32. */
 const machine = (files: Readonly<Record<string, string>>): Machine => ({
-  ...{ ...sizes, processors: 64, parallelism: 32 },
+  ...sizes,
+  processors: 64,
+  parallelism: 32,
   read: (path) => files[path],
 });
 

@@ -20,11 +20,12 @@ describe('lists and ranges of whole numbers', () => {
     expect(ranges('--layers')('0,5-9')).toEqual([0, 5, 6, 7, 8, 9]);
     expect(ranges('--layers')(' 3 , 1-1,0')).toEqual([3, 1, 0]);
     expect([rangeOf('7'), rangeOf('2-4'), rangeOf('4-2'), rangeOf('-1'), rangeOf('1-2-3'), rangeOf('')]).toEqual([
-      ...[
-        [7, 7],
-        [2, 4],
-      ],
-      ...[undefined, undefined, undefined, undefined],
+      [7, 7],
+      [2, 4],
+      undefined,
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 
@@ -49,7 +50,13 @@ describe('lists and ranges of whole numbers', () => {
 test('sizes are powers of 1000, or of 1024 with an i, or plain bytes', () => {
   const size = bytes('--max-shard-size');
   expect(['1GB', '500MB', '2GiB', '1.5 kB', '0.5KiB', '12', ' 7 '].map(size)).toEqual([
-    ...[1e9, 5e8, 2 ** 31, 1500, 512, 12, 7],
+    1e9,
+    5e8,
+    2 ** 31,
+    1500,
+    512,
+    12,
+    7,
   ]);
   for (const text of ['', '0', '0.5', '-1', '1 banana', '1e3', '9999TB9', '99999999999TB'])
     expect(() => size(text)).toThrow(`--max-shard-size is ${JSON.stringify(text)}, allowed: a size such as 1GB`);
@@ -89,7 +96,11 @@ describe('words', () => {
   test('what a parser allows is known of lists of it too, and of no other', () => {
     const allowed = (parseArg: object | undefined) => allowedOf({ parseArg });
     expect([rule, listOf(rule), onOrOff('--center'), whole('--n', 0), undefined].map(allowed)).toEqual([
-      ...[['keep', 'drop'], ['keep', 'drop'], ['on', 'off'], [], []],
+      ['keep', 'drop'],
+      ['keep', 'drop'],
+      ['on', 'off'],
+      [],
+      [],
     ]);
   });
 });

@@ -21,8 +21,18 @@ interface Case {
 
 const cases: Case[] = JSON.parse(readFileSync(fixture('environment.json'), 'utf8'));
 const read = [
-  ...['HOME', 'SURGERY_CACHE', 'XDG_CACHE_HOME', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_TOKEN_PATH'],
-  ...['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_HUB_DISABLE_IMPLICIT_TOKEN'],
+  'HOME',
+  'SURGERY_CACHE',
+  'XDG_CACHE_HOME',
+  'HF_HOME',
+  'HF_HUB_CACHE',
+  'HUGGINGFACE_HUB_CACHE',
+  'HF_TOKEN_PATH',
+  'HF_HUB_OFFLINE',
+  'TRANSFORMERS_OFFLINE',
+  'HF_TOKEN',
+  'HUGGING_FACE_HUB_TOKEN',
+  'HF_HUB_DISABLE_IMPLICIT_TOKEN',
 ];
 
 function inEnvironment(variables: Readonly<Record<string, string>>): void {

@@ -34,7 +34,10 @@ test('files and folders of a process that has ended go; nothing else does', asyn
   const kept = [
     nameOf('living', { pid: process.pid }),
     nameOf('elsewhere', { host: '00000000' }),
-    ...['.name.123.abcd.tmp', '.keep', 'a.tmp', 'results'],
+    '.name.123.abcd.tmp',
+    '.keep',
+    'a.tmp',
+    'results',
   ];
   for (const name of kept) put(name);
   put(nameOf('a.json'));

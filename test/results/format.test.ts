@@ -49,8 +49,13 @@ test('run.json: the same scores, texts, answers, ranks, spectra and seconds', ()
   ] as const)
     for (const [i, { prompt, text: written, completion, pieces, ids, logprobs }] of samples.entries())
       expect({ variant, prompt, text: written, completion, pieces, ids, logprobs }).toEqual({
-        ...{ variant, prompt: of(variant)[i].prompt, text: of(variant)[i].text, completion: of(variant)[i].completion },
-        ...{ pieces: of(variant)[i].pieces, ids: of(variant)[i].ids, logprobs: of(variant)[i].logprobs[variant] },
+        variant,
+        prompt: of(variant)[i].prompt,
+        text: of(variant)[i].text,
+        completion: of(variant)[i].completion,
+        pieces: of(variant)[i].pieces,
+        ids: of(variant)[i].ids,
+        logprobs: of(variant)[i].logprobs[variant],
       });
   expect(read.cell.samples.map(({ underOriginal }) => underOriginal)).toEqual(
     of('operated').map(({ logprobs }: Old) => logprobs.original),

@@ -63,8 +63,12 @@ describe('documents', () => {
     expect(variants).toEqual([
       {
         ...original,
-        ...{ kl: 0, sameTop: 1, deltaNll: 0, intervals: { deltaNll: [0, 0], kl: [0, 0] } },
-        ...{ klQuantiles: { median: 0, p99: 0, p999: 0, max: 0 }, deltaP: { mean: 0, rms: 0 } },
+        kl: 0,
+        sameTop: 1,
+        deltaNll: 0,
+        intervals: { deltaNll: [0, 0], kl: [0, 0] },
+        klQuantiles: { median: 0, p99: 0, p999: 0, max: 0 },
+        deltaP: { mean: 0, rms: 0 },
       },
     ]);
   });

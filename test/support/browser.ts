@@ -13,8 +13,13 @@ export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: browserPath,
     args: [
-      ...['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'],
-      ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
     ],
   });
 }

@@ -18,8 +18,13 @@ export const points = ['embed', '0', '1'];
 const variants = ['original', 'operated'] as const;
 
 const info: Omit<FindingInfo, 'command'> = {
-  ...{ format, versions: { surgery: '1' }, model: run().model, precision: 'fp32', seed: 7 },
-  ...{ recipe: run().cell.recipe, documentsSha256: 'def' },
+  format,
+  versions: { surgery: '1' },
+  model: run().model,
+  precision: 'fp32',
+  seed: 7,
+  recipe: run().cell.recipe,
+  documentsSha256: 'def',
 };
 
 /** Figures one after the other, none the same. */
@@ -38,26 +43,46 @@ const median = (value: number): Median => ({ median: value, interval: [value * 0
 export function lensResult(token = '▁dog', tokens = 3): LensResult {
   const next = series(0.001);
   const means = (): LensMeans => ({
-    ...{ kl: mean(next()), probabilityFinal: mean(next()), sameTop: mean(next()), rankFinal: mean(1 + next()) },
-    ...{ inputTop: null, rankInput: mean(2 + next()) },
+    kl: mean(next()),
+    probabilityFinal: mean(next()),
+    sameTop: mean(next()),
+    rankFinal: mean(1 + next()),
+    inputTop: null,
+    rankInput: mean(2 + next()),
   });
   const cell = (): SpelledCell => ({
     top: [{ id: 5, token, probability: next() }],
-    ...{ entropy: next(), kl: next(), probabilityFinal: next(), rankFinal: 3, rankInput: 4 },
+    entropy: next(),
+    kl: next(),
+    probabilityFinal: next(),
+    rankFinal: 3,
+    rankInput: 4,
   });
   const all = Array.from({ length: tokens }, (_, i) => `${token}${i}`);
   return {
-    ...{ ...info, command: 'surgery lens', points, vocabulary: 1024 },
-    ...{ system: 'Be brief.', chat: 'abc', notes: ['no BOS'] },
+    ...info,
+    command: 'surgery lens',
+    points,
+    vocabulary: 1024,
+    system: 'Be brief.',
+    chat: 'abc',
+    notes: ['no BOS'],
     prompts: [
       {
-        ...{ prompt: `${token} said`, ids: all.map((_, i) => i), tokens: all },
+        prompt: `${token} said`,
+        ids: all.map((_, i) => i),
+        tokens: all,
         variants: variants.map((variant) => ({ variant, cells: points.map(() => all.map(cell)) })),
       },
     ],
     text: {
-      ...{ text: 'text.txt', documents: 2, maxTokens: 64, rule: 'every position', intervalRule: '95 %' },
-      ...{ positions: 30, sampled: 30 },
+      text: 'text.txt',
+      documents: 2,
+      maxTokens: 64,
+      rule: 'every position',
+      intervalRule: '95 %',
+      positions: 30,
+      sampled: 30,
       variants: variants.map((variant) => ({
         variant,
         points: points.map((point) => ({
@@ -68,20 +93,23 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
           shuffled: means(),
         })),
         steps: points.slice(1).map((to, i) => ({
-          ...{ from: points[i] ?? '', to, cosine: mean(next()), kl: mean(next()), cka: mean(next()) },
+          from: points[i] ?? '',
+          to,
+          cosine: mean(next()),
+          kl: mean(next()),
+          cka: mean(next()),
           shuffled: { cosine: mean(next()), kl: mean(next()), cka: next() },
         })),
-        ...{ uniform: { kl: 9, entropy: 10, rank: 512.5, probability: 1 / 1024 }, unigram: means() },
+        uniform: { kl: 9, entropy: 10, rank: 512.5, probability: 1 / 1024 },
+        unigram: means(),
         ...(variant === 'operated'
           ? {
               changes: points.map((point) => ({
-                ...{
-                  point,
-                  kl: mean(next()),
-                  cosine: mean(next()),
-                  relativeError: median(next()),
-                  sameTop: mean(next()),
-                },
+                point,
+                kl: mean(next()),
+                cosine: mean(next()),
+                relativeError: median(next()),
+                sameTop: mean(next()),
               })),
             }
           : {}),
@@ -93,7 +121,11 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
 export function unlikelyResult(): UnlikelyResult {
   const next = series(0.01);
   const band = (name: string, first: boolean) => ({
-    ...{ band: name, pairs: 100, energy: mean(next()), projection: mean(-next()), shuffled: mean(next()) },
+    band: name,
+    pairs: 100,
+    energy: mean(next()),
+    projection: mean(-next()),
+    shuffled: mean(next()),
     change: first ? null : mean(-next()),
     sameTokens: {
       pairs: 10,
@@ -103,12 +135,17 @@ export function unlikelyResult(): UnlikelyResult {
     },
   });
   return {
-    ...{ ...info, command: 'surgery unlikely' },
+    ...info,
+    command: 'surgery unlikely',
     text: { text: 'text.txt', documents: 2, maxTokens: 64, rule: 'energy of a position', intervalRule: '95 %' },
     variants: variants.map((variant) => ({
-      ...{ variant, positions: 30, likelyTokens: 4 },
+      variant,
+      positions: 30,
+      likelyTokens: 4,
       points: points.map((point, i) => ({
-        ...{ point, random: mean(next()), mixtures: mean(next()) },
+        point,
+        random: mean(next()),
+        mixtures: mean(next()),
         bands: ['≥ 0.1', '< 1e-6'].map((name) => band(name, i === 0)),
       })),
       fromMiddle: { from: '0', to: '1', bands: [mean(next()), mean(-next())] },
@@ -124,13 +161,11 @@ export function probeResult(): ProbeResult {
   };
   // The residual itself is no guess of an embedding: its R² is far below 0.
   const reading = (map: MapKind): Reading => ({
-    ...{
-      rows: 40,
-      r2: map === 'identity' ? { value: -2424.4, interval: null } : figure(),
-      cosine: figure(),
-      top1: figure(),
-      top5: figure(),
-    },
+    rows: 40,
+    r2: map === 'identity' ? { value: -2424.4, interval: null } : figure(),
+    cosine: figure(),
+    top1: figure(),
+    top5: figure(),
     bands: [1, 10].map((from) => ({ from, rows: 20, top1: next(), top5: next() })),
   });
   const maps = (kinds: readonly MapKind[]): MapReading[] =>
@@ -147,12 +182,16 @@ export function probeResult(): ProbeResult {
     random: { mean: 0, least: -next(), most: next() },
   });
   const resemblance = () => ({
-    ...{ rowCosine: likeness(true), cka: likeness(true), hiddenSpace: likeness(false), tokenSpace: likeness(true) },
+    rowCosine: likeness(true),
+    cka: likeness(true),
+    hiddenSpace: likeness(false),
+    tokenSpace: likeness(true),
   });
   const shares = () => [0.4, 0.6 - next()];
   const weights = () => ({ weight: shares(), signal: shares() });
   const pointReading = (point: string): PointReading => ({
-    ...{ point, readings: maps(['probe', 'pooled', 'shuffled', 'identity', 'random']) },
+    point,
+    readings: maps(['probe', 'pooled', 'shuffled', 'identity', 'random']),
     parts: (['leading', 'trailing', 'random'] as const).map((part) => ({
       part,
       dimensions: 8,
@@ -162,11 +201,18 @@ export function probeResult(): ProbeResult {
     weights: { embed: weights(), unembed: weights() },
   });
   return {
-    ...{ ...info, command: 'surgery probe', points, compared: 20 },
+    ...info,
+    command: 'surgery probe',
+    points,
+    compared: 20,
     text: { text: 'text.txt', documents: 2, positions: 200, cut: 1, maxTokens: 64 },
     rules: {
-      ...{ positions: 'every position', split: 'seven of ten', reading: 'R² against the mean', intervals: '95 %' },
-      ...{ resemblance: 'columns centred', matrices: { embed: 'the embedding', unembed: 'the unembedding' } },
+      positions: 'every position',
+      split: 'seven of ten',
+      reading: 'R² against the mean',
+      intervals: '95 %',
+      resemblance: 'columns centred',
+      matrices: { embed: 'the embedding', unembed: 'the unembedding' },
     },
     ownShares: { embed: { embed: shares(), unembed: shares() }, unembed: { embed: shares(), unembed: shares() } },
     variants: variants.map((variant) => ({ variant, chance: maps(['mean']), points: points.map(pointReading) })),
@@ -179,16 +225,27 @@ export function basisResult(token = '▁dog'): BasisResult {
   const near = () => [{ id: 5, token, cosine: next() }];
   const coherence = () => ({ largest: next(), mean: next(), pairs: [next()], independent: [3] });
   return {
-    ...{ ...info, command: 'surgery basis', of: 'embed', method: 'dictionary', hidden: 32, points, sparsity: 2 },
+    ...info,
+    command: 'surgery basis',
+    of: 'embed',
+    method: 'dictionary',
+    hidden: 32,
+    points,
+    sparsity: 2,
     text: { text: 'text.txt', documents: 2, positions: 200, cut: 0, maxTokens: 64 },
     rules: { basis: 'atoms', matrix: 'the embedding', positions: 'every position', split: 'seven of ten' },
     reconstruction: [8, 16, 40].map((components) => ({ components, error: 0.5 - next() })),
     dictionary: {
       sparsity: [1, 2].map((atoms) => ({ atoms, error: 0.5 - next() })),
-      ...{ limits: [0.1], coherence: coherence(), random: [coherence(), coherence()] },
+      limits: [0.1],
+      coherence: coherence(),
+      random: [coherence(), coherence()],
     },
     components: Array.from({ length: 40 }, (_, i) => ({
-      ...{ component: i + 1, nearest: near(), farthest: near(), shares: { embed: next(), unembed: next() } },
+      component: i + 1,
+      nearest: near(),
+      farthest: near(),
+      shares: { embed: next(), unembed: next() },
       probe: variants.map((variant) => ({ variant, points: points.map(next) })),
     })),
   };

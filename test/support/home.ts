@@ -4,8 +4,19 @@ import { join } from 'node:path';
 
 /** Any of these being set keeps its telemetry off: see core/platform/telemetry_environment.h in its source. */
 const signsOfTests = [
-  ...['CI', 'TF_BUILD', 'GITHUB_ACTIONS', 'GITLAB_CI', 'CIRCLECI', 'TRAVIS', 'JENKINS_URL', 'CODEBUILD_BUILD_ID'],
-  ...['BUILDKITE', 'TEAMCITY_VERSION', 'APPVEYOR', 'BITBUCKET_BUILD_NUMBER', 'SYSTEM_TEAMFOUNDATIONCOLLECTIONURI'],
+  'CI',
+  'TF_BUILD',
+  'GITHUB_ACTIONS',
+  'GITLAB_CI',
+  'CIRCLECI',
+  'TRAVIS',
+  'JENKINS_URL',
+  'CODEBUILD_BUILD_ID',
+  'BUILDKITE',
+  'TEAMCITY_VERSION',
+  'APPVEYOR',
+  'BITBUCKET_BUILD_NUMBER',
+  'SYSTEM_TEAMFOUNDATIONCOLLECTIONURI',
   'ORT_RUNNING_UNIT_TESTS',
 ];
 
@@ -13,7 +24,9 @@ const signsOfTests = [
 export function newHome(within: string): Record<string, string> & { HOME: string } {
   return {
     ...Object.fromEntries(signsOfTests.map((name) => [name, ''])),
-    ...{ ORT_DISABLE_TELEMETRY: '0', SURGERY_CACHE: '', XDG_CACHE_HOME: '' },
+    ORT_DISABLE_TELEMETRY: '0',
+    SURGERY_CACHE: '',
+    XDG_CACHE_HOME: '',
     HOME: mkdtempSync(join(within, 'home-')),
   };
 }

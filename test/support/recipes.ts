@@ -27,7 +27,9 @@ function pca(layers: readonly number[]): fc.Arbitrary<PcaSpec> {
   const rest = partial({
     mode: fc.constantFrom(...modes),
     mean: fc.constantFrom(...means),
-    ...{ center: fc.boolean(), balance: fc.boolean(), seed: fc.nat() },
+    center: fc.boolean(),
+    balance: fc.boolean(),
+    seed: fc.nat(),
     targets: some(projections),
   });
   return fc
@@ -56,8 +58,12 @@ export function operations(
     fc.tuple(fc.constantFrom(...layers), fc.nat(count - 1)).map(([layer, one]) => `${layer}.${one}`);
   const units = (count: number) => fc.array(unit(count), { minLength: 1, maxLength: 3 });
   const zero = partial({
-    ...{ heads: units(heads), kvHeads: units(kvHeads), neurons: units(intermediateSize) },
-    ...{ attention: some(layers), mlp: some(layers), blocks: some(layers) },
+    heads: units(heads),
+    kvHeads: units(kvHeads),
+    neurons: units(intermediateSize),
+    attention: some(layers),
+    mlp: some(layers),
+    blocks: some(layers),
   }).filter((cut) => Object.keys(cut).length > 0);
   return fc.oneof(
     pca(layers),

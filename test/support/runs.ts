@@ -46,19 +46,32 @@ export function run(
   const { original, text } = study([]);
   if (!original) throw new TypeError('no original');
   return {
-    ...{ format, kind: 'run', command: 'surgery run', date: '2026-01-02T03:04:05.678Z', versions: { surgery: '1' } },
+    format,
+    kind: 'run',
+    command: 'surgery run',
+    date: '2026-01-02T03:04:05.678Z',
+    versions: { surgery: '1' },
     model: {
-      ...{ ref: 'org/name', path: '/models/name', architecture: 'LlamaForCausalLM', layers: 2, parameters: 1000 },
-      ...{ dtype: 'BF16', sha256: 'abc' },
+      ref: 'org/name',
+      path: '/models/name',
+      architecture: 'LlamaForCausalLM',
+      layers: 2,
+      parameters: 1000,
+      dtype: 'BF16',
+      sha256: 'abc',
     },
-    ...{ precision: 'fp32', dtype: 'BF16', text },
+    precision: 'fp32',
+    dtype: 'BF16',
+    text,
     sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, maxNewTokens: 4 },
     original: { ...original, samples: pairs.map(([own]) => ({ ...own.sample, logprobs: own.original })) },
     cell: {
       ...one,
       samples: pairs.map(([base, own]) => ({
-        ...{ ...own.sample, logprobs: own.operated },
-        ...{ underOriginal: own.original, ofOriginal: base.operated },
+        ...own.sample,
+        logprobs: own.operated,
+        underOriginal: own.original,
+        ofOriginal: base.operated,
       })),
     },
     curves: layers.flatMap(({ layer }) =>

@@ -59,7 +59,11 @@ export function cell(
     footprint: isNone ? null : footprint(pca.layers),
     reports: isNone ? [{ kind: 'none' }] : [pca],
     scores: {
-      ...{ nll: mean(nll), perplexity: Math.exp(mean(nll)), kl: mean(kl), sameTop: 0.5, deltaNll },
+      nll: mean(nll),
+      perplexity: Math.exp(mean(nll)),
+      kl: mean(kl),
+      sameTop: 0.5,
+      deltaNll,
       intervals: { deltaNll: [deltaNll - 0.0123, deltaNll + 0.0123], kl: [mean(kl) * 0.9, mean(kl) * 1.1] },
       klQuantiles: { median: 0.1, p99: 1, p999: 2, max: 3 },
       deltaP: { mean: -0.01, rms: 0.1 },
@@ -73,7 +77,10 @@ export function cell(
 /** A study of these cells with nothing held against anything yet. */
 export function study(cells: readonly string[], more: Partial<Study> = {}): Study {
   return {
-    ...{ format, kind: 'sweep', complete: false, command: 'surgery sweep' },
+    format,
+    kind: 'sweep',
+    complete: false,
+    command: 'surgery sweep',
     model: {
       ref: 'org/name',
       architecture: 'LlamaForCausalLM',
@@ -83,8 +90,16 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       sha256: 'a',
     },
     context: {
-      ...{ format, versions: { surgery: '1' }, model: 'a', precision: 'fp32', engine: 'native', dtype: 'source' },
-      ...{ documents: 'b', tasks: null, prompts: null, sampling: null },
+      format,
+      versions: { surgery: '1' },
+      model: 'a',
+      precision: 'fp32',
+      engine: 'native',
+      dtype: 'source',
+      documents: 'b',
+      tasks: null,
+      prompts: null,
+      sampling: null,
     },
     text: {
       text: 'text.txt',
@@ -101,7 +116,10 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
       byDocument: { tokens: [10, 20], nll: [20, 40] },
       samples: [],
     },
-    ...{ pairs: [], controls: [], angles: [], curves: [] },
+    pairs: [],
+    controls: [],
+    angles: [],
+    curves: [],
     ...more,
   };
 }
@@ -139,7 +157,8 @@ function joined(first: Cells, second: Cells): Cells {
   const cells = [...first.cells];
   const moved = second.cells.map((cell) => places.get(canonical(cell)) ?? cells.push(cell) - 1);
   const controls = second.controls.map(({ control, cell, of }) => ({
-    ...{ control, cell: at(moved, cell) },
+    control,
+    cell: at(moved, cell),
     ...(of === undefined ? {} : { of: at(moved, of) }),
   }));
   const once = new Map([...first.controls, ...controls].map((one) => [canonical(one), one]));
@@ -162,23 +181,27 @@ export function largeStudy(): { study: Study; cells: Map<string, CellResult> } {
   const known = measured(cells, true);
   const name = (index: number) => `c${index}`;
   const angles = [0, 21].map((layer) => ({
-    ...{
-      layer,
-      variance: 0.975,
-      dimensions: [1024, 2048] as const,
-      meanSquaredCosine: 0.000123,
-      largestCosine: 0.98765,
-    },
+    layer,
+    variance: 0.975,
+    dimensions: [1024, 2048] as const,
+    meanSquaredCosine: 0.000123,
+    largestCosine: 0.98765,
     random: { draws: 20, meanSquaredCosine: 0.000456, mostMeanSquaredCosine: 0.000567, largestCosine: 0.12345 },
   }));
   const whole = study([...known.keys()], {
     tasks: { file: 'tasks.jsonl', rule: 'summed log-probability of the choice after the context, BOS first' },
     pairs: pairs.map(({ rule, cell, partner }) => ({
-      ...{ rule, cell: name(cell), partner: name(partner) },
-      ...{ difference: null, met: null },
+      rule,
+      cell: name(cell),
+      partner: name(partner),
+      difference: null,
+      met: null,
     })),
     controls: controls.map(({ control, cell: own, of }) => ({
-      ...{ control, cell: name(own), of: of === undefined ? null : name(of), difference: null },
+      control,
+      cell: name(own),
+      of: of === undefined ? null : name(of),
+      difference: null,
     })),
     angles,
     curves: Array.from({ length: layers }, (_, layer) =>
@@ -204,7 +227,10 @@ export function sensitivityStudy(by: SensitivityResult['by'] = 'layer'): {
   const cells = measured(plan.cells);
   const name = (index: number) => `c${index}`;
   const sensitivity: SensitivityResult = {
-    ...{ by, kept: plan.kept, joint: plan.joint.map(name), additivity: plan.joint.map(() => null) },
+    by,
+    kept: plan.kept,
+    joint: plan.joint.map(name),
+    additivity: plan.joint.map(() => null),
     rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name) })),
   };
   return { study: summarised(study([...cells.keys()], { kind: 'sensitivity', sensitivity }), cells), cells };

@@ -160,7 +160,9 @@ async function overcomplete(own: Matrix, options: BasisOptions): Promise<Basis> 
   let basis: Pick<Basis, 'directions' | 'dictionary'> | undefined;
   for (const size of sizes) {
     const { atoms, codes } = await learnDictionary(own, {
-      ...{ atoms: size, sparsity: Math.min(sparsity, size), seed },
+      atoms: size,
+      sparsity: Math.min(sparsity, size),
+      seed,
       onProgress: (done, all) => onProgress?.(before + (size * done) / all, total),
     });
     before += size;

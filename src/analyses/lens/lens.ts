@@ -74,7 +74,10 @@ export class Lens {
     const positions = chunk.ids.length - from;
     const size = points * positions;
     const figures = {
-      ...{ positions, top: new Int32Array(size), entropy: new Float64Array(size), logSum: new Float64Array(size) },
+      positions,
+      top: new Int32Array(size),
+      entropy: new Float64Array(size),
+      logSum: new Float64Array(size),
       ...differences(points, positions),
     };
     const ranked: RankedToken[][] = [];
@@ -143,7 +146,10 @@ interface Wanted {
 function differences(points: number, positions: number): Differences {
   const numbers = () => new Float64Array(points * positions);
   return {
-    ...{ kl: numbers(), probabilityFinal: numbers(), rankFinal: numbers(), rankInput: numbers() },
+    kl: numbers(),
+    probabilityFinal: numbers(),
+    rankFinal: numbers(),
+    rankInput: numbers(),
     stepKl: new Float64Array((points - 1) * positions),
   };
 }

@@ -213,8 +213,12 @@ export class Tally {
   #lensMeans(name: string): LensMeans {
     const mean = (figure: string) => this.#averages.mean(`${name} ${figure}`);
     return {
-      ...{ kl: mean('kl'), probabilityFinal: mean('probabilityFinal'), sameTop: mean('sameTop') },
-      ...{ rankFinal: mean('rankFinal'), inputTop: mean('inputTop'), rankInput: mean('rankInput') },
+      kl: mean('kl'),
+      probabilityFinal: mean('probabilityFinal'),
+      sameTop: mean('sameTop'),
+      rankFinal: mean('rankFinal'),
+      inputTop: mean('inputTop'),
+      rankInput: mean('rankInput'),
     };
   }
 
@@ -228,10 +232,14 @@ export class Tally {
     for (let i = 0; i + 1 < this.#points.length; i++) {
       const after = await kernel(i + 1);
       steps.push({
-        ...{ from: this.#points[i] ?? '', to: this.#points[i + 1] ?? '' },
-        ...{ cosine: mean(`${i} cosine`), kl: mean(`${i} step`), cka: linearCka(after, before, groups) },
+        from: this.#points[i] ?? '',
+        to: this.#points[i + 1] ?? '',
+        cosine: mean(`${i} cosine`),
+        kl: mean(`${i} step`),
+        cka: linearCka(after, before, groups),
         shuffled: {
-          ...{ cosine: mean(`${i} cosine shuffled`), kl: mean(`${i} step shuffled`) },
+          cosine: mean(`${i} cosine shuffled`),
+          kl: mean(`${i} step shuffled`),
           cka: permutedAlignments(after, before, [order])[0] ?? Number.NaN,
         },
       });

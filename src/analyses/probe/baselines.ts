@@ -60,7 +60,11 @@ export async function standardsOf(
   const [embed, unembed] = await Reference.all(rows, seed, (share) => onProgress?.(drawn + (1 - drawn) * share));
   if (!embed || !unembed) throw new RangeError('a reference for each matrix was asked for');
   return {
-    ...{ positions, designs, compared, bases, seed },
+    positions,
+    designs,
+    compared,
+    bases,
+    seed,
     vocabulary: vocabularyOf(matrices.embed),
     embeddingSize: sizeOf(matrices.embed, positions.input),
     references: { embed, unembed },

@@ -151,7 +151,11 @@ export async function fitProbes(
         const cross = await target.cross(turned.learnt, learnt.types, offset);
         const fit = await ridge.fit(cross, await target.cross(turned.held, held.types, offset), penalties(unit));
         probes.push({
-          ...{ label, split: design.split, shuffled, target: target.kind, offset },
+          label,
+          split: design.split,
+          shuffled,
+          target: target.kind,
+          offset,
           outputs: target.kind === 'token' ? learnt.types : [],
           mean: mean.map((value, j) => value + (train.shift[j] as number)),
           coefficients: fit.coefficients,

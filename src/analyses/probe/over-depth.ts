@@ -168,7 +168,10 @@ async function judge(
   const readings = await readAll(
     source,
     entries.map(({ linear, label, split, target, outputs, mean }) => ({
-      ...{ map: linear, target, outputs, mean },
+      map: linear,
+      target,
+      outputs,
+      mean,
       ...designOf(standards.designs, label, split),
     })),
     standards.positions.document,

@@ -138,7 +138,8 @@ export class Energies {
         })),
       })),
       fromMiddle: {
-        ...{ from: points[middle] ?? '', to: points[last] ?? '' },
+        from: points[middle] ?? '',
+        to: points[last] ?? '',
         bands: bands.map((_, band) => this.#averages.difference(energy(last, band), energy(middle, band))),
       },
     };

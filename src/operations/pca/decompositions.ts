@@ -167,8 +167,12 @@ export class Decompositions {
         ? { values: edited.values.slice(from * cols, to * cols) }
         : { extent: this.checkpoint.extent(name, [from, to]), dtype };
       return {
-        ...{ projection, name, row: from, shape: [to - from, cols] as const },
-        ...{ weight, writeAs: this.#options.dtype ?? dtype },
+        projection,
+        name,
+        row: from,
+        shape: [to - from, cols] as const,
+        weight,
+        writeAs: this.#options.dtype ?? dtype,
       };
     });
   }

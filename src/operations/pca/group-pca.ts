@@ -201,7 +201,11 @@ export async function rebuildPrepared(
   const { projected, partial } = await project(leading, rank, prepared.partial);
   const parts = partsOf(members, projected, placed, rebuilding);
   const rebuilt = {
-    ...{ rank, of: ratio.length, explained: explainedBy(ratio, rank), fromCache, parts },
+    rank,
+    of: ratio.length,
+    explained: explainedBy(ratio, rank),
+    fromCache,
+    parts,
     explainedVarianceRatio: ratio.slice(), // the prepared one goes back and forth between threads
   };
   return { rebuilt, prepared: { ...prepared, partial } };

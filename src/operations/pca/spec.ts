@@ -139,7 +139,11 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
   if (rank !== undefined && allocate === 'global')
     throw new SurgeryError('usage', 'allocate global spends what a threshold gives: it goes with a variance');
   return {
-    ...{ mode: 'shared-kv', mean: 'keep', center: true, balance: false, seed: 0 },
+    mode: 'shared-kv',
+    mean: 'keep',
+    center: true,
+    balance: false,
+    seed: 0,
     ...(rank === undefined ? { variance: defaultVariance } : {}),
     ...spec,
     allocate,

@@ -69,8 +69,12 @@ async function clear(
   }
   const zeroedColumns = isCleared.reduce((sum, one) => sum + one, 0);
   return {
-    ...{ layer, projection, zeroedColumns, columns: cols },
+    layer,
+    projection,
+    zeroedColumns,
+    columns: cols,
     parameters: { dense: rows * cols, reduced: rows * (cols - zeroedColumns) },
-    ...{ squaredNorm, squaredError },
+    squaredNorm,
+    squaredError,
   };
 }

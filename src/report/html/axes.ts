@@ -32,8 +32,11 @@ export function axis(field: 'x' | 'y', scale: Scale) {
   const ends = domain ? { domain: [...domain], nice: false } : { nice: field === 'y', ...(log ? {} : { zero: false }) };
   const values = log && domain ? { values: logTicks(domain[0], domain[1]) } : { tickCount: ticks };
   return {
-    ...{ field, type: 'quantitative' as const, title: printable(label) },
-    ...{ scale: log ? { type: 'log' as const, ...ends } : ends, axis: { ...labelled(format), ...values } },
+    field,
+    type: 'quantitative' as const,
+    title: printable(label),
+    scale: log ? { type: 'log' as const, ...ends } : ends,
+    axis: { ...labelled(format), ...values },
   };
 }
 
@@ -48,8 +51,11 @@ function namedAxis(field: 'x' | 'y', label: string, names: readonly string[]) {
   const listed = JSON.stringify(names.map(printable)).replaceAll(/[\u2028\u2029]/g, ' ');
   const labelExpr = `${listed}[datum.value]`;
   return {
-    ...{ field, type: 'quantitative' as const, title: printable(label) },
-    ...{ scale: { domain: [0, Math.max(last, 1)], nice: false }, axis: { labelExpr, values, labelFlush: false } },
+    field,
+    type: 'quantitative' as const,
+    title: printable(label),
+    scale: { domain: [0, Math.max(last, 1)], nice: false },
+    axis: { labelExpr, values, labelFlush: false },
   };
 }
 

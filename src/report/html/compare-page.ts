@@ -61,7 +61,9 @@ function headOf(entries: readonly Entry[], command: string): Head {
         ? 'The same model, text, precision and versions: every figure may be held against every other.'
         : undefined,
     ...(differ.length > 0 ? { notice: `These studies differ in ${differ.join(', ')}.` } : {}),
-    ...{ command, facts: [], glance: [] },
+    command,
+    facts: [],
+    glance: [],
   };
 }
 
@@ -83,7 +85,9 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
   );
   const series = lines.map(
     ({ name, own: [first] }, i): Series => ({
-      ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
+      name,
+      colour: `s${i % 8}`,
+      shape: shapes[i % shapes.length] ?? 'circle',
       dashed: first !== undefined && pcaOf(first)?.match !== undefined,
     }),
   );
@@ -114,7 +118,8 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
       const svg = await panelSvg({
         about: `${title} over ${axis.label}, a line a study and mode; the numbers are in the table`,
         x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
-        ...{ y: { label: unit, log: true }, lines: drawn },
+        y: { label: unit, log: true },
+        lines: drawn,
       });
       panels.push({ title, svg });
     }
@@ -122,7 +127,8 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
       title: `Perplexity and KL over ${axis.label}`,
       caption: `${rulesOf(entries)} Bars: each study’s own intervals. Logarithmic upwards.`,
       notShown: notShown(entries),
-      ...{ panels, legend: series },
+      panels,
+      legend: series,
     });
   }
   return [...figures, cellsFigure(entries)];

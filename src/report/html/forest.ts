@@ -20,7 +20,8 @@ export interface Forest {
 export async function forestSvg({ about, x: scale, rows, at, linearWithin }: Forest): Promise<Html> {
   // A name may come twice: rows are kept apart by their number, which the label leaves out.
   const values = rows.map(({ series, tip, name, ...rest }, i) => ({
-    ...{ ...rest, row: `${String(i).padStart(4, '0')}${printable(name)}` },
+    ...rest,
+    row: `${String(i).padStart(4, '0')}${printable(name)}`,
     ...looks(series, tip),
   }));
   const longest = Math.max(0, ...rows.map(({ name }) => name.length));
@@ -28,15 +29,24 @@ export async function forestSvg({ about, x: scale, rows, at, linearWithin }: For
   const signed = { type: 'symlog' as const, constant: linearWithin };
   const x = linearWithin === undefined ? linear : { ...linear, scale: signed, axis: signedTicks(rows, linearWithin) };
   const y = {
-    ...{ field: 'row', type: 'nominal' as const, title: null },
+    field: 'row',
+    type: 'nominal' as const,
+    title: null,
     axis: {
-      ...{ labelExpr: 'slice(datum.value, 4)', labelFontSize: 12, domain: false, ticks: false },
+      labelExpr: 'slice(datum.value, 4)',
+      labelFontSize: 12,
+      domain: false,
+      ticks: false,
       // Flush left with the text of the page. Vega's own estimate of a text's width is half as long again.
-      ...{ labelAlign: 'left' as const, labelPadding: longest * 7, labelLimit: longest * 12 },
+      labelAlign: 'left' as const,
+      labelPadding: longest * 7,
+      labelLimit: longest * 12,
     },
   };
   const spec: Spec = {
-    ...{ width: 420, height: { step: 22 }, config: themeOf(420) },
+    width: 420,
+    height: { step: 22 },
+    config: themeOf(420),
     layer: [
       {
         data: { values: [{ at }] },

@@ -51,7 +51,9 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   const all: Figure = {
     title: 'Every cell of the grid',
     caption: `${textRule(study.text)} Width: components for k and v a layer; size: parameters as factors, of the dense ones; “= width”, “= size”, “= error”: the separate partner of the shared cell, matched in that.`,
-    ...{ panels: [], table: cellsTable(study, shown), open: true },
+    panels: [],
+    table: cellsTable(study, shown),
+    open: true,
   };
   return { id: 'losses', title: 'What it costs', figures: [...figures, all] };
 }
@@ -89,7 +91,9 @@ async function lossFigure(
       about: `${title} over ${axis.label}, a line a mode; the numbers are in the table of every cell`,
       x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
       y: { label: unit, log: true, domain },
-      ...{ lines: drawn, bands, rules },
+      lines: drawn,
+      bands,
+      rules,
     });
     panels.push({ title, svg });
   }
@@ -115,7 +119,9 @@ export function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model
     [...bySeries(shown, study)].map(([name, [first]], i) => [
       name,
       {
-        ...{ name, colour: `s${i % 8}`, shape: shapes[i % shapes.length] ?? 'circle' },
+        name,
+        colour: `s${i % 8}`,
+        shape: shapes[i % shapes.length] ?? 'circle',
         dashed: first !== undefined && pcaOf(first)?.match !== undefined,
       },
     ]),

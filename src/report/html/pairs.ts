@@ -52,7 +52,8 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
   const pairs = known(study, cells).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule));
   if (pairs.length === 0) return undefined;
   const rows = pairs.slice(0, mostRows).map(({ rule, cell, difference, better }) => ({
-    ...{ name: `equal ${rule}: ${cellName(cell, study)}`, x: difference.deltaNll },
+    name: `equal ${rule}: ${cellName(cell, study)}`,
+    x: difference.deltaNll,
     ...(difference.interval ? { low: difference.interval[0], high: difference.interval[1] } : {}),
     series:
       better === 'shared' || better === 'global' ? outcomes.cell : better === '–' ? outcomes.open : outcomes.partner,
@@ -60,7 +61,10 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
   }));
   const svg = await forestSvg({
     about: 'Differences of pairs in nats a token; the numbers are in the table',
-    ...{ x: { label: 'Δnll of the cell less its partner, nats a token' }, rows, at: 0, linearWithin: 0.01 },
+    x: { label: 'Δnll of the cell less its partner, nats a token' },
+    rows,
+    at: 0,
+    linearWithin: 0.01,
   });
   const rest = pairs.length > mostRows ? ` The first ${mostRows} of ${pairs.length}; the table has all.` : '';
   return {
@@ -77,7 +81,10 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
             'And at equal width sharing never has the larger weight error, at equal rank of each matrix never the smaller: these are different questions.',
         }
       : {}),
-    ...{ panels: [{ svg }], layout: 'one', legend: Object.values(outcomes), table: pairsTable(study, pairs) },
+    panels: [{ svg }],
+    layout: 'one',
+    legend: Object.values(outcomes),
+    table: pairsTable(study, pairs),
   };
 }
 
@@ -121,7 +128,9 @@ function controlsFigure(study: Study, cells: Cells): Figure {
       'random-subspace: as many random directions of the row space. noise: normal noise as large as the error of each projection. ' +
       'other-layer: k shares with the v of the next layer. Seed 0. Where a control is no worse than its cell, the cell shows nothing. ' +
       `${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
-    ...{ panels: [], table: controlsTable(study, cells), open: true },
+    panels: [],
+    table: controlsTable(study, cells),
+    open: true,
   };
 }
 
@@ -140,7 +149,8 @@ async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
         {
           series: own,
           marks: at.map(({ layer, meanSquaredCosine, dimensions }) => ({
-            ...{ x: layer, y: meanSquaredCosine },
+            x: layer,
+            y: meanSquaredCosine,
             tip: `layer ${layer}, ${dimensions.join(' : ')} dimensions\nmean cos² ${short(meanSquaredCosine)}`,
           })),
         },
@@ -165,7 +175,10 @@ async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
     caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 would be the same space. Band: up to the largest of ${angles[0]?.random.draws ?? 0} pairs of random subspaces of the same dimensions, seed 0.`,
     notShown:
       'Directions that agree say nothing about what a model does with them; what sharing costs is measured above.',
-    ...{ panels, layout: 'small', legend: [own, random], table: anglesTable(angles) },
+    panels,
+    layout: 'small',
+    legend: [own, random],
+    table: anglesTable(angles),
   };
 }
 

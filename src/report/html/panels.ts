@@ -66,7 +66,9 @@ export async function panelSvg(panel: Panel): Promise<Html> {
   const y = axis('y', yScale);
   const ends = { y: { ...y, field: 'low' }, y2: { field: 'high' } };
   const spec: Spec = {
-    ...{ width, height, config: themeOf(width) },
+    width,
+    height,
+    config: themeOf(width),
     layer: [
       {
         data: { name: 'edges' },
@@ -88,7 +90,10 @@ export async function panelSvg(panel: Panel): Promise<Html> {
         data: { name },
         mark: { type: 'line' as const, ...(name === 'dashed' ? { strokeDash: [5, 3] } : {}) },
         encoding: {
-          ...{ x, y, color, detail: { field: 'key' } },
+          x,
+          y,
+          color,
+          detail: { field: 'key' },
           description: { field: 'lineTip' },
           strokeWidth: { condition: { test: 'datum.thin', value: 1.25 }, value: 2 },
         },
@@ -103,7 +108,8 @@ export async function panelSvg(panel: Panel): Promise<Html> {
   return drawn(
     spec,
     {
-      ...{ edges: data.edges, bars },
+      edges: data.edges,
+      bars,
       rules: (panel.rules ?? []).map(({ y: value, label = '' }) => ({ y: value, label: printable(label) })),
       solid: data.points.filter(({ dashed }) => !dashed),
       dashed: data.points.filter(({ dashed }) => dashed),
@@ -119,11 +125,17 @@ function datasets({ x: xScale, y: yScale, lines = [], bands = [] }: Panel) {
     marks
       .filter(({ x, y }) => isPlaced(x, xScale) && isPlaced(y, yScale))
       .map((mark) => ({
-        ...{ x: mark.x, y: mark.y, low: mark.low, high: mark.high, key },
+        x: mark.x,
+        y: mark.y,
+        low: mark.low,
+        high: mark.high,
+        key,
         ...looks(series, mark.tip),
         // The dot tells of its bar too: pages of deep models would be half as long again.
-        ...{ lineTip: tipped(series, curve ?? ''), barTip: tipped(series, '') },
-        ...{ thin: curve !== undefined, dashed: series.dashed ?? false },
+        lineTip: tipped(series, curve ?? ''),
+        barTip: tipped(series, ''),
+        thin: curve !== undefined,
+        dashed: series.dashed ?? false,
       })),
   );
   const edges = bands.flatMap(({ series, edge, tip }, key) =>

@@ -27,7 +27,8 @@ async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Ce
   };
   const svg = await shadesSvg({
     about: 'Δnll by part and by what is kept; the numbers are in the table',
-    ...{ rowLabel: map.rowLabel, columnLabel: map.columnLabel },
+    rowLabel: map.rowLabel,
+    columnLabel: map.columnLabel,
     cells: map.rows.flatMap((row, i) =>
       map.columns.map((column, j) => {
         const value = map.values[i]?.[j];
@@ -42,7 +43,8 @@ async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Ce
     notShown:
       'A threshold keeps another number of components in each part: a part that hurts more may have been cut deeper, not matter more. ' +
       'And what one part costs alone is not what it costs beside the others.',
-    ...{ panels: [{ svg }], layout: 'one' },
+    panels: [{ svg }],
+    layout: 'one',
     table: {
       name: 'sensitivity',
       about: 'Δnll of each part alone and of all at once',

@@ -23,7 +23,11 @@ export interface Shades {
 
 export async function shadesSvg({ about, rowLabel, columnLabel, width = 76, cells }: Shades): Promise<Html> {
   const values = cells.map(({ row, column, shade, tip, ...rest }) => ({
-    ...{ ...rest, row: printable(row), column: printable(column), shade: shade ?? 0, tip: tipped(undefined, tip) },
+    ...rest,
+    row: printable(row),
+    column: printable(column),
+    shade: shade ?? 0,
+    tip: tipped(undefined, tip),
   }));
   const side = { labelFontSize: 12, domain: false, ticks: false, grid: false };
   const x = {
@@ -35,7 +39,10 @@ export async function shadesSvg({ about, rowLabel, columnLabel, width = 76, cell
   };
   const y = { field: 'row', type: 'ordinal' as const, sort: null, title: rowLabel, axis: side };
   const spec: Spec = {
-    ...{ width: { step: width }, height: { step: 24 }, config: themeOf(400), data: { name: 'cells' } },
+    width: { step: width },
+    height: { step: 24 },
+    config: themeOf(400),
+    data: { name: 'cells' },
     encoding: { x, y },
     layer: [
       {

@@ -38,7 +38,9 @@ export async function spectraFigure(
       about: `Cumulative explained variance in ${name}; the numbers are in the table`,
       x: { label: '', domain: [0, 1], format: '.0%', ticks: 3 },
       y: { label: '', domain: [0, 1], format: '.0%', ticks: 3 },
-      ...{ lines, rules: thresholds.map((y) => ({ y })), size: [128, 92] },
+      lines,
+      rules: thresholds.map((y) => ({ y })),
+      size: [128, 92],
     });
     panels.push({ title: name, svg });
   }
@@ -51,7 +53,10 @@ export async function spectraFigure(
       'Of the weights alone, by PCA in float64 with the columns’ means taken off (unless the operation says otherwise): no text was read.',
     notShown:
       'Variance of a weight matrix is not what the model needs of it. A steep curve says that few directions hold most of the weight, not that the rest can go.',
-    ...{ panels, layout: 'small', legend: [...series.values()], table: spectraTable(curves) },
+    panels,
+    layout: 'small',
+    legend: [...series.values()],
+    table: spectraTable(curves),
   };
 }
 
@@ -72,7 +77,9 @@ export async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | un
   );
   const drawn = sets.flatMap(({ panel, line, layers }) =>
     [...new Set(layers.flatMap(({ groups }) => groups.map(({ name }) => groupClass(name))))].map((group) => ({
-      ...{ line, panel: `${panel}: ${group}`, marks: rankMarks(layers, group, line) },
+      line,
+      panel: `${panel}: ${group}`,
+      marks: rankMarks(layers, group, line),
     })),
   );
   const spread = drawn.filter(({ marks }) => marks.length > 0);
@@ -107,7 +114,10 @@ export async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | un
     caption:
       'Components kept of each group: the fewest whose cumulative share of the variance reaches the threshold, or as many as were asked for. ' +
       'Of heads that are decomposed apart, the mean. Matched partners and controls are left out here.',
-    ...{ panels, layout: 'few', legend: [...series.values()], table: ranksTable(sets) },
+    panels,
+    layout: 'few',
+    legend: [...series.values()],
+    table: ranksTable(sets),
   };
 }
 

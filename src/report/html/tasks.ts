@@ -18,7 +18,11 @@ export async function tasksSection(
   const original: Series = { name: 'original', colour: 's6', shape: 'square' };
   const operated: Series = { name: 'operated', colour: 's0', shape: 'circle' };
   const rows = answered.slice(0, mostRows).map(({ name, scores: { accuracy, interval, correct, questions } }, i) => ({
-    ...{ name, series: i === 0 ? original : operated, x: accuracy, low: interval[0], high: interval[1] },
+    name,
+    series: i === 0 ? original : operated,
+    x: accuracy,
+    low: interval[0],
+    high: interval[1],
     tip: `${name}\n${correct} of ${questions} right: ${percent(accuracy)} [${interval.map((end) => percent(end)).join(', ')}]`,
   }));
   const all = answered.flatMap(({ scores: { interval } }) => interval);
@@ -30,7 +34,8 @@ export async function tasksSection(
       format: '.0%',
       domain: [Math.max(0, Math.min(chance, ...all) - 0.03), Math.min(1, Math.max(chance, ...all) + 0.03)],
     },
-    ...{ rows, at: chance },
+    rows,
+    at: chance,
   });
   const rest = answered.length > mostRows ? ` The first ${mostRows} of ${answered.length}; the table has all.` : '';
   return {
@@ -42,7 +47,10 @@ export async function tasksSection(
         caption: `${file}: ${rule}. Bars: Wilson’s 95 % interval of a share. Dotted: what guessing would get, ${percent(chance)}.${rest}`,
         notShown:
           'The intervals are those of each model alone. Where two overlap, the questions cannot tell the two apart; all answered the same questions, but the difference was not tested as a pair.',
-        ...{ panels: [{ svg }], layout: 'one', legend: [original, operated], table: tasksTable(answered) },
+        panels: [{ svg }],
+        layout: 'one',
+        legend: [original, operated],
+        table: tasksTable(answered),
       },
     ],
   };

@@ -10,11 +10,21 @@ export type Datasets = Readonly<Record<string, readonly object[]>>;
 export function themeOf(width: number): Config {
   const size = width < 250 ? 10 : 11;
   return {
-    ...{ padding: 3, font: 'inherit', aria: true, background: 'transparent' },
+    padding: 3,
+    font: 'inherit',
+    aria: true,
+    background: 'transparent',
     axis: {
-      ...{ gridColor: 'var(--grid)', domainColor: 'var(--axis)', tickColor: 'var(--axis)', tickSize: 4 },
-      ...{ labelColor: 'var(--muted)', labelFontSize: size },
-      ...{ titleColor: 'var(--muted)', titleFontSize: size + 1, titleFontWeight: 'normal', titlePadding: 6 },
+      gridColor: 'var(--grid)',
+      domainColor: 'var(--axis)',
+      tickColor: 'var(--axis)',
+      tickSize: 4,
+      labelColor: 'var(--muted)',
+      labelFontSize: size,
+      titleColor: 'var(--muted)',
+      titleFontSize: size + 1,
+      titleFontWeight: 'normal',
+      titlePadding: 6,
     },
     view: { stroke: 'transparent' },
   };

@@ -151,7 +151,10 @@ const lensHead = ['KL', 'same top', 'rank final', 'rank input'];
 function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number]): string {
   const up = points.toReversed();
   const rows = up.map((one) => [
-    ...[one.point, plain(middle(one.norm)), one.norm ? figure(one.norm.largest) : '–', plain(one.entropy)],
+    one.point,
+    plain(middle(one.norm)),
+    one.norm ? figure(one.norm.largest) : '–',
+    plain(one.entropy),
     ...lensCells(one),
   ]);
   const rank = figure(uniform.rank);
@@ -178,8 +181,12 @@ function stepsText({ variant, steps }: LensOfText['variants'][number]): string {
     .toReversed()
     .map(({ to, cosine, kl, cka, shuffled }) => [
       `to ${to}`,
-      ...[thousandths(cosine), shuffled.cosine?.mean.toFixed(3) ?? '–'],
-      ...[thousandths(kl), shuffled.kl?.mean.toFixed(3) ?? '–', thousandths(cka), shuffled.cka.toFixed(3)],
+      thousandths(cosine),
+      shuffled.cosine?.mean.toFixed(3) ?? '–',
+      thousandths(kl),
+      shuffled.kl?.mean.toFixed(3) ?? '–',
+      thousandths(cka),
+      shuffled.cka.toFixed(3),
     ]);
   const head = ['step', 'cosine', 'shuffled', 'KL', 'shuffled', 'CKA', 'shuffled'];
   return `From the point below to each point, ${variant}\n${table(head, 'lrrrrrr', rows)}`;
@@ -190,7 +197,10 @@ function changesText({ changes = [] }: LensOfText['variants'][number]): string {
     .toReversed()
     .map(({ point, kl, sameTop, cosine, relativeError }) => [
       point,
-      ...[plusMinus(kl), share(sameTop), plusMinus(cosine), plusMinus(middle(relativeError))],
+      plusMinus(kl),
+      share(sameTop),
+      plusMinus(cosine),
+      plusMinus(middle(relativeError)),
     ]);
   const head = ['point', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
   return `The operated model beside the original at the same point and position\n${table(head, 'lrrrr', rows)}`;

@@ -63,22 +63,20 @@ function variantText(result: ProbeResult, variant: Variant): string {
   return [
     `${name}The input token, read from the residual stream at each point`,
     readTable(variant, { label: 'input', split: 'positions', target: 'embedding' }),
-    ...['What is not learnt, or learnt from nothing (R², top 1)', baselineTable(variant)],
-    ...[
-      'Tokens that were never learnt from',
-      readTable(variant, { label: 'input', split: 'types', target: 'embedding' }),
-    ],
-    ...[
-      'The token itself, not its embedding',
-      readTable(variant, { label: 'input', split: 'positions', target: 'token' }),
-    ],
-    ...['Top 1 by how often the token occurs in the text', bandTable(variant)],
-    ...['The previous token', readTable(variant, { label: 'previous', split: 'positions', target: 'embedding' })],
-    ...[
-      'The previous token, never learnt from',
-      readTable(variant, { label: 'previous', split: 'types', target: 'embedding' }),
-    ],
-    ...['The previous token itself', readTable(variant, { label: 'previous', split: 'positions', target: 'token' })],
+    'What is not learnt, or learnt from nothing (R², top 1)',
+    baselineTable(variant),
+    'Tokens that were never learnt from',
+    readTable(variant, { label: 'input', split: 'types', target: 'embedding' }),
+    'The token itself, not its embedding',
+    readTable(variant, { label: 'input', split: 'positions', target: 'token' }),
+    'Top 1 by how often the token occurs in the text',
+    bandTable(variant),
+    'The previous token',
+    readTable(variant, { label: 'previous', split: 'positions', target: 'embedding' }),
+    'The previous token, never learnt from',
+    readTable(variant, { label: 'previous', split: 'types', target: 'embedding' }),
+    'The previous token itself',
+    readTable(variant, { label: 'previous', split: 'positions', target: 'token' }),
     ...(['embed', 'unembed'] as const).flatMap((matrix) => [
       wrap(`The token probe's matrix beside ${result.rules.matrices[matrix]}, ${integer(result.compared)} tokens`),
       resemblanceTable(variant, matrix),
@@ -234,7 +232,10 @@ function withInterval(estimate: Figure | undefined, show: (value: number) => str
 function rulesText({ text, rules, seed, variants, precision }: ProbeResult): string {
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)} tokens` : '';
   const judged = readingAt(variants[0]?.points[0]?.readings ?? [], {
-    ...{ map: 'probe', label: 'input', split: 'positions', target: 'embedding' },
+    map: 'probe',
+    label: 'input',
+    split: 'positions',
+    target: 'embedding',
   });
   return wrap(
     `${counted(text.documents, 'document')}${cut} of ${text.text}, ${counted(text.positions, 'position')}: ${rules.positions}. ` +

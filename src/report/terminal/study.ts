@@ -154,7 +154,9 @@ function tasksText(study: Study, cells: Cells): string | undefined {
   const { original, tasks } = study;
   if (!original?.tasks || !tasks) return undefined;
   const row = (name: string, { correct, questions, accuracy, interval }: TaskScores) => [
-    ...[name, `${correct} of ${questions}`, percent(accuracy)],
+    name,
+    `${correct} of ${questions}`,
+    percent(accuracy),
     `[${interval.map((end) => percent(end)).join(', ')}]`,
   ];
   const rows = gridCells(study, cells).flatMap((cell) => (cell.tasks ? [row(cellName(cell, study), cell.tasks)] : []));

@@ -172,7 +172,10 @@ const filters: Readonly<Record<string, Filter>> = {
     const [item = '', key = ''] = marks;
     if (marks.length !== 2) throw new Error('it gives the filter tojson other than two separators');
     return json(value, {
-      ...{ ascii: isTrue(ascii), indent: indent ?? undefined, separators: [item, key], sorted: isTrue(keys) },
+      ascii: isTrue(ascii),
+      indent: indent ?? undefined,
+      separators: [item, key],
+      sorted: isTrue(keys),
     });
   },
   trim: (value, args) => {
@@ -308,11 +311,18 @@ const hasCase = (text: string) => text.toLowerCase() !== text.toUpperCase();
 
 /** Tests of a value and another. */
 const relations: Readonly<Record<string, Test>> = {
-  ...{ eq: equal, equalto: equal, '==': equal },
+  eq: equal,
+  equalto: equal,
+  '==': equal,
   ne: (value, other) => !areEqual(value, other),
   '!=': (value, other) => !areEqual(value, other),
   in: (value, other) => contains(other, value),
-  ...{ lt: before, lessthan: before, '<': before, gt: after, greaterthan: after, '>': after },
+  lt: before,
+  lessthan: before,
+  '<': before,
+  gt: after,
+  greaterthan: after,
+  '>': after,
   le: (value, other) => order(value, other) <= 0,
   ge: (value, other) => order(value, other) >= 0,
 };

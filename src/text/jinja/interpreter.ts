@@ -434,9 +434,17 @@ function loopAt(items: readonly Value[], index: number): Struct {
   const [previtem = new Undefined('there is no previous item')] = items.slice(Math.max(index - 1, 0), index);
   const [nextitem = new Undefined('there is no next item')] = items.slice(index + 1, index + 2);
   const attributes: Readonly<Record<string, Value>> = {
-    ...{ index: index + 1, index0: index, revindex: length - index, revindex0: length - index - 1 },
-    ...{ first: index === 0, last: index === length - 1, length, depth: 1, depth0: 0 },
-    ...{ previtem, nextitem },
+    index: index + 1,
+    index0: index,
+    revindex: length - index,
+    revindex0: length - index - 1,
+    first: index === 0,
+    last: index === length - 1,
+    length,
+    depth: 1,
+    depth0: 0,
+    previtem,
+    nextitem,
     cycle: new Callable('cycle', cycle),
   };
   return new Struct('loop', new Map(Object.entries(attributes)));

@@ -186,7 +186,16 @@ function nextToken(text: string, at: number): { token: Token; length: number } {
 
 const escapes: Readonly<Record<string, string>> = {
   '\n': '',
-  ...{ '\\': '\\', "'": "'", '"': '"', a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' },
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
 };
 
 /** As Python's `unicode-escape`: what it does not know stays as it is, with its backslash. */

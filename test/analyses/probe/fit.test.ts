@@ -19,7 +19,9 @@ describe('a map planted in synthetic activations', async () => {
   const embedding = { rows: vocab, cols: hidden, data: Float32Array.from(short(vocab * hidden, 64)) };
   const labels = () => Int32Array.from({ length: rows }, () => Math.floor(random() * vocab));
   const positions: Positions = {
-    ...{ rows, input: labels(), previous: labels() },
+    rows,
+    input: labels(),
+    previous: labels(),
     document: Int32Array.from({ length: rows }, (_, row) => row % 20),
   };
   // The residual holds the token's embedding, mixed by an invertible matrix and moved far from zero.

@@ -21,10 +21,7 @@ type Varied = Request['varied'];
 
 const config = configWith({ num_hidden_layers: 4 });
 const plan = ({ varied, ...rest }: Partial<Request> = {}) =>
-  designSweep(
-    { varied: { mode: ['shared-kv'], ...varied }, ...{ fixed: {}, match: [], controls: false }, ...rest },
-    config,
-  );
+  designSweep({ varied: { mode: ['shared-kv'], ...varied }, fixed: {}, match: [], controls: false, ...rest }, config);
 const isPca = (cell: PcaOperation | NoneOperation | undefined): cell is PcaOperation => cell?.kind === 'pca';
 
 /** A cell in a few words. */
@@ -75,7 +72,9 @@ const requests: fc.Arbitrary<Request> = fc
     const variance = kept.flatMap((one) => ('variance' in one ? [one.variance] : []));
     const rank = kept.flatMap((one) => ('rank' in one ? [one.rank] : []));
     const varied: Varied = {
-      ...{ mode, mean, allocate },
+      mode,
+      mean,
+      allocate,
       ...(variance.length > 0 ? { variance } : {}),
       ...(rank.length > 0 ? { rank } : {}),
       ...(layers ? { layers } : {}),
@@ -159,8 +158,14 @@ test('it has controls where they exist, each of its own cell, and each once', ()
 test('it goes from the most kept to the least, so that later cells find their components', () => {
   const { cells } = plan({ varied: { rank: [2, 8], variance: [0.5, 0.99], mode: ['shared-kv', 'separate'] } });
   expect(cells.map(told)).toEqual([
-    ...['shared-kv 0.99', 'separate 0.99', 'shared-kv 0.5', 'separate 0.5'],
-    ...['shared-kv rank 8', 'separate rank 8', 'shared-kv rank 2', 'separate rank 2'],
+    'shared-kv 0.99',
+    'separate 0.99',
+    'shared-kv 0.5',
+    'separate 0.5',
+    'shared-kv rank 8',
+    'separate rank 8',
+    'shared-kv rank 2',
+    'separate rank 2',
   ]);
   expect([{ rank: 1 }, { variance: 0.1 }].sort(mostFirst)).toEqual([{ variance: 0.1 }, { rank: 1 }]);
 });

@@ -45,8 +45,12 @@ test('the modes share what they say', () => {
   expect(shape('shared-kv', ['k', 'o'])).toEqual(['k@0 k0', 'o@0 o0', 'k@3 k3', 'o@3 o3']);
   expect(shape('cross-layer-kv')).toEqual(['q@0 q0', 'q@3 q3', 'kv@all k0+v0+k3+v3']);
   expect(shape('per-head', ['k', 'down'])).toEqual([
-    ...['k.0@0 k0:0-8', 'k.1@0 k0:8-16', 'down@0 down0'],
-    ...['k.0@3 k3:0-8', 'k.1@3 k3:8-16', 'down@3 down3'],
+    'k.0@0 k0:0-8',
+    'k.1@0 k0:8-16',
+    'down@0 down0',
+    'k.0@3 k3:0-8',
+    'k.1@3 k3:8-16',
+    'down@3 down3',
   ]);
   expect(shape('per-head-kv').slice(3, 6)).toEqual([
     'q.3@0 q0:24-32',
@@ -237,8 +241,11 @@ test('random directions hold, on the mean, as much of the variance as they are o
   const found: number[] = [];
   for (let seed = 0; seed < 20; seed++) {
     const { layers } = await applyPca(operator, {
-      ...{ mode: 'shared-kv', rank: 4, mean: 'keep' },
-      ...{ control: 'random-subspace', seed },
+      mode: 'shared-kv',
+      rank: 4,
+      mean: 'keep',
+      control: 'random-subspace',
+      seed,
     });
     for (const { explained, of } of groupReports(layers)) found.push(explained / (4 / of));
   }

@@ -32,7 +32,9 @@ const cuts = ({ config: { layers, heads, kvHeads, intermediateSize } }: Checkpoi
       heads: some(unit(heads)),
       kvHeads: some(unit(kvHeads)),
       neurons: some(fc.tuple(layer, fc.nat(intermediateSize - 1), fc.nat(9))),
-      ...{ attention: some(layer), mlp: some(layer), blocks: some(layer) },
+      attention: some(layer),
+      mlp: some(layer),
+      blocks: some(layer),
     })
     .filter((cut) => Object.values(cut).some((list) => list.length > 0));
 };
@@ -52,7 +54,9 @@ describe.each([
           heads: cut.heads.map(([layer, head]) => `${layer}.${head}`),
           kvHeads: cut.kvHeads.map(([layer, head]) => `${layer}.${head}`),
           neurons: cut.neurons.map(([layer, from, more]) => `${layer}.${from}-${last(from, more)}`),
-          ...{ attention: cut.attention, mlp: cut.mlp, blocks: cut.blocks },
+          attention: cut.attention,
+          mlp: cut.mlp,
+          blocks: cut.blocks,
         };
         const { tensors, reports, footprint, recipe } = await zeroed(checkpoint, spec);
         /** Whether a column of o or down is cut. */
@@ -100,7 +104,9 @@ describe.each([
           parameters: { dense, reduced },
           squaredNorm: expect.closeTo(norm, 9),
           relativeError: expect.closeTo(Math.sqrt(lost / norm), 12),
-          ...{ relativeErrorKv: null, rank: null, width: null },
+          relativeErrorKv: null,
+          rank: null,
+          width: null,
         });
         expect(reports).toMatchObject([{ kind: 'zero', changed: { length: [...expected].filter(isWeight).length } }]);
       }),

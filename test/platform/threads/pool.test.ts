@@ -72,6 +72,8 @@ test('what the system refuses a thread keeps its code and its path', async () =>
   const task = new URL('../../../src/runtime/int8/quantise.ts', import.meta.url);
   const region = { offset: 0, bytes: 8 };
   await expect(pool.run(task, 'hashRegions', () => ['/nonexistent/file', [region]])).rejects.toMatchObject({
-    ...{ code: 'ENOENT', syscall: 'open', path: '/nonexistent/file' },
+    code: 'ENOENT',
+    syscall: 'open',
+    path: '/nonexistent/file',
   });
 });

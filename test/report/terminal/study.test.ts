@@ -121,20 +121,30 @@ describe('comma-separated values', () => {
     const values = fields(line);
     const row = Object.fromEntries(fields(names).map((name, i) => [name, values[i]]));
     expect(row).toMatchObject({
-      ...{
-        id: 'a',
-        kind: 'pca',
-        mode: 'separate',
-        variance: '',
-        rank: '7',
-        mean: 'drop',
-        center: 'off',
-        balance: 'off',
-      },
-      ...{ allocate: 'uniform', targets: 'q k v', layers: '1 2', match: 'error of shared-kv', control: '' },
-      ...{ mean_rank: '4', kv_width: '4', parameters_dense: '1000', parameters_reduced: '40' },
-      ...{ nll: String(one.scores.nll), delta_nll_low: String(one.scores.intervals.deltaNll?.[0]), kl_max: '3' },
-      ...{ delta_p_mean: '-0.01', delta_p_rms: '0.1', same_top: '0.5', task_accuracy: '' },
+      id: 'a',
+      kind: 'pca',
+      mode: 'separate',
+      variance: '',
+      rank: '7',
+      mean: 'drop',
+      center: 'off',
+      balance: 'off',
+      allocate: 'uniform',
+      targets: 'q k v',
+      layers: '1 2',
+      match: 'error of shared-kv',
+      control: '',
+      mean_rank: '4',
+      kv_width: '4',
+      parameters_dense: '1000',
+      parameters_reduced: '40',
+      nll: String(one.scores.nll),
+      delta_nll_low: String(one.scores.intervals.deltaNll?.[0]),
+      kl_max: '3',
+      delta_p_mean: '-0.01',
+      delta_p_rms: '0.1',
+      same_top: '0.5',
+      task_accuracy: '',
     });
   });
 
@@ -162,7 +172,13 @@ describe('comma-separated values', () => {
       records(studyCsv(study(cells.map(({ id }) => id)), new Map(cells.map((one) => [one.id, one]))));
     const [names = [], row = []] = csv(two);
     expect(Object.fromEntries(names.map((name, i) => [name, row[i]]))).toMatchObject({
-      ...{ kind: 'zero none', heads: '0.1 2.3-4', kv_heads: '', mlp: '1 2', targets: 'q', layers: '5', mean_rank: '' },
+      kind: 'zero none',
+      heads: '0.1 2.3-4',
+      kv_heads: '',
+      mlp: '1 2',
+      targets: 'q',
+      layers: '5',
+      mean_rank: '',
     });
     expect(names).not.toContain('mode');
     expect(csv(pca)[0]).not.toContain('heads');

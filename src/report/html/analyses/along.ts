@@ -37,7 +37,9 @@ export async function alongFigure({
   const lens: Series = { name: 'unembedding (lens)', colour: 's1', shape: 'triangle-up' };
   const probes = chosen.map(
     (point, i): Series => ({
-      ...{ name: `probe at ${points[point] ?? ''}`, colour: probeColours[i] ?? 'q0', shape: shapes[i] ?? 'circle' },
+      name: `probe at ${points[point] ?? ''}`,
+      colour: probeColours[i] ?? 'q0',
+      shape: shapes[i] ?? 'circle',
     }),
   );
   const own = [curve(embed, ({ shares }) => shares.embed), curve(lens, ({ shares }) => shares.unembed)];
@@ -54,7 +56,9 @@ export async function alongFigure({
       about: `${title}: shares along the components; the numbers are in the table of components`,
       x: { label: 'component', format: 'd' },
       y: { label: 'share of squared norm', log: true, format: '~p', domain },
-      ...{ lines, rules: [{ y: 1 / hidden, label: 'chance' }], size: [340, 190] },
+      lines,
+      rules: [{ y: 1 / hidden, label: 'chance' }],
+      size: [340, 190],
     });
     panels.push({ title, svg });
   }
@@ -65,7 +69,8 @@ export async function alongFigure({
       `the token itself, from ${counted(text.positions, 'position')}: ${rules.positions}, ${precision}; ${rules.split}. Seed ${seed}. Each component: the table above.`,
     notShown:
       'Directions that are not orthogonal, as of nmf and of dictionaries, share what lies between them: such shares may sum to more than 1.',
-    ...{ panels, legend: [embed, lens, ...probes] },
+    panels,
+    legend: [embed, lens, ...probes],
   };
 }
 

@@ -66,7 +66,13 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
       name: 'basis-components',
       about: 'Components in their order',
       head: [
-        ...['>no.', ...(isFromTokens ? ['from'] : []), 'nearest', '>cosine', 'farthest', '>embedding', '>lens'],
+        '>no.',
+        ...(isFromTokens ? ['from'] : []),
+        'nearest',
+        '>cosine',
+        'farthest',
+        '>embedding',
+        '>lens',
         ...variants.flatMap((variant) =>
           chosen.map((point) => `>probe, ${points[point] ?? ''}${variants.length > 1 ? `, ${variant}` : ''}`),
         ),

@@ -52,7 +52,10 @@ export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][nu
   const svg = await panelSvg({
     about: `${title}, over depth; the numbers are in the table`,
     x: { label: across, names: points },
-    ...{ y, bands, rules, size: [340, 190] },
+    y,
+    bands,
+    rules,
+    size: [340, 190],
     lines: curves.map(({ series, values, bare }) => ({
       series,
       ...(bare ? { curve: `${series.name}\n${title}: ${rangeText(values, show)}` } : {}),

@@ -28,7 +28,10 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
   for (const name of names)
     panels.push(
       await depthPanel({
-        ...{ title: measures[name], points: result.points, y: { label: 'likeness' }, show: plain },
+        title: measures[name],
+        points: result.points,
+        y: { label: 'likeness' },
+        show: plain,
         curves: result.variants.map(({ variant, points }) => ({
           series: variantSeries[variant],
           values: points.map(({ resemblance }) => exact(resemblance[matrix][name].value)),
@@ -56,7 +59,8 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, resemblance }): Cell[] => [
-            ...[variant, point],
+            variant,
+            point,
             ...names.map((name) =>
               number(
                 resemblance[matrix][name].value,

@@ -32,35 +32,41 @@ async function viewOf(finding: Finding): Promise<View> {
     case 'lens': {
       const { result } = finding;
       return {
-        ...{ name: 'the logit lens', question: 'What every point of the residual stream says when it is unembedded' },
-        ...{ read: lensRead(result), glance: lensGlance(result), sections: await lensSections(result) },
+        name: 'the logit lens',
+        question: 'What every point of the residual stream says when it is unembedded',
+        read: lensRead(result),
+        glance: lensGlance(result),
+        sections: await lensSections(result),
       };
     }
     case 'unlikely': {
       const { result } = finding;
       return {
-        ...{ name: 'unlikely tokens', question: 'Whether directions of near-impossible tokens are reused inside' },
-        ...{ read: unlikelyRead(result), glance: unlikelyGlance(result), sections: await unlikelySections(result) },
+        name: 'unlikely tokens',
+        question: 'Whether directions of near-impossible tokens are reused inside',
+        read: unlikelyRead(result),
+        glance: unlikelyGlance(result),
+        sections: await unlikelySections(result),
       };
     }
     case 'probe': {
       const { result } = finding;
       return {
-        ...{
-          name: 'input probes',
-          question: 'How much of the token read each point of the residual stream still holds, and where',
-        },
-        ...{ read: probedText(result.text), glance: probeGlance(result), sections: await probeSections(result) },
+        name: 'input probes',
+        question: 'How much of the token read each point of the residual stream still holds, and where',
+        read: probedText(result.text),
+        glance: probeGlance(result),
+        sections: await probeSections(result),
       };
     }
     case 'basis': {
       const { result } = finding;
       return {
-        ...{
-          name: `a basis of the ${matrixWords[result.of]}`,
-          question: 'An ordered basis of the vocabulary’s matrix, and what lies along it',
-        },
-        ...{ read: probedText(result.text), glance: basisGlance(result), sections: await basisSections(result) },
+        name: `a basis of the ${matrixWords[result.of]}`,
+        question: 'An ordered basis of the vocabulary’s matrix, and what lies along it',
+        read: probedText(result.text),
+        glance: basisGlance(result),
+        sections: await basisSections(result),
       };
     }
   }
@@ -135,7 +141,9 @@ function headOf({ kind, result }: Finding, { name, question, read, glance }: Vie
     title: `${model.ref}: ${name}${operated}`,
     lead: `${question}.`,
     ...(model.notice ? { notice: model.notice } : {}),
-    ...{ command, glance, facts: factsOf(result, { read }) },
+    command,
+    glance,
+    facts: factsOf(result, { read }),
   };
 }
 
@@ -145,7 +153,9 @@ function headOfSeveral(entries: readonly FindingEntry[], command: string): Head 
     kind: 'Looking inside with surgery: several results on one page',
     title: [...new Set(entries.map(({ label }) => label))].join(' · '),
     ...(models.size > 1 ? { notice: 'These results are of different models.' } : {}),
-    ...{ command, facts: [], glance: [] },
+    command,
+    facts: [],
+    glance: [],
   };
 }
 

@@ -37,22 +37,31 @@ interface Aspect {
 const aspects: readonly Aspect[] = [
   {
     title: 'KL to the last point',
-    ...{ y: { label: 'bits' }, show: figure, of: ({ kl }) => withoutNoise(ofMean(kl)), uniform: ({ kl }) => kl },
+    y: { label: 'bits' },
+    show: figure,
+    of: ({ kl }) => withoutNoise(ofMean(kl)),
+    uniform: ({ kl }) => kl,
   },
   {
     title: 'Names the final token first',
-    ...{ y: { label: 'of positions', ...sharesUp }, show: share },
-    ...{ of: ({ sameTop }) => ofMean(sameTop), uniform: ({ probability }) => probability },
+    y: { label: 'of positions', ...sharesUp },
+    show: share,
+    of: ({ sameTop }) => ofMean(sameTop),
+    uniform: ({ probability }) => probability,
   },
   {
     title: 'Rank of the final token',
-    ...{ y: { label: 'mean rank', log: true }, show: figure },
-    ...{ of: ({ rankFinal }) => ofMean(rankFinal), uniform: ({ rank }) => rank },
+    y: { label: 'mean rank', log: true },
+    show: figure,
+    of: ({ rankFinal }) => ofMean(rankFinal),
+    uniform: ({ rank }) => rank,
   },
   {
     title: 'Rank of the token read',
-    ...{ y: { label: 'mean rank', log: true }, show: figure },
-    ...{ of: ({ rankInput }) => ofMean(rankInput), uniform: ({ rank }) => rank },
+    y: { label: 'mean rank', log: true },
+    show: figure,
+    of: ({ rankInput }) => ofMean(rankInput),
+    uniform: ({ rank }) => rank,
   },
 ];
 
@@ -73,7 +82,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
       ...(unigram ? [{ y: unigram.value, label: 'token frequencies' }] : []),
     ];
     legend.push(...curves);
-    panels.push(await depthPanel({ ...{ title, points: names, y, show, curves }, rules: apart(rules, y) }));
+    panels.push(await depthPanel({ title, points: names, y, show, curves, rules: apart(rules, y) }));
   }
   return {
     title: 'The lens at every point',
@@ -83,7 +92,8 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     notShown:
       'That the lens names the final token is no proof that a block decided it, and that the token read stands nowhere near the top is no ' +
       'proof that it is forgotten: the lens reads one direction a token, and the probe another.',
-    ...{ panels, legend: legendOf(legend) },
+    panels,
+    legend: legendOf(legend),
     table: {
       name: 'lens-depth',
       about: 'The lens at every point, the last point first',
@@ -134,14 +144,18 @@ function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]
       .map(({ point, shuffled }): Cell[] => [
         'shuffled',
         point,
-        ...['', '', ''],
+        '',
+        '',
+        '',
         ...aspects.map(({ of, show }) => valueCell(of(shuffled), show)),
       ])
       .toReversed(),
     ['token frequencies', '', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
     [
       'all tokens alike',
-      ...['', '', ''],
+      '',
+      '',
+      '',
       valueCell(exact(uniform.entropy), figure),
       ...aspects.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
     ],

@@ -95,7 +95,9 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
     for (const { variant, cells } of variants) {
       const svg = await shadesSvg({
         about: `${measure.title}, ${variant} model, tokens ${from} to ${from + shown.length - 1}`,
-        ...{ rowLabel: 'point', columnLabel: 'token read', width: 58 },
+        rowLabel: 'point',
+        columnLabel: 'token read',
+        width: 58,
         cells: result.points.toReversed().flatMap((point, up) =>
           shown.flatMap((token, k) => {
             const cell = cells[result.points.length - 1 - up]?.[from + k];
@@ -124,7 +126,8 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
     caption:
       `${measure.reading} Upwards the points, from the embedding to the last block; rightwards the tokens read, each with what comes ` +
       `before it in sight.${cut} ${variants.length > 1 ? 'Both models on one scale. ' : ''}By chance, all ${integer(result.vocabulary)} tokens alike: ${measure.chance(result)}.`,
-    ...{ panels, layout: 'wide' },
+    panels,
+    layout: 'wide',
   };
 }
 

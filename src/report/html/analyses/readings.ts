@@ -39,9 +39,11 @@ interface Measure {
 
 const fit: Measure = {
   title: 'R²',
-  ...{ y: { label: 'of the target' }, show: plain, of: ({ r2 }) => (r2.value < leastR2 ? undefined : r2) },
+  y: { label: 'of the target' },
+  show: plain,
+  of: ({ r2 }) => (r2.value < leastR2 ? undefined : r2),
 };
-const cosine: Measure = { title: 'Cosine', ...{ y: { label: 'mean' }, show: plain, of: (reading) => reading.cosine } };
+const cosine: Measure = { title: 'Cosine', y: { label: 'mean' }, show: plain, of: (reading) => reading.cosine };
 const top1: Measure = {
   title: 'Nearest is the right one',
   y: { label: 'of positions', ...sharesUp },
@@ -77,7 +79,9 @@ export async function readingFigure(result: ProbeResult, task: Asked): Promise<F
     panels.push(
       ...(await depthPanels(
         result.variants.map((variant) => ({
-          ...{ ...measure, title: titled(result, measure.title, variant), points: result.points },
+          ...measure,
+          title: titled(result, measure.title, variant),
+          points: result.points,
           curves: curvesOf(variant, task, measure),
         })),
       )),
@@ -88,7 +92,9 @@ export async function readingFigure(result: ProbeResult, task: Asked): Promise<F
     title: task.title,
     caption: captionOf(result, task, shown),
     notShown: notShown(task),
-    ...{ panels, legend: shown.map((map) => maps[map]), table: readingTable(result, task) },
+    panels,
+    legend: shown.map((map) => maps[map]),
+    table: readingTable(result, task),
   };
 }
 
@@ -151,8 +157,13 @@ function readingTable(result: ProbeResult, task: Asked) {
         const { r2, cosine: angle, top1: first, top5: five } = one.reading;
         return [
           [
-            ...[variant.variant, point, maps[map].name],
-            ...[valueCell(r2, plain), valueCell(angle, plain), valueCell(first, share), valueCell(five, share)],
+            variant.variant,
+            point,
+            maps[map].name,
+            valueCell(r2, plain),
+            valueCell(angle, plain),
+            valueCell(first, share),
+            valueCell(five, share),
             number(one.relativeLambda, (value) => value.toPrecision(2)),
           ],
         ];
@@ -176,7 +187,8 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
   const series = bands.map(
     ({ from, rows }, i): Series => ({
       name: `from ${integer(from)} times (${integer(rows)})`,
-      ...{ colour: `q${i % 6}`, shape: shapes[i % shapes.length] ?? 'circle' },
+      colour: `q${i % 6}`,
+      shape: shapes[i % shapes.length] ?? 'circle',
     }),
   );
   const valuesOf = (variant: Variant, from: number) =>
@@ -186,7 +198,9 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
     });
   const panels = await depthPanels(
     result.variants.map((variant) => ({
-      ...{ ...top1, title: titled(result, top1.title, variant), points: result.points },
+      ...top1,
+      title: titled(result, top1.title, variant),
+      points: result.points,
       curves: series.map((one, i) => ({ series: one, values: valuesOf(variant, bands[i]?.from ?? 0) })),
     })),
   );
@@ -195,7 +209,8 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
     caption: `The point’s own probe of the embedding; nearest of the vocabulary is the right one. A band begins at so many occurrences and ends at the next one’s; in brackets the positions that it is judged by. Chance: figure above.`,
     notShown:
       'Frequent tokens are also short, and are learnt from more often: the bands differ in more than frequency.',
-    ...{ panels, legend: series },
+    panels,
+    legend: series,
     table: {
       name: 'probe-frequency',
       about: 'Nearest is the right one, by frequency, the last point first',
@@ -203,7 +218,8 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
       rows: result.variants.flatMap((variant) =>
         variant.points
           .map(({ point }, i): Cell[] => [
-            ...[variant.variant, point],
+            variant.variant,
+            point,
             ...bands.map(({ from }) => valueCell(valuesOf(variant, from)[i], share)),
           ])
           .toReversed(),

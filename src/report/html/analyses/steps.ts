@@ -114,7 +114,8 @@ export async function changesFigure(text: LensOfText): Promise<Figure> {
       'over positions: where an operation makes a new attention sink, one position differs by a hundred times its length.',
     notShown:
       'Both read the same text, so that what differs at a point is all that the operated blocks below it have changed, not what that block alone does.',
-    ...{ panels, legend: [series] },
+    panels,
+    legend: [series],
     table: {
       name: 'lens-changes',
       about: 'What the operation changes, the last point first',

@@ -74,8 +74,12 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
   ];
   const panels = await depthPanels(
     result.variants.map((variant) => ({
-      ...{ title: titled(result, variant), points: names(variant), y: { label: 'energy' }, show: energy },
-      ...{ curves: curvesOf(variant), rules: chance },
+      title: titled(result, variant),
+      points: names(variant),
+      y: { label: 'energy' },
+      show: energy,
+      curves: curvesOf(variant),
+      rules: chance,
     })),
   );
   return {
@@ -84,7 +88,8 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
     notShown:
       'Energy is not use: a direction may carry much that nothing reads. And at the last point the figure follows from the band, since ' +
       'the band is made there.',
-    ...{ panels, legend: [own, shuffledSeries, mixturesSeries, randomSeries] },
+    panels,
+    legend: [own, shuffledSeries, mixturesSeries, randomSeries],
     table: {
       name: 'unlikely-controls',
       about: `Energy along tokens ${name} and its controls, the last point first`,
@@ -92,7 +97,8 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, bands, mixtures, random }): Cell[] => [
-            ...[variant, point],
+            variant,
+            point,
             ...[bands[band]?.energy, bands[band]?.shuffled, mixtures, random].map((one) =>
               valueCell(ofMean(one), energy),
             ),
@@ -105,9 +111,12 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
 
 async function energyFigure(result: UnlikelyResult, series: readonly Series[]): Promise<Figure> {
   return bandsFigure(result, series, {
-    ...{ name: 'unlikely-energy', title: 'Energy along tokens by their final probability' },
+    name: 'unlikely-energy',
+    title: 'Energy along tokens by their final probability',
     caption: 'Logarithmic upwards; a random direction has 1.',
-    ...{ y: { label: 'energy', log: true }, rules: chance, of: ({ energy: one }) => ofMean(one) },
+    y: { label: 'energy', log: true },
+    rules: chance,
+    of: ({ energy: one }) => ofMean(one),
   });
 }
 
@@ -124,26 +133,31 @@ interface Aspect {
 
 const others: Readonly<Record<'projection' | 'sameTokens' | 'change', Aspect>> = {
   projection: {
-    ...{ name: 'unlikely-projection', title: 'Mean projection on tokens’ directions' },
+    name: 'unlikely-projection',
+    title: 'Mean projection on tokens’ directions',
     caption: 'In units of the random root mean square; below 0 the tokens are pushed down.',
-    ...{ y: { label: 'projection' }, rules: [{ y: 0 }], of: ({ projection }) => ofMean(projection) },
+    y: { label: 'projection' },
+    rules: [{ y: 0 }],
+    of: ({ projection }) => ofMean(projection),
   },
   sameTokens: {
-    ...{ name: 'unlikely-same', title: 'Energy, less that of the same tokens where they are likely' },
+    name: 'unlikely-same',
+    title: 'Energy, less that of the same tokens where they are likely',
     caption:
       'Over tokens that are likely in enough other contexts; the energy there is taken as known. Below 0 a token has less energy where it cannot come.',
-    ...{
-      y: { label: 'difference of energies' },
-      rules: [{ y: 0 }],
-      of: ({ sameTokens }) => ofMean(sameTokens.difference),
-    },
+    y: { label: 'difference of energies' },
+    rules: [{ y: 0 }],
+    of: ({ sameTokens }) => ofMean(sameTokens.difference),
   },
   change: {
-    ...{ name: 'unlikely-change', title: 'Change of energy from the point below' },
+    name: 'unlikely-change',
+    title: 'Change of energy from the point below',
     caption: 'None at the embedding. Paired by position.',
     notShown:
       'As energy gathers along likely tokens, every other direction loses some: a fall alone is no subtraction. It would have to begin above chance.',
-    ...{ y: { label: 'change of energy' }, rules: [{ y: 0 }], of: ({ change }) => ofMean(change) },
+    y: { label: 'change of energy' },
+    rules: [{ y: 0 }],
+    of: ({ change }) => ofMean(change),
   },
 };
 
@@ -151,7 +165,11 @@ async function bandsFigure(result: UnlikelyResult, series: readonly Series[], as
   const { name, title, caption, notShown, y, rules, of } = aspect;
   const panels = await depthPanels(
     result.variants.map((variant) => ({
-      ...{ title: titled(result, variant), points: names(variant), y, show: energy, rules },
+      title: titled(result, variant),
+      points: names(variant),
+      y,
+      show: energy,
+      rules,
       curves: series.map((one, band) => ({
         series: one,
         values: variant.points.map(({ bands }) => bands[band] && of(bands[band])),
@@ -159,9 +177,14 @@ async function bandsFigure(result: UnlikelyResult, series: readonly Series[], as
     })),
   );
   return {
-    ...{ title, caption: `${caption} ${rule(result)}`, ...(notShown ? { notShown } : {}), panels, legend: series },
+    title,
+    caption: `${caption} ${rule(result)}`,
+    ...(notShown ? { notShown } : {}),
+    panels,
+    legend: series,
     table: {
-      ...{ name, about: `${title}, the last point first` },
+      name,
+      about: `${title}, the last point first`,
       head: ['model', 'point', ...series.map((one) => `>${one.name}`)],
       rows: result.variants.flatMap(({ variant, points }) =>
         points
@@ -183,7 +206,9 @@ function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure 
       about: 'Change of energy from the middle to the end',
       head: ['model', 'from', 'to', ...bands.map((band) => `>${band}`)],
       rows: result.variants.map(({ variant, fromMiddle: { from, to, bands: all } }): Cell[] => [
-        ...[variant, from, to],
+        variant,
+        from,
+        to,
         ...all.map((one) => valueCell(ofMean(one), energy)),
       ]),
     },

@@ -32,7 +32,9 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   const runs = result.ownShares[basis].embed.length;
   const sets = aspects.flatMap(({ of, title }) =>
     result.variants.map((variant) => ({
-      ...{ variant: variant.variant, of: title, rows: rowsOf(result, variant, basis, of) },
+      variant: variant.variant,
+      of: title,
+      rows: rowsOf(result, variant, basis, of),
       name: result.variants.length > 1 ? `${title}, ${variant.variant}` : title,
     })),
   );
@@ -41,10 +43,15 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   for (const { name, rows } of sets) {
     const svg = await shadesSvg({
       about: `Share of the token probe’s ${name}, by point and by eighth of the components; the numbers are in the table`,
-      ...{ rowLabel: 'point', columnLabel: `components, in ${runs} runs from the largest`, width: 42 },
+      rowLabel: 'point',
+      columnLabel: `components, in ${runs} runs from the largest`,
+      width: 42,
       cells: rows.flatMap(({ name: row, shares }) =>
         shares.map((value, i) => ({
-          ...{ row, column: `${i + 1}`, text: (value * 100).toFixed(1), shade: shade(value) },
+          row,
+          column: `${i + 1}`,
+          text: (value * 100).toFixed(1),
+          shade: shade(value),
           tip: `${row}, run ${i + 1} of ${runs}\n${percent(value)} of the ${name}`,
         })),
       ),
@@ -120,7 +127,8 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
       `nearest of the vocabulary is the right one. Bars and brackets: ${result.rules.intervals}.`,
     notShown:
       'The parts overlap in what they hold: that one half reads a token well does not mean that the other does not, and shares do not add up to the whole.',
-    ...{ panels, legend: [partSeries.all, partSeries.leading, partSeries.trailing, partSeries.random] },
+    panels,
+    legend: [partSeries.all, partSeries.leading, partSeries.trailing, partSeries.random],
     table: {
       name: 'probe-parts',
       about: 'Read rightly inside each part, the last point first',
@@ -129,7 +137,9 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
         sizes.flatMap((dimensions) =>
           variant.points
             .map(({ point }, i): Cell[] => [
-              ...[variant.variant, String(dimensions), point],
+              variant.variant,
+              String(dimensions),
+              point,
               ...parts.toReversed().map((part) => valueCell(partValues(variant, part, dimensions)[i], share)),
             ])
             .toReversed(),
