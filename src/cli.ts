@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-// argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
 import { Argument, Command, CommanderError } from 'commander';
 import { completionScript, shells } from './commands/completion.ts';
@@ -11,6 +10,8 @@ import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { kindNames } from './operations/registry.ts';
 import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
 import { restartForLargeModels } from './platform/huge-pages.ts';
+// argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
+import { itemAt } from './platform/indexing.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './platform/shutdown.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
@@ -245,7 +246,7 @@ function repeatable(argv: readonly string[]): string {
   const alone = ['--json', '--quiet', '--csv', '--offline', '--force'];
   const valued = ['--output', '--shard', '--threads'];
   const words = argv.filter((word, i) => {
-    const isValue = i > 0 && valued.includes(argv[i - 1] ?? '');
+    const isValue = i > 0 && valued.includes(itemAt(argv, i - 1));
     return !isValue && !alone.includes(word) && !valued.some((name) => word === name || word.startsWith(`${name}=`));
   });
   return ['surgery', ...words].map(quoted).join(' ');

@@ -1,4 +1,5 @@
 // Figures of single positions → means over a corpus with intervals over its documents.
+import { itemAt } from '../platform/indexing.ts';
 import { type Interval, meanOver } from '../scores/likelihood.ts';
 
 /** A mean over positions, and its 95 % interval by score.ts's `intervalRule`. */
@@ -27,8 +28,8 @@ export class Averages {
     const zeros = () => Array<number>(this.#documents).fill(0);
     const own = this.#sums.get(name) ?? { sums: zeros(), counts: zeros() };
     this.#sums.set(name, own);
-    own.sums[document] = (own.sums[document] ?? 0) + sum;
-    own.counts[document] = (own.counts[document] ?? 0) + count;
+    own.sums[document] = itemAt(own.sums, document) + sum;
+    own.counts[document] = itemAt(own.counts, document) + count;
   }
 
   /** Null where nothing was added. */
@@ -46,7 +47,7 @@ export class Averages {
       throw new RangeError(`${name} and ${than} are not of the same positions`);
     return meanOver(
       one.counts,
-      one.sums.map((sum, i) => sum - (other.sums[i] ?? 0)),
+      one.sums.map((sum, i) => sum - itemAt(other.sums, i)),
     );
   }
 

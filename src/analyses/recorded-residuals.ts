@@ -1,10 +1,12 @@
 // The residual stream of a corpus, kept in a file while probes are fitted to it: the model runs once and memory holds a block.
+
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
 import { cacheFolder } from '../platform/cache.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { Model } from '../scores/likelihood.ts';
 import type { Block, Source } from './probe/moments.ts';
 import { normalised, normalisedRule } from './residual-rows.ts';
@@ -31,7 +33,7 @@ export const positionRule = `every position of a document from its second token 
 export function positionsOf(documents: readonly (readonly number[])[], bosId: number | undefined): Positions {
   const found = documents.flatMap((ids, document) => {
     const first = firstRow(ids, bosId);
-    return ids.slice(first).map((input, i) => ({ document, input, previous: ids[first + i - 1] ?? 0 }));
+    return ids.slice(first).map((input, i) => ({ document, input, previous: itemAt(ids, first + i - 1) }));
   });
   return {
     rows: found.length,
@@ -75,12 +77,12 @@ export class Activations {
     const { taps, config } = model.runtime;
     const { hiddenSize: hidden, rmsNormEps: epsilon } = config;
     const firsts = documents.map((ids) => firstRow(ids, bosId));
-    const rows = documents.reduce((sum, { length }, i) => sum + Math.max(length - (firsts[i] ?? 0), 0), 0);
+    const rows = documents.reduce((sum, { length }, i) => sum + Math.max(length - itemAt(firsts, i), 0), 0);
     const activations = new Activations(await temporaryFile(), rows, taps.length, hidden);
     try {
       let at = 0;
       for await (const { document, start, ids, points } of residuals(documents, model, onProgress)) {
-        const skipped = Math.min(Math.max((firsts[document] ?? 0) - start, 0), ids.length);
+        const skipped = Math.min(Math.max(itemAt(firsts, document) - start, 0), ids.length);
         for (const [point, values] of points.entries())
           await activations.#write(point, at, normalised(values.subarray(skipped * hidden), hidden, epsilon));
         at += ids.length - skipped;

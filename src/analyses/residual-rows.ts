@@ -21,7 +21,7 @@ export function normalised(x: Float32Array, hidden: number, epsilon: number): Fl
   for (let from = 0; from < x.length; from += hidden) {
     const row = from / hidden;
     const size = Math.sqrt(dot(x, row, x, row, hidden) / hidden + epsilon);
-    for (let at = from; at < from + hidden; at++) out[at] = (x[at] ?? 0) / size;
+    for (let at = from; at < from + hidden; at++) out[at] = (x[at] as number) / size;
   }
   return out;
 }
@@ -44,14 +44,14 @@ export function cosines(x: Float32Array, y: Float32Array, rows: number, partners
 
 /** ‖y − x‖ / ‖x‖ of each row. */
 export function relativeErrors(x: Float32Array, y: Float32Array, rows: number): Float64Array {
-  const difference = y.map((value, i) => value - (x[i] ?? 0));
+  const difference = y.map((value, i) => value - (x[i] as number));
   const reference = norms(x, rows);
-  return norms(difference, rows).map((norm, row) => norm / (reference[row] ?? 0));
+  return norms(difference, rows).map((norm, row) => norm / (reference[row] as number));
 }
 
 function dot(x: Float32Array, xRow: number, y: Float32Array, yRow: number, hidden: number): number {
   const [xAt, yAt] = [xRow * hidden, yRow * hidden];
   let sum = 0;
-  for (let i = 0; i < hidden; i++) sum += (x[xAt + i] ?? 0) * (y[yAt + i] ?? 0);
+  for (let i = 0; i < hidden; i++) sum += (x[xAt + i] as number) * (y[yAt + i] as number);
   return sum;
 }

@@ -1,6 +1,8 @@
 // Linear CKA of two representations of the same positions, with an interval over groups of documents.
+
 import { alignment } from '../linalg/alignment.ts';
 import type { Matrix } from '../linalg/products.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { studentQuantile } from '../scores/statistics.ts';
 import type { Mean } from './averages.ts';
 
@@ -15,7 +17,7 @@ import type { Mean } from './averages.ts';
 export function linearCka(k: Matrix, l: Matrix, groups: Int32Array): Mean {
   const mean = alignment(k, l);
   const [kl, kk, ll] = [productsWithout(k, l, groups), productsWithout(k, k, groups), productsWithout(l, l, groups)];
-  const without = kl.map((product, group) => product / Math.sqrt((kk[group] ?? 0) * (ll[group] ?? 0)));
+  const without = kl.map((product, group) => product / Math.sqrt(itemAt(kk, group) * itemAt(ll, group)));
   if (without.length < 2) return { mean, interval: null };
   const centre = without.reduce((sum, value) => sum + value, 0) / without.length;
   const squares = without.reduce((sum, value) => sum + (value - centre) * (value - centre), 0);
@@ -31,27 +33,27 @@ function productsWithout({ rows: n, data: k }: Matrix, { data: l }: Matrix, grou
   const kSums = new Float64Array(n * count); // sums of a row over each group
   const lSums = new Float64Array(n * count);
   for (let i = 0; i < n; i++) {
-    const ofRow = (groups[i] ?? 0) * count;
+    const ofRow = (groups[i] as number) * count;
     for (let j = 0; j < n; j++) {
-      const group = groups[j] ?? 0;
-      const a = k[i * n + j] ?? 0;
-      const b = l[i * n + j] ?? 0;
-      products[ofRow + group] = (products[ofRow + group] ?? 0) + a * b;
-      kSums[i * count + group] = (kSums[i * count + group] ?? 0) + a;
-      lSums[i * count + group] = (lSums[i * count + group] ?? 0) + b;
+      const group = groups[j] as number;
+      const a = k[i * n + j] as number;
+      const b = l[i * n + j] as number;
+      products[ofRow + group] = (products[ofRow + group] as number) + a * b;
+      kSums[i * count + group] = (kSums[i * count + group] as number) + a;
+      lSums[i * count + group] = (lSums[i * count + group] as number) + b;
     }
   }
   const without = (left: number) => {
     let [m, product, rowProducts, kTotal, lTotal] = [0, 0, 0, 0, 0];
     for (let a = 0; a < count; a++)
-      for (let b = 0; b < count; b++) if (a !== left && b !== left) product += products[a * count + b] ?? 0;
+      for (let b = 0; b < count; b++) if (a !== left && b !== left) product += products[a * count + b] as number;
     for (let i = 0; i < n; i++) {
       if (groups[i] === left) continue;
       let [kRow, lRow] = [0, 0];
       for (let group = 0; group < count; group++) {
         if (group === left) continue;
-        kRow += kSums[i * count + group] ?? 0;
-        lRow += lSums[i * count + group] ?? 0;
+        kRow += kSums[i * count + group] as number;
+        lRow += lSums[i * count + group] as number;
       }
       m++;
       rowProducts += kRow * lRow;
@@ -118,8 +120,8 @@ export function derangement(count: number, random: () => number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(random() * i);
-    const held = order[i] ?? 0;
-    order[i] = order[j] ?? 0;
+    const held = order[i] as number;
+    order[i] = order[j] as number;
     order[j] = held;
   }
   return order;

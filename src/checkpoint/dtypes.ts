@@ -55,7 +55,7 @@ export function toFloat32(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
     if (source.length % 2 === 1) bits[source.length - 1] = (source[source.length - 1] as number) << 16;
   } else {
     const table = halfTable();
-    for (let i = 0; i < source.length; i++) out[i] = table[source[i] ?? 0] ?? 0;
+    for (let i = 0; i < source.length; i++) out[i] = table[source[i] as number] as number;
   }
   return out;
 }
@@ -71,7 +71,7 @@ export function fromFloat32(values: Float32Array, dtype: WeightDtype, name: stri
   const round = dtype === 'BF16' ? roundToBrainFloat : roundToHalf;
   const infinity = dtype === 'BF16' ? 0x7f80 : 0x7c00;
   for (let i = 0; i < bits.length; i++) {
-    const half = round(bits[i] ?? 0);
+    const half = round(bits[i] as number);
     if ((half & 0x7fff) === infinity && Number.isFinite(values[i])) {
       throw tooLarge(values[i], dtype, name);
     }
@@ -89,7 +89,7 @@ export function roundTo(dtype: WeightDtype, values: Float32Array, name: string):
   if (dtype === 'BF16') {
     const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
     for (let i = 0; i < bits.length; i++) {
-      const half = roundToBrainFloat(bits[i] ?? 0);
+      const half = roundToBrainFloat(bits[i] as number);
       if ((half & 0x7fff) === 0x7f80 && Number.isFinite(values[i])) throw tooLarge(values[i], dtype, name);
       bits[i] = half << 16;
     }

@@ -11,6 +11,7 @@ import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } fr
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { centred } from '../linalg/rows.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { type BasisResult, basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -135,7 +136,7 @@ async function describe(
     ...(tokens?.[k] === undefined ? {} : { from: tokenizer.piece(tokens[k]) }),
     nearest: named(nearest),
     farthest: named(farthest),
-    shares: { embed: embed[k] ?? 0, unembed: unembed[k] ?? 0 },
-    probe: weights.map(({ variant, points }) => ({ variant, points: points.map((shares) => shares[k] ?? 0) })),
+    shares: { embed: embed[k] as number, unembed: unembed[k] as number },
+    probe: weights.map(({ variant, points }) => ({ variant, points: points.map((shares) => itemAt(shares, k)) })),
   }));
 }

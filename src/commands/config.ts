@@ -1,7 +1,9 @@
 // A config file's options as words of the command line, so that a result names the whole command that made it.
+
 import { readFileSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { isRepeatable } from '../platform/option-values.ts';
 
 /** The file that is read where --config names no other. */
@@ -35,10 +37,10 @@ export function withConfig(
     const option = optionOf(command, key);
     const given = option ? wordsOf(option, key, value, file) : [];
     if (!option || given.length === 0 || isGiven(words, command, option)) return [];
-    added.push(given[0] ?? '');
+    added.push(itemAt(given, 0));
     return given;
   });
-  return { argv: [words[0] ?? '', ...more, ...words.slice(1)], file, added };
+  return { argv: [itemAt(words, 0), ...more, ...words.slice(1)], file, added };
 }
 
 function withoutConfig(argv: readonly string[]): { words: string[]; named?: string } {

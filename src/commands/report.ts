@@ -1,10 +1,12 @@
 // surgery report: the page of a folder of results made again from what it holds, or one page of several.
+
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { exists } from '../checkpoint/reader.ts';
 import { readStudyFolder } from '../experiments/folder.ts';
 import { makeFolders, writeFileSafely } from '../platform/atomic-files.ts';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
 import { type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/analyses/page.ts';
@@ -48,7 +50,7 @@ export async function report(folders: readonly string[], options: ReportOptions,
     if ('findings' in found) findings.push(...found.findings.map((finding) => ({ label, finding })));
     else scored.push({ label, ...found });
   }
-  const path = options.output ?? (folders.length === 1 ? join(folders[0] ?? '', pageName) : sideBySide);
+  const path = options.output ?? (folders.length === 1 ? join(itemAt(folders, 0), pageName) : sideBySide);
   await requireFile(path);
   const { value: page } = await progressOf(options).step('Drawing the report', 'pages', () =>
     pageOf(scored, findings, command),

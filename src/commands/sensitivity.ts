@@ -4,7 +4,7 @@ import { planSensitivity, type Unit } from '../experiments/design.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { at } from '../platform/indexing.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { kindNamed, type OperationRequest } from './recipes.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
 import { showStudy } from './study-output.ts';
@@ -28,7 +28,7 @@ export async function sensitivity(options: SensitivityOptions, command: string):
     ({ config }) => {
       const kept = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
       const plan = planSensitivity({ kind, ...spec }, kept, by, config);
-      const name = (ids: readonly string[]) => (cell: number) => at(ids, cell);
+      const name = (ids: readonly string[]) => (cell: number) => itemAt(ids, cell);
       return {
         kind: 'sensitivity',
         cells: plan.cells.map((cell) => [cell]),

@@ -6,7 +6,7 @@ import { budgets } from '../operations/pca/design.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { kindOf, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { at } from '../platform/indexing.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
 import { isAsked, kindNamed, type OperationRequest, recipesOf } from './recipes.ts';
 import { makeStudy, type StudyOptions } from './study.ts';
@@ -66,7 +66,7 @@ function thresholdsOf({ varied }: Sweep): number[] {
 
 /** What is compared with what, by the cells' names; nothing is known of them yet. */
 function relationsOf({ pairs, controls }: Design<unknown>, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
-  const name = (index: number) => at(ids, index);
+  const name = (index: number) => itemAt(ids, index);
   return {
     pairs: pairs.map(({ rule, cell, partner }) => ({
       rule,

@@ -2,6 +2,7 @@
 
 import { randomAngles } from '../operations/pca/angles.ts';
 import type { Decompositions } from '../operations/pca/decompositions.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { AngleResult } from '../results/study.ts';
 
 /** Random pairs of subspaces that each pair is held against. */
@@ -35,7 +36,7 @@ export async function anglesOf(
       const means = random.map(meanSquare);
       results.push({
         layer,
-        variance: thresholds[i] ?? 0,
+        variance: itemAt(thresholds, i),
         dimensions,
         meanSquaredCosine: meanSquare(cosines),
         largestCosine: cosines[0] ?? 0,

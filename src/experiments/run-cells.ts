@@ -5,7 +5,7 @@ import { type GenerateOptions, generateTogether, type Start } from '../generate/
 import type { Operated, Operator } from '../operations/operator.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { OperationReport } from '../operations/registry.ts';
-import { at } from '../platform/indexing.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { memory } from '../platform/limits.ts';
 import type { CellResult, CellSample, OriginalResult, Sample } from '../results/study.ts';
 import type { Weights } from '../runtime/sequence.ts';
@@ -127,10 +127,10 @@ export async function measureCells(
     const written = await samplesOf(experiment, variants);
     const all: CellSample[][] = [];
     for (const [i, weights] of variants.entries())
-      all.push(await compared(experiment, original.samples, weights, at(written, i).map(sampleAlone)));
+      all.push(await compared(experiment, original.samples, weights, itemAt(written, i).map(sampleAlone)));
     return all;
   });
-  return done.map(({ result }, i) => ({ ...result, samples: at(samples, i) }));
+  return done.map(({ result }, i) => ({ ...result, samples: itemAt(samples, i) }));
 }
 
 /** One variant and the original. */
@@ -199,8 +199,8 @@ export async function scoreNext(
       recipe,
       footprint,
       reports: reports.map(withoutCurves),
-      scores: at(scores.variants, 0),
-      byDocument: at(scores.variantsByDocument, 0),
+      scores: itemAt(scores.variants, 0),
+      byDocument: itemAt(scores.variantsByDocument, 0),
       ...(tasks ? { tasks } : {}),
     },
   };
@@ -224,11 +224,11 @@ async function compared(
 ): Promise<CellSample[]> {
   const compared: CellSample[] = [];
   for (const [i, sample] of samples.entries()) {
-    const from = at(prompts, i).ids.length;
+    const from = itemAt(prompts, i).ids.length;
     compared.push({
       ...sample,
       underOriginal: await continuationLogprobs({ runtime }, sample.ids, from),
-      ofOriginal: await continuationLogprobs({ runtime, weights }, at(originals, i).ids, from),
+      ofOriginal: await continuationLogprobs({ runtime, weights }, itemAt(originals, i).ids, from),
     });
   }
   return compared;
@@ -255,7 +255,7 @@ async function samplesOf(
   for (const [variant, weights] of variants.entries()) {
     const own: Written[] = [];
     for (const [i, { text, ids: prompt }] of prompts.entries()) {
-      const { ids, tokensPerSecond } = at(generated, variant * prompts.length + i);
+      const { ids, tokensPerSecond } = itemAt(generated, variant * prompts.length + i);
       const logprobs = await continuationLogprobs({ runtime, weights }, ids, prompt.length);
       own.push({
         sample: { prompt: text, ...tokenizer.continuation(prompt, ids), ids: [...ids], logprobs },

@@ -1,5 +1,6 @@
 // What follows from a study's cells: paired differences, additivity. Pure arithmetic.
 
+import { itemAt } from '../platform/indexing.ts';
 import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
 import { type ByDocument, type Interval, meanOver } from '../scores/likelihood.ts';
 
@@ -24,7 +25,7 @@ export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>)
           sensitivity: {
             ...sensitivity,
             additivity: sensitivity.joint.map((joint, threshold) => {
-              const parts = sensitivity.rows.map((row) => cells.get(row.cells[threshold] ?? ''));
+              const parts = sensitivity.rows.map((row) => cells.get(itemAt(row.cells, threshold)));
               return original ? additivityOf(cells.get(joint), parts, original.byDocument) : null;
             }),
           },
@@ -44,7 +45,7 @@ function additivityOf(
   const effects = (cell: CellResult) => minus(cell.byDocument.nll, original.nll);
   for (const part of parts) {
     if (!part) return null;
-    summed = effects(part).map((value, i) => value + (summed[i] ?? 0));
+    summed = effects(part).map((value, i) => value + itemAt(summed, i));
   }
   const { tokens } = original;
   const { mean, interval } = meanOver(tokens, minus(effects(joint), summed));
@@ -80,5 +81,5 @@ function reaches(partner: CellResult, shared: CellResult): boolean {
 }
 
 function minus(a: readonly number[], b: readonly number[]): number[] {
-  return a.map((value, i) => value - (b[i] ?? 0));
+  return a.map((value, i) => value - itemAt(b, i));
 }

@@ -1,5 +1,6 @@
 // How likely a model finds each token of a continuation, its own or another model's.
 
+import { itemAt } from '../platform/indexing.ts';
 import type { Model } from '../scores/likelihood.ts';
 import { logProbability, requireFinite } from '../scores/logits.ts';
 
@@ -24,7 +25,7 @@ export async function continuationLogprobs(
     for (let at = 0; at < logits.length; at += vocab) {
       position++;
       if (position < from) continue;
-      const value = requireFinite(logProbability(logits.subarray(at, at + vocab), ids[position] ?? 0));
+      const value = requireFinite(logProbability(logits.subarray(at, at + vocab), itemAt(ids, position)));
       found.push(Math.round(value * 1e4) / 1e4 + 0); // + 0: no −0
     }
   }

@@ -1,5 +1,7 @@
 // Prompts → their continuations, token by token, several side by side.
+
 import { seededRandom } from '../linalg/random.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { Batch, Sequence, Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { type Sampling, sample } from './sampling.ts';
@@ -116,7 +118,7 @@ async function generateBatch(
     Math.max(...limits),
     starts.map(({ weights }) => weights ?? runtime.original),
   );
-  const texts = starts.map((start, i) => new Text(sequenceAt(batch, i), start, options, limits[i] ?? 0));
+  const texts = starts.map((start, i) => new Text(sequenceAt(batch, i), start, options, itemAt(limits, i)));
   // Prompts are read one by one: many tokens at once are bound by arithmetic, so nothing would be gained together.
   const logits = new Map<Text, Float32Array>();
   for (const [i, text] of texts.entries()) logits.set(text, await text.sequence.readToEnd(starts[i]?.prompt ?? []));

@@ -41,7 +41,7 @@ export function sample(
 /** Index of the largest value, the first of equals. */
 export function argmax(values: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
   return best;
 }
 
@@ -49,14 +49,14 @@ function penalise(logits: Float32Array, seen: readonly number[], penalty: number
   if (penalty === 1) return logits;
   const out = logits.slice();
   for (const id of new Set(seen)) {
-    const logit = logits[id] ?? 0;
+    const logit = logits[id] as number;
     out[id] = logit > 0 ? logit / penalty : logit * penalty;
   }
   return out;
 }
 
 function softmax(scores: Float32Array, temperature: number): Float64Array {
-  const largest = scores[argmax(scores)] ?? 0;
+  const largest = scores[argmax(scores)] as number;
   const weights = Float64Array.from(scores, (score) => Math.exp((score - largest) / temperature));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.map((weight) => weight / total);
@@ -68,7 +68,7 @@ function likeliest(probabilities: Float64Array, { topK, topP }: Sampling): { id:
   const least = topP < 1 && topK === 0 ? (1 - topP) / probabilities.length : 0;
   const candidates: { id: number; probability: number }[] = [];
   for (let id = 0; id < probabilities.length; id++) {
-    const probability = probabilities[id] ?? 0;
+    const probability = probabilities[id] as number;
     if (probability >= least && probability > 0) candidates.push({ id, probability });
   }
   candidates.sort((a, b) => b.probability - a.probability || a.id - b.id);

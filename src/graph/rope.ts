@@ -23,7 +23,7 @@ export function rotaryFrequencies({ headDim, ropeTheta, ropeScaling: scaling }: 
 export function rotaryTables(config: LlamaConfig, positions: number): { cos: Float32Array; sin: Float32Array } {
   const frequencies = rotaryFrequencies(config);
   const half = frequencies.length;
-  const angle = (i: number) => Math.floor(i / half) * (frequencies[i % half] ?? 0);
+  const angle = (i: number) => Math.floor(i / half) * (frequencies[i % half] as number);
   return {
     cos: Float32Array.from({ length: positions * half }, (_, i) => Math.cos(angle(i))),
     sin: Float32Array.from({ length: positions * half }, (_, i) => Math.sin(angle(i))),

@@ -1,4 +1,5 @@
 // How nearly orthogonal many directions are to each other.
+import { itemAt } from '../platform/indexing.ts';
 import { type Matrix, multiply } from './products.ts';
 
 export interface Coherence {
@@ -25,7 +26,7 @@ export async function coherenceOf(directions: Matrix, limits: readonly number[])
       const cosine = cosines[i * rows + j] as number;
       largest = Math.max(largest, cosine);
       sum += cosine;
-      for (const [k, limit] of limits.entries()) if (cosine <= limit) within[k] = (within[k] ?? 0) + 1;
+      for (const [k, limit] of limits.entries()) if (cosine <= limit) within[k] = itemAt(within, k) + 1;
     }
   }
   const pairs = (rows * (rows - 1)) / 2;

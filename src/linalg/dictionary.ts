@@ -1,4 +1,5 @@
 // Overcomplete dictionaries: more atoms than dimensions, few of them in each signal.
+import { itemAt } from '../platform/indexing.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
 import { type Matrix, multiply } from './products.ts';
 import { matchingPursuit, type SparseCodes } from './pursuit.ts';
@@ -50,7 +51,7 @@ function drawn(signals: Matrix, count: number, seed: number): number[] {
   const lengths = squaredLengths(signals);
   const keys = Array.from(lengths, (length, i) => ({ i, key: length > 0 ? random() : 2 }));
   const order = keys.sort((a, b) => a.key - b.key).map(({ i }) => i);
-  return Array.from({ length: count }, (_, k) => order[k % order.length] ?? 0);
+  return Array.from({ length: count }, (_, k) => itemAt(order, k % order.length));
 }
 
 /** The atoms that serve these codes best, (atoms, size); zeros where an atom is not used. */
@@ -81,7 +82,7 @@ async function optimalDirections(signals: Matrix, codes: SparseCodes, count: num
 /** Of a symmetric matrix that is positive up to rounding, which is overwritten. */
 async function pseudoInverse(data: Float64Array, size: number): Promise<Matrix> {
   const { values, vectors } = await symmetricEigen(data, size);
-  const least = 1e-10 * (values[0] ?? 0);
+  const least = 1e-10 * (values[0] as number);
   const scaled = vectors.map((value, i) => {
     const eigenvalue = values[Math.floor(i / size)] as number;
     return eigenvalue > least ? value / eigenvalue : 0;
@@ -101,7 +102,7 @@ async function renewed(atoms: Matrix, signals: Matrix, codes: SparseCodes): Prom
   if (idle.length === 0) return atoms;
   const { sparsity, errors } = codes;
   const left = Array.from({ length: signals.rows }, (_, i) => errors[(i + 1) * (sparsity + 1) - 1] as number);
-  const worst = [...left.keys()].sort((a, b) => (left[b] ?? 0) - (left[a] ?? 0)).slice(0, idle.length);
+  const worst = [...left.keys()].sort((a, b) => itemAt(left, b) - itemAt(left, a)).slice(0, idle.length);
   const fresh = unitRows(pickRows(signals, worst));
   const data = atoms.data.slice();
   for (const [i, atom] of idle.slice(0, worst.length).entries())
@@ -114,7 +115,7 @@ function byUse({ atoms, values }: SparseCodes, count: number): number[] {
   const energy = new Float64Array(count);
   for (const [i, atom] of atoms.entries())
     if (atom >= 0) energy[atom] = (energy[atom] as number) + (values[i] as number) * (values[i] as number);
-  return [...energy.keys()].sort((a, b) => (energy[b] ?? 0) - (energy[a] ?? 0));
+  return [...energy.keys()].sort((a, b) => (energy[b] as number) - (energy[a] as number));
 }
 
 /** Σ ‖x − x̂‖² / Σ ‖x‖² with 1, 2, … atoms in each signal. */

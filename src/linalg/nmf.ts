@@ -1,4 +1,5 @@
 // Non-negative matrix factorisation by multiplicative updates.
+import { itemAt } from '../platform/indexing.ts';
 import { type Matrix, multiply } from './products.ts';
 import { seededRandom } from './random.ts';
 import { innerProduct, squaredNorm } from './rows.ts';
@@ -90,7 +91,7 @@ function ordered(
       sum += (weights.data[i * count + k] as number) * (weights.data[i * count + k] as number);
     return length * Math.sqrt(sum);
   });
-  const order = [...parts.keys()].sort((a, b) => (parts[b] ?? 0) - (parts[a] ?? 0));
+  const order = [...parts.keys()].sort((a, b) => itemAt(parts, b) - itemAt(parts, a));
   const outWeights = new Float32Array(weights.data.length);
   const outComponents = new Float32Array(components.data.length);
   for (const [to, from] of order.entries()) {

@@ -1,4 +1,5 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
+import { itemAt } from '../platform/indexing.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
 
@@ -108,10 +109,10 @@ export const solveByLibrary: Solver = async (centred, count) => {
  * variance.
  */
 export function rankForVariance(explainedVarianceRatio: Float64Array, variance: number): number {
-  if ((explainedVarianceRatio[0] ?? 0) === 0) return 0;
+  if ((explainedVarianceRatio[0] as number) === 0) return 0;
   let sum = 0;
   for (let i = 0; i < explainedVarianceRatio.length; i++) {
-    sum += explainedVarianceRatio[i] ?? 0;
+    sum += explainedVarianceRatio[i] as number;
     if (sum >= variance) return i + 1;
   }
   return explainedVarianceRatio.length;
@@ -119,7 +120,7 @@ export function rankForVariance(explainedVarianceRatio: Float64Array, variance: 
 
 /** Variance that the first `rank` components explain, 0 to 1; 1 where there is none to explain. */
 export function explainedBy(explainedVarianceRatio: Float64Array, rank: number): number {
-  if ((explainedVarianceRatio[0] ?? 0) === 0) return 1;
+  if ((explainedVarianceRatio[0] as number) === 0) return 1;
   return explainedVarianceRatio.subarray(0, rank).reduce((sum, share) => sum + share, 0);
 }
 
@@ -194,7 +195,7 @@ export function transpose<T extends Numbers>({ rows, cols, data }: Matrix<T>): M
   for (let i0 = 0; i0 < rows; i0 += side) {
     const i1 = Math.min(i0 + side, rows);
     for (let j = 0; j < cols; j++) {
-      for (let i = i0; i < i1; i++) out[j * rows + i] = data[i * cols + j] ?? 0;
+      for (let i = i0; i < i1; i++) out[j * rows + i] = data[i * cols + j] as number;
     }
   }
   return { rows: cols, cols: rows, data: out };
@@ -203,7 +204,7 @@ export function transpose<T extends Numbers>({ rows, cols, data }: Matrix<T>): M
 function columnMeans({ rows, cols, data }: Matrix<Float64Array>): Float64Array {
   const mean = new Float64Array(cols);
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) mean[j] = (mean[j] ?? 0) + (data[i * cols + j] ?? 0);
+    for (let j = 0; j < cols; j++) mean[j] = (mean[j] as number) + (data[i * cols + j] as number);
   }
   return mean.map((sum) => sum / rows);
 }
@@ -212,7 +213,7 @@ function columnMeans({ rows, cols, data }: Matrix<Float64Array>): Float64Array {
 function addToRows(matrix: Matrix<Float64Array>, row: Float64Array, sign: 1 | -1): Matrix<Float64Array> {
   const { rows, cols, data } = matrix;
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] ?? 0) + sign * (row[j] ?? 0);
+    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] as number) + sign * (row[j] as number);
   }
   return matrix;
 }
@@ -221,18 +222,18 @@ function addToRows(matrix: Matrix<Float64Array>, row: Float64Array, sign: 1 | -1
 function blockNorms({ rows, cols, data }: Matrix<Float64Array>, blocks: readonly number[]): Float64Array {
   const squares = new Map<number, number>();
   for (let i = 0; i < rows; i++) {
-    let sum = squares.get(blocks[i] ?? 0) ?? 0;
-    for (let j = 0; j < cols; j++) sum += (data[i * cols + j] ?? 0) ** 2;
-    squares.set(blocks[i] ?? 0, sum);
+    let sum = squares.get(itemAt(blocks, i)) ?? 0;
+    for (let j = 0; j < cols; j++) sum += (data[i * cols + j] as number) ** 2;
+    squares.set(itemAt(blocks, i), sum);
   }
-  return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(squares.get(blocks[i] ?? 0) ?? 0) || 1);
+  return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(squares.get(itemAt(blocks, i)) ?? 0) || 1);
 }
 
 /** Multiplies each row by its own factor, or divides it, in place. */
 function multiplyRows({ rows, cols, data }: Matrix<Float64Array>, factors: Float64Array, power: 1 | -1): void {
   for (let i = 0; i < rows; i++) {
     const factor = (factors[i] ?? 1) ** power;
-    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] ?? 0) * factor;
+    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] as number) * factor;
   }
 }
 

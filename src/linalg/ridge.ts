@@ -1,5 +1,6 @@
 // Ridge regression in closed form from Gram matrices: one eigenproblem, after which every penalty and target is cheap.
 
+import { itemAt } from '../platform/indexing.ts';
 import type { WorkerPool } from '../platform/threads/pool.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
@@ -72,8 +73,8 @@ export class Ridge {
    */
   async fit(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<RidgeFit> {
     const losses = await this.#losses(train, validation, lambdas);
-    const best = losses.reduce((least, loss, i) => (loss < (losses[least] ?? 0) ? i : least), 0);
-    const lambda = lambdas[best] ?? 0;
+    const best = losses.reduce((least, loss, i) => (loss < itemAt(losses, least) ? i : least), 0);
+    const lambda = itemAt(lambdas, best);
     const scaled = new Float64Array(train.data);
     for (let i = 0; i < train.rows; i++) {
       const weight = 1 / ((this.#basis.eigenvalues[i] as number) + lambda);

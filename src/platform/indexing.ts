@@ -1,9 +1,10 @@
 // Items of lists that must be there: a wrong index is a bug and says so, where `?? 0` would go on with a wrong figure.
 
 /** @throws RangeError for a place that the list does not have */
-export function at<T>(list: ArrayLike<T>, index: number): T {
-  if (!(index in list)) throw new RangeError(`no item ${index} in a list of ${list.length}`);
-  return list[index] as T;
+export function itemAt<T>(list: ArrayLike<T>, index: number): T {
+  const item = list[index];
+  if (item === undefined && !(index in list)) throw new RangeError(`no item ${index} in a list of ${list.length}`);
+  return item as T;
 }
 
 /** @throws RangeError for a key that the map does not have */

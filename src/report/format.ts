@@ -1,6 +1,8 @@
 // Numbers and tables as people read them. Rounding happens here and nowhere earlier.
+
 import Table from 'cli-table3';
 import stringWidth from 'string-width';
+import { itemAt } from '../platform/indexing.ts';
 
 export const integer = (value: number) => value.toLocaleString('en-US');
 export const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
@@ -100,14 +102,14 @@ function fittingWidths(rows: readonly (readonly string[])[], align: string, widt
   const columns = [...align].map((_, i) => rows.map((row) => row[i] ?? ''));
   const widths = columns.map(longest);
   const least = columns.map((texts, i) => (align[i] === 'r' ? longest(texts) : longest(texts.flatMap(words))));
-  const slack = (i: number) => (widths[i] ?? 0) - (least[i] ?? 0);
+  const slack = (i: number) => itemAt(widths, i) - itemAt(least, i);
   let over = widths.reduce((sum, each) => sum + each, 2 * (widths.length - 1)) - width;
   while (over > 0) {
     const open = [...widths.keys()].filter((i) => slack(i) > 0);
-    const widest = open.sort((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0))[0];
+    const widest = open.sort((a, b) => itemAt(widths, b) - itemAt(widths, a))[0];
     if (widest === undefined) break;
     const cut = Math.min(over, slack(widest));
-    widths[widest] = (widths[widest] ?? 0) - cut;
+    widths[widest] = itemAt(widths, widest) - cut;
     over -= cut;
   }
   return widths;

@@ -1,5 +1,6 @@
 // How well a model predicts documents, and how far a variant's predictions lie from the original's.
 
+import { itemAt } from '../platform/indexing.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { ChunkRule } from '../text/windows.ts';
@@ -157,7 +158,7 @@ export function predictionsOf({ runtime, weights }: Model): Predictions {
  * With differences of two variants' sums it is the interval of a paired comparison.
  */
 export function meanOver(tokens: readonly number[], sums: readonly number[]): { mean: number; interval: Interval } {
-  const { mean, low, high } = resampled(sums.map((sum, i) => ({ sum, count: tokens[i] ?? 0 })));
+  const { mean, low, high } = resampled(sums.map((sum, i) => ({ sum, count: itemAt(tokens, i) })));
   return { mean, interval: low === undefined || high === undefined ? null : [low, high] };
 }
 
@@ -183,7 +184,7 @@ export function describeRows(logits: Float32Array, vocab: number): Described[] {
 function rowsOf({ logits, rows }: Chunk, vocab: number, ids: readonly number[], at: number): Row[] {
   return (rows ?? describeRows(logits, vocab)).map(({ top, logSum }, i) => ({
     row: logits.subarray(i * vocab, (i + 1) * vocab),
-    target: ids[at + i] ?? 0,
+    target: itemAt(ids, at + i),
     top,
     logSum,
   }));
@@ -211,14 +212,14 @@ class Tally {
 
   add({ row, target, logSum }: Row): void {
     const document = this.tokens.length - 1;
-    this.tokens[document] = (this.tokens[document] ?? 0) + 1;
-    this.nll[document] = (this.nll[document] ?? 0) + logSum - (row[target] ?? 0);
+    this.tokens[document] = itemAt(this.tokens, document) + 1;
+    this.nll[document] = itemAt(this.nll, document) + logSum - (row[target] as number);
     this.done++;
   }
 
   addComparison(kl: number, deltaP: number, same: boolean): void {
     const document = this.kl.length - 1;
-    this.kl[document] = (this.kl[document] ?? 0) + kl;
+    this.kl[document] = itemAt(this.kl, document) + kl;
     this.tokenKl[this.done] = kl;
     this.deltaP[this.done] = deltaP;
     this.same += same ? 1 : 0;
@@ -229,7 +230,7 @@ function compare(tally: Tally, original: readonly Row[], variant: readonly Row[]
   for (const [i, row] of variant.entries()) {
     const base = original[i];
     if (!base) throw new RangeError('a variant read another number of tokens than the original');
-    const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] ?? 0) - logSum);
+    const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] as number) - logSum);
     const kl = klDivergence(base.row, base.logSum, row.row, row.logSum);
     tally.addComparison(kl, probability(row) - probability(base), base.top === row.top);
     tally.add(row);
@@ -245,7 +246,7 @@ function comparisonOf(original: Tally, variant: Tally): Comparison {
   const { tokens, nll, kl, same, done } = variant;
   const delta = meanOver(
     tokens,
-    nll.map((value, i) => value - (original.nll[i] ?? 0)),
+    nll.map((value, i) => value - itemAt(original.nll, i)),
   );
   const divergence = meanOver(tokens, kl);
   const { kl: spread, deltaP } = summarise(variant.tokenKl, variant.deltaP);

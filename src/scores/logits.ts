@@ -85,7 +85,7 @@ export function logSumExp(logits: Float32Array): number {
 
 /** Natural log-probability of a token in a row of logits, float64. */
 export function logProbability(logits: Float32Array, id: number): number {
-  return (logits[id] ?? 0) - logSumExp(logits);
+  return (logits[id] as number) - logSumExp(logits);
 }
 
 /** KL(p ‖ q) in nats, of the distributions that two rows of logits stand for. */

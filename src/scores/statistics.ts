@@ -85,7 +85,10 @@ function ratio(documents: readonly DocumentSum[]) {
     const rounding = 2 ** -44 * (Math.abs(sum) + Math.abs(mean * count));
     return Math.abs(residual) > rounding ? residual : 0;
   });
-  const variance = residuals.reduce((total, residual, i) => total + (residual / (tokens - (counts[i] ?? 0))) ** 2, 0);
+  const variance = residuals.reduce(
+    (total, residual, i) => total + (residual / (tokens - (counts[i] as number))) ** 2,
+    0,
+  );
   return { mean, error: Math.sqrt(variance), residuals, counts };
 }
 
@@ -96,9 +99,9 @@ function studentised(residuals: Float64Array, counts: Float64Array, indices: Uin
   for (let b = 0; b < out.length; b++) {
     let [r, c, rr, rc, cc] = [0, 0, 0, 0, 0];
     for (let j = b * documents; j < (b + 1) * documents; j++) {
-      const index = indices[j] ?? 0;
-      const residual = residuals[index] ?? 0;
-      const count = counts[index] ?? 0;
+      const index = indices[j] as number;
+      const residual = residuals[index] as number;
+      const count = counts[index] as number;
       r += residual;
       c += count;
       rr += residual * residual;

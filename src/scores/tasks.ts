@@ -1,6 +1,7 @@
 // Multiple-choice questions: a choice's score is its summed log-probability after the context.
 
 import { SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { Task } from '../text/documents.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Model } from './likelihood.ts';
@@ -117,12 +118,12 @@ export async function scoreChoices(
     const from = commonPrefix(context, ids);
     const rest = ids.slice(shared);
     let position = shared;
-    let score = position >= from ? logProbability(afterContext, ids[position] ?? 0) : 0;
+    let score = position >= from ? logProbability(afterContext, itemAt(ids, position)) : 0;
     for await (const logits of sequence.readAll(rest.slice(0, -1))) {
       const vocab = afterContext.length;
       for (let at = 0; at < logits.length; at += vocab) {
         position++;
-        if (position >= from) score += logProbability(logits.subarray(at, at + vocab), ids[position] ?? 0);
+        if (position >= from) score += logProbability(logits.subarray(at, at + vocab), itemAt(ids, position));
       }
     }
     scores.push(score);

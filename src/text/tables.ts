@@ -1,5 +1,7 @@
 // Texts in columns: comma- and tab-separated values, and which column is meant in any table.
+
 import { messageOf, SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 
 /** The column, or the field of a JSON object, that is read where none is named. */
 export const defaultColumn = 'text';
@@ -54,7 +56,7 @@ export async function readSeparatedTexts(
   return rows.map(({ fields, line }, i) => {
     if (fields.length !== names.length)
       throw damaged(name, i + 2, line, `it has ${fields.length} fields, the first row has ${names.length}`);
-    return fields[at] ?? '';
+    return itemAt(fields, at);
   });
 }
 
@@ -80,7 +82,7 @@ async function separatedRows(text: string, delimiter: string, name: string): Pro
         return fields;
       },
     });
-    return rows.map((fields, i) => ({ fields, line: lines[i] ?? 0 }));
+    return rows.map((fields, i) => ({ fields, line: itemAt(lines, i) }));
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
     throw damaged(name, Number(cause.records) + 1, Number(cause.lines), quoting[cause.code] ?? messageOf(cause), cause);

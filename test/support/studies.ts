@@ -9,7 +9,7 @@ import { modes } from '../../src/operations/pca/grouping.ts';
 import type { GroupReport, LayerReport } from '../../src/operations/pca/report.ts';
 import { completeRecipe } from '../../src/operations/recipe.ts';
 import { canonical } from '../../src/platform/canonical.ts';
-import { at } from '../../src/platform/indexing.ts';
+import { itemAt } from '../../src/platform/indexing.ts';
 import { format } from '../../src/results/format.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
 import type { TaskScores } from '../../src/scores/tasks.ts';
@@ -158,11 +158,15 @@ function joined(first: Cells, second: Cells): Cells {
   const moved = second.cells.map((cell) => places.get(canonical(cell)) ?? cells.push(cell) - 1);
   const controls = second.controls.map(({ control, cell, of }) => ({
     control,
-    cell: at(moved, cell),
-    ...(of === undefined ? {} : { of: at(moved, of) }),
+    cell: itemAt(moved, cell),
+    ...(of === undefined ? {} : { of: itemAt(moved, of) }),
   }));
   const once = new Map([...first.controls, ...controls].map((one) => [canonical(one), one]));
-  const pairs = second.pairs.map((pair) => ({ ...pair, cell: at(moved, pair.cell), partner: at(moved, pair.partner) }));
+  const pairs = second.pairs.map((pair) => ({
+    ...pair,
+    cell: itemAt(moved, pair.cell),
+    partner: itemAt(moved, pair.partner),
+  }));
   return { cells, pairs: [...first.pairs, ...pairs], controls: [...once.values()] };
 }
 

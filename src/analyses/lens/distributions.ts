@@ -1,5 +1,6 @@
 // Several rows of logits over one vocabulary, held side by side: entropies, divergences between them, ranks. Float64.
 
+import { itemAt } from '../../platform/indexing.ts';
 import { type Kernels, loadKernels, padding, requireFinite } from '../../scores/logits.ts';
 
 /** A row of logits as a distribution. */
@@ -66,7 +67,7 @@ export class Distributions {
 
   /** Mean of a row's logits under a distribution: −Σ p log q is its logSum less this. */
   expected(weights: number, row: number): number {
-    return this.#kernels.weighted(this.#at(weights), this.#row(row).at, this.#count) / (this.#totals[weights] ?? 0);
+    return this.#kernels.weighted(this.#at(weights), this.#row(row).at, this.#count) / itemAt(this.#totals, weights);
   }
 
   /** A token's logit. */

@@ -1,4 +1,5 @@
 // The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
+import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { Distributions } from './distributions.ts';
@@ -90,7 +91,7 @@ export class Lens {
     for (let i = 0; i < positions; i++) {
       this.#rows.put(own, row(points - 1, i));
       const { top: chosen, entropy: finalEntropy } = this.#rows.describe(own, final);
-      const input = chunk.ids[from + i] ?? 0;
+      const input = itemAt(chunk.ids, from + i);
       const common = { positions, chosen, input, finalEntropy };
       if (constant) this.#compare(constant, constantRow, { ...common, at: i, turn: 0, point: 0, entropy: 0 });
       for (let point = 0; point < points; point++) {
@@ -164,9 +165,9 @@ function normalise(
   for (let at = 0; at < kl.length; at++) {
     const i = at % positions;
     const sum = logSum[at - i + (partners?.[i] ?? i)] ?? 0;
-    kl[at] = ((kl[at] ?? 0) + sum) / Math.LN2;
-    probabilityFinal[at] = Math.exp((probabilityFinal[at] ?? 0) - sum);
-    if (at < stepKl.length) stepKl[at] = ((stepKl[at] ?? 0) + sum) / Math.LN2; // the row before, whose place this is
+    kl[at] = ((kl[at] as number) + sum) / Math.LN2;
+    probabilityFinal[at] = Math.exp((probabilityFinal[at] as number) - sum);
+    if (at < stepKl.length) stepKl[at] = ((stepKl[at] as number) + sum) / Math.LN2; // the row before, whose place this is
   }
 }
 

@@ -110,6 +110,6 @@ async function* together(ids: readonly number[], models: readonly Model[]): Asyn
 /** How often each token occurs in the documents, one more for each, as logits. */
 function unigramLogits(documents: readonly (readonly number[])[], vocab: number): Float32Array {
   const counts = new Float32Array(vocab).fill(1);
-  for (const ids of documents) for (const id of ids) counts[id] = (counts[id] ?? 0) + 1;
+  for (const ids of documents) for (const id of ids) counts[id] = (counts[id] as number) + 1;
   return counts.map(Math.log);
 }

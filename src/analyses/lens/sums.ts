@@ -3,6 +3,7 @@
 import { kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import { centred } from '../../linalg/rows.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { klDivergence } from '../../scores/logits.ts';
 import { Averages, type Mean } from '../averages.ts';
@@ -167,7 +168,8 @@ export class Tally {
           const start = (point * ids.length + from + i) * vocab;
           return logits.subarray(start, start + vocab);
         };
-        kl[i] = klDivergence(row(theirs), base.logSum[at] ?? 0, row(ours), figures.logSum[at] ?? 0) / Math.LN2;
+        kl[i] =
+          klDivergence(row(theirs), base.logSum[at] as number, row(ours), figures.logSum[at] as number) / Math.LN2;
         same[i] = base.top[at] === figures.top[at] ? 1 : 0;
       }
       this.#averages.add(`${point} change kl`, document, kl);
@@ -232,8 +234,8 @@ export class Tally {
     for (let i = 0; i + 1 < this.#points.length; i++) {
       const after = await kernel(i + 1);
       steps.push({
-        from: this.#points[i] ?? '',
-        to: this.#points[i + 1] ?? '',
+        from: itemAt(this.#points, i),
+        to: itemAt(this.#points, i + 1),
         cosine: mean(`${i} cosine`),
         kl: mean(`${i} step`),
         cka: linearCka(after, before, groups),

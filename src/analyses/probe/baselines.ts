@@ -76,7 +76,7 @@ export async function standardsOf(
 /** Root mean square of the rows that are named, each as often as it is. */
 function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
   const squares = squaredLengths(matrix);
-  return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] ?? 0), 0) / (rows.length * matrix.cols));
+  return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] as number), 0) / (rows.length * matrix.cols));
 }
 
 /** The design that a label is learnt by, and its true labels in it. */

@@ -1,6 +1,8 @@
 // How well linear maps read tokens: R², cosine, and how often the right token is the nearest of the whole vocabulary.
+
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { squaredLengths, squaredNorm } from '../../linalg/rows.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { Interval } from '../../scores/likelihood.ts';
 import { bootstrap } from '../../scores/statistics.ts';
 import type { Design, LinearMap, Probe } from './fit.ts';
@@ -137,12 +139,12 @@ class Tally {
         ? await this.#describeEmbeddings(predicted, labels)
         : this.#describeTokens(predicted, labels);
     for (const [i, { error, spread, cosine, rank }] of described.entries()) {
-      const document = this.#documents[rows[i] ?? 0] as number;
+      const document = this.#documents[itemAt(rows, i)] as number;
       const sums = this.#sums.get(document) ?? new Float64Array(6);
       this.#sums.set(document, sums);
       const hits = [Number(rank === 1), Number(rank <= nearest)];
       for (const [j, value] of [1, error, spread, cosine, ...hits].entries()) sums[j] = (sums[j] as number) + value;
-      const count = this.#counts.get(labels[i] ?? 0) ?? 0;
+      const count = this.#counts.get(itemAt(labels, i)) ?? 0;
       const band = this.#bands[bandStarts.findLastIndex((start) => count >= start)];
       for (const [j, value] of [1, ...hits].entries()) if (band) band[j] = (band[j] as number) + value;
     }
@@ -171,7 +173,7 @@ class Tally {
       top1: within(ratio(4, 0)),
       top5: within(ratio(5, 0)),
       bands: this.#bands.map(([rows = 0, top1 = 0, top5 = 0], i) => ({
-        from: bandStarts[i] ?? 0,
+        from: itemAt(bandStarts, i),
         rows,
         top1: rows > 0 ? top1 / rows : 0,
         top5: rows > 0 ? top5 / rows : 0,

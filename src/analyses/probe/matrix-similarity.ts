@@ -122,7 +122,7 @@ export class Reference {
     return {
       rowCosine: {
         value: rowsInOrder((i) => i),
-        permuted: chance(this.#orders.map((order) => rowsInOrder((i) => order[i] ?? 0))),
+        permuted: chance(this.#orders.map((order) => rowsInOrder((i) => order[i] as number))),
         random: await over(({ unit }) => innerProduct(other.unit.data, unit.data) / count),
       },
       cka: {

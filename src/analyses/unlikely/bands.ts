@@ -1,5 +1,6 @@
 // Energies of the residual stream along tokens, summed by the band that a token's final probability falls into.
 
+import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
 import { Averages, type Mean } from '../averages.ts';
@@ -78,7 +79,12 @@ export class Energies {
       const unit = this.#normal.units[point] ?? 1;
       const add = (name: string, of: Float64Array, counts: Float64Array, scale = 1) => {
         for (const band of bands.keys())
-          this.#averages.addSum(`${point} ${band} ${name}`, document, (of[band] ?? 0) * scale, counts[band] ?? 0);
+          this.#averages.addSum(
+            `${point} ${band} ${name}`,
+            document,
+            (of[band] as number) * scale,
+            counts[band] as number,
+          );
       };
       const [counts, shuffledCounts] = marginals(sums.pairs);
       const [energy, shuffled] = marginals(sums.energy);
@@ -98,18 +104,18 @@ export class Energies {
     const start = point * logits.length;
     const middle = mean(logits);
     for (let v = 0; v < logits.length; v++) {
-      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
-      const pair = pairs[v] ?? 0;
-      energy[pair] = (energy[pair] ?? 0) + z * z;
-      projection[pair >> 3] = (projection[pair >> 3] ?? 0) + z;
-      sums.pairs[pair] = (sums.pairs[pair] ?? 0) + 1;
+      const z = ((logits[v] as number) - middle) * (scales[v] as number) - (meanProjections[start + v] as number);
+      const pair = pairs[v] as number;
+      energy[pair] = (energy[pair] as number) + z * z;
+      projection[pair >> 3] = (projection[pair >> 3] as number) + z;
+      sums.pairs[pair] = (sums.pairs[pair] as number) + 1;
     }
     for (const v of this.#comparable) {
-      const z = ((logits[v] ?? 0) - middle) * (scales[v] ?? 0) - (meanProjections[start + v] ?? 0);
-      const band = (pairs[v] ?? 0) >> 3;
-      sameEnergy[band] = (sameEnergy[band] ?? 0) + z * z;
-      sameLikely[band] = (sameLikely[band] ?? 0) + (whereLikely[start + v] ?? Number.NaN);
-      samePairs[band] = (samePairs[band] ?? 0) + 1;
+      const z = ((logits[v] as number) - middle) * (scales[v] as number) - (meanProjections[start + v] as number);
+      const band = (pairs[v] as number) >> 3;
+      sameEnergy[band] = (sameEnergy[band] as number) + z * z;
+      sameLikely[band] = (sameLikely[band] as number) + (whereLikely[start + v] ?? Number.NaN);
+      samePairs[band] = (samePairs[band] as number) + 1;
     }
   }
 
@@ -138,8 +144,8 @@ export class Energies {
         })),
       })),
       fromMiddle: {
-        from: points[middle] ?? '',
-        to: points[last] ?? '',
+        from: itemAt(points, middle),
+        to: itemAt(points, last),
         bands: bands.map((_, band) => this.#averages.difference(energy(last, band), energy(middle, band))),
       },
     };
@@ -175,7 +181,7 @@ class BandSums {
 
 /** Both bands of each token in one number: 8 × its own + the other context's. */
 function bandPairs(own: Uint8Array, other: Uint8Array): Uint8Array {
-  return own.map((band, v) => 8 * band + (other[v] ?? 0));
+  return own.map((band, v) => 8 * band + (other[v] as number));
 }
 
 /** Sums over pairs of bands → by the first of them, and by the second. */
@@ -183,8 +189,8 @@ function marginals(pairs: Float64Array): readonly [Float64Array, Float64Array] {
   const [first, second] = [new Float64Array(bands.length), new Float64Array(bands.length)];
   for (const [pair, value] of pairs.entries()) {
     if (value === 0) continue;
-    first[pair >> 3] = (first[pair >> 3] ?? 0) + value;
-    second[pair % 8] = (second[pair % 8] ?? 0) + value;
+    first[pair >> 3] = (first[pair >> 3] as number) + value;
+    second[pair % 8] = (second[pair % 8] as number) + value;
   }
   return [first, second];
 }
@@ -195,7 +201,7 @@ function bandsOfRow(logits: Float32Array): Uint8Array {
   const [a = 0, b = 0, c = 0, d = 0] = bands.map(({ from }) => Math.log(from) + logSum);
   const out = new Uint8Array(logits.length);
   for (let v = 0; v < logits.length; v++) {
-    const logit = logits[v] ?? 0;
+    const logit = logits[v] as number;
     out[v] = logit >= a ? 0 : logit >= b ? 1 : logit >= c ? 2 : logit >= d ? 3 : 4;
   }
   return out;

@@ -22,18 +22,18 @@ export async function tokenDirections(checkpoint: Checkpoint): Promise<TokenDire
   const data = await checkpoint.readFloat32(tiedEmbeddings ? embedName : unembedName);
   const scale = await checkpoint.readFloat32(finalNormName);
   const mean = new Float64Array(cols);
-  for (let at = 0; at < data.length; at++) mean[at % cols] = (mean[at % cols] ?? 0) + (data[at] ?? 0) / rows;
+  for (let at = 0; at < data.length; at++) mean[at % cols] = (mean[at % cols] as number) + (data[at] as number) / rows;
   const lengths = new Float64Array(rows);
   for (let row = 0; row < rows; row++) {
     const own = data.subarray(row * cols, (row + 1) * cols);
     let squares = 0;
     for (let i = 0; i < cols; i++) {
-      const value = ((own[i] ?? 0) - (mean[i] ?? 0)) * (scale[i] ?? 0);
+      const value = ((own[i] as number) - (mean[i] as number)) * (scale[i] as number);
       own[i] = value;
       squares += value * value;
     }
     lengths[row] = Math.sqrt(squares);
-    if (squares > 0) for (let i = 0; i < cols; i++) own[i] = (own[i] ?? 0) / (lengths[row] ?? 1);
+    if (squares > 0) for (let i = 0; i < cols; i++) own[i] = (own[i] as number) / (lengths[row] ?? 1);
   }
   return { unit: { rows, cols, data }, lengths };
 }
@@ -61,7 +61,7 @@ function unitRows({ rows, cols, data }: Matrix<Float32Array>): Matrix<Float32Arr
     const own = data.subarray(row * cols, (row + 1) * cols);
     let squares = 0;
     for (const value of own) squares += value * value;
-    for (let i = 0; i < cols; i++) own[i] = (own[i] ?? 0) / Math.sqrt(squares);
+    for (let i = 0; i < cols; i++) own[i] = (own[i] as number) / Math.sqrt(squares);
   }
   return { rows, cols, data };
 }

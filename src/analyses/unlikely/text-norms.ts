@@ -72,22 +72,22 @@ export async function normalOf(
     for (const [point, residual] of chunk.points.entries()) {
       const own = normalised(residual.subarray(from * hidden), hidden, epsilon);
       for (let at = 0; at < own.length; at++) {
-        const [to, value] = [point * hidden + (at % hidden), own[at] ?? 0];
-        sums[to] = (sums[to] ?? 0) + value;
-        squares[point] = (squares[point] ?? 0) + value * value;
+        const [to, value] = [point * hidden + (at % hidden), own[at] as number];
+        sums[to] = (sums[to] as number) + value;
+        squares[point] = (squares[point] as number) + value * value;
       }
     }
     for (let row = from; row < rows; row++) {
       const likely = likelyTokens(rowOf(chunk, points - 1, row, vocab));
-      for (const token of likely) contexts[token] = (contexts[token] ?? 0) + 1;
+      for (const token of likely) contexts[token] = (contexts[token] as number) + 1;
       for (let point = 0; point < points && likely.length > 0; point++) {
         const logits = rowOf(chunk, point, row, vocab);
         const middle = mean(logits);
         for (const token of likely) {
           const at = point * vocab + token;
-          const a = ((logits[token] ?? 0) - middle) / (lengths[token] ?? 1);
-          projections[at] = (projections[at] ?? 0) + a;
-          squaredProjections[at] = (squaredProjections[at] ?? 0) + a * a;
+          const a = ((logits[token] as number) - middle) / (lengths[token] ?? 1);
+          projections[at] = (projections[at] as number) + a;
+          squaredProjections[at] = (squaredProjections[at] as number) + a * a;
         }
       }
     }
@@ -100,10 +100,10 @@ export async function normalOf(
     return (sum / positions - own.reduce((total, value) => total + value * value, 0)) / hidden;
   });
   const whereLikely = projections.map((sum, at) => {
-    const n = contexts[at % vocab] ?? 0;
-    const m = meanProjections[at] ?? 0;
+    const n = contexts[at % vocab] as number;
+    const m = meanProjections[at] as number;
     if (n < leastContexts) return Number.NaN;
-    return ((squaredProjections[at] ?? 0) / n - (2 * m * sum) / n + m * m) / (units[Math.floor(at / vocab)] ?? 1);
+    return ((squaredProjections[at] as number) / n - (2 * m * sum) / n + m * m) / (units[Math.floor(at / vocab)] ?? 1);
   });
   return { positions, hidden, epsilon, means, meanProjections, units, whereLikely };
 }
@@ -112,7 +112,7 @@ export async function normalOf(
 function likelyTokens(logits: Float32Array): number[] {
   const found: number[] = [];
   const bound = Math.log(likelyFrom) + requireFinite(logSumExp(logits));
-  for (let id = 0; id < logits.length; id++) if ((logits[id] ?? 0) >= bound) found.push(id);
+  for (let id = 0; id < logits.length; id++) if ((logits[id] as number) >= bound) found.push(id);
   return found;
 }
 
@@ -124,6 +124,6 @@ export function rowOf({ ids, logits }: LensChunk, point: number, row: number, vo
 
 export function mean(values: Float32Array): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] ?? 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
   return sum / values.length;
 }

@@ -71,7 +71,7 @@ async function energiesAlong(
 ): Promise<Float64Array> {
   const { data } = await multiply(rows, directions, { transposeB: true });
   const energies = new Float64Array(data.length);
-  for (let i = 0; i < data.length; i++) energies[i] = ((data[i] ?? 0) * (data[i] ?? 0)) / unit;
+  for (let i = 0; i < data.length; i++) energies[i] = ((data[i] as number) * (data[i] as number)) / unit;
   return energies;
 }
 
@@ -82,6 +82,6 @@ function centred({ ids, points }: LensChunk, from: number, point: number, normal
   const residual = points[point] ?? new Float32Array(0);
   const data = normalised(residual.subarray(from * hidden), hidden, epsilon);
   for (let at = 0; at < data.length; at++)
-    data[at] = (data[at] ?? 0) - (means.data[point * hidden + (at % hidden)] ?? 0);
+    data[at] = (data[at] as number) - (means.data[point * hidden + (at % hidden)] as number);
   return { rows, cols: hidden, data };
 }

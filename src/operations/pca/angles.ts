@@ -73,7 +73,7 @@ async function rightBasis({ shape: [count, width], values }: Member): Promise<Ba
   for (let i = 0; i < rows; i++) {
     const row = data.subarray(i * cols, (i + 1) * cols);
     const norm = Math.sqrt(row.reduce((sum, value) => sum + value ** 2, 0)) || 1;
-    for (let j = 0; j < cols; j++) row[j] = (row[j] ?? 0) / norm;
+    for (let j = 0; j < cols; j++) row[j] = (row[j] as number) / norm;
   }
   return { ratio, rows: { rows, cols, data } };
 }

@@ -1,7 +1,7 @@
 // How much of each group an operation keeps: its threshold or rank, the ranks spread over the layers, or a partner's.
 import { projectionShape } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
-import { at, entryOf } from '../../platform/indexing.ts';
+import { entryOf, itemAt } from '../../platform/indexing.ts';
 import type { Decompositions, Preprocessing } from './decompositions.ts';
 import { type Group, groupsOf, type Mode, type ProjectionRows } from './grouping.ts';
 import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
@@ -47,9 +47,9 @@ async function partnerRanks(
   const alone = await spectraOf(decompositions, { ...operation, balance: false }, groups);
   const found = new Map<Group, number>();
   for (const [i, { group, spectrum }] of shared.entries()) {
-    const rank = at(sharedRanks, i);
+    const rank = itemAt(sharedRanks, i);
     const partners = group.parts.map((part) => {
-      const partner = alone.find((one) => sameRows(at(one.group.parts, 0), part));
+      const partner = alone.find((one) => sameRows(itemAt(one.group.parts, 0), part));
       if (!partner) throw new TypeError(`${group.name} has a part that is not alone`);
       return partner;
     });
@@ -57,7 +57,7 @@ async function partnerRanks(
     const squaredError = await squaredErrorOf(decompositions, operation, group, spectrum, rank);
     const spectra = partners.map((partner) => partner.spectrum);
     const ranks = partners.length === 1 ? [rank] : matchedRanks(rule, { rank, squaredError, shapes }, spectra, mean);
-    for (const [j, partner] of partners.entries()) found.set(partner.group, at(ranks, j));
+    for (const [j, partner] of partners.entries()) found.set(partner.group, itemAt(ranks, j));
   }
   return groups.map((group) => entryOf(found, group));
 }
@@ -103,7 +103,7 @@ async function spectraOf(
   groups: readonly Group[],
 ): Promise<Known[]> {
   const spectra = await decompositions.spectra(groups, preprocessing(operation));
-  return groups.map((group, i) => ({ group, spectrum: at(spectra, i) }));
+  return groups.map((group, i) => ({ group, spectrum: itemAt(spectra, i) }));
 }
 
 function shapeOf({ config }: Checkpoint, { projection, rows }: ProjectionRows): [number, number] {

@@ -1,5 +1,6 @@
 // Spectra and leading components of groups on disk, by the content of their weights, so that another threshold on the
 // same checkpoint costs a projection only.
+
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { buildHeader, headerLength, parseHeader } from '../../checkpoint/header.
 import { type Components, explainedRatios, rankForVariance, type Solver } from '../../linalg/pca.ts';
 import { append } from '../../platform/atomic-files.ts';
 import { cacheFolder, keep } from '../../platform/cache.ts';
+import { itemAt } from '../../platform/indexing.ts';
 
 /** Components up to this threshold are kept even when fewer are asked for: the next run may want them. */
 const keptVariance = 0.9;
@@ -55,7 +57,7 @@ async function read(path: string, side: number): Promise<Components | undefined>
       return undefined;
     return {
       eigenvalues: new Float64Array(data.buffer, 0, side),
-      vectors: { rows: vectors.shape[0] ?? 0, cols: side, data: new Float32Array(data.buffer, side * 8) },
+      vectors: { rows: itemAt(vectors.shape, 0), cols: side, data: new Float32Array(data.buffer, side * 8) },
     };
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 // What the controls of a PCA change, and which modes have them.
 import { createHash } from 'node:crypto';
 import { SurgeryError } from '../../platform/errors.ts';
-import { at } from '../../platform/indexing.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { Rebuilding } from './group-pca.ts';
 import type { Group, Mode } from './grouping.ts';
 import type { PcaControl, PcaOperation } from './spec.ts';
@@ -33,7 +33,7 @@ export function withOtherLayers(groups: readonly Group[], { control, mode, layer
       parts.map((part) => [`${part.layer} ${part.projection} ${part.rows?.[0]}`, part] as const),
     ),
   );
-  const next = (layer: number) => at(layers, (layers.indexOf(layer) + 1) % layers.length);
+  const next = (layer: number) => itemAt(layers, (layers.indexOf(layer) + 1) % layers.length);
   return groups.map((group) => ({
     ...group,
     parts: group.parts.map((part) => {

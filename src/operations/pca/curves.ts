@@ -1,5 +1,7 @@
 // A spectrum as a curve for a chart: how much of a group's variance its leading components explain together.
+
 import { z } from 'zod';
+import { itemAt } from '../../platform/indexing.ts';
 import { type Frozen, numbers, ofOneLength } from '../../platform/schemas.ts';
 import type { Group } from './grouping.ts';
 
@@ -36,6 +38,6 @@ export function curveOf({ name, parts }: Group, explainedVarianceRatio: ArrayLik
     layers: [...new Set(parts.map(({ layer }) => layer))],
     of,
     ranks,
-    explained: ranks.map((rank) => Math.round((cumulative[rank - 1] ?? 0) * 1e4) / 1e4),
+    explained: ranks.map((rank) => Math.round(itemAt(cumulative, rank - 1) * 1e4) / 1e4),
   };
 }

@@ -231,7 +231,7 @@ function partsOf(
     let squaredNorm = 0;
     for (let i = 0; i < rows; i++) {
       const scale = scales?.[first + i] ?? 1;
-      if (rule === 'keep' && transposed) added.fill(mean[i] ?? 0);
+      if (rule === 'keep' && transposed) added.fill(mean[i] as number);
       const from = i * cols;
       const source = (first + i) * cols;
       for (let j = 0; j < cols; j++) {
@@ -275,7 +275,7 @@ async function shareAlong(pca: Pca, rank: number): Promise<number> {
 function putNoise(out: Float32Array, weight: Float32Array, squaredError: number, random: () => number): void {
   const noise = gaussian(weight.length, random);
   const factor = Math.sqrt(squaredError / noise.reduce((sum, value) => sum + value ** 2, 0));
-  for (let i = 0; i < out.length; i++) out[i] = (weight[i] ?? 0) + factor * (noise[i] ?? 0);
+  for (let i = 0; i < out.length; i++) out[i] = (weight[i] as number) + factor * (noise[i] as number);
 }
 
 /** The block of each row of the stacked matrix: rows of one projection, whatever the layer, are one block. */

@@ -1,5 +1,7 @@
 // How many components each group of an operation gets. Pure arithmetic on spectra, in float64.
+
 import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { GroupSpectrum } from './group-pca.ts';
 import { classOf, type Group } from './grouping.ts';
 import type { Budget, MatchRule, MeanRule } from './spec.ts';
@@ -29,11 +31,11 @@ export function globalRanks(groups: readonly Known[], uniform: readonly number[]
   for (const name of new Set(groups.map(({ group }) => classOf(group)))) {
     const chosen = [...groups.keys()].filter((i) => groups[i] && classOf(groups[i].group) === name);
     const lists = chosen.map((i) => explainedRatios(groups[i]?.spectrum.eigenvalues ?? new Float64Array()));
-    const total = chosen.reduce((sum, i) => sum + (uniform[i] ?? 0), 0);
+    const total = chosen.reduce((sum, i) => sum + itemAt(uniform, i), 0);
     const taken = merged(lists).slice(0, total);
     for (const { list } of taken) {
-      const i = chosen[list] ?? 0;
-      ranks[i] = (ranks[i] ?? 0) + 1;
+      const i = itemAt(chosen, list);
+      ranks[i] = itemAt(ranks, i) + 1;
     }
   }
   return ranks;
@@ -63,7 +65,7 @@ export function matchedRanks(
   const order = merged(parts.map(({ eigenvalues }) => eigenvalues));
   const taken = { width: countWidth, parameters: countParameters, error: countError }[rule]();
   const ranks = parts.map(() => 0);
-  for (const { list } of order.slice(0, taken)) ranks[list] = (ranks[list] ?? 0) + 1;
+  for (const { list } of order.slice(0, taken)) ranks[list] = itemAt(ranks, list) + 1;
   return ranks;
 
   function countWidth(): number {

@@ -1,6 +1,6 @@
 // What a PCA reports of each layer's groups: ranks, explained variance, errors, parameters.
 import { z } from 'zod';
-import { at } from '../../platform/indexing.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { type Frozen, numbersByName } from '../../platform/schemas.ts';
 import { spectrumCurves } from './curves.ts';
 import type { RebuiltGroup } from './group-pca.ts';
@@ -51,7 +51,7 @@ export function reportOf(group: Group, { rank, of, explained, parts }: RebuiltGr
   let [outs, ins] = [0, 0];
   for (const [i, { projection, layer: from }] of group.parts.entries()) {
     if (group.layer === undefined && from !== layer) continue;
-    const { values, cols, squaredError, squaredNorm } = at(parts, i);
+    const { values, cols, squaredError, squaredNorm } = itemAt(parts, i);
     relativeError[projection] = squaredNorm > 0 ? Math.sqrt(squaredError / squaredNorm) : 0;
     squaredNorms[projection] = squaredNorm;
     ins = cols;

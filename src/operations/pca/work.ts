@@ -1,7 +1,7 @@
 // PCA of projections' weights: groups and ranks in `plan`, rebuilt weights layer by layer in `apply`.
 import { projectionName } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
-import { at } from '../../platform/indexing.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
 import { budgetsOf, preprocessing } from './budgets.ts';
 import { drawn, withOtherLayers } from './controls.ts';
@@ -50,7 +50,7 @@ async function plan(operation: PcaOperation, context: OperationContext): Promise
   const budgets = await budgetsOf(decompositions, operation, groups);
   const rebuilds = withOtherLayers(groups, operation).map((group, i) => ({
     group,
-    rebuilding: { budget: at(budgets, i), mean, ...drawn(group, operation) },
+    rebuilding: { budget: itemAt(budgets, i), mean, ...drawn(group, operation) },
   }));
   return { layers, rebuilds, how: preprocessing(operation), decompositions, shared: new Map() };
 }
@@ -65,10 +65,10 @@ async function apply(plan: PcaPlan, layer: number, { checkpoint }: OperationCont
   const tensors = new Map<string, Float32Array>();
   for (const [i, { group }] of own.entries())
     for (const [j, part] of group.parts.entries())
-      if (part.layer === layer) place(tensors, checkpoint, at(at(rebuilt, i).parts, j));
+      if (part.layer === layer) place(tensors, checkpoint, itemAt(itemAt(rebuilt, i).parts, j));
   // A group over all layers has a part in each report, one that takes v from another layer is its own layer's.
   const reported = own.flatMap(({ group }, i) =>
-    (group.layer ?? layer) === layer ? [{ group, rebuilt: at(rebuilt, i) }] : [],
+    (group.layer ?? layer) === layer ? [{ group, rebuilt: itemAt(rebuilt, i) }] : [],
   );
   const listed = reported.filter(({ group }) => (group.layer ?? plan.layers.at(-1)) === layer);
   return {

@@ -1,4 +1,5 @@
 // Several studies → one page that has them side by side, on the same axes.
+import { itemAt } from '../../platform/indexing.ts';
 import type { Study } from '../../results/study.ts';
 import { bySeries, type Cells, cellName, gridCells, pcaOf, sizeOf, variedAxes } from '../cells.ts';
 import { counted, figure, percent, withInterval } from '../format.ts';
@@ -145,7 +146,7 @@ function notShown(entries: readonly Entry[]): string {
 
 function rulesOf(entries: readonly Entry[]): string {
   const rules = [...new Set(entries.map(({ study }) => textRule(study.text)))];
-  if (rules.length === 1) return rules[0] ?? '';
+  if (rules.length === 1) return itemAt(rules, 0);
   return entries.map(({ label, study }) => `${label}: ${textRule(study.text)}`).join(' ');
 }
 

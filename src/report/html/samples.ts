@@ -1,4 +1,5 @@
 // What the models write, side by side, every token shaded by how much its probability moved.
+import { itemAt } from '../../platform/indexing.ts';
 import { counted } from '../format.ts';
 import type { Section } from './figure.ts';
 import { type Html, html } from './html.ts';
@@ -93,8 +94,8 @@ function tokens({ pieces, original, variant }: Told): Token[] {
   const shown: Token[] = [];
   let [from, before, after] = [0, 0, 0];
   for (const [i, text] of pieces.entries()) {
-    before += original[i] ?? 0;
-    after += variant[i] ?? 0;
+    before += itemAt(original, i);
+    after += itemAt(variant, i);
     if (text === '' && i < pieces.length - 1) continue;
     shown.push({ text, from, to: i, before: Math.exp(before), after: Math.exp(after) });
     [from, before, after] = [i + 1, 0, 0];

@@ -1,6 +1,8 @@
 // Spectra as small multiples, a panel a layer, and the ranks that were kept of them.
+
 import type { SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import { percent } from '../format.ts';
 import { groupClass } from '../terminal/text.ts';
@@ -132,7 +134,7 @@ function groupSeries(groups: readonly string[]): Map<string, Series> {
 }
 
 function lineOf({ group, of, ranks, explained }: SpectrumCurve, series: Series): Line {
-  const marks: Mark[] = ranks.map((rank, i) => ({ x: rank / of, y: explained[i] ?? 0, tip: '' }));
+  const marks: Mark[] = ranks.map((rank, i) => ({ x: rank / of, y: itemAt(explained, i), tip: '' }));
   return { series, curve: `${group}, ${of} components`, marks: [{ x: 0, y: 0, tip: '' }, ...marks] };
 }
 

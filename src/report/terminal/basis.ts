@@ -5,6 +5,7 @@ import type { BasisMethod } from '../../analyses/basis/methods.ts';
 import type { OfBoth } from '../../analyses/probe/baselines.ts';
 import type { VocabularyMatrix } from '../../analyses/vocabulary.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { counted, integer, percent, printable, table, wrap } from '../format.ts';
 import type { FindingInfo } from '../results.ts';
 import type { VariantName } from './lens.ts';
@@ -77,7 +78,7 @@ function componentTable({ components, points, method }: BasisResult): string {
     'embed',
     'lens',
     ...variants.flatMap((variant) =>
-      chosen.map((point) => `${variant === 'operated' ? "probe' " : 'probe '}${points[point] ?? ''}`),
+      chosen.map((point) => `${variant === 'operated' ? "probe' " : 'probe '}${itemAt(points, point)}`),
     ),
   ];
   const rows = components
@@ -89,7 +90,7 @@ function componentTable({ components, points, method }: BasisResult): string {
         .join(' '),
       cell(shares.embed),
       cell(shares.unembed),
-      ...probe.flatMap((one) => chosen.map((point) => cell(one.points[point] ?? 0))),
+      ...probe.flatMap((one) => chosen.map((point) => cell(itemAt(one.points, point)))),
     ]);
   const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows);
   return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
@@ -114,11 +115,11 @@ function dictionaryText({ sparsity, limits, coherence, random }: DictionaryRepor
     ['largest |cosine|', coherence.largest.toFixed(3), mean((draw) => draw.largest).toFixed(3)],
     ['mean |cosine|', coherence.mean.toFixed(3), mean((draw) => draw.mean).toFixed(3)],
     ...limits.flatMap((limit, i) => [
-      [`pairs within ${limit}`, percent(coherence.pairs[i] ?? 0), percent(mean((draw) => draw.pairs[i] ?? 0))],
+      [`pairs within ${limit}`, percent(itemAt(coherence.pairs, i)), percent(mean((draw) => itemAt(draw.pairs, i)))],
       [
         `atoms all within ${limit}`,
-        integer(coherence.independent[i] ?? 0),
-        mean((draw) => draw.independent[i] ?? 0).toFixed(1),
+        integer(itemAt(coherence.independent, i)),
+        mean((draw) => itemAt(draw.independent, i)).toFixed(1),
       ],
     ]),
   ];
@@ -160,7 +161,7 @@ export function basisCharts(result: BasisResult): LineChart[] {
   });
   const probes = components[0]?.probe.map(({ variant }, i) => {
     const named = (components[0]?.probe.length ?? 0) > 1 ? `, ${variant}` : '';
-    return curve(`probe at ${points[last] ?? ''}${named}`, (one) => one.probe[i]?.points[last] ?? 0);
+    return curve(`probe at ${itemAt(points, last)}${named}`, (one) => one.probe[i]?.points[last] ?? 0);
   });
   return [
     reconstructionChart(result),

@@ -1,4 +1,5 @@
 // Heat maps for a terminal, at most 80 columns wide: shades and numbers. svg.ts draws the same data.
+import { itemAt } from '../../platform/indexing.ts';
 import { figure, printable, wrap } from '../format.ts';
 
 export interface HeatMap {
@@ -26,7 +27,7 @@ export function heatMap(map: HeatMap): string {
     map.columns.map((_, column) => {
       const value = map.values[row]?.[column];
       return {
-        shade: shades[Math.round((shade(value) ?? 0) * (shades.length - 1))] ?? '',
+        shade: itemAt(shades, Math.round((shade(value) ?? 0) * (shades.length - 1))),
         text: map.texts?.[row]?.[column] ?? cellText(value),
       };
     }),

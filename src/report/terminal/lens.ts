@@ -6,6 +6,7 @@ import type { DepthProfiles } from '../../analyses/lens/over-text.ts';
 import type { DepthProfile, LensMeans } from '../../analyses/lens/sums.ts';
 import type { Median } from '../../analyses/medians.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { counted, figure, percent, printable, table, wrap } from '../format.ts';
 import type { FindingInfo, PromptInfo } from '../results.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
@@ -101,7 +102,7 @@ export function lensText(result: LensResult, colour: Coloured, output?: string):
 function promptText(result: LensResult, prompt: PromptLens, colour: Coloured): string {
   const { vocabulary, points } = result;
   const last = prompt.variants.map(({ variant, cells }) => {
-    const rows = cells.map((row, point) => lastRow(points[point] ?? '', row.at(-1))).toReversed();
+    const rows = cells.map((row, point) => lastRow(itemAt(points, point), row.at(-1))).toReversed();
     return `After the last token, ${variant} (bits)\n${table(['point', 'likeliest', 'entropy', 'KL', 'rank final', 'rank input'], 'llrrrr', rows)}`;
   });
   const bits = figure(Math.log2(vocabulary));

@@ -5,6 +5,7 @@ import type { Figure } from '../../analyses/probe/evaluation.ts';
 import type { Chance, Likeness, Resemblance } from '../../analyses/probe/matrix-similarity.ts';
 import type { DepthReading, MapKind, MapReading, PointReading } from '../../analyses/probe/over-depth.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { counted, integer, percent, table, wrap } from '../format.ts';
 import type { FindingInfo } from '../results.ts';
 import type { HeatMap } from './heat-map.ts';
@@ -277,7 +278,7 @@ export function depthChart(
   const what = of === 'r2' ? 'R²' : 'share read rightly';
   return {
     title: label === 'input' ? 'The input token over depth' : 'The previous token over depth',
-    x: { label: `point, 0 ${points[0] ?? ''} to ${points.length - 1} the last block` },
+    x: { label: `point, 0 ${itemAt(points, 0)} to ${points.length - 1} the last block` },
     y: { label: what },
     series,
   };

@@ -2,6 +2,7 @@
 
 import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { Comparison, Score, ScoredText } from '../../scores/likelihood.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
@@ -113,7 +114,7 @@ function spectrumChart({ spectra, thresholds }: InspectResult): string {
   const rows = spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => {
     let sum = 0;
     const cumulative = explainedVarianceRatio.map((share) => (sum += share));
-    const share = (ranks[marked] ?? 0) / explainedVarianceRatio.length;
+    const share = itemAt(ranks, marked) / explainedVarianceRatio.length;
     return [String(layer), group, `│${sparkline(cumulative, 26)}│`, `${bar(share, 20)} ${percent(share, 0)}`];
   });
   return table(['layer', 'group', 'cumulative variance, 0 to 1', 'rank at 0.9, of all'], 'rlll', rows);

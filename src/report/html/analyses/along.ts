@@ -1,5 +1,6 @@
 // How much of the embedding, of the lens and of the token probe lies along the components of a basis.
 
+import { itemAt } from '../../../platform/indexing.ts';
 import { counted, percent } from '../../format.ts';
 import { type BasisResult, type Component, probedPoints } from '../../terminal/basis.ts';
 import { type Series, withMargin } from '../axes.ts';
@@ -37,7 +38,7 @@ export async function alongFigure({
   const lens: Series = { name: 'unembedding (lens)', colour: 's1', shape: 'triangle-up' };
   const probes = chosen.map(
     (point, i): Series => ({
-      name: `probe at ${points[point] ?? ''}`,
+      name: `probe at ${itemAt(points, point)}`,
       colour: probeColours[i] ?? 'q0',
       shape: shapes[i] ?? 'circle',
     }),
@@ -45,7 +46,7 @@ export async function alongFigure({
   const own = [curve(embed, ({ shares }) => shares.embed), curve(lens, ({ shares }) => shares.unembed)];
   const variants = (components[0]?.probe ?? []).map(({ variant }, i) => ({
     title: `The token probe, ${variant} model`,
-    lines: probes.map((series, k) => curve(series, ({ probe }) => probe[i]?.points[chosen[k] ?? 0])),
+    lines: probes.map((series, k) => curve(series, ({ probe }) => probe[i]?.points[itemAt(chosen, k)])),
   }));
   const drawn = [{ title: 'The vocabulary’s matrices', lines: own }, ...variants];
   const all = drawn.flatMap(({ lines }) => lines.flatMap(({ marks }) => marks.map(({ y }) => y)));

@@ -1,5 +1,7 @@
 // What basis.json tells: the tokens of each component, what is missed without the others, and what lies along them.
+
 import type { DictionaryReport } from '../../../analyses/basis/bases.ts';
+import { itemAt } from '../../../platform/indexing.ts';
 import { counted, integer, percent, sentence } from '../../format.ts';
 import { type BasisResult, type Component, probedPoints } from '../../terminal/basis.ts';
 import type { Series } from '../axes.ts';
@@ -74,7 +76,7 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
         '>embedding',
         '>lens',
         ...variants.flatMap((variant) =>
-          chosen.map((point) => `>probe, ${points[point] ?? ''}${variants.length > 1 ? `, ${variant}` : ''}`),
+          chosen.map((point) => `>probe, ${itemAt(points, point)}${variants.length > 1 ? `, ${variant}` : ''}`),
         ),
       ],
       rows: components

@@ -1,6 +1,8 @@
 // Figures at every point of the residual stream → a chart over depth, and the cells of its table.
+
 import type { Mean } from '../../../analyses/averages.ts';
 import type { Median } from '../../../analyses/medians.ts';
+import { itemAt } from '../../../platform/indexing.ts';
 import type { Interval } from '../../../scores/likelihood.ts';
 import { percent } from '../../format.ts';
 import type { VariantName } from '../../terminal/lens.ts';
@@ -63,7 +65,7 @@ export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][nu
         if (!one) return [];
         const ends = one.interval ? { low: one.interval[0], high: one.interval[1] } : {};
         return [
-          { x, y: one.value, ...ends, tip: `${series.name}, ${points[x] ?? ''}\n${title}: ${withEnds(one, show)}` },
+          { x, y: one.value, ...ends, tip: `${series.name}, ${itemAt(points, x)}\n${title}: ${withEnds(one, show)}` },
         ];
       }),
     })),

@@ -1,4 +1,5 @@
 // The logit lens on a prompt: maps of points and tokens, and what it says after the last token.
+import { itemAt } from '../../../platform/indexing.ts';
 import { figure, integer, percent } from '../../format.ts';
 import { shadeOf } from '../../terminal/heat-map.ts';
 import type { LensResult, PromptLens, SpelledCell } from '../../terminal/lens.ts';
@@ -139,7 +140,7 @@ function lastFigure(result: LensResult, { tokens, variants }: PromptLens): Figur
         const cell = row.at(-1);
         return [
           variant,
-          result.points[i] ?? '',
+          itemAt(result.points, i),
           likeliest(cell?.top ?? [], 4).join(', '),
           number(cell?.entropy, figure),
           number(cell && roundedKl(cell.kl), figure),
