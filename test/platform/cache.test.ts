@@ -46,7 +46,7 @@ test("another error than the system's stays one", async () => {
 
 test('threads are heard too', async () => {
   const told = new Promise<string>((resolve) => onRefusal(resolve));
-  const module = JSON.stringify(join(root, 'dist/checkpoint/cache.js'));
+  const module = JSON.stringify(join(root, 'dist/platform/cache.js'));
   const path = JSON.stringify(blocked);
   const code = `import(${module}).then(({ keep }) => keep(${path}, 3, (file) => file.writeFile('abc')));`;
   const worker = new Worker(code, { eval: true });

@@ -90,7 +90,7 @@ test.each(['free', 'left by a process that has ended'])(
 );
 
 test('of several processes that come at once to a lock that nobody holds one has it', async () => {
-  const module = JSON.stringify(join(root, 'dist/checkpoint/lock.js'));
+  const module = JSON.stringify(join(root, 'dist/platform/locks.js'));
   const taking = `const { lockFolder } = await import(${module});
     process.on('message', (folder) => lockFolder(folder).then(() => process.send('has it'), (e) => process.send(e.message)));
     process.send('ready');`;

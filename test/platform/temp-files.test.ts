@@ -84,7 +84,7 @@ test('a folder that is not there is no error', async () => {
 });
 
 test('what a killed process left goes when the next one writes there', async () => {
-  const module = JSON.stringify(join(root, 'dist/checkpoint/files.js'));
+  const module = JSON.stringify(join(root, 'dist/platform/atomic-files.js'));
   const dying = `const { writeFileSafely } = await import(${module});
     await writeFileSafely(${JSON.stringify(join(at, 'a.txt'))}, async (file) => {
       await file.writeFile('half');
