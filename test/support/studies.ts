@@ -1,11 +1,11 @@
 // Studies and cells made by hand, for what needs no model.
 import type { TaskScores } from '../../src/measure/tasks.ts';
-import type { NoneSpec } from '../../src/operations/none/kind.ts';
 import { designSweep } from '../../src/operations/pca/design.ts';
 import { footprint } from '../../src/operations/pca/footprint.ts';
 import { modes } from '../../src/operations/pca/grouping.ts';
 import type { GroupReport, LayerReport } from '../../src/operations/pca/report.ts';
 import { completeRecipe } from '../../src/operations/recipe.ts';
+import type { Operation } from '../../src/operations/registry.ts';
 import { canonical } from '../../src/platform/canonical.ts';
 import { at } from '../../src/platform/indexing.ts';
 import { format } from '../../src/results/format.ts';
@@ -25,6 +25,8 @@ export function group(name: string, rank: number, relativeError: Record<string, 
   return { name, rank, of: 64, explained: 0.5, relativeError, squaredNorm, parameters };
 }
 
+type None = Extract<Operation, { readonly kind: 'none' }>;
+
 export interface CellSums {
   readonly nll?: readonly number[];
   readonly kl?: readonly number[];
@@ -38,7 +40,7 @@ export interface CellSums {
 /** A cell of one PCA, or of nothing, whose sums by document are given; its scores follow from them, beside an original of nll 2 a token. */
 export function cell(
   id: string,
-  operation: PcaParameters | NoneSpec,
+  operation: PcaParameters | None,
   {
     nll = [20, 40],
     kl = [1, 1],
@@ -111,10 +113,7 @@ const taskScores = (correct: number): TaskScores => {
 };
 
 /** Cells by name whose figures all differ, some of them tiny. */
-export function measured(
-  operations: readonly (PcaParameters | NoneSpec)[],
-  withTasks = false,
-): Map<string, CellResult> {
+export function measured(operations: readonly (PcaParameters | None)[], withTasks = false): Map<string, CellResult> {
   return new Map(
     operations.map((operation, i) => {
       const shift = i % 5 === 0 ? 0.000123 : i * 1.237;

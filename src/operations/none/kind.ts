@@ -5,16 +5,7 @@ import { listOf, oneOf, ranges } from '../../platform/option-values.ts';
 import type { OperationKind, OperationPlan } from '../kind.ts';
 import { completeWhere, projections } from '../where.ts';
 import type { NoneReport } from './report.ts';
-
-export interface NoneSpec {
-  readonly kind: 'none';
-  /** Default: q, k, v. */
-  readonly targets?: readonly Projection[];
-  /** Default: all. */
-  readonly layers?: readonly number[];
-}
-
-export type NoneOperation = Required<NoneSpec>;
+import type { NoneOperation, NoneSpec } from './spec.ts';
 
 export interface NonePlan extends OperationPlan {
   readonly targets: readonly Projection[];

@@ -2,8 +2,8 @@
 import { projectionName } from '../../checkpoint/names.ts';
 import type { OperationPlan, OperationWork } from '../kind.ts';
 import { weightsOf } from '../weights.ts';
-import type { NoneOperation } from './kind.ts';
 import type { NoneReport } from './report.ts';
+import type { NoneOperation } from './spec.ts';
 
 type Plan = OperationPlan & Pick<NoneOperation, 'targets'>;
 

@@ -3,7 +3,8 @@ import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { SurgeryError } from '../../errors.ts';
 import { canonical } from '../../platform/canonical.ts';
 import type { Design, DesignedControl, DesignedPair, SweepRequest } from '../kind.ts';
-import { type NoneOperation, noneKind } from '../none/kind.ts';
+import { noneKind } from '../none/kind.ts';
+import type { NoneOperation } from '../none/spec.ts';
 import { isOpenTo } from './controls.ts';
 import { type Mode, separateOf } from './grouping.ts';
 import {

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { SweepRequest } from '../../../src/operations/kind.ts';
-import type { NoneOperation } from '../../../src/operations/none/kind.ts';
 import { hasControl } from '../../../src/operations/pca/controls.ts';
 import { designSweep, mostFirst } from '../../../src/operations/pca/design.ts';
 import { modes, separateOf } from '../../../src/operations/pca/grouping.ts';
@@ -12,12 +11,14 @@ import {
   type PcaOperation,
   type PcaSpec,
 } from '../../../src/operations/pca/spec.ts';
+import type { CompleteOperation } from '../../../src/operations/registry.ts';
 import { canonical } from '../../../src/platform/canonical.ts';
 import { cellId } from '../../../src/study/grid.ts';
 import { configWith } from '../../support/models.ts';
 
 type Request = SweepRequest<PcaSpec>;
 type Varied = Request['varied'];
+type Cell = PcaOperation | Extract<CompleteOperation, { readonly kind: 'none' }>;
 
 const config = configWith({ num_hidden_layers: 4 });
 const plan = ({ varied, ...rest }: Partial<Request> = {}) =>
@@ -25,10 +26,10 @@ const plan = ({ varied, ...rest }: Partial<Request> = {}) =>
     { varied: { mode: ['shared-kv'], ...varied }, ...{ fixed: {}, match: [], controls: false }, ...rest },
     config,
   );
-const isPca = (cell: PcaOperation | NoneOperation | undefined): cell is PcaOperation => cell?.kind === 'pca';
+const isPca = (cell: Cell | undefined): cell is PcaOperation => cell?.kind === 'pca';
 
 /** A cell in a few words. */
-function told(cell: PcaOperation | NoneOperation | undefined): string | undefined {
+function told(cell: Cell | undefined): string | undefined {
   if (!cell) return undefined;
   const where = cell.layers.length < config.layers && `in ${cell.layers.join('')}`;
   const what = isPca(cell)
