@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { parseJson } from '../platform/strict-json.ts';
 import type { Recipe } from './recipe.ts';
 import { type CompleteOperation, type KindName, kindNames, kindOf, kinds, type Operation } from './registry.ts';
 
@@ -27,9 +28,9 @@ export async function readRecipe(file: string): Promise<Recipe> {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new SurgeryError('usage', `${file} is not valid JSON: ${messageOf(cause)}`, cause);
+    throw new SurgeryError('usage', `${file} ${messageOf(cause)}`, cause);
   }
   const parsed = recipeSchema.safeParse(Array.isArray(value) ? { operations: value } : value);
   if (parsed.success) return parsed.data.operations;

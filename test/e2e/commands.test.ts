@@ -27,7 +27,7 @@ describe('surgery generate', () => {
     expect(streamed).toEqual({ code: 0, stdout: `${row.text}\n`, stderr: '' });
     const { stdout } = await surgery([...args, '--json', '--quiet']);
     const result = JSON.parse(stdout);
-    expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'samples']));
+    expect(Object.keys(result)).toEqual(expect.arrayContaining(['format', 'model', 'samples']));
     expect(result.samples[0]).toMatchObject({ prompt: row.prompt, ids: row.ids, text: row.text });
   });
 
@@ -87,7 +87,7 @@ describe('surgery eval', () => {
       const { stdout } = await surgery(args, { through });
       const result = JSON.parse(stdout);
       expect(result.scores.text).toBe(name === '-' ? 'standard input' : path);
-      expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'scores']));
+      expect(Object.keys(result)).toEqual(expect.arrayContaining(['format', 'model', 'scores']));
       expect(result.scores).toMatchObject({ documents: 2, maxTokens: 512, rule: expect.stringContaining('BOS first') });
       scores.push(result.scores.nll);
     }
@@ -233,9 +233,9 @@ describe('a config file', () => {
       0,
       'Options from surgery.config.json: --model --variance --max-tokens --no-save --max-new-tokens',
     ]);
-    const { command, operation, scores } = JSON.parse(stdout);
-    expect(operation.variance).toBe(0.5);
-    expect(scores.documents).toBe(1);
+    const { command, cell, text } = JSON.parse(stdout);
+    expect(cell.recipe[0].variance).toBe(0.5);
+    expect(text.documents).toBe(1);
     expect(command).toBe(
       'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1 --json --output out',
     );

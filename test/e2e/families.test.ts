@@ -22,9 +22,9 @@ describe.each([
     expect([code, stderr]).toEqual([0, '']);
     const result = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
     expect(result.model.architecture).toBe(architecture);
-    expect(result.scores.rule).toContain(rule);
+    expect(result.text.rule).toContain(rule);
     const { chat } = golden<{ chat: { text: string } }>(fixture(name), 'golden.json');
-    expect(result.samples[0].prompt.slice(0, 8)).toBe(chat.text.slice(0, 8));
+    expect(result.original.samples[0].prompt.slice(0, 8)).toBe(chat.text.slice(0, 8));
     const [before, after] = [await Checkpoint.open(fixture(name)), await Checkpoint.open(join(output, 'model'))];
     const changed: string[] = [];
     for (const tensor of before.tensors.keys())

@@ -60,7 +60,7 @@ test('Ctrl-C while text is generated leaves old results as they were, and meanwh
   expect(code).toBe(130);
   expect(stderr).toMatch(/surgery: stopped, nothing half-written is left\n$/);
   expect(readFileSync(join(output, 'run.json'), 'utf8')).toBe(before);
-  expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
+  expect(readdirSync(output).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json', 'samples.txt']);
   expect(unfinished(tmp)).toBe(false);
 });
 
@@ -77,7 +77,7 @@ test('Ctrl-C while threads decompose waits for them and leaves nothing', async (
     child.stderr?.on('data', (text: string) => {
       told += text;
     });
-    await until(() => told.includes('Decomposing'));
+    await until(() => told.includes('Operating on'));
     await sleep(pause);
     child.kill('SIGINT');
     const { code, stderr } = await child.ended;

@@ -43,12 +43,39 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown command', () => ['runn'], /unknown command 'runn'.*Did you mean run/],
   ['an unknown option', () => ['run', '--varience', '0.3'], /unknown option '--varience'.*Did you mean --variance/],
   ['an option without its value', () => ['run', '--variance'], /argument missing/],
-  ['an argument too many', () => ['run', 'pocket'], /too many arguments/],
+  ['an argument too many', () => ['run', 'pca', 'pocket'], /too many arguments/],
+  ['a kind that there is not', () => ['run', 'pocket'], /kind of operation is "pocket", allowed: pca, zero, none/],
+  ['two kinds', () => ['run', 'zero', '--kind', 'pca'], /--kind pca and zero: name one kind of operation/],
+  [
+    "another kind's option",
+    () => ['run', '--model', 'pocket', '--heads', '0.0'],
+    /--heads belongs to the kind zero, this is pca: name it, as in surgery run zero --heads/,
+  ],
+  ['nothing to cut', () => ['run', 'zero', '--model', 'pocket'], /zero names nothing to cut: give --heads/],
+  [
+    'a head that is not there',
+    () => ['run', 'zero', '--model', 'pocket', '--heads', '0.0,5.8'],
+    /5\.8 is not there, this model's heads are 0 to 7 in each layer/,
+  ],
+  [
+    'a recipe with a mistake',
+    () => ['run', '--model', 'pocket', '--recipe', file('recipe.json', '[{"kind": "pca", "varience": 0.3}]')],
+    /recipe\.json: operations\.0\.varience: pca has no such field, allowed: mode, variance/,
+  ],
+  [
+    'a recipe and a threshold',
+    () => ['run', '--model', 'pocket', '--variance', '0.3', '--recipe', file('recipe.json', '[{"kind": "none"}]')],
+    /--recipe .*recipe\.json says the whole operation: leave out --variance/,
+  ],
   ['variance 0', () => ['run', '--variance', '0'], /--variance is "0", allowed: a number above 0 up to 1/],
   ['variance 1.5', () => ['run', '--variance', '1.5'], /--variance is "1\.5"/],
   ['variance abc', () => ['run', '--variance', 'abc'], /--variance is "abc"/],
   ['no variance', () => ['run', '--variance', ''], /--variance is ""/],
-  ['several thresholds', () => ['run', '--variance', '0.3,0.5'], /run takes one threshold/],
+  [
+    'several thresholds',
+    () => ['run', '--variance', '0.3,0.5'],
+    /--variance is "0\.3,0\.5", allowed: a number above 0 up to 1/,
+  ],
   [
     'an unknown mode',
     () => ['run', '--mode', 'shared-vk'],
@@ -207,10 +234,10 @@ describe('results that exist', () => {
     writeFileSync(join(output, 'note.txt'), 'mine');
     const kept = await surgery([...tiny, '--variance', '0.5', '--output', output]);
     expect(kept).toMatchObject({ code: 2, stderr: expect.stringMatching(/holds results already: .* --force/) });
-    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.9);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).cell.recipe[0].variance).toBe(0.9);
     expect((await surgery([...tiny, '--variance', '0.5', '--output', output, '--force'])).code).toBe(0);
-    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.5);
-    expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).cell.recipe[0].variance).toBe(0.5);
+    expect(readdirSync(output).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json', 'samples.txt']);
   });
 });
 
@@ -253,7 +280,7 @@ describe('a system that refuses', () => {
     );
     if (!ended) return skip(noDisk);
     expect(ended.stderr).toMatch(
-      /^surgery: .*disk\/out\/.* cannot be written: no space left on the device\nmodel\nreport\.html\nrun\.json\nsamples\.txt\nout\n$/,
+      /^surgery: .*disk\/out\/.* cannot be written: no space left on the device\nmodel\nrecipe\.json\nreport\.html\nrun\.json\nsamples\.txt\nout\n$/,
     );
     expect(ended.code).toBe(2);
   });

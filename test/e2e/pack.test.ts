@@ -55,6 +55,7 @@ test('the program runs from it', () => {
   expect(run).toMatchObject({ model: { ref: 'pocket' }, output: join('results', 'pocket-shared-kv-0.5') });
   expect(readdirSync(join(home, 'results/pocket-shared-kv-0.5')).sort()).toEqual([
     'model',
+    'recipe.json',
     'report.html',
     'run.json',
     'samples.txt',
@@ -76,12 +77,12 @@ describe('as a library', () => {
     const source = `
       import { openCheckpoint, operate, Runtime, score, type Scores } from 'surgery';
       const checkpoint = await openCheckpoint('pocket');
-      const { tensors } = await operate(checkpoint, { mode: 'shared-kv', variance: 0.5, mean: 'keep' });
+      const { tensors } = await operate(checkpoint, [{ kind: 'pca', mode: 'shared-kv', variance: 0.5 }]);
       const runtime: Runtime = await Runtime.open(checkpoint);
       const scores: Scores = await score([[1, 2]], { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
       export const kl: number | undefined = scores.variants[0]?.kl;
       // @ts-expect-error there is no such mode
-      await operate(checkpoint, { mode: 'shared', variance: 0.5, mean: 'keep' });
+      await operate(checkpoint, [{ kind: 'pca', mode: 'shared' }]);
     `;
     writeFileSync(join(home, 'types.mts'), source);
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck'];

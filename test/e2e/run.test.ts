@@ -29,7 +29,7 @@ describe('surgery run', () => {
     expect(stderr.split('\n')[0]).toMatch(
       /TinyLlama.* is not in the Hugging Face cache, and .* the network off: running the embedded pocket model instead/,
     );
-    expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
+    expect(readdirSync(output).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json', 'samples.txt']);
     expect(readdirSync(tmp)).toEqual(['first']);
     for (const part of ['Model      pocket', 'rank / of', 'original', 'operated', 'perplexity', 'Seconds', output])
       expect(stdout).toContain(part);
@@ -45,20 +45,22 @@ describe('surgery run', () => {
     const run = runJson(output);
     expect(Object.keys(run)).toEqual(
       expect.arrayContaining([
-        'schema',
+        'format',
+        'kind',
         'command',
         'versions',
         'model',
-        'operation',
-        'layers',
-        'samples',
-        'scores',
+        'text',
+        'original',
+        'cell',
+        'curves',
         'seconds',
         'output',
       ]),
     );
     expect(run).toMatchObject({
-      schema: 1,
+      format: 3,
+      kind: 'run',
       model: {
         ref: 'pocket',
         architecture: 'LlamaForCausalLM',
@@ -68,24 +70,25 @@ describe('surgery run', () => {
         sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
         notice: expect.stringContaining('pocket'),
       },
-      operation: { mode: 'shared-kv', variance: 0.3, mean: 'keep', groups: ['q', 'kv'] },
-      scores: {
-        documents: 200,
-        maxTokens: 24,
-        tokens: 200 * 23,
-        original: { nll: expect.any(Number) },
-        operated: { kl: expect.any(Number), sameTop: expect.any(Number) },
+      text: { documents: 200, maxTokens: 24, tokens: 200 * 23 },
+      original: { scores: { nll: expect.any(Number) } },
+      cell: {
+        recipe: [{ kind: 'pca', mode: 'shared-kv', variance: 0.3, mean: 'keep' }],
+        scores: { kl: expect.any(Number), sameTop: expect.any(Number) },
       },
       output,
     });
-    expect(run.layers).toHaveLength(6);
-    expect(run.layers[0].groups.map(({ name }: { name: string }) => name)).toEqual(['q', 'kv']);
-    expect(Object.keys(run.layers[0].groups[1].relativeError)).toEqual(['k', 'v']);
+    const [{ layers }] = run.cell.reports;
+    expect(layers).toHaveLength(6);
+    expect(layers[0].groups.map(({ name }: { name: string }) => name)).toEqual(['q', 'kv']);
+    expect(Object.keys(layers[0].groups[1].relativeError)).toEqual(['k', 'v']);
     expect(Object.keys(run.seconds)).toEqual(['load', 'decompose', 'write', 'generate', 'score', 'total']);
-    expect(run.samples.map(({ variant }: { variant: string }) => variant)).toEqual(['original', 'operated']);
-    expect(run.samples[0].text.startsWith('Once upon a time')).toBe(true);
-    expect(run.samples[0].ids.length).toBeGreaterThan(5);
-    expect(readFileSync(join(output, 'samples.txt'), 'utf8')).toContain(run.samples[1].text);
+    const [before, after] = [run.original.samples, run.cell.samples];
+    expect([before.length, after.length]).toEqual([1, 1]);
+    expect(before[0].text.startsWith('Once upon a time')).toBe(true);
+    expect(before[0].ids.length).toBeGreaterThan(5);
+    for (const { text } of [...before, ...after])
+      expect(readFileSync(join(output, 'samples.txt'), 'utf8')).toContain(text);
   });
 
   test('the written checkpoint scores exactly as the run said, and a plain Python script reads it', async ({
@@ -123,9 +126,9 @@ describe('surgery run', () => {
     ]);
     const { scores } = JSON.parse(stdout);
     // The eval session holds all weights as initialisers, the run's session feeds some: float32 sums differ in the last digits.
-    expect(scores.nll).toBeCloseTo(run.scores.operated.nll, 5);
-    expect(scores.kl).toBeCloseTo(run.scores.operated.kl, 5);
-    expect(scores.sameTop).toBeCloseTo(run.scores.operated.sameTop, 3);
+    expect(scores.nll).toBeCloseTo(run.cell.scores.nll, 5);
+    expect(scores.kl).toBeCloseTo(run.cell.scores.kl, 5);
+    expect(scores.sameTop).toBeCloseTo(run.cell.scores.sameTop, 3);
 
     const python = spawnSync('python3', [join(root, 'scripts/reference/read_back.py'), join(output, 'model'), pocket], {
       encoding: 'utf8',
@@ -145,8 +148,8 @@ describe('surgery run', () => {
     const output = join(tmp, 'full');
     const text = ['--text', fewStories(), '--max-tokens', '96'];
     await surgery(['run', '--model', 'pocket', '--variance', '1', '--output', output, '--no-save', ...quick, ...text]);
-    const { original, operated } = runJson(output).scores;
-    expect(Math.abs(operated.perplexity / original.perplexity - 1)).toBeLessThan(1e-4);
+    const { original, cell } = runJson(output);
+    expect(Math.abs(cell.scores.perplexity / original.scores.perplexity - 1)).toBeLessThan(1e-4);
     expect(existsSync(join(output, 'model'))).toBe(false);
   });
 
@@ -218,8 +221,11 @@ describe('surgery run', () => {
     expect(code).toBe(0);
     expect(readdirSync(join(output, 'model')).filter((name) => name.endsWith('.safetensors'))).toHaveLength(2);
     expect((await Checkpoint.open(join(output, 'model'))).dtype).toBe('F32');
-    const { tasks: answered } = runJson(output);
-    expect(answered).toMatchObject({ original: { questions: 1, chance: 0.5 }, operated: { questions: 1 } });
+    expect(runJson(output)).toMatchObject({
+      tasks: { file: tasks },
+      original: { tasks: { questions: 1, chance: 0.5 } },
+      cell: { tasks: { questions: 1 } },
+    });
     expect(stdout).toContain('chance');
   });
 
@@ -239,6 +245,33 @@ describe('surgery run', () => {
     const tensors: Record<string, { same: boolean }> = JSON.parse(python.stdout);
     expect(Object.keys(tensors)).toHaveLength((await Checkpoint.open(pocket)).tensors.size);
     for (const [name, { same }] of Object.entries(tensors)) expect(same, name).toBe(!/\.[qkv]_proj\./.test(name));
+  });
+
+  test('a recipe that a run has written makes the same variant again, and may have several kinds', async () => {
+    const [cut, again, both] = ['cut', 'cut-again', 'both'].map((name) => join(tmp, `by-recipe-${name}`)) as [
+      string,
+      string,
+      string,
+    ];
+    const common = ['--model', 'pocket', '--text', fewStories(), '--no-save', ...quick];
+    const zero = await surgery(['run', 'zero', '--heads', '2.5,0.0', '--mlp', '1', ...common, '--output', cut]);
+    expect([zero.code, zero.stdout]).toEqual([0, expect.stringContaining('zeroed: heads 0.0,2.5, MLP 1')]);
+    const operations = [{ kind: 'zero', heads: ['0.0', '2.5'], mlp: [1] }];
+    expect(JSON.parse(readFileSync(join(cut, 'recipe.json'), 'utf8'))).toEqual({ format: 1, operations });
+
+    const file = join(tmp, 'both.json');
+    writeFileSync(file, JSON.stringify([...operations, { kind: 'pca', variance: 0.3 }]));
+    for (const [recipe, output] of [
+      [join(cut, 'recipe.json'), again],
+      [file, both],
+    ] as const)
+      expect((await surgery(['run', '--recipe', recipe, ...common, '--output', output])).code).toBe(0);
+    const { cell } = runJson(cut);
+    expect(runJson(again).cell).toEqual(cell);
+    const { id, reports, scores } = runJson(both).cell;
+    expect(id).not.toBe(cell.id);
+    expect(reports.map(({ kind }: { kind: string }) => kind)).toEqual(['zero', 'pca']);
+    expect(scores.kl).toBeGreaterThan(cell.scores.kl);
   });
 
   test('a drop run on stories260k gives the golden row', needs(hasShared, noShared), async () => {
@@ -266,9 +299,9 @@ describe('surgery run', () => {
       (one: { mode: string; variance: number; mean: string }) =>
         one.mode === 'shared-kv' && one.variance === 0.9 && one.mean === 'drop',
     );
-    const { scores } = runJson(output);
-    expect(scores.operated.perplexity / row.perplexity).toBeCloseTo(1, 4);
-    expect(scores.operated.kl / row.kl).toBeCloseTo(1, 3);
+    const { scores } = runJson(output).cell;
+    expect(scores.perplexity / row.perplexity).toBeCloseTo(1, 4);
+    expect(scores.kl / row.kl).toBeCloseTo(1, 3);
   });
 });
 
@@ -279,13 +312,13 @@ async function expectReported(output: string): Promise<void> {
   writeFileSync(page, 'old');
   expect((await surgery(['report', output])).code).toBe(0);
   expect(readFileSync(page, 'utf8') === written).toBe(true);
-  const { scores, ...rest } = runJson(output);
-  const { perplexity: _, ...original } = scores.original;
-  writeFileSync(join(output, 'run.json'), JSON.stringify({ ...rest, scores: { ...scores, original } }));
+  const { original, ...rest } = runJson(output);
+  const { perplexity: _, ...scores } = original.scores;
+  writeFileSync(join(output, 'run.json'), JSON.stringify({ ...rest, original: { ...original, scores } }));
   const { code, stdout, stderr } = await surgery(['report', output]);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toMatch(
-    /^surgery: .*run\.json is not a run that this version reads, at scores\.original\.perplexity: .*: run its command again\n$/,
+    /^surgery: .*run\.json is not a run that this version reads, at original\.scores\.perplexity: .*: run its command again\n$/,
   );
   expect(readFileSync(page, 'utf8') === written).toBe(true);
 }

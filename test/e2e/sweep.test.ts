@@ -260,7 +260,7 @@ describe('surgery report', () => {
 
   test.each([
     ['nothing', undefined, 'holds no results (run.json, study.json, lens.json, unlikely.json, probe.json, basis.json)'],
-    ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads, at command: '],
+    ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads, at kind: '],
     ['old-study', ['study.json', '{"schema":1,"cells":[],"context":{"format":1}}'], 'is not a study that this version'],
   ])('of %s is refused in a line', async (name, file, message) => {
     const folder = join(tmp, name);
@@ -277,8 +277,8 @@ describe('mistakes', () => {
   writeFileSync(join(foreign, 'notes.txt'), 'mine');
   test.each([
     [['--match', 'width', '--mode', 'separate'], '--match gives a shared mode its separate partner'],
-    [['--rank', '4', '--allocate', 'global'], '--allocate global spends what a threshold gives'],
-    [['--layers', '0', '--layers', '5-9'], '--layers names layer 6, this model'],
+    [['--rank', '4', '--allocate', 'global'], 'allocate global spends what a threshold gives'],
+    [['--layers', '0', '--layers', '5-9'], "layer 6 is not there, this model's layers are 0 to 5"],
     [['--variance', '0.5,2'], '--variance is "2"'],
     [['--mode', 'shared'], '--mode is "shared"'],
     [['--shard', '4/3'], '--shard is "4/3"'],

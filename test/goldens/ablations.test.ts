@@ -10,6 +10,7 @@ import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { readDocuments } from '../../src/text/documents.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { golden } from '../support/goldens.ts';
+import { needs, noShared } from '../support/needs.ts';
 import { hasShared, pocket, shared } from '../support/paths.ts';
 
 interface Case {
@@ -47,7 +48,7 @@ function specOf({ name, layer, head, kvHead, neurons = [], layers = [] }: Case):
   return name === 'skip-blocks' ? { kind: 'zero', blocks: layers } : undefined;
 }
 
-describe.skipIf(!hasShared)(hasShared ? 'pocket' : 'pocket SKIPPED: its goldens are not here', () => {
+describe('pocket', needs(hasShared, noShared), () => {
   const { original, ids0, cases } = hasShared
     ? golden<Golden>(join(shared, 'goldens/pocket'), 'ablations.json')
     : { original: { nll: 0, tokens: 0 }, ids0: [], cases: [] };

@@ -111,6 +111,7 @@ function given<K extends string, T>(key: K, list: readonly T[] | undefined): { r
   return list && list.length > 0 ? ({ [key]: list } as { readonly [P in K]: readonly T[] }) : {};
 }
 
+/** Each once, in ranges as long as can be. */
 function orderedUnits(texts: readonly string[], what: string, count: number, config: LlamaConfig): string[] {
   const all = texts.map((text) => {
     const found = unitsOf(text);
@@ -120,6 +121,11 @@ function orderedUnits(texts: readonly string[], what: string, count: number, con
       throw new SurgeryError('usage', `${text} is not there, this model's ${what} are 0 to ${count - 1} in each layer`);
     return found;
   });
-  const sorted = all.sort((a, b) => a.layer - b.layer || a.from - b.from || a.to - b.to);
-  return [...new Set(sorted.map(({ layer, from, to }) => `${layer}.${from === to ? from : `${from}-${to}`}`))];
+  const merged: Units[] = [];
+  for (const one of all.sort((a, b) => a.layer - b.layer || a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last?.layer !== one.layer || one.from > last.to + 1) merged.push(one);
+    else merged[merged.length - 1] = { ...last, to: Math.max(last.to, one.to) };
+  }
+  return merged.map(({ layer, from, to }) => `${layer}.${from === to ? from : `${from}-${to}`}`);
 }

@@ -1,7 +1,7 @@
 // The kind `zero` at work: columns of o and down, or all of them with their bias, become 0.
 import { hasBias, type Projection, projectionName } from '../../checkpoint/names.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
-import { weightsOf } from '../weights.ts';
+import { rounded, weightsOf } from '../weights.ts';
 import { type Columns, cutsOf, type LayerCut } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import type { ZeroOperation } from './spec.ts';
@@ -62,7 +62,7 @@ async function clear(
     squaredError += value * value;
     weight[i] = 0;
   }
-  tensors.set(name, weight);
+  tensors.set(name, rounded(context, name, weight));
   if (columns === 'all' && hasBias(context.checkpoint.config, projection)) {
     const bias = projectionName(layer, projection satisfies Projection, 'bias');
     tensors.set(bias, new Float32Array(rows));
