@@ -79,7 +79,8 @@ export class Tokenizer {
     );
     let inner: Pipeline;
     try {
-      inner = new Pipeline(withTokens(definition, missing));
+      // Added tokens are normalised by the file's own patterns.
+      inner = within(60_000, () => new Pipeline(withTokens(definition, missing)));
     } catch (cause) {
       throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
     }
