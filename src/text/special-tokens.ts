@@ -24,6 +24,8 @@ export interface SpecialTokens {
   readonly named: Readonly<Record<string, string>>;
   /** Those that tokenizer.json does not have among its added tokens. */
   readonly missing: readonly AddedToken[];
+  /** Contents that are special even where tokenizer.json says otherwise. */
+  readonly special: ReadonlySet<string>;
 }
 
 const standard = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
@@ -90,6 +92,9 @@ export async function specialTokens(
   return {
     named: Object.fromEntries([...named].map(([name, { content }]) => [name, content])),
     missing: missingFrom(definition, all),
+    special: new Set(
+      [...named.values(), ...first.map(({ flags }) => flags).filter((one) => one.special)].map((one) => one.content),
+    ),
   };
 }
 

@@ -71,15 +71,12 @@ export class Tokenizer {
       );
     const config = parsed.data;
     const definition = parseJson(text, file);
-    const { named, missing } = await specialTokens(
-      checkpoint.folder,
-      config,
-      definition,
-      checkpoint.config.architecture,
-    );
+    const special = await specialTokens(checkpoint.folder, config, definition, checkpoint.config.architecture);
+    const { named } = special;
     let inner: Pipeline;
     try {
-      inner = new Pipeline(withTokens(definition, missing));
+      // Added tokens are normalised by the file's own patterns.
+      inner = within(60_000, () => new Pipeline(withTokens(definition, special)));
     } catch (cause) {
       throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
     }
@@ -281,11 +278,14 @@ function lastWhole(decode: (ids: readonly number[]) => string, prompt: readonly 
   return windows.reduce((best, window) => (damage(window) < damage(best) ? window : best));
 }
 
-/** tokenizer.json with more tokens that are found in a text as they stand. */
-function withTokens(definition: object, more: SpecialTokens['missing']): object {
-  if (more.length === 0) return definition;
-  const { added_tokens } = definition as { added_tokens?: readonly unknown[] };
-  return { ...definition, added_tokens: [...(added_tokens ?? []), ...more] };
+/** tokenizer.json with the tokens that other files name: those it lacks, and special where they say so. */
+function withTokens(definition: object, { missing, special }: SpecialTokens): object {
+  const { added_tokens } = definition as { added_tokens?: unknown };
+  if (added_tokens !== undefined && !Array.isArray(added_tokens)) return definition;
+  const own = (added_tokens ?? []).map((token: { content?: unknown } | null) =>
+    typeof token?.content === 'string' && special.has(token.content) ? { ...token, special: true } : token,
+  );
+  return { ...definition, added_tokens: [...own, ...missing] };
 }
 
 function parseJson(text: string, file: string): Readonly<Record<string, unknown>> {

@@ -73,7 +73,7 @@ test("in a thread whose own copy of the environment says so, when the process's 
 
 test('in the threads of a pool', () => {
   const text = `
-const { WorkerPool } = await import(${module('linalg/pool.js')});
+const { WorkerPool } = await import(${module('platform/threads/pool.js')});
 const pool = new WorkerPool(1);
 const one = { rows: 1, cols: 1, data: Float64Array.of(1) };
 console.log((await pool.run(new URL(${module('linalg/products.js')}), 'multiply', () => [one, one])).data);

@@ -79,6 +79,28 @@ test('text comes back from its tokens', async () => {
   );
 });
 
+// Text is that of transformers 5.24 for the same files.
+test('tokens that have a role are special, whatever tokenizer.json says of them', async () => {
+  const open = async (name: string, config: object) => {
+    const change = {
+      'tokenizer.json': (old: Buffer) => {
+        const tokenizer = JSON.parse(old.toString());
+        for (const token of tokenizer.added_tokens) token.special = false;
+        return JSON.stringify(tokenizer);
+      },
+      'tokenizer_config.json': () => JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', ...config }),
+    };
+    const folder = copyModel(fixture('smollm2-tied-bf16'), join(tmp, name), change);
+    return Tokenizer.open(await Checkpoint.open(folder));
+  };
+  const ids = [100, 2, 101];
+  expect((await open('plain', {})).decode(ids)).toBe('a<|im_end|>b');
+  expect((await open('listed', { additional_special_tokens: ['<|im_end|>'] })).decode(ids)).toBe('a<|im_end|>b');
+  expect((await open('role', { eos_token: '<|im_end|>' })).decode(ids)).toBe('ab');
+  const decoder = { 2: { content: '<|im_end|>', special: true } };
+  expect((await open('decoder', { added_tokens_decoder: decoder })).decode(ids)).toBe('ab');
+});
+
 describe('streaming', () => {
   test('the pieces join to the whole, and none ends in half a character', async () => {
     const tokenizer = await open();

@@ -89,22 +89,24 @@ export class AddedTokens {
 
 /** Finds texts in a text: the leftmost, of those that start there the longest, one after the other. */
 class Finder {
-  /** By first UTF-16 unit, the longest first. */
-  readonly #entries = new Map<string, Entry[]>();
+  readonly #entries = new Map<string, Entry>();
+  /** Lengths of the texts that start with a UTF-16 unit, the longest first: there may be thousands of `<unused…>`. */
+  readonly #lengths = new Map<string, number[]>();
   readonly #starts: RegExp;
 
   constructor(entries: readonly Entry[]) {
-    const texts = new Set<string>();
     for (const entry of entries.toSorted((a, b) => b.text.length - a.text.length)) {
-      if (entry.text === '' || texts.has(entry.text))
+      const { text, token } = entry;
+      if (text === '' || this.#entries.has(text))
         throw new Error(
-          `added_tokens: "${entry.token.content}" is ${entry.text === '' ? 'no text' : 'the same as another'} once normalised`,
+          `added_tokens: "${token.content}" is ${text === '' ? 'no text' : 'the same as another'} once normalised`,
         );
-      texts.add(entry.text);
-      const first = entry.text.charAt(0);
-      this.#entries.set(first, [...(this.#entries.get(first) ?? []), entry]);
+      this.#entries.set(text, entry);
+      const lengths = this.#lengths.get(text.charAt(0));
+      if (!lengths) this.#lengths.set(text.charAt(0), [text.length]);
+      else if (lengths.at(-1) !== text.length) lengths.push(text.length);
     }
-    const units = [...this.#entries.keys()].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const units = [...this.#lengths.keys()].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
     this.#starts = new RegExp(`[${units.join('')}]`, 'g');
   }
 
@@ -130,8 +132,10 @@ class Finder {
     this.#starts.lastIndex = at;
     for (let start = this.#starts.exec(text); start; start = this.#starts.exec(text)) {
       const from = start.index;
-      const entry = this.#entries.get(start[0])?.find((one) => text.startsWith(one.text, from));
-      if (entry) return { entry, from, to: from + entry.text.length };
+      for (const length of this.#lengths.get(start[0]) ?? []) {
+        const entry = this.#entries.get(text.slice(from, from + length));
+        if (entry) return { entry, from, to: from + entry.text.length }; // the text may end before
+      }
     }
     return undefined;
   }

@@ -1,7 +1,7 @@
 // The first step of tokenizer.json: changes of the text itself, such as Unicode's normal forms or blanks as `▁`.
 import { z } from 'zod';
 import { byteCharacters } from './bytes.ts';
-import { patternSchema, replacer } from './pattern.ts';
+import { mayBeEmpty, patternSchema, replacer } from './pattern.ts';
 import { type Makers, makeSteps } from './step.ts';
 import { combiningMark, normalForm, whiteSpace } from './unicode.ts';
 
@@ -42,6 +42,8 @@ const makers: Makers<Normalizer> = {
   },
   Replace: (step) => {
     const { pattern, content } = step.fields(z.object({ pattern: patternSchema, content: z.string() }));
+    // What is put where nothing was makes `tokenizers` repeat characters in later steps.
+    if (mayBeEmpty(pattern)) throw new Error(`${step.where}: a pattern that may match nothing is not supported`);
     const one = 'String' in pattern && Array.from(pattern.String).length === 1 && content !== '';
     return { normalize: replacer(pattern, content), mayDropFirst: !one };
   },

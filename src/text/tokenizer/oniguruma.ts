@@ -6,11 +6,11 @@ import { type CharacterSet, complement, intersection, listed, source, union } fr
 const deepest = 100;
 
 /**
- * @returns the source of a regular expression for the flags g and u
+ * @returns the source of a regular expression for the flags g and u, and whether it may match nothing
  * @throws Error for a construct that is not translated
  */
-export function translate(pattern: string): string {
-  return new Translation(pattern).source;
+export function translate(pattern: string): { readonly source: string; readonly empty: boolean } {
+  return new Translation(pattern).whole;
 }
 
 /** A text as the source of a regular expression. */
@@ -112,7 +112,7 @@ const one = (source: string): Part => ({ source, empty: false });
 const group = ({ source, empty }: Part): Part => ({ source: `(?:${source})`, empty });
 
 class Translation {
-  readonly source: string;
+  readonly whole: Part;
   readonly #pattern: readonly string[];
   #at = 0;
   #depth = 0;
@@ -120,7 +120,7 @@ class Translation {
 
   constructor(pattern: string) {
     this.#pattern = Array.from(pattern);
-    this.source = this.#alternation({ ignoreCase: false, dotAll: false, behind: false }).source;
+    this.whole = this.#alternation({ ignoreCase: false, dotAll: false, behind: false });
     if (this.#at < this.#pattern.length) this.#refuse('")" without "("');
   }
 

@@ -12,7 +12,12 @@ export const patternSchema = z.union([z.object({ String: z.string() }), z.object
  * @throws Error for a construct that is not translated
  */
 export function compile(pattern: z.infer<typeof patternSchema>): RegExp {
-  return new RegExp('String' in pattern ? literal(pattern.String) : translate(pattern.Regex), 'gu');
+  return new RegExp('String' in pattern ? literal(pattern.String) : translate(pattern.Regex).source, 'gu');
+}
+
+/** Whether a pattern may match nothing. */
+export function mayBeEmpty(pattern: z.infer<typeof patternSchema>): boolean {
+  return 'String' in pattern ? pattern.String === '' : translate(pattern.Regex).empty;
 }
 
 /** A part of a text that matches a pattern, or lies between matches. */

@@ -125,8 +125,7 @@ const makers: Makers<{ readonly cut: Cut; readonly asksFirst?: boolean }> = {
  */
 export function makePreTokenizer(part: unknown, mayDropFirst: boolean): Cut {
   const steps = makeSteps(part, 'pre_tokenizer', 'pretokenizers', makers);
-  const first = steps.findIndex(({ asksFirst }) => asksFirst);
-  if (first > 0 || (first === 0 && mayDropFirst))
+  if (steps.some(({ asksFirst }, i) => asksFirst && (i > 0 || mayDropFirst)))
     throw new Error(
       `pre_tokenizer: Metaspace with prepend_scheme "first" is supported as the first step alone, and where the normalizer keeps each text's first character`,
     );

@@ -54,6 +54,46 @@ describe('each part in all its settings', () => {
   });
 });
 
+describe("classes are Unicode's, not JavaScript's", () => {
+  const definition = JSON.parse(readFileSync(join(fixture('smollm2-tied-bf16'), 'tokenizer.json'), 'utf8'));
+
+  /** The fixture with a merge put first; its token takes the place of the last piece. */
+  function withMerge(left: string, right: string): Pipeline {
+    const { ent, ...vocab } = definition.model.vocab;
+    const merges = [`${left} ${right}`, ...definition.model.merges.filter((merge: string) => merge !== 'en t')];
+    return new Pipeline({
+      ...definition,
+      model: { ...definition.model, vocab: { ...vocab, [left + right]: ent }, merges },
+    });
+  }
+
+  test.each([
+    ['Ġ', 'Â', 'a \x85b', [100, 35, 197, 136, 101]],
+    ['Ġ', 'Ù', 'x ٣', [123, 35, 220, 166]],
+    ['Ġ', 'Ù', 'a ١٢', [100, 35, 220, 164, 220, 165]],
+    ['Ġ', 'Ù', 'xـ ـ', [123, 220, 131, 298, 131]],
+  ])('%s%s in %j', (left, right, text, ids) => {
+    expect(withMerge(left, right).encode(text)).toEqual(ids);
+  });
+});
+
+test('a byte order mark is text', () => {
+  const { llama2 } = read<Record<string, { tokenizer: object }>>('shapes.json');
+  const pipeline = new Pipeline(llama2?.tokenizer);
+  expect(pipeline.decode(pipeline.encode('\ufeffx\ufeffy'))).toBe('\ufeffx\ufeffy');
+});
+
+test('a token that ends the text, where a longer one starts like it', () => {
+  const [model, flags] = [
+    read<{ model: Model }>('parts.json').model,
+    { single_word: false, lstrip: false, rstrip: false },
+  ];
+  const added_tokens = ['<x>', '<x>yz'].map((content) => ({ content, ...flags, normalized: true, special: false }));
+  const pre_tokenizer = { type: 'ByteLevel', add_prefix_space: true, use_regex: true };
+  const pipeline = new Pipeline({ model, added_tokens, pre_tokenizer });
+  expect(pipeline.encode('<x>')).toEqual([pipeline.tokenToId('<x>')]);
+});
+
 describe('halves of surrogate pairs', () => {
   const { model } = read<{ model: Model }>('parts.json');
 
@@ -88,6 +128,10 @@ describe('refuses by name', () => {
     ],
     [{ normalizer: { type: 'Sequence', normalizers: [null] } }, 'normalizer.normalizers[0]: type undefined'],
     [{ normalizer: { type: 'toString' } }, 'normalizer: type "toString" is not supported'],
+    [
+      { normalizer: { type: 'Replace', pattern: { Regex: 'a|\\b' }, content: 'b' } },
+      'normalizer: a pattern that may match nothing is not supported',
+    ],
     [{ normalizer: { type: 'Prepend' } }, 'normalizer.prepend: '],
     [{ pre_tokenizer: { type: 'UnicodeScripts' } }, 'pre_tokenizer: type "UnicodeScripts" is not supported'],
     [{ pre_tokenizer: { type: 'Split', pattern: { String: 'a' }, behavior: 'isolated', invert: false } }, 'behavior'],
@@ -103,6 +147,22 @@ describe('refuses by name', () => {
         },
       },
       'Metaspace with prepend_scheme "first" is supported as the first step alone',
+    ],
+    [
+      {
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: [0, 1].map(() => ({ type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' })),
+        },
+      },
+      'as the first step alone',
+    ],
+    [
+      {
+        normalizer: { type: 'Strip', strip_left: true, strip_right: false },
+        pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' },
+      },
+      "where the normalizer keeps each text's first character",
     ],
     [
       { pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', add_prefix_space: false } },
