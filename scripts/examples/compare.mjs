@@ -17,10 +17,13 @@ try {
   // One session serves the original and every variant: what may be replaced is fed at each run.
   const runtime = await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint) });
   for (const mode of ['separate', 'shared-kv']) {
-    const { tensors, layers } = await operate(checkpoint, { mode, variance: Number(variance), mean: 'keep' });
+    const { tensors, reports } = await operate(checkpoint, [{ kind: 'pca', mode, variance: Number(variance) }]);
     const weights = runtime.variant(tensors);
     const { original, variants } = await score(documents, { runtime }, [{ runtime, weights }]);
-    const width = layers.flatMap(({ groups }) => groups.filter(({ name }) => name !== 'q')).map(({ rank }) => rank);
+    const width = reports
+      .flatMap(({ layers }) => layers)
+      .flatMap(({ groups }) => groups.filter(({ name }) => name !== 'q'))
+      .map(({ rank }) => rank);
     console.log(
       `${mode.padEnd(10)} perplexity ${original.perplexity.toFixed(2)} → ${variants[0].perplexity.toFixed(2)},`,
       `KL ${variants[0].kl.toFixed(3)} nats, ${width.reduce((a, b) => a + b, 0)} components for k and v`,
