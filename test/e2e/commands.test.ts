@@ -237,7 +237,7 @@ describe('a config file', () => {
     expect(cell.recipe[0].variance).toBe(0.5);
     expect(text.documents).toBe(1);
     expect(command).toBe(
-      'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1 --json --output out',
+      'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1',
     );
   });
 });
