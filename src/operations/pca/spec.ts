@@ -139,6 +139,7 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
   if (rank !== undefined && allocate === 'global')
     throw new SurgeryError('usage', 'allocate global spends what a threshold gives: it goes with a variance');
   return {
+    kind: 'pca', // first in what is written
     mode: 'shared-kv',
     mean: 'keep',
     center: true,
