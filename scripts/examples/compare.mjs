@@ -1,7 +1,7 @@
 // The library at work: how far two ways of sharing a PCA move a model's predictions, at the same share of the variance.
 //
 //     node scripts/examples/compare.mjs [model] [variance]
-import { attentionWeights, openCheckpoint, operate, Runtime, SurgeryError, score, Tokenizer } from 'surgery';
+import { openCheckpoint, operate, Runtime, SurgeryError, score, Tokenizer, touchedBy } from 'surgery';
 
 const [model = 'pocket', variance = '0.7'] = process.argv.slice(2);
 const texts = [
@@ -14,19 +14,21 @@ try {
   const tokenizer = await Tokenizer.open(checkpoint);
   const documents = texts.map((text) => tokenizer.encode(text)); // BOS first, where the model has one
 
-  // One session serves the original and every variant: what may be replaced is fed at each run.
-  const runtime = await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint) });
-  for (const mode of ['separate', 'shared-kv']) {
-    const { tensors, reports } = await operate(checkpoint, [{ kind: 'pca', mode, variance: Number(variance) }]);
-    const weights = runtime.variant(tensors);
-    const { original, variants } = await score(documents, { runtime }, [{ runtime, weights }]);
-    const width = reports
-      .flatMap(({ layers }) => layers)
-      .flatMap(({ groups }) => groups.filter(({ name }) => name !== 'q'))
-      .map(({ rank }) => rank);
+  const operated = [];
+  for (const mode of ['separate', 'shared-kv'])
+    operated.push(await operate(checkpoint, [{ kind: 'pca', mode, variance: Number(variance) }]));
+
+  // One session serves the original and every variant: weights that a recipe replaces are inputs of its graph.
+  const recipes = operated.map(({ recipe }) => recipe);
+  const runtime = await Runtime.open(checkpoint, { replaceable: touchedBy(recipes, checkpoint.config) });
+  const models = operated.map(({ tensors }) => ({ runtime, weights: runtime.variant(tensors) }));
+  const { original, variants } = await score(documents, { runtime }, models);
+  for (const [i, { recipe, reports }] of operated.entries()) {
+    const groups = reports[0].layers.flatMap((layer) => layer.groups);
+    const width = groups.filter(({ name }) => name !== 'q').reduce((sum, { rank }) => sum + rank, 0);
     console.log(
-      `${mode.padEnd(10)} perplexity ${original.perplexity.toFixed(2)} → ${variants[0].perplexity.toFixed(2)},`,
-      `KL ${variants[0].kl.toFixed(3)} nats, ${width.reduce((a, b) => a + b, 0)} components for k and v`,
+      `${recipe[0].mode.padEnd(10)} perplexity ${original.perplexity.toFixed(2)} → ${variants[i].perplexity.toFixed(2)},`,
+      `KL ${variants[i].kl.toFixed(3)} nats, ${width} components for k and v`,
     );
   }
   await runtime.close();
