@@ -72,7 +72,7 @@ export interface Experiment {
 export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
 
 /** Cells whose samples are continued side by side: more take more memory and gain little. */
-export const mostTogether = 4;
+const mostTogether = 4;
 
 /** Whether components that take so many bytes may stay in memory: half of what is free is left. */
 export function fitsInMemory(bytes: number, free = memory().free): boolean {

@@ -1,13 +1,7 @@
 // A tensor as an operation finds it: as the checkpoint holds it, or as operations before it have left it.
-import { roundTo } from '../checkpoint/dtypes.ts';
 import type { OperationContext } from './kind.ts';
 
 /** Row-major, a copy of its own. @throws SurgeryError `checkpoint` if the file cannot be read */
 export async function weightsOf({ checkpoint, edited }: OperationContext, name: string): Promise<Float32Array> {
   return edited.get(name)?.values.slice() ?? checkpoint.readFloat32(name);
-}
-
-/** What a file of the tensor's dtype will hold. @throws SurgeryError `numeric` for values that do not fit it */
-export function rounded({ checkpoint, dtype }: OperationContext, name: string, values: Float32Array): Float32Array {
-  return roundTo(dtype ?? checkpoint.weightDtype(name), values, name);
 }

@@ -14,14 +14,10 @@ import {
   defaultVariance,
   type MatchRule,
   type MeanRule,
-  matchRules,
   type PcaControl,
   type PcaOperation,
   type PcaSpec,
 } from './spec.ts';
-
-/** What a pair has in common: the threshold, the rank, a matched budget, or the number of components in all layers. */
-export const pairRules = ['variance', 'rank', ...matchRules, 'allocate'] as const;
 
 /** Controls that a cell at a threshold has. */
 const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisfies PcaControl[];
