@@ -22,7 +22,7 @@ import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
 export type { Projection } from './checkpoint/names.ts';
-export { Checkpoint, type Extent, type Shard, type Tensor } from './checkpoint/reader.ts';
+export { type ByteRange, Checkpoint, type CheckpointShard, type Tensor } from './checkpoint/reader.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
 export {
   type Generated,
@@ -48,7 +48,7 @@ export type { CompleteOperation, Operation, OperationReport } from './operations
 export type { ZeroReport } from './operations/zero/report.ts';
 export type { ZeroSpec } from './operations/zero/spec.ts';
 export { type ErrorCode, SurgeryError } from './platform/errors.ts';
-export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
+export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
 export {
   type ByDocument,
@@ -62,9 +62,9 @@ export {
   scoreDocuments as score,
 } from './scores/likelihood.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
-export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
+export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
 export type { Message } from './text/chat.ts';
-export { readDocuments, readTasks, type Task } from './text/documents.ts';
+export { type Question, readDocuments, readTasks } from './text/documents.ts';
 export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';
 
 /**

@@ -152,10 +152,10 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
 }
 
 /** How much of a group is kept: the fewest components that reach a share of the variance, or a number of them. */
-export type Budget = { readonly variance: number } | { readonly rank: number };
+export type RankBudget = { readonly variance: number } | { readonly rank: number };
 
 /** What an operation says itself of how much it keeps. */
-export function budgetOf({ variance, rank, control }: Pick<PcaSpec, 'variance' | 'rank' | 'control'>): Budget {
+export function budgetOf({ variance, rank, control }: Pick<PcaSpec, 'variance' | 'rank' | 'control'>): RankBudget {
   if (control === 'full-rank') return { variance: 1 };
   return rank === undefined ? { variance: variance ?? defaultVariance } : { rank };
 }
