@@ -1,7 +1,7 @@
 // The library at work: how far two ways of sharing a PCA move a model's predictions, at the same share of the variance.
 //
 //     node scripts/examples/compare.mjs [model] [variance]
-import { attentionWeights, openCheckpoint, operate, Runtime, SurgeryError, score, Tokenizer } from 'surgery';
+import { openCheckpoint, runExperiment, SurgeryError, Tokenizer } from 'surgery';
 
 const [model = 'pocket', variance = '0.7'] = process.argv.slice(2);
 const texts = [
@@ -13,20 +13,15 @@ try {
   const checkpoint = await openCheckpoint(model);
   const tokenizer = await Tokenizer.open(checkpoint);
   const documents = texts.map((text) => tokenizer.encode(text)); // BOS first, where the model has one
+  const recipes = ['separate', 'shared-kv'].map((mode) => [{ kind: 'pca', mode, variance: Number(variance) }]);
 
-  // One session serves the original and every variant: what may be replaced is fed at each run.
-  const runtime = await Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint) });
-  for (const mode of ['separate', 'shared-kv']) {
-    const { tensors, layers } = await operate(checkpoint, { mode, variance: Number(variance), mean: 'keep' });
-    const weights = runtime.variant(tensors);
-    const { original, variants } = await score(documents, { runtime }, [{ runtime, weights }]);
-    const width = layers.flatMap(({ groups }) => groups.filter(({ name }) => name !== 'q')).map(({ rank }) => rank);
+  const { original, cells } = await runExperiment(checkpoint, recipes, documents);
+  for (const { recipe, scores, footprint } of cells) {
     console.log(
-      `${mode.padEnd(10)} perplexity ${original.perplexity.toFixed(2)} → ${variants[0].perplexity.toFixed(2)},`,
-      `KL ${variants[0].kl.toFixed(3)} nats, ${width.reduce((a, b) => a + b, 0)} components for k and v`,
+      `${recipe[0].mode.padEnd(10)} perplexity ${original.scores.perplexity.toFixed(2)} → ${scores.perplexity.toFixed(2)},`,
+      `KL ${scores.kl.toFixed(3)} nats, a latent of ${footprint.width.toFixed(0)} components a layer for k and v`,
     );
   }
-  await runtime.close();
 } catch (error) {
   if (!(error instanceof SurgeryError)) throw error;
   console.error(error.message);

@@ -54,9 +54,10 @@ export interface PcaSpec {
   readonly seed?: number;
 }
 
-/** With nothing left to default. */
-export type PcaOperation = PcaSpec &
-  Required<Pick<PcaSpec, 'mode' | 'mean' | 'center' | 'balance' | 'targets' | 'layers' | 'allocate' | 'seed'>>;
+type WithDefault = 'mode' | 'mean' | 'center' | 'balance' | 'targets' | 'layers' | 'allocate' | 'seed';
+
+/** A PCA with every default filled in. */
+export interface PcaOperation extends Omit<PcaSpec, WithDefault>, Required<Pick<PcaSpec, WithDefault>> {}
 
 /** Kept where neither a threshold nor a rank is given. */
 export const defaultVariance = 0.9;
