@@ -1,29 +1,60 @@
 /**
- * surgery as a library: what its commands are made of, for a program of your own.
+ * surgery as a library: an experiment, a lens, a probe, and the parts that they are made of.
+ *
+ * An experiment applies recipes to a checkpoint and scores each variant against the original on the same documents:
  *
  * ```ts
- * import { openCheckpoint, operate, Runtime, score, Tokenizer, touchedBy } from 'surgery';
+ * import { openCheckpoint, runExperiment, Tokenizer } from 'surgery';
  *
  * const checkpoint = await openCheckpoint('pocket');
- * const { recipe, tensors } = await operate(checkpoint, [{ kind: 'pca', mode: 'shared-kv', variance: 0.7 }]);
- * const runtime = await Runtime.open(checkpoint, { replaceable: touchedBy([recipe], checkpoint.config) });
  * const tokenizer = await Tokenizer.open(checkpoint);
- * const documents = [tokenizer.encode('Once upon a time there was a dog.')];
- * const { original, variants } = await score(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
+ * const documents = ['Once upon a time there was a dog.', 'Tom saw a big red ball.'].map((text) => tokenizer.encode(text));
+ * const { original, cells } = await runExperiment(
+ *   checkpoint,
+ *   [[{ kind: 'pca', mode: 'shared-kv', variance: 0.7 }], [{ kind: 'zero', heads: ['2.1'] }]],
+ *   documents,
+ * );
+ * for (const { recipe, scores } of cells) console.log(recipe, scores.kl, scores.perplexity / original.scores.perplexity);
+ * ```
+ *
+ * The logit lens and probes read the residual stream, which a runtime with taps records:
+ *
+ * ```ts
+ * import { logitLens, operate, probeResiduals, Runtime, touchedBy } from 'surgery';
+ *
+ * const { recipe, tensors } = await operate(checkpoint, [{ kind: 'pca', variance: 0.7 }]);
+ * const replaceable = touchedBy([recipe], checkpoint.config);
+ * const runtime = await Runtime.open(checkpoint, { taps: true, replaceable });
+ * const variant = { runtime, weights: runtime.variant(tensors) };
+ * const cells = await logitLens(variant, tokenizer.encode('Lily had a red'), 5); // (points, positions)
+ * const probes = await probeResiduals(checkpoint, [{ runtime }, variant], documents, { bosId: tokenizer.bosId });
  * await runtime.close();
  * ```
  *
- * What a user of these functions can mend is thrown as a {@link SurgeryError}; any other error is a bug of ours.
+ * A chat model's prompt comes from its own template: `tokenizer.encodeChat(tokenizer.chat(messages))`.
+ *
+ * A {@link SurgeryError} is a mistake that the caller can correct, with a message of one line. Any other error is a bug
+ * of this program.
  * @module surgery
  */
 import { Checkpoint } from './checkpoint/reader.ts';
 import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 
+export { type LensCell, lensOf as logitLens, type RankedToken } from './analyses/lens/lens.ts';
+export {
+  type DepthProfiles,
+  depthProfiles as lensOverText,
+  type Reading as LensOverTextOptions,
+} from './analyses/lens/over-text.ts';
+export type { DepthReading, MapReading, PointReading } from './analyses/probe/over-depth.ts';
+export { type ProbeOptions, probeResiduals } from './analyses/probe/probe.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
 export type { Projection } from './checkpoint/names.ts';
-export { Checkpoint, type Extent, type Shard, type Tensor } from './checkpoint/reader.ts';
+export { type ByteRange, Checkpoint, type CheckpointShard, type Tensor } from './checkpoint/reader.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
+export { planSweep, type Sweep } from './experiments/design.ts';
+export { type ExperimentOptions, type ExperimentResult, runExperiment } from './experiments/experiment.ts';
 export {
   type Generated,
   type GenerateOptions,
@@ -31,12 +62,12 @@ export {
   generateTogether,
   type Start,
 } from './generate/generate.ts';
-export type { Sampling } from './generate/sampling.ts';
+export { greedy, type Sampling } from './generate/sampling.ts';
 export type { HubAccess } from './hub/model-reference.ts';
 export type { PullReporter } from './hub/snapshot.ts';
 export { type Eigen, type EigenOptions, symmetricEigen } from './linalg/eigen/eigen.ts';
 export { type Matrix, multiply, type Numbers, type Transposes } from './linalg/products.ts';
-export type { Footprint, OperatorSettings, PcaEngine } from './operations/kind.ts';
+export type { Footprint, OperatorSettings, PcaEngine, SweepPlan, SweepRequest } from './operations/kind.ts';
 export { type OnProgress, type Operated, Operator, operate } from './operations/operator.ts';
 export { type Mode, modes } from './operations/pca/grouping.ts';
 export type { GroupReport, LayerReport, PcaReport } from './operations/pca/report.ts';
@@ -48,7 +79,8 @@ export type { CompleteOperation, Operation, OperationReport } from './operations
 export type { ZeroReport } from './operations/zero/report.ts';
 export type { ZeroSpec } from './operations/zero/spec.ts';
 export { type ErrorCode, SurgeryError } from './platform/errors.ts';
-export { Batch, type Engine, Sequence, type Weights } from './runtime/sequence.ts';
+export type { CellResult, CellSample, OriginalResult, Sample } from './results/study.ts';
+export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
 export {
   type ByDocument,
@@ -62,16 +94,16 @@ export {
   scoreDocuments as score,
 } from './scores/likelihood.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
-export { encodeTasks, type Question, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
+export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
 export type { Message } from './text/chat.ts';
-export { readDocuments, readTasks, type Task } from './text/documents.ts';
+export { type Question, readDocuments, readTasks } from './text/documents.ts';
 export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';
 
 /**
- * Opens the model that `--model` would: a checkpoint's folder, `pocket`, or `org/name[@revision]`, which is pulled from
- * the Hub if the Hugging Face cache does not hold it.
- * @throws SurgeryError `model` if it leads to nothing, `network` if the Hub cannot be reached, `checkpoint` or
- * `unsupported` for one that cannot be read
+ * Opens a model, with the same references as `--model`: a checkpoint folder, `pocket` (the embedded model), or
+ * `org/name[@revision]`, which is downloaded from the Hub unless the Hugging Face cache holds it.
+ * @throws SurgeryError `model` if there is no such model, `network` if the Hub cannot be reached, `checkpoint` if its files
+ * are damaged or incomplete, `unsupported` for an architecture that does not run
  */
 export async function openCheckpoint(reference: string, access: HubAccess = {}): Promise<Checkpoint> {
   const { folder } = await resolveModel(reference, access);

@@ -100,9 +100,9 @@ function matches(base, [first, second]) {
 function start({ args, env }, before = []) {
   const [command, ...rest] = [...before, process.execPath, ...args];
   const child = spawn(command, rest, { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  child.told = '';
+  child.stderrText = '';
   child.stderr.on('data', (text) => {
-    child.told += text;
+    child.stderrText += text;
   });
   return child;
 }
@@ -114,6 +114,6 @@ export function undisturbed(world) {
 
 function ended(child) {
   return new Promise((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, stderr: child.told }));
+    child.on('close', (code, signal) => resolve({ code, signal, stderr: child.stderrText }));
   });
 }

@@ -63,7 +63,7 @@ async function main() {
 /** One fault and what it left. */
 async function disturbed(name, fault, attempt, known) {
   const before = attempt.look();
-  const old = new Set(leftovers());
+  const old = new Set(temporaryFiles());
   report.inputs++;
   const begin = performance.now();
   const end = await fault({ ...attempt.world, base }, random);
@@ -84,7 +84,7 @@ async function disturbed(name, fault, attempt, known) {
   }
   check(what, attempt, before, known);
   // What an earlier kill has left is not this one's.
-  const left = leftovers().filter((one) => !old.has(one));
+  const left = temporaryFiles().filter((one) => !old.has(one));
   if ([130, 143].includes(end.code) && left.length > 0) problem('filesLost', `${what}: left ${left}`);
 }
 
@@ -108,7 +108,7 @@ async function finish(attempt, known) {
   if (attempt.look() !== attempt.final()) problem('filesLost', `${attempt.name} ends in another state`);
   if (wrongInCache(at('cache'), known).length > 0)
     problem('filesLost', `${attempt.name}: wrong in the cache at the end`);
-  if (leftovers().length > 0) problem('filesLost', `${attempt.name} leaves ${leftovers()}`);
+  if (temporaryFiles().length > 0) problem('filesLost', `${attempt.name} leaves ${temporaryFiles()}`);
 }
 
 function problem(kind, text) {
@@ -118,7 +118,7 @@ function problem(kind, text) {
 }
 
 /** What has no business there after a program that tidies up. Caches are swept when they are written to next. */
-function leftovers() {
+function temporaryFiles() {
   const nameOf = (folder, name) => `${name} ${name === '.lock' ? readFileSync(join(folder, name), 'utf8') : ''}`;
   return [base, at('out'), at('study')].flatMap((folder) => hiddenIn(folder).map((name) => nameOf(folder, name)));
 }

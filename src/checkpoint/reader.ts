@@ -9,10 +9,10 @@ import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
 import { embedName, expectedTensors, unembedName } from './names.ts';
 import { locate, maxBytes, readText } from './safe-paths.ts';
-import { foreignFile, foreignFolder, foreignTensor, misnamed } from './unsupported.ts';
+import { misnamed, unsupportedFile, unsupportedFolder, unsupportedTensor } from './unsupported.ts';
 
 /** One safetensors file of a checkpoint. */
-export interface Shard {
+export interface CheckpointShard {
   /** Name inside the folder. */
   readonly file: string;
   /** Where it really lies, behind symbolic links. */
@@ -30,7 +30,7 @@ export const singleFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
 
 /** Some bytes of a file, from `begin` up to `end`. */
-export interface Extent {
+export interface ByteRange {
   readonly path: string;
   readonly begin: number;
   readonly end: number;
@@ -40,10 +40,10 @@ export interface Extent {
 export class Checkpoint {
   readonly folder: string;
   readonly config: LlamaConfig;
-  readonly shards: readonly Shard[];
+  readonly shards: readonly CheckpointShard[];
   readonly tensors: ReadonlyMap<string, Tensor>;
 
-  private constructor(folder: string, config: LlamaConfig, shards: readonly Shard[]) {
+  private constructor(folder: string, config: LlamaConfig, shards: readonly CheckpointShard[]) {
     this.folder = folder;
     this.config = config;
     this.shards = shards;
@@ -61,7 +61,7 @@ export class Checkpoint {
     const configFile = join(folder, 'config.json');
     const text = await readText(folder, 'config.json', maxBytes.config);
     if (text === undefined) {
-      const found = await foreignFolder(folder);
+      const found = await unsupportedFolder(folder);
       throw new SurgeryError(
         'model',
         `${folder} holds ${found ?? 'no config.json: give a Hugging Face checkpoint folder'}`,
@@ -102,7 +102,7 @@ export class Checkpoint {
   }
 
   /** Where a tensor's bytes lie; those of some of its rows alone, from the first up to the second. */
-  extent(name: string, rows?: readonly [from: number, to: number]): Extent {
+  byteRange(name: string, rows?: readonly [from: number, to: number]): ByteRange {
     const { file, begin, end, shape } = this.tensor(name);
     const path = join(this.folder, file);
     const row = (end - begin) / Math.max(shape[0] ?? 1, 1);
@@ -111,7 +111,7 @@ export class Checkpoint {
 
   /** A tensor's bytes as they lie in the file; those of some of its rows alone, from the first up to the second. */
   readBytes(name: string, rows?: readonly [from: number, to: number]): Promise<Uint8Array> {
-    return readExtent(this.extent(name, rows));
+    return readRange(this.byteRange(name, rows));
   }
 
   /** A tensor's values, row-major; those of some of its rows alone, from the first up to the second. */
@@ -148,10 +148,10 @@ export class Checkpoint {
   }
 
   #check(): void {
-    const foreign = foreignTensor(this.tensors.keys(), this.config);
-    if (foreign) {
-      const file = join(this.folder, this.tensor(foreign.name).file);
-      throw new SurgeryError('unsupported', `${file}: tensor ${foreign.name} ${foreign.why}`);
+    const unsupported = unsupportedTensor(this.tensors.keys(), this.config);
+    if (unsupported) {
+      const file = join(this.folder, this.tensor(unsupported.name).file);
+      throw new SurgeryError('unsupported', `${file}: tensor ${unsupported.name} ${unsupported.why}`);
     }
     for (const { name, shape } of expectedTensors(this.config)) {
       const tensor = this.tensors.get(name);
@@ -177,7 +177,7 @@ export class Checkpoint {
 const compareBytes = 1 << 24;
 
 /** @throws SurgeryError `checkpoint` if the file cannot be read or is shorter. */
-export async function readExtent({ path, begin, end }: Extent): Promise<Uint8Array> {
+export async function readRange({ path, begin, end }: ByteRange): Promise<Uint8Array> {
   const handle = await openFile(path);
   try {
     const out = new Uint8Array(end - begin);
@@ -194,33 +194,33 @@ async function requireFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new SurgeryError('model', `${folder} cannot be opened: ${systemMessage(cause)}`, cause);
   }
-  const holds = foreignFile(folder);
+  const holds = unsupportedFile(folder);
   throw new SurgeryError('model', `${folder} ${holds ? `holds ${holds}` : "is a file: give the checkpoint's folder"}`);
 }
 
-async function readShards(folder: string): Promise<Shard[]> {
+async function readShards(folder: string): Promise<CheckpointShard[]> {
   const index = join(folder, indexFile);
   const single = await locate(folder, singleFile);
   const text = single ? undefined : await readText(folder, indexFile, maxBytes.index);
   if (text === undefined) {
-    const found = single ? undefined : await foreignFolder(folder);
+    const found = single ? undefined : await unsupportedFolder(folder);
     if (found) throw new SurgeryError('model', `${folder} holds ${found}`);
     return [await readShard(folder, singleFile)];
   }
   const weightMap = parseIndex(text, index);
-  const shards: Shard[] = [];
-  const holder = new Map<string, string>();
+  const shards: CheckpointShard[] = [];
+  const fileOf = new Map<string, string>();
   for (const file of new Set(weightMap.values())) {
     const shard = await readShard(folder, file);
     shards.push(shard);
     for (const { name } of shard.header.tensors) {
-      const other = holder.get(name);
+      const other = fileOf.get(name);
       if (other) throw new SurgeryError('checkpoint', `${folder}: tensor ${name} is in both ${other} and ${file}`);
-      holder.set(name, file);
+      fileOf.set(name, file);
     }
   }
   for (const [name, file] of weightMap) {
-    if (holder.get(name) !== file)
+    if (fileOf.get(name) !== file)
       throw new SurgeryError('checkpoint', `${index} puts tensor ${name} into ${file}, which does not hold it`);
   }
   return shards;
@@ -255,7 +255,7 @@ export function parseIndex(text: string, file: string): Map<string, string> {
   return map;
 }
 
-async function readShard(folder: string, file: string): Promise<Shard> {
+async function readShard(folder: string, file: string): Promise<CheckpointShard> {
   const path = join(folder, file);
   const real = (await locate(folder, file)) ?? path;
   const handle = await openFile(path);

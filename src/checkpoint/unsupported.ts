@@ -4,19 +4,19 @@ import type { LlamaConfig } from './config.ts';
 import { expectedTensors, layerPrefix } from './names.ts';
 
 /** What kind of weights a folder without config.json or without the weights that are read holds, and what to do; undefined if nothing is known. */
-export async function foreignFolder(folder: string): Promise<string | undefined> {
-  return foreignFiles(await readdir(folder).catch(() => []));
+export async function unsupportedFolder(folder: string): Promise<string | undefined> {
+  return unsupportedFiles(await readdir(folder).catch(() => []));
 }
 
 /** The same of a list of file names. */
-export function foreignFiles(files: readonly string[]): string | undefined {
+export function unsupportedFiles(files: readonly string[]): string | undefined {
   const has = (pattern: RegExp) => files.find((file) => pattern.test(file));
   const adapter = has(/^adapter_(config\.json|model\.(safetensors|bin))$/);
   if (adapter)
     return `a LoRA adapter (${adapter}): merge it into its base model first (merge_and_unload in PEFT), and give that folder`;
   if (has(/^model\.safetensors(\.index\.json)?$/)) return undefined;
   const gguf = has(/\.gguf$/i);
-  if (gguf) return foreignFile(gguf);
+  if (gguf) return unsupportedFile(gguf);
   const shard = has(/\.safetensors$/);
   if (shard)
     return `${shard} but neither model.safetensors nor model.safetensors.index.json, which says what is where: add it`;
@@ -28,7 +28,7 @@ export function foreignFiles(files: readonly string[]): string | undefined {
 }
 
 /** The same for a file that stands where a folder should. */
-export function foreignFile(file: string): string | undefined {
+export function unsupportedFile(file: string): string | undefined {
   return /\.gguf$/i.test(file)
     ? 'GGUF weights: give the folder of safetensors that they were made from (or write one: from_pretrained with gguf_file, then save_pretrained, in transformers)'
     : undefined;
@@ -51,7 +51,10 @@ const kinds: readonly (readonly [pattern: RegExp, what: string])[] = [
  * The first tensor of the layers that the forward pass would not read, and why it is no surplus but a part of another
  * kind of model, whose results would be wrong without it.
  */
-export function foreignTensor(names: Iterable<string>, config: LlamaConfig): { name: string; why: string } | undefined {
+export function unsupportedTensor(
+  names: Iterable<string>,
+  config: LlamaConfig,
+): { name: string; why: string } | undefined {
   const inLayer = (name: string) => name.replace(layerPrefix, '');
   const known = new Set([...expectedTensors({ ...config, layers: 1 })].map(({ name }) => inLayer(name)));
   known.add('self_attn.rotary_emb.inv_freq'); // older checkpoints hold what follows from the config

@@ -7,7 +7,7 @@ import { itemAt } from '../platform/indexing.ts';
 import { isRepeatable } from '../platform/option-values.ts';
 
 /** The file that is read where --config names no other. */
-export const configFile = 'surgery.config.json';
+const configFile = 'surgery.config.json';
 
 type Values = Readonly<Record<string, unknown>>;
 

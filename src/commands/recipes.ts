@@ -129,7 +129,7 @@ function refuseFields({ kind, fields }: OperationRequest, file: string): void {
 }
 
 /** The operation that the options of its kind make. @throws SurgeryError `usage` for an option of another kind */
-export function specOf(request: OperationRequest): Operation {
+function specOf(request: OperationRequest): Operation {
   return { ...request.fields, kind: kindNamed(request) } as unknown as Operation;
 }
 

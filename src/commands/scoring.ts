@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pocketFolder } from '../hub/model-reference.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
-import { encodeTasks, type Question, taskRule } from '../scores/tasks.ts';
+import { type EncodedQuestion, encodeTasks, taskRule } from '../scores/tasks.ts';
 import { passages } from '../text/default-passages.ts';
 import { readTasks, readTexts, requireDocuments } from '../text/documents.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -15,7 +15,7 @@ import type { ModelOptions, ScoringOptions } from './options.ts';
 export interface ScoringInput {
   readonly documents: readonly (readonly number[])[];
   readonly about: Omit<ScoredText, 'tokens'>;
-  readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly Question[] };
+  readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly EncodedQuestion[] };
 }
 
 /**
@@ -156,7 +156,7 @@ async function readQuestions(
   file: string,
   tokenizer: Tokenizer,
   context: number,
-): Promise<Question[]> {
+): Promise<EncodedQuestion[]> {
   const tasks = (await readTasks(file)).slice(0, questions);
   const { value } = await progressOf({ quiet }).step(`Tokenising ${file}`, 'questions', (onProgress) =>
     encodeTasks(tasks, file, tokenizer, context, onProgress),

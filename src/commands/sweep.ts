@@ -1,7 +1,7 @@
 // surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
 
 import { planSweep, type Sweep } from '../experiments/design.ts';
-import type { Design, Field } from '../operations/kind.ts';
+import type { Field, SweepPlan } from '../operations/kind.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { kindOf, type Operation } from '../operations/registry.ts';
@@ -65,7 +65,10 @@ function thresholdsOf({ varied }: Sweep): number[] {
 }
 
 /** What is compared with what, by the cells' names; nothing is known of them yet. */
-function relationsOf({ pairs, controls }: Design<unknown>, ids: readonly string[]): Pick<Study, 'pairs' | 'controls'> {
+function relationsOf(
+  { pairs, controls }: SweepPlan<unknown>,
+  ids: readonly string[],
+): Pick<Study, 'pairs' | 'controls'> {
   const name = (index: number) => itemAt(ids, index);
   return {
     pairs: pairs.map(({ rule, cell, partner }) => ({

@@ -1,9 +1,9 @@
 // What a study consists of: the cells of a sweep or of a sensitivity study, and which of them are compared.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
-import type { Design, SweepRequest } from '../operations/kind.ts';
+import type { SweepPlan, SweepRequest } from '../operations/kind.ts';
 import { mostFirst } from '../operations/pca/design.ts';
-import { type Budget, complete, type PcaOperation, type PcaSpec } from '../operations/pca/spec.ts';
+import { complete, type PcaOperation, type PcaSpec, type RankBudget } from '../operations/pca/spec.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type CompleteOperation, type KindName, kindOf, type Operation } from '../operations/registry.ts';
 import type { Where } from '../operations/where.ts';
@@ -13,13 +13,13 @@ import { canonical, canonicalHash } from '../platform/canonical.ts';
 export type Sweep = SweepRequest<Operation> & { readonly kind: KindName };
 
 /** The cells of a sweep in their order, each once. @throws SurgeryError `usage` for what the kind or the model cannot do */
-export function planSweep(sweep: Sweep, config: LlamaConfig): Design<CompleteOperation> {
+export function planSweep(sweep: Sweep, config: LlamaConfig): SweepPlan<CompleteOperation> {
   const kind = kindOf(sweep);
-  return kind.design ? (kind.design(sweep, config) as Design<CompleteOperation>) : everyCombination(sweep, config);
+  return kind.design ? (kind.design(sweep, config) as SweepPlan<CompleteOperation>) : everyCombination(sweep, config);
 }
 
 /** Each combination of what is varied, and the control that does nothing. */
-function everyCombination({ kind, varied, fixed, controls }: Sweep, config: LlamaConfig): Design<CompleteOperation> {
+function everyCombination({ kind, varied, fixed, controls }: Sweep, config: LlamaConfig): SweepPlan<CompleteOperation> {
   let specs: Record<string, unknown>[] = [{ ...fixed, kind }];
   for (const [key, values] of Object.entries(varied))
     specs = specs.flatMap((spec) => (values as readonly unknown[]).map((value) => ({ ...spec, [key]: value })));
@@ -47,7 +47,7 @@ export interface SensitivityRow {
 export interface SensitivityPlan {
   readonly cells: readonly PcaOperation[];
   /** What is kept, most first. */
-  readonly kept: readonly Budget[];
+  readonly kept: readonly RankBudget[];
   readonly rows: readonly SensitivityRow[];
   /** Everything at once, by threshold. */
   readonly joint: readonly number[];
@@ -56,7 +56,7 @@ export interface SensitivityPlan {
 /** Cells that operate on one part of what the operation touches at a time, and on all of it. */
 export function planSensitivity(
   spec: Omit<PcaSpec, 'variance' | 'rank'>,
-  kept: readonly Budget[],
+  kept: readonly RankBudget[],
   by: Unit,
   config: Pick<LlamaConfig, 'layers'>,
 ): SensitivityPlan {
@@ -68,7 +68,7 @@ export function planSensitivity(
       by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] })),
     );
   const cells: PcaOperation[] = [];
-  const add = ({ layers, targets }: Where, budget: Budget) =>
+  const add = ({ layers, targets }: Where, budget: RankBudget) =>
     cells.push(complete({ ...spec, ...budget, layers, targets }, config)) - 1;
   const rows = parts.map((part) => ({ ...part, cells: [] as number[] }));
   const joint: number[] = [];

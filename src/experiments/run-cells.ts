@@ -12,13 +12,13 @@ import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { scoreDocuments } from '../scores/likelihood.ts';
 import type { Recording } from '../scores/recording.ts';
-import { type Question, scoreTasks } from '../scores/tasks.ts';
+import { type EncodedQuestion, scoreTasks } from '../scores/tasks.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** What is measured of every cell. */
 export interface Measurement {
   readonly documents: readonly (readonly number[])[];
-  readonly tasks: readonly Question[];
+  readonly tasks: readonly EncodedQuestion[];
   readonly prompts: readonly { readonly text: string; readonly ids: readonly number[] }[];
   readonly generation: GenerateOptions;
 }
@@ -72,7 +72,7 @@ export interface Experiment {
 export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
 
 /** Cells whose samples are continued side by side: more take more memory and gain little. */
-export const mostTogether = 4;
+const mostTogether = 4;
 
 /** Whether components that take so many bytes may stay in memory: half of what is free is left. */
 export function fitsInMemory(bytes: number, free = memory().free): boolean {

@@ -2,7 +2,7 @@
 
 import { itemAt } from '../platform/indexing.ts';
 import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
-import { type ByDocument, type Interval, meanOver } from '../scores/likelihood.ts';
+import { type ByDocument, meanOver } from '../scores/likelihood.ts';
 
 /** A study with everything that follows from the cells that are there. */
 export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>): Study {
@@ -63,11 +63,6 @@ function difference(a: CellResult, b: CellResult): Difference {
   const nll = meanOver(tokens, minus(a.byDocument.nll, b.byDocument.nll));
   const kl = meanOver(tokens, minus(a.byDocument.kl, b.byDocument.kl));
   return { deltaNll: nll.mean, interval: nll.interval, deltaKl: kl.mean, intervalKl: kl.interval };
-}
-
-/** Whether an interval leaves zero out; false where there is none. */
-export function isClear(interval: Interval): boolean {
-  return interval !== null && (interval[0] > 0 || interval[1] < 0);
 }
 
 /**

@@ -22,7 +22,7 @@ const mostAnswers = 1000;
 const mostBytes = 1 << 26;
 
 /** No connection, or one that was lost. */
-export class Unreachable extends SurgeryError {
+class Unreachable extends SurgeryError {
   constructor(url: URL, cause: unknown) {
     const proxy = shownProxy(url);
     const through = proxy === undefined ? '' : ` through the proxy ${proxy}`;

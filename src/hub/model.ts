@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseConfig } from '../checkpoint/config.ts';
 import { indexFile, parseIndex, singleFile } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
-import { foreignFiles } from '../checkpoint/unsupported.ts';
+import { unsupportedFiles } from '../checkpoint/unsupported.ts';
 import { companions } from '../checkpoint/writer.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { HubClient } from './client.ts';
@@ -18,7 +18,7 @@ export async function listModel(client: HubClient, name: string, revision: strin
   const lacks = (what: string) => new SurgeryError('model', `${name} at ${revision} holds no ${what}`);
   const isWhole = has('config.json') && (has(singleFile) || has(indexFile));
   if (isWhole) return listing;
-  const other = foreignFiles(files);
+  const other = unsupportedFiles(files);
   if (other) throw new SurgeryError('model', `${name} at ${revision} holds ${other}`);
   throw lacks(
     has('config.json')

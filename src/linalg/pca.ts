@@ -34,7 +34,7 @@ export type Solver = (
 ) => Promise<Components>;
 
 /** What is done to the matrix before it is decomposed. */
-export interface Preparation {
+export interface PcaOptions {
   /** Whether column means are taken off. Default: yes. */
   readonly center?: boolean;
   /** The block that each row belongs to, (rows): after centring, every block is divided by its own Frobenius norm. */
@@ -55,7 +55,7 @@ export async function fitPca(
   x: Matrix<Float64Array>,
   components: (explainedVarianceRatio: Float64Array) => number,
   solve: Solver = solveByGram,
-  { center = true, balance }: Preparation = {},
+  { center = true, balance }: PcaOptions = {},
 ): Promise<Pca> {
   const mean = center ? columnMeans(x) : new Float64Array(x.cols);
   const transposed = x.rows > x.cols;

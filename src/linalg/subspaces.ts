@@ -37,7 +37,7 @@ export async function leadingSingularVectors(x: Matrix, count: number): Promise<
 const block = 2048;
 
 /** (X − μ)ᵀ (X − μ), (cols, cols), in float64, without a float64 copy of X. */
-export async function centredGram(x: Matrix<Numbers>): Promise<Matrix> {
+async function centredGram(x: Matrix<Numbers>): Promise<Matrix> {
   const mean = columnMeans(x);
   const gram = { rows: x.cols, cols: x.cols, data: new Float64Array(x.cols * x.cols) };
   for (let from = 0; from < x.rows; from += block) {

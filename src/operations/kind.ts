@@ -97,20 +97,20 @@ export interface SweepRequest<Spec> {
 }
 
 /** The cells of a sweep, and which of them are compared; all by their place in the list. */
-export interface Design<Operation> {
+export interface SweepPlan<Operation> {
   readonly cells: readonly Operation[];
   /** Two cells that have something in common, such as a threshold or a budget. */
-  readonly pairs: readonly DesignedPair[];
-  readonly controls: readonly DesignedControl[];
+  readonly pairs: readonly PlannedPair[];
+  readonly controls: readonly PlannedControl[];
 }
 
-export interface DesignedPair {
+export interface PlannedPair {
   readonly rule: string;
   readonly cell: number;
   readonly partner: number;
 }
 
-export interface DesignedControl {
+export interface PlannedControl {
   readonly control: string;
   readonly cell: number;
   /** The cell that it is a control of; none for one that belongs to all of them. */
@@ -143,7 +143,7 @@ export interface OperationKind<
   /** For the name of a results folder. */
   slug(operation: Complete): string;
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
-  design?(request: SweepRequest<Spec>, config: LlamaConfig): Design<Complete | { readonly kind: 'none' }>;
+  design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */
   reportSchema(): Promise<z.ZodType<Report>>;
   /** What computes. */

@@ -150,7 +150,7 @@ async function commit(path: string, make: (temporary: string) => Promise<void>, 
     // What stopped the writing may stop this too; the first cause is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
     returnReserved(target);
-    throw told(cause, temporary, path);
+    throw asOutputError(cause, temporary, path);
   } finally {
     unfinished.delete(temporary);
   }
@@ -163,7 +163,7 @@ async function sweepOnce(folder: string): Promise<void> {
 }
 
 /** A refusal of the system in words, and any message about the temporary place as one about the real one. */
-function told(cause: unknown, temporary: string, path: string): unknown {
+function asOutputError(cause: unknown, temporary: string, path: string): unknown {
   if (cause instanceof SurgeryError)
     return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
   if (!(cause instanceof Error && 'syscall' in cause)) return cause; // a bug stays one

@@ -13,8 +13,8 @@ export function cacheFolder(part: string): string {
 }
 
 /**
- * Writes a file of the cache. What cannot be kept is told to {@link onRefusal}'s listener and is no error: only the next
- * run will have to compute it again.
+ * Writes a file of the cache. A failed write is reported to {@link onRefusal}'s listener and is not an error: the
+ * next run only has to compute the value again.
  * @param bytes how many it will be
  * @returns whether it was kept
  * @throws whatever `write` does that is not the system's refusal
@@ -30,9 +30,9 @@ export async function keep(
     await writeFileSafely(path, write);
     return true;
   } catch (cause) {
-    const told = cause instanceof SurgeryError ? cause : asRefusal(cause, path);
-    if (told?.code !== 'output') throw cause;
-    tell(told.message);
+    const refusal = cause instanceof SurgeryError ? cause : asRefusal(cause, path);
+    if (refusal?.code !== 'output') throw cause;
+    tell(refusal.message);
     return false;
   }
 }

@@ -117,7 +117,7 @@ export function cellName({ recipe }: Pick<CellResult, 'recipe'>, { model }: Pick
 }
 
 /** The line of a chart that a cell is on: all of its operation but how much it keeps. */
-export function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
+function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
   const operation = pcaOf(cell);
   if (!operation) return recipeLabel(cell.recipe, all);
   const { mode, mean, match, layers, allocate } = operation;

@@ -149,7 +149,7 @@ function breakLongWords(text: string, width: number): string {
 }
 
 /** Columns of a terminal that a text takes: two for most East Asian characters and emoji. */
-export function columnsOf(text: string): number {
+function columnsOf(text: string): number {
   // What most texts are, and much faster.
   return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
 }

@@ -189,7 +189,6 @@ export type Study = Frozen<z.infer<typeof study>>;
 export type Context = Study['context'];
 export type Difference = NonNullable<Frozen<z.infer<typeof difference>>>;
 export type PairResult = Study['pairs'][number];
-export type ControlResult = Study['controls'][number];
 export type AngleResult = Study['angles'][number];
 export type SensitivityResult = NonNullable<Study['sensitivity']>;
 export type Additivity = NonNullable<SensitivityResult['additivity'][number]>;

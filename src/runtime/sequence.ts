@@ -9,7 +9,7 @@ import { Tensor } from '../platform/onnxruntime.ts';
 export type Weights = Readonly<Record<string, Tensor>>;
 
 /** Runs the graph once. `capacity` is the largest number of positions that the feeds may hold. */
-export interface Engine {
+export interface GraphRunner {
   readonly config: LlamaConfig;
   /** Sets of replaceable weights that one batch can use. */
   readonly sets: number;
@@ -79,18 +79,18 @@ export class Sequence {
   length = 0;
   /** Residual stream of the last chunk at each of the runtime's taps, (tokens, hidden). */
   residuals: readonly Float32Array[] = [];
-  readonly #engine: Engine;
+  readonly #runner: GraphRunner;
   readonly #capacity: number;
   readonly #weights: Weights;
   readonly #cache: KeyValues;
   readonly #row: number;
 
   /** @param place the cache and the row in it that is this sequence's own */
-  constructor(engine: Engine, capacity: number, weights: Weights, place?: { cache: KeyValues; row: number }) {
-    this.#engine = engine;
+  constructor(runner: GraphRunner, capacity: number, weights: Weights, place?: { cache: KeyValues; row: number }) {
+    this.#runner = runner;
     this.#capacity = capacity;
     this.#weights = weights;
-    this.#cache = place?.cache ?? new KeyValues(engine.config, 1, capacity);
+    this.#cache = place?.cache ?? new KeyValues(runner.config, 1, capacity);
     this.#row = place?.row ?? 0;
   }
 
@@ -124,7 +124,7 @@ export class Sequence {
    * The runtime needs taps. A chunk's logits take up to 134 MB, or one token's.
    */
   async *readLens(ids: readonly number[]): AsyncGenerator<LensChunk> {
-    const { taps, config } = this.#engine;
+    const { taps, config } = this.#runner;
     const tokens = Math.floor(lensNumbers / (taps.length * config.vocabSize));
     for (const chunk of chunksOf(ids, Math.min(Math.max(tokens, 1), chunkTokens))) {
       const logits = await this.#read(chunk, [...Array(taps.length * chunk.length).keys()]);
@@ -134,7 +134,7 @@ export class Sequence {
 
   /** Places of the stream's last point among the rows that a run can give logits of. */
   #rows(tokens: number): number[] {
-    const from = firstOfLast(this.#engine, tokens);
+    const from = firstOfLast(this.#runner, tokens);
     return Array.from({ length: tokens }, (_, i) => from + i);
   }
 
@@ -149,9 +149,9 @@ export class Sequence {
     const from = this.length;
     const to = from + ids.length;
     const { past, present } = this.#cache.rows(this.#row, 1);
-    const outputs = await this.#engine.run(
+    const outputs = await this.#runner.run(
       {
-        ...weightFeeds(this.#engine.sets, [{ weights: this.#weights, rows: ids.length }]),
+        ...weightFeeds(this.#runner.sets, [{ weights: this.#weights, rows: ids.length }]),
         ...past,
         input_ids: int64(ids, [1, ids.length]),
         position_ids: int64(
@@ -166,7 +166,7 @@ export class Sequence {
       this.#cache.capacity,
     );
     this.length = to;
-    this.residuals = this.#engine.taps.map(({ output }) => floats(outputs, output));
+    this.residuals = this.#runner.taps.map(({ output }) => floats(outputs, output));
     return floats(outputs, 'logits');
   }
 
@@ -184,23 +184,23 @@ export class Sequence {
 export class Batch {
   /** In the order of the weights that the batch was made with. */
   readonly sequences: readonly Sequence[];
-  readonly #engine: Engine;
+  readonly #runner: GraphRunner;
   readonly #cache: KeyValues;
   /** The sequences in the cache's order, where those with the same weights are neighbours. */
   readonly #rows: readonly { readonly sequence: Sequence; readonly weights: Weights }[];
 
-  /** @throws RangeError for more different weights than the engine has sets */
-  constructor(engine: Engine, capacity: number, weights: readonly Weights[]) {
-    this.#engine = engine;
+  /** @throws RangeError for more different weights than the runner has sets */
+  constructor(runner: GraphRunner, capacity: number, weights: readonly Weights[]) {
+    this.#runner = runner;
     // One position more than is ever used: a full sequence that sits out a step has somewhere to write.
-    this.#cache = new KeyValues(engine.config, weights.length, capacity + 1);
+    this.#cache = new KeyValues(runner.config, weights.length, capacity + 1);
     const different = [...new Set(weights)];
-    if (different.length > engine.sets)
-      throw new RangeError(`${different.length} variants in a batch, the runtime was opened for ${engine.sets}`);
+    if (different.length > runner.sets)
+      throw new RangeError(`${different.length} variants in a batch, the runtime was opened for ${runner.sets}`);
     const order = different.flatMap((one) => weights.flatMap((other, at) => (other === one ? [at] : [])));
     const sequences = weights.map((one, at) => {
       const row = order.indexOf(at);
-      return { row, weights: one, sequence: new Sequence(engine, capacity, one, { cache: this.#cache, row }) };
+      return { row, weights: one, sequence: new Sequence(runner, capacity, one, { cache: this.#cache, row }) };
     });
     this.sequences = sequences.map(({ sequence }) => sequence);
     this.#rows = sequences.toSorted((a, b) => a.row - b.row);
@@ -220,9 +220,9 @@ export class Batch {
     const rows = this.#rows.slice(first, this.#rows.findLastIndex(isActive) + 1);
     const { past, present } = this.#cache.rows(first, rows.length);
     const lengths = rows.map(({ sequence }) => sequence.length);
-    const outputs = await this.#engine.run(
+    const outputs = await this.#runner.run(
       {
-        ...weightFeeds(this.#engine.sets, runs(rows.map(({ weights }) => weights))),
+        ...weightFeeds(this.#runner.sets, runs(rows.map(({ weights }) => weights))),
         ...past,
         input_ids: int64(
           rows.map(({ sequence }) => next.get(sequence) ?? 0),
@@ -232,7 +232,7 @@ export class Batch {
         past_lengths: int32(lengths),
         total_length: int32([Math.max(...lengths) + 1]),
         selected: int64(
-          rows.map((_, row) => firstOfLast(this.#engine, rows.length) + row),
+          rows.map((_, row) => firstOfLast(this.#runner, rows.length) + row),
           [rows.length],
         ),
       },
@@ -252,7 +252,7 @@ export class Batch {
 }
 
 /** With taps, the rows of all points can be selected, one point after the other: where those of the last begin. */
-function firstOfLast({ taps }: Engine, rows: number): number {
+function firstOfLast({ taps }: GraphRunner, rows: number): number {
   return Math.max(taps.length - 1, 0) * rows;
 }
 

@@ -11,7 +11,7 @@ import { memory } from '../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
 import { withInt8Weights } from './int8/int8.ts';
 import { integerOptions } from './int8/saturation.ts';
-import { Batch, type Engine, Sequence, type Weights } from './sequence.ts';
+import { Batch, type GraphRunner, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
 
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8 bits, and rounds what they are multiplied with to 8 bits too. */
@@ -31,7 +31,7 @@ export interface RuntimeOptions extends TapOptions {
 }
 
 /** A model that is ready to run. */
-export class Runtime implements Engine {
+export class Runtime implements GraphRunner {
   readonly checkpoint: Checkpoint;
   readonly sets: number;
   /** The untouched model's replaceable weights. */

@@ -110,20 +110,20 @@ export async function scoreDocuments(
 ): Promise<Scores> {
   const base = 'runtime' in original ? predictionsOf(original) : original;
   const total = scoredTokens(documents);
-  const ours = new Tally(total);
-  const theirs = variants.map(() => new Tally(total));
+  const ours = new TokenSums(total);
+  const theirs = variants.map(() => new TokenSums(total));
   for (const [document, ids] of documents.entries()) {
     const read = ids.slice(0, -1); // the last token is predicted, never read
     const chunks = base.chunks(document, read);
     const others = variants.map((variant) => predictionsOf(variant).chunks(document, read));
-    for (const tally of [ours, ...theirs]) tally.startDocument();
+    for (const sums of [ours, ...theirs]) sums.startDocument();
     let at = 1;
     for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
       const rows = rowsOf(chunk.value, base.vocab, ids, at);
       for (const row of rows) ours.add(row);
-      for (const [i, tally] of theirs.entries()) {
+      for (const [i, sums] of theirs.entries()) {
         const { value } = (await others[i]?.next()) ?? {};
-        if (value) compare(tally, rows, rowsOf(value, base.vocab, ids, at));
+        if (value) compare(sums, rows, rowsOf(value, base.vocab, ids, at));
       }
       at += rows.length;
       onProgress?.(ours.done, total);
@@ -134,7 +134,7 @@ export async function scoreDocuments(
     tokens: ours.done,
     original: scoreOf(ours),
     originalByDocument: { tokens: ours.tokens, nll: ours.nll },
-    variants: theirs.map((tally) => comparisonOf(ours, tally)),
+    variants: theirs.map((sums) => comparisonOf(ours, sums)),
     variantsByDocument: theirs.map(({ tokens, nll, kl }) => ({ tokens, nll, kl })),
   };
 }
@@ -191,7 +191,7 @@ function rowsOf({ logits, rows }: Chunk, vocab: number, ids: readonly number[], 
 }
 
 /** Sums over the tokens of each document, and what is needed of each token. */
-class Tally {
+class TokenSums {
   readonly tokens: number[] = [];
   readonly nll: number[] = [];
   readonly kl: number[] = [];
@@ -226,23 +226,23 @@ class Tally {
   }
 }
 
-function compare(tally: Tally, original: readonly Row[], variant: readonly Row[]): void {
+function compare(sums: TokenSums, original: readonly Row[], variant: readonly Row[]): void {
   for (const [i, row] of variant.entries()) {
     const base = original[i];
     if (!base) throw new RangeError('a variant read another number of tokens than the original');
     const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] as number) - logSum);
     const kl = klDivergence(base.row, base.logSum, row.row, row.logSum);
-    tally.addComparison(kl, probability(row) - probability(base), base.top === row.top);
-    tally.add(row);
+    sums.addComparison(kl, probability(row) - probability(base), base.top === row.top);
+    sums.add(row);
   }
 }
 
-function scoreOf({ nll, done }: Tally): Score {
+function scoreOf({ nll, done }: TokenSums): Score {
   const mean = nll.reduce((sum, value) => sum + value, 0) / done;
   return { nll: mean, perplexity: Math.exp(mean) };
 }
 
-function comparisonOf(original: Tally, variant: Tally): Comparison {
+function comparisonOf(original: TokenSums, variant: TokenSums): Comparison {
   const { tokens, nll, kl, same, done } = variant;
   const delta = meanOver(
     tokens,

@@ -2,7 +2,7 @@
 
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import type { Task } from '../text/documents.ts';
+import type { Question } from '../text/documents.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Model } from './likelihood.ts';
 import { logProbability } from './logits.ts';
@@ -30,8 +30,8 @@ export function taskRule(hasBos: boolean): string {
 }
 
 /** A question as a model reads it. */
-export interface Question {
-  readonly task: Task;
+export interface EncodedQuestion {
+  readonly task: Question;
   /** Token ids of the context alone. */
   readonly context: readonly number[];
   /** Token ids of the context and each choice, encoded together, as they would be read. */
@@ -50,13 +50,13 @@ const encodedAtOnce = 16;
  * @throws SurgeryError `text` for a question that does not fit, and for one whose choices nothing precedes
  */
 export async function encodeTasks(
-  tasks: readonly Task[],
+  tasks: readonly Question[],
   name: string,
   tokenizer: Tokenizer,
   contextLength: number,
   onProgress?: (done: number, total: number) => void,
-): Promise<Question[]> {
-  const questions: Question[] = [];
+): Promise<EncodedQuestion[]> {
+  const questions: EncodedQuestion[] = [];
   for (let from = 0; from < tasks.length; from += encodedAtOnce) {
     const some = tasks.slice(from, from + encodedAtOnce);
     const texts = some.flatMap(({ context, choices }) => [context, ...choices.map((choice) => context + choice)]);
@@ -86,7 +86,7 @@ export async function encodeTasks(
 
 /** Answers every question with the likeliest choice. */
 export async function scoreTasks(
-  questions: readonly Question[],
+  questions: readonly EncodedQuestion[],
   model: Model,
   onProgress?: (done: number, total: number) => void,
 ): Promise<TaskScores> {
@@ -107,7 +107,7 @@ export async function scoreTasks(
 
 /** Log-probability of each choice, nats. */
 export async function scoreChoices(
-  { context, choices, shared }: Question,
+  { context, choices, shared }: EncodedQuestion,
   { runtime, weights }: Model,
 ): Promise<number[]> {
   const sequence = runtime.sequence(Math.max(...choices.map((ids) => ids.length)), weights);

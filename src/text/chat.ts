@@ -21,7 +21,7 @@ export type NamedTemplates = ReadonlyMap<string, string>;
  * Llama 3.2's template writes today's date into every prompt unless it is told one, and the same command would give other
  * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
  */
-export const promptDate = '26 Jul 2024';
+const promptDate = '26 Jul 2024';
 
 /** What transformers appends to a message that is to be continued, to find its end in the prompt. */
 const endMark = 'CONTINUE_FINAL_MESSAGE_TAG ';

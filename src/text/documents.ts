@@ -6,7 +6,7 @@ import { defaultColumn, readSeparatedTexts, requireColumn, textOf } from './tabl
 import { decodeText, endingOf, readContents, taskFormats, textFormats } from './text-file.ts';
 
 /** A multiple-choice question: `choices[answer]` is the right continuation of `context`. */
-export interface Task {
+export interface Question {
   /** Kind of question, by which accuracies are grouped. */
   readonly task: string;
   readonly context: string;
@@ -38,9 +38,9 @@ export async function readTexts(file: string, column?: string): Promise<string[]
   if (isParquet(contents.bytes)) return readParquetTexts([contents.bytes], column, contents.name);
   const text = decodeText(contents);
   if (text.trim() === '') return [];
-  const told = formats[contents.ending];
-  const format = told ?? formatOf(text, column ?? defaultColumn);
-  const name = told || format === 'plain' ? contents.name : `${contents.name} (which begins as .${format} does)`;
+  const fromName = formats[contents.ending];
+  const format = fromName ?? formatOf(text, column ?? defaultColumn);
+  const name = fromName || format === 'plain' ? contents.name : `${contents.name} (which begins as .${format} does)`;
   switch (format) {
     case 'json':
       return jsonItems(text, name).map(({ value, where }) => textOfItem(value, column, where));
@@ -77,7 +77,7 @@ const taskSchema = z
  * The questions of a file of JSON, a list of them or one a line: `{"task", "context", "choices", "answer"}`.
  * @throws SurgeryError `text`, with the line or item
  */
-export async function readTasks(file: string): Promise<Task[]> {
+export async function readTasks(file: string): Promise<Question[]> {
   const contents = await readContents(file, taskFormats);
   const tasks = jsonItems(decodeText(contents), contents.name).map(({ value, where }) => {
     const parsed = taskSchema.safeParse(value);

@@ -23,14 +23,14 @@ export interface Contents {
 }
 
 /** What has its text, if any, inside a format of its own: by a name's endings, a file's first bytes, or a text's beginning. */
-interface Foreign {
+interface OtherFormat {
   readonly what: string;
   readonly endings?: readonly string[];
   readonly bytes?: string;
   readonly text?: RegExp;
 }
 
-const foreign: readonly Foreign[] = [
+const otherFormats: readonly OtherFormat[] = [
   { what: 'an Arrow file', endings: ['.arrow', '.feather'], bytes: 'ARROW1' },
   { what: 'a PDF', endings: ['.pdf'], bytes: '%PDF-' },
   { what: 'an RTF document', endings: ['.rtf'], text: /^\{\\rtf/ },
@@ -114,8 +114,8 @@ export function decodeText({ name, bytes, allowed }: Contents): string {
 
 const most = `at most ${constants.MAX_STRING_LENGTH} are read`;
 
-function refuse(name: string, allowed: string, isOne: (kind: Foreign) => boolean | undefined): void {
-  const kind = foreign.find(isOne);
+function refuse(name: string, allowed: string, isOne: (kind: OtherFormat) => boolean | undefined): void {
+  const kind = otherFormats.find(isOne);
   if (kind) throw new SurgeryError('text', `${name} is ${kind.what}: give its text as ${allowed}`);
 }
 

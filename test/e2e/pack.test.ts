@@ -68,7 +68,8 @@ describe('as a library', () => {
     copyFileSync(join(root, 'scripts/examples/compare.mjs'), example);
     const lines = node(example).trim().split('\n');
     expect(lines).toHaveLength(2);
-    for (const line of lines) expect(line).toMatch(/perplexity [\d.]+ → [\d.]+, KL \d\.\d+ nats, \d+ components/);
+    for (const line of lines)
+      expect(line).toMatch(/perplexity [\d.]+ → [\d.]+, KL \d\.\d+ nats, a latent of \d+ components/);
     const wrong = spawnSync(process.execPath, [example, 'pocket', '3'], { cwd: home, encoding: 'utf8' });
     expect([wrong.status, wrong.stderr]).toEqual([2, 'variance is 3, allowed: a number above 0 up to 1\n']);
   });
@@ -82,7 +83,7 @@ describe('as a library', () => {
       const scores: Scores = await score([[1, 2]], { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
       export const kl: number | undefined = scores.variants[0]?.kl;
       // @ts-expect-error there is no such mode
-      await operate(checkpoint, [{ kind: 'pca', mode: 'shared' }]);
+      await operate(checkpoint, [{ kind: 'pca', mode: 'shared', variance: 0.5 }]);
     `;
     writeFileSync(join(home, 'types.mts'), source);
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck'];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { isClear, summarised } from '../../src/experiments/summary.ts';
+import { summarised } from '../../src/experiments/summary.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
 import { operatePca, type PcaParameters } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
@@ -123,14 +123,4 @@ describe('additivity', () => {
     expect(summary()?.[1]).toBeNull();
     expect(summary(null)).toEqual([null, null]);
   });
-});
-
-test('an interval is clear that leaves zero out', () => {
-  expect([isClear([0.1, 0.2]), isClear([-2, -1]), isClear([0, 1]), isClear([-1, 1]), isClear(null)]).toEqual([
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
 });

@@ -14,7 +14,7 @@ import type { UnlikelyResult } from '../../src/report/terminal/unlikely.ts';
 import { format } from '../../src/results/format.ts';
 import { run } from './runs.ts';
 
-export const points = ['embed', '0', '1'];
+const points = ['embed', '0', '1'];
 const variants = ['original', 'operated'] as const;
 
 const info: Omit<FindingInfo, 'command'> = {
@@ -118,7 +118,7 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
   };
 }
 
-export function unlikelyResult(): UnlikelyResult {
+function unlikelyResult(): UnlikelyResult {
   const next = series(0.01);
   const band = (name: string, first: boolean) => ({
     band: name,
@@ -153,7 +153,7 @@ export function unlikelyResult(): UnlikelyResult {
   };
 }
 
-export function probeResult(): ProbeResult {
+function probeResult(): ProbeResult {
   const next = series(0.0005);
   const figure = () => {
     const value = next();

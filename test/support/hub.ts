@@ -28,7 +28,7 @@ export interface Seen {
 /** Answers a request instead of the server; false leaves it to the server. */
 export type Hook = (seen: Seen, response: ServerResponse) => boolean;
 
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 export const gitHash = (bytes: Uint8Array): string =>
   createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 export const etagOf = ({ bytes, lfs }: HostedFile): string => (lfs ? sha256(bytes) : gitHash(bytes));

@@ -16,8 +16,8 @@ import type { TaskScores } from '../../src/scores/tasks.ts';
 import { configWith } from './models.ts';
 import type { PcaParameters } from './operations.ts';
 
-export const layers = 22;
-export const config = configWith({ num_hidden_layers: layers });
+const layers = 22;
+const config = configWith({ num_hidden_layers: layers });
 
 /** A group with these errors, relative to weights of norm 1. */
 export function group(name: string, rank: number, relativeError: Record<string, number>): GroupReport {

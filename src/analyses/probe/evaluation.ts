@@ -44,7 +44,7 @@ export const readingRule =
   'ties against it; the residual itself is read at the mean size of an embedding';
 
 /** Occurrences in the text at which bands of frequency begin. */
-export const bandStarts = [1, 10, 100, 1000] as const;
+const bandStarts = [1, 10, 100, 1000] as const;
 
 /** A map that is judged: by the rows of a part, on their labels. */
 export interface Judged {

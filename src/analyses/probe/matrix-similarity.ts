@@ -34,8 +34,8 @@ export interface Resemblance {
   readonly tokenSpace: Likeness;
 }
 
-export const permutations = 40;
-export const randomDraws = 10;
+const permutations = 40;
+const randomDraws = 10;
 
 /** What the leading subspaces hold of all dimensions: an eighth. */
 const leadingShare = 1 / 8;

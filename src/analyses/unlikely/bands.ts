@@ -7,7 +7,7 @@ import { Averages, type Mean } from '../averages.ts';
 import { likelyFrom, mean, type Normal, rowOf } from './text-norms.ts';
 
 /** Bands of the final probability, likely first: each holds what is at least its bound, and less than the one before. */
-export const bands = [
+const bands = [
   { name: '≥ 0.1', from: likelyFrom },
   { name: '≥ 0.01', from: 1e-2 },
   { name: '≥ 1e-4', from: 1e-4 },

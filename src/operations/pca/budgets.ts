@@ -5,7 +5,7 @@ import { entryOf, itemAt } from '../../platform/indexing.ts';
 import type { Decompositions, Preprocessing } from './decompositions.ts';
 import { type Group, groupsOf, type Mode, type ProjectionRows } from './grouping.ts';
 import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
-import { type Budget, budgetOf, type MatchRule, type PcaOperation } from './spec.ts';
+import { budgetOf, type MatchRule, type PcaOperation, type RankBudget } from './spec.ts';
 
 export function preprocessing({ center, balance }: PcaOperation): Preprocessing {
   return { center, balance };
@@ -16,7 +16,7 @@ export async function budgetsOf(
   decompositions: Decompositions,
   operation: PcaOperation,
   groups: readonly Group[],
-): Promise<Budget[]> {
+): Promise<RankBudget[]> {
   const { control, allocate, match } = operation;
   if (control === 'full-rank') return groups.map(() => ({ rank: Number.MAX_SAFE_INTEGER }));
   if (match) {

@@ -21,7 +21,7 @@ import {
 } from './group-pca.ts';
 import type { Group } from './grouping.ts';
 import { readMember, type Source } from './members.ts';
-import { type Budget, budgetOf, type PcaOperation } from './spec.ts';
+import { budgetOf, type PcaOperation, type RankBudget } from './spec.ts';
 import type { JobName } from './thread.ts';
 
 export interface DecompositionOptions extends Pick<OperatorSettings, 'threads' | 'dtype' | 'engine'> {
@@ -29,7 +29,7 @@ export interface DecompositionOptions extends Pick<OperatorSettings, 'threads' |
    * What every operation to come keeps. With it, large groups' components stay in memory, some three times the weights'
    * size: each further operation, the least kept first, then costs little more than its own components.
    */
-  readonly budgets?: readonly Budget[] | undefined;
+  readonly budgets?: readonly RankBudget[] | undefined;
 }
 
 /** What is done to a group's matrix before it is decomposed. */
@@ -135,7 +135,7 @@ export class Decompositions {
   }
 
   /** A large group's components for all budgets, and for one that may go beyond them. */
-  async #prepare(group: Group, how: Preprocessing, budget: Budget): Promise<Prepared> {
+  async #prepare(group: Group, how: Preprocessing, budget: RankBudget): Promise<Prepared> {
     const key = keyOf(group, how);
     const known = await this.#prepared.get(key);
     if (known && rankFor(known.spectrum.explainedVarianceRatio, budget) <= known.leading.vectors.rows) return known;
@@ -165,7 +165,7 @@ export class Decompositions {
       const dtype = this.checkpoint.weightDtype(name);
       const weight = edited
         ? { values: edited.values.slice(from * cols, to * cols) }
-        : { extent: this.checkpoint.extent(name, [from, to]), dtype };
+        : { range: this.checkpoint.byteRange(name, [from, to]), dtype };
       return {
         projection,
         name,

@@ -2,26 +2,22 @@
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { canonical } from '../../platform/canonical.ts';
 import { SurgeryError } from '../../platform/errors.ts';
-import type { Design, DesignedControl, DesignedPair, SweepRequest } from '../kind.ts';
+import type { PlannedControl, PlannedPair, SweepPlan, SweepRequest } from '../kind.ts';
 import { noneKind } from '../none/kind.ts';
 import type { NoneOperation } from '../none/spec.ts';
 import { isOpenTo } from './controls.ts';
 import { type Mode, separateOf } from './grouping.ts';
 import {
   type Allocation,
-  type Budget,
   complete,
   defaultVariance,
   type MatchRule,
   type MeanRule,
-  matchRules,
   type PcaControl,
   type PcaOperation,
   type PcaSpec,
+  type RankBudget,
 } from './spec.ts';
-
-/** What a pair has in common: the threshold, the rank, a matched budget, or the number of components in all layers. */
-export const pairRules = ['variance', 'rank', ...matchRules, 'allocate'] as const;
 
 /** Controls that a cell at a threshold has. */
 const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisfies PcaControl[];
@@ -33,7 +29,7 @@ const cellControls = ['random-subspace', 'noise', 'other-layer'] as const satisf
 export function designSweep(
   { varied, fixed, match, controls }: SweepRequest<PcaSpec>,
   config: LlamaConfig,
-): Design<PcaOperation | NoneOperation> {
+): SweepPlan<PcaOperation | NoneOperation> {
   const modes = unique<Mode>(varied.mode ?? ['separate', 'shared-kv']);
   const means = unique<MeanRule>(varied.mean ?? ['keep']);
   const allocations = unique<Allocation>(varied.allocate ?? ['uniform']);
@@ -89,14 +85,14 @@ export function designSweep(
 }
 
 /** What the cells keep: thresholds from the highest on, then ranks from the largest on. */
-export function budgets({ variance, rank }: SweepRequest<PcaSpec>['varied']): Budget[] {
+export function budgets({ variance, rank }: SweepRequest<PcaSpec>['varied']): RankBudget[] {
   return [
     ...(variance ?? (rank ? [] : [defaultVariance])).map((one) => ({ variance: one })),
     ...(rank ?? []).map((one) => ({ rank: one })),
   ].sort(mostFirst);
 }
 
-export function mostFirst(a: Budget, b: Budget): number {
+export function mostFirst(a: RankBudget, b: RankBudget): number {
   if ('variance' in a) return 'variance' in b ? b.variance - a.variance : -1;
   return 'rank' in b ? b.rank - a.rank : 1;
 }
@@ -104,10 +100,10 @@ export function mostFirst(a: Budget, b: Budget): number {
 /** Cells, pairs and controls, each once. */
 class CellList {
   readonly #config: LlamaConfig;
-  readonly #cells: Design<PcaOperation | NoneOperation>['cells'][number][] = [];
+  readonly #cells: SweepPlan<PcaOperation | NoneOperation>['cells'][number][] = [];
   readonly #places = new Map<string, number>();
-  readonly #pairs = new Map<string, DesignedPair>();
-  readonly #controls = new Map<string, DesignedControl>();
+  readonly #pairs = new Map<string, PlannedPair>();
+  readonly #controls = new Map<string, PlannedControl>();
 
   constructor(config: LlamaConfig) {
     this.#config = config;
@@ -133,11 +129,11 @@ class CellList {
     this.#controls.set(canonical(one), one);
   }
 
-  design(): Design<PcaOperation | NoneOperation> {
+  design(): SweepPlan<PcaOperation | NoneOperation> {
     return { cells: this.#cells, pairs: [...this.#pairs.values()], controls: [...this.#controls.values()] };
   }
 
-  #place(operation: Design<PcaOperation | NoneOperation>['cells'][number]): number {
+  #place(operation: SweepPlan<PcaOperation | NoneOperation>['cells'][number]): number {
     const key = canonical(operation);
     const known = this.#places.get(key);
     if (known !== undefined) return known;

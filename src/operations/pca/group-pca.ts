@@ -20,7 +20,7 @@ import { gaussian, randomOrthonormal, seededRandom } from '../../linalg/random.t
 import { SurgeryError } from '../../platform/errors.ts';
 import type { PcaEngine } from '../kind.ts';
 import { cached } from './component-cache.ts';
-import type { Budget, MeanRule } from './spec.ts';
+import type { MeanRule, RankBudget } from './spec.ts';
 
 /** The weight of a part, as the checkpoint holds it. */
 export interface Member {
@@ -50,7 +50,7 @@ export interface FitOptions {
 
 /** What is done with the components. */
 export interface Rebuilding {
-  readonly budget: Budget;
+  readonly budget: RankBudget;
   readonly mean: MeanRule;
   /** A control that changes what is rebuilt, and the seed of what it draws. */
   readonly control?: { readonly kind: 'random-subspace' | 'noise'; readonly seed: number };
@@ -174,7 +174,7 @@ type Placed = Pick<Pca, 'mean' | 'scales'> & Pick<Fitted, 'transposed'>;
 /** Fits a group for all of some budgets. @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
 export async function prepareGroup(
   members: readonly Member[],
-  budgets: readonly Budget[],
+  budgets: readonly RankBudget[],
   options: FitOptions,
 ): Promise<Prepared> {
   const most = (ratio: Float64Array) => Math.max(0, ...budgets.map((budget) => rankFor(ratio, budget)));
@@ -252,7 +252,7 @@ function partsOf(
 }
 
 /** Components that a budget asks for. */
-export function rankFor(explainedVarianceRatio: Float64Array, budget: Budget): number {
+export function rankFor(explainedVarianceRatio: Float64Array, budget: RankBudget): number {
   if ('rank' in budget) return Math.min(budget.rank, explainedVarianceRatio.length);
   return rankForVariance(explainedVarianceRatio, budget.variance);
 }

@@ -25,16 +25,6 @@ export interface Group {
 export const modes = ['shared-kv', 'separate', 'shared-qkv', 'cross-layer-kv', 'per-head', 'per-head-kv'] as const;
 export type Mode = (typeof modes)[number];
 
-/** What each mode does, for people. */
-export const modeMeanings: Readonly<Record<Mode, string>> = {
-  'shared-kv': 'k and v of a layer stacked',
-  separate: 'each projection alone',
-  'shared-qkv': 'q, k and v of a layer stacked',
-  'cross-layer-kv': 'k and v of all layers stacked',
-  'per-head': 'each head of q, k and v alone',
-  'per-head-kv': 'k and v of each KV head stacked',
-};
-
 /** Projections that a mode puts together; all others stay alone. */
 const together: Readonly<Record<Mode, readonly Projection[]>> = {
   'shared-kv': ['k', 'v'],

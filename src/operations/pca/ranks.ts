@@ -4,7 +4,7 @@ import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { GroupSpectrum } from './group-pca.ts';
 import { classOf, type Group } from './grouping.ts';
-import type { Budget, MatchRule, MeanRule } from './spec.ts';
+import type { MatchRule, MeanRule, RankBudget } from './spec.ts';
 
 /** A group and its squared singular values. */
 export interface Known {
@@ -13,7 +13,7 @@ export interface Known {
 }
 
 /** Ranks that reach a threshold, or a number of components as far as there are so many; in the order of the groups. */
-export function uniformRanks(groups: readonly Known[], budget: Budget): number[] {
+export function uniformRanks(groups: readonly Known[], budget: RankBudget): number[] {
   return groups.map(({ spectrum: { eigenvalues } }) =>
     'rank' in budget
       ? Math.min(budget.rank, eigenvalues.length)

@@ -54,9 +54,10 @@ export interface PcaSpec {
   readonly seed?: number;
 }
 
-/** With nothing left to default. */
-export type PcaOperation = PcaSpec &
-  Required<Pick<PcaSpec, 'mode' | 'mean' | 'center' | 'balance' | 'targets' | 'layers' | 'allocate' | 'seed'>>;
+type WithDefault = 'mode' | 'mean' | 'center' | 'balance' | 'targets' | 'layers' | 'allocate' | 'seed';
+
+/** A PCA with every default filled in. */
+export interface PcaOperation extends Omit<PcaSpec, WithDefault>, Required<Pick<PcaSpec, WithDefault>> {}
 
 /** Kept where neither a threshold nor a rank is given. */
 export const defaultVariance = 0.9;
@@ -129,7 +130,8 @@ export const pcaFields: Fields<PcaSpec> = {
  * allocation that there is not
  */
 export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): PcaOperation {
-  const { variance, rank, allocate = 'uniform' } = spec;
+  const { kind, ...rest } = spec;
+  const { variance, rank, allocate = 'uniform' } = rest;
   if (variance !== undefined && rank !== undefined)
     throw new SurgeryError('usage', `variance ${variance} and rank ${rank}: give one of them`);
   if (variance !== undefined && !(variance > 0 && variance <= 1))
@@ -139,24 +141,24 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
   if (rank !== undefined && allocate === 'global')
     throw new SurgeryError('usage', 'allocate global spends what a threshold gives: it goes with a variance');
   return {
-    kind: 'pca', // first in what is written
+    kind, // first in what is written
     mode: 'shared-kv',
     mean: 'keep',
     center: true,
     balance: false,
     seed: 0,
     ...(rank === undefined ? { variance: defaultVariance } : {}),
-    ...spec,
+    ...rest,
     allocate,
     ...completeWhere(spec, config),
   };
 }
 
 /** How much of a group is kept: the fewest components that reach a share of the variance, or a number of them. */
-export type Budget = { readonly variance: number } | { readonly rank: number };
+export type RankBudget = { readonly variance: number } | { readonly rank: number };
 
 /** What an operation says itself of how much it keeps. */
-export function budgetOf({ variance, rank, control }: Pick<PcaSpec, 'variance' | 'rank' | 'control'>): Budget {
+export function budgetOf({ variance, rank, control }: Pick<PcaSpec, 'variance' | 'rank' | 'control'>): RankBudget {
   if (control === 'full-rank') return { variance: 1 };
   return rank === undefined ? { variance: variance ?? defaultVariance } : { rank };
 }

@@ -18,7 +18,7 @@ export interface Request {
 /** What it answers. */
 export type Reply = { id: number } & ({ value: unknown } | { error: Failure });
 
-/** What an error is told by: a mistake by its kind, the system's refusal by what it says itself. */
+/** An error as it crosses threads: a SurgeryError by its code, a system error by its own fields. */
 export type Failure = Pick<NodeJS.ErrnoException, 'message' | 'stack' | 'code' | 'syscall' | 'path'> & {
   mistake?: ErrorCode;
 };
@@ -188,6 +188,6 @@ function built(url: URL): URL {
 
 function revived({ message, mistake, stack, ...system }: Failure): Error {
   if (mistake) return new SurgeryError(mistake, message);
-  const told = Object.entries(system).filter(([, value]) => value !== undefined);
-  return Object.assign(new Error(message), { stack }, Object.fromEntries(told));
+  const fields = Object.entries(system).filter(([, value]) => value !== undefined);
+  return Object.assign(new Error(message), { stack }, Object.fromEntries(fields));
 }

@@ -114,7 +114,7 @@ async function lossFigure(
 }
 
 /** A colour and a shape for each line; partners of a mode are dashed. */
-export function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Map<string, Series> {
+function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Map<string, Series> {
   return new Map(
     [...bySeries(shown, study)].map(([name, [first]], i) => [
       name,

@@ -248,7 +248,7 @@ function rulesText({ text, rules, seed, variants, precision }: ProbeResult): str
 }
 
 /** A figure over depth, of all variants. */
-export function depthChart(
+function depthChart(
   { variants, points }: ProbeResult,
   of: 'r2' | 'top1',
   label: 'input' | 'previous' = 'input',

@@ -16,11 +16,11 @@ import { filesIn, type SessionWeights } from '../weights.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
 
 type Int8Weight = Extract<WeightSource, { kind: 'int8' }>;
-type Part = { readonly name: string; readonly weight: FileWeight | Int8Weight };
+type StoredMatrix = { readonly name: string; readonly weight: FileWeight | Int8Weight };
 
 /** Where everything lies in the file. After it come the SHA-256 of its regions, 32 bytes each. */
 interface Layout {
-  readonly parts: readonly Part[];
+  readonly matrices: readonly StoredMatrix[];
   readonly bytes: number;
 }
 
@@ -112,28 +112,28 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
     const [rows = 0, cols = 0] = shape;
     return { kind: 'int8', shape, integers: place(rows * cols), scales: place(rows * 4) };
   };
-  const parts = [...expectedTensors(checkpoint.config)].map(({ name, shape }) => ({
+  const matrices = [...expectedTensors(checkpoint.config)].map(({ name, shape }) => ({
     name,
     weight: name === unembedName || name.endsWith('_proj.weight') ? quantised(shape) : copied(name),
   }));
   // The embedding is looked up in as it is, and is a product's matrix too where it serves as unembedding.
   if (checkpoint.config.tiedEmbeddings) {
-    parts.push({ name: embedName, weight: quantised(checkpoint.tensor(embedName).shape) });
+    matrices.push({ name: embedName, weight: quantised(checkpoint.tensor(embedName).shape) });
   }
-  return { parts, bytes };
+  return { matrices, bytes };
 }
 
-function regionsOf({ weight }: Part): Region[] {
+function regionsOf({ weight }: StoredMatrix): Region[] {
   return weight.kind === 'int8' ? [weight.integers, weight.scales] : [weight.data];
 }
 
-function digestBytes({ parts }: Layout): number {
-  return 32 * parts.flatMap(regionsOf).length;
+function digestBytes({ matrices }: Layout): number {
+  return 32 * matrices.flatMap(regionsOf).length;
 }
 
-function sessionWeights({ parts }: Layout, folder: string): SessionWeights {
-  const weights = new Map(parts.map(({ name, weight }) => [name, weight])); // a tied embedding's integers come last
-  const embedding = parts.find(({ name }) => name === embedName)?.weight;
+function sessionWeights({ matrices }: Layout, folder: string): SessionWeights {
+  const weights = new Map(matrices.map(({ name, weight }) => [name, weight])); // a tied embedding's integers come last
+  const embedding = matrices.find(({ name }) => name === embedName)?.weight;
   if (embedding?.kind !== 'file') throw new RangeError('the embedding was not prepared');
   const source = (name: string): WeightSource => {
     const weight = weights.get(name);
@@ -151,11 +151,11 @@ async function prepare(
   write: typeof keep,
   onProgress?: (done: number, total: number) => void,
 ): Promise<boolean> {
-  const { parts, bytes } = layout;
+  const { matrices, bytes } = layout;
   const files = filesIn(checkpoint);
   const pool = new WorkerPool();
   let done = 0;
-  const work = async ({ name, weight }: Part, target: number): Promise<string[]> => {
+  const work = async ({ name, weight }: StoredMatrix, target: number): Promise<string[]> => {
     const { file, begin } = checkpoint.tensor(name);
     const from = files.get(file) ?? file;
     const [rows = 0, cols = 0] = weight.shape;
@@ -167,12 +167,12 @@ async function prepare(
             const { integers, scales } = weight;
             return [{ path: from, offset: begin, dtype, rows, cols, target, integers, scales } satisfies QuantiseJob];
           });
-    onProgress?.(++done, parts.length);
+    onProgress?.(++done, matrices.length);
     return digests;
   };
   try {
     return await write(path, bytes + digestBytes(layout), async (handle) => {
-      const results = await Promise.allSettled(parts.map((part) => work(part, handle.fd)));
+      const results = await Promise.allSettled(matrices.map((matrix) => work(matrix, handle.fd)));
       // All threads are done with the file: none writes to a number that is another file's by then.
       const digests = results.map((result) => {
         if (result.status === 'rejected') throw result.reason;
@@ -187,7 +187,7 @@ async function prepare(
 
 /** Whether the file's regions have the digests at its end. A file that cannot be read is as bad as a damaged one. */
 async function isIntact(pool: WorkerPool, path: string, layout: Layout): Promise<boolean> {
-  const regions = layout.parts.flatMap(regionsOf);
+  const regions = layout.matrices.flatMap(regionsOf);
   const expected = { offset: layout.bytes, bytes: digestBytes(layout) };
   try {
     const digests = await pool.run<string[]>(task, 'hashRegions', () => [path, regions]);

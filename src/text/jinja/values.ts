@@ -225,7 +225,7 @@ function repr(value: Value): string {
 }
 
 /** Shortest digits that give the number back; an exponent below 1e-4 and from 1e16 on. */
-export function floatText(value: number): string {
+function floatText(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
   const [digits = '', power = '0'] = value.toExponential().split('e');
   if (value !== 0 && (Number(power) < -4 || Number(power) >= 16))

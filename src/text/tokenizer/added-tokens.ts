@@ -16,7 +16,7 @@ export const addedTokensSchema = z.array(
 type AddedToken = z.infer<typeof addedTokensSchema>[number];
 
 /** A part of a text: an added token's id, or text that starts at `at` (UTF-16 units). */
-export type Part = number | { readonly text: string; readonly at: number };
+export type Segment = number | { readonly text: string; readonly at: number };
 
 interface Entry {
   /** As it stands in the text. */
@@ -77,12 +77,12 @@ export class AddedTokens {
   }
 
   /** Cuts a text at the tokens that are found as they are written. */
-  splitRaw(text: string): Part[] {
+  splitRaw(text: string): Segment[] {
     return this.#raw.split(text);
   }
 
   /** Cuts a normalised text at the tokens that are found in it. */
-  splitNormalized(text: string): Part[] {
+  splitNormalized(text: string): Segment[] {
     return this.#normalized.split(text);
   }
 }
@@ -110,8 +110,8 @@ class Finder {
     this.#starts = new RegExp(`[${units.join('')}]`, 'g');
   }
 
-  split(text: string): Part[] {
-    const parts: Part[] = [];
+  split(text: string): Segment[] {
+    const segments: Segment[] = [];
     let done = 0;
     for (let found = this.#find(text, 0); found; found = this.#find(text, found.to)) {
       const { token, id } = found.entry;
@@ -120,12 +120,12 @@ class Finder {
         continue;
       if (token.lstrip) from = Math.max(withoutBlanks(text, from), done);
       if (token.rstrip) to = afterBlanks(text, to);
-      if (done < from) parts.push({ text: text.slice(done, from), at: done });
-      if (from < to) parts.push(id); // blanks may have gone to the token before
+      if (done < from) segments.push({ text: text.slice(done, from), at: done });
+      if (from < to) segments.push(id); // blanks may have gone to the token before
       done = to;
     }
-    if (done !== text.length) parts.push({ text: text.slice(done), at: done });
-    return parts;
+    if (done !== text.length) segments.push({ text: text.slice(done), at: done });
+    return segments;
   }
 
   #find(text: string, at: number): { entry: Entry; from: number; to: number } | undefined {

@@ -100,7 +100,7 @@ interface Options {
 }
 
 /** A part of a pattern, translated. */
-interface Part {
+interface Fragment {
   readonly source: string;
   /** Whether it may match nothing. */
   readonly empty: boolean;
@@ -108,11 +108,11 @@ interface Part {
   readonly letter?: string;
 }
 
-const one = (source: string): Part => ({ source, empty: false });
-const group = ({ source, empty }: Part): Part => ({ source: `(?:${source})`, empty });
+const one = (source: string): Fragment => ({ source, empty: false });
+const group = ({ source, empty }: Fragment): Fragment => ({ source: `(?:${source})`, empty });
 
 class Translation {
-  readonly whole: Part;
+  readonly whole: Fragment;
   readonly #pattern: readonly string[];
   #at = 0;
   #depth = 0;
@@ -124,14 +124,14 @@ class Translation {
     if (this.#at < this.#pattern.length) this.#refuse('")" without "("');
   }
 
-  #alternation(options: Options): Part {
+  #alternation(options: Options): Fragment {
     const branches = [this.#sequence(options)];
     while (this.#eat('|')) branches.push(this.#sequence(options));
     return { source: branches.map((one) => one.source).join('|'), empty: branches.some(({ empty }) => empty) };
   }
 
-  #sequence(options: Options): Part {
-    const parts: Part[] = [];
+  #sequence(options: Options): Fragment {
+    const parts: Fragment[] = [];
     while (this.#at < this.#pattern.length && !this.#sees('|') && !this.#sees(')')) {
       const setting = this.#match(/^\(\?([a-zA-Z]*)(?:-([a-zA-Z]*))?\)/);
       // A setting holds to the end of the group, other branches included.
@@ -143,7 +143,7 @@ class Translation {
     return { source: parts.map((part) => part.source).join(''), empty: parts.every(({ empty }) => empty) };
   }
 
-  #atom(options: Options): Part {
+  #atom(options: Options): Fragment {
     const character = this.#next();
     switch (character) {
       case '(':
@@ -170,7 +170,7 @@ class Translation {
     return this.#literal(character, options);
   }
 
-  #literal(character: string, { ignoreCase }: Options): Part {
+  #literal(character: string, { ignoreCase }: Options): Fragment {
     if (!ignoreCase) return one(point(character));
     return { source: `[${this.#anyCase(character)}]`, empty: false, letter: character.toLowerCase() };
   }
@@ -187,7 +187,7 @@ class Translation {
     return point(character);
   }
 
-  #group(options: Options): Part {
+  #group(options: Options): Fragment {
     if (++this.#depth > deepest) this.#refuse('groups nested too deeply');
     const opening = this.#match(/^\?(?:[:=!>]|<[=!]|<[A-Za-z_]\w*>)/)?.[0];
     const setting = opening === undefined ? this.#match(/^\?([a-zA-Z]*)(?:-([a-zA-Z]*))?:/) : undefined;
@@ -211,13 +211,13 @@ class Translation {
   }
 
   /** What matches once and is not tried again otherwise: a lookahead that captures, and the capture. */
-  #atomic({ source, empty }: Part, { behind }: Options): Part {
+  #atomic({ source, empty }: Fragment, { behind }: Options): Fragment {
     if (behind) this.#refuse('a possessive quantifier inside a lookbehind');
     const name = `a${++this.#atomics}`;
     return { source: `(?:(?=(?<${name}>${source}))\\k<${name}>)`, empty };
   }
 
-  #quantified(part: Part, options: Options): Part {
+  #quantified(part: Fragment, options: Options): Fragment {
     const sign = this.#match(/^[*+?]/)?.[0];
     const interval = sign === undefined ? this.#interval() : undefined;
     const quantifier = sign ?? interval;
@@ -243,7 +243,7 @@ class Translation {
     return `{${least}${comma ?? ''}${most}}`;
   }
 
-  #escape(options: Options): Part {
+  #escape(options: Options): Fragment {
     const character = this.#one();
     if (character !== undefined) return this.#literal(character, options);
     const kind = this.#next();
