@@ -49,14 +49,24 @@ class Encoder:
         return [1] + [self.vocab[p] for p in parts]
 
     def decode(self, ids):
-        out = b""
-        for i in ids:
-            p = self.pieces[i]
+        text, run = "", b""
+        for p in [self.pieces[i] for i in ids] + [None]:
             if p in ("<s>", "</s>", "<unk>"):
                 continue
-            out += bytes([int(p[3:5], 16)]) if p.startswith("<0x") and len(p) == 6 else p.replace("\u2581", " ").encode()
-        text = out.decode("utf-8", "replace")
+            if p is not None and p.startswith("<0x") and len(p) == 6:
+                run += bytes([int(p[3:5], 16)])
+                continue
+            text, run = text + self.characters(run), b""
+            text += "" if p is None else p.replace("\u2581", " ")
         return text[1:] if text.startswith(" ") else text
+
+    @staticmethod
+    def characters(run):
+        """As tokenizers' ByteFallback: a run of bytes that is no UTF-8 is as many replacement characters."""
+        try:
+            return run.decode("utf-8")
+        except UnicodeDecodeError:
+            return "\ufffd" * len(run)
 
 
 def letters_and_numbers():
