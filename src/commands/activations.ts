@@ -6,7 +6,7 @@ import type { CompleteRecipe } from '../operations/recipe.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, WritingOptions } from './options.ts';
+import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 import { openVariants, type Variant } from './variants.ts';
 
 export interface Recorded {
@@ -35,7 +35,7 @@ export function probedPositions(
 
 /** Runs all variants over the documents; the session is closed before anything is fitted, which needs its memory. */
 export async function record(
-  options: ModelOptions & WritingOptions & { readonly sublayers?: boolean },
+  options: ModelOptions & RuntimeOptions & WeightOptions & { readonly sublayers?: boolean },
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   { documents, bosId }: { readonly documents: readonly (readonly number[])[]; readonly bosId: number | undefined },

@@ -1,7 +1,7 @@
 // surgery basis: an ordered basis of the embedding or the unembedding, and how much of each map lies along it.
 
 import { type Basis, makeBasis, type Near, nearestTokens } from '../analyses/basis/bases.ts';
-import { type BasisMethod, basisRules } from '../analyses/basis/methods.ts';
+import { basisRules } from '../analyses/basis/methods.ts';
 import type { OfBoth } from '../analyses/probe/baselines.ts';
 import { weightOver } from '../analyses/probe/over-depth.ts';
 import { countLabels, splitRules } from '../analyses/probe/splits.ts';
@@ -16,23 +16,11 @@ import { lineChartSvg } from '../report/svg.ts';
 import { type BasisResult, basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
+import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import type { BasisOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedRecipe } from './variants.ts';
-
-export type BasisOptions = ModelOptions &
-  WritingOptions &
-  FindingOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly of: VocabularyMatrix;
-    readonly method: BasisMethod;
-    readonly components?: number;
-    readonly sparsity: number;
-    readonly operation: OperationRequest;
-  };
+import { optionalRecipe } from './variants.ts';
 
 /** Tokens told of at each end of a component. */
 const told = 8;
@@ -44,10 +32,10 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
   const { of, method, seed, sparsity } = options;
   const components = componentsOf(options, config);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'basis');
+  await requireAnalysisOutput(options, 'basis');
   const info = await identify(model, progress);
   const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -71,7 +59,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: BasisResult = {
-      ...findingInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         basis: basisRules[method],
@@ -89,7 +77,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
       components: await describe(made, matrices, of, weights, tokenizer),
     };
     const charts = async () => ({ 'basis.svg': await lineChartSvg(basisCharts(result)) });
-    await writeFindings(options, 'basis', result, charts, progress);
+    await writeAnalysis(options, 'basis', result, charts, progress);
     print(options, result, () => withReport(basisText(result, options.output), options));
   } finally {
     await recorded.close();

@@ -1,5 +1,5 @@
 // A shell's completion script, from the commands and options as they are declared.
-import type { Command, Option } from 'commander';
+import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { SurgeryError } from '../platform/errors.ts';
 import { allowedOf } from '../platform/option-values.ts';
 
@@ -26,7 +26,7 @@ interface Entry {
  * A script that completes commands, options and the words that options allow.
  * @throws SurgeryError `usage` for another shell
  */
-export function completionScript(shell: string, program: Command): string {
+export function completionScript(shell: string, program: CommandUnknownOpts): string {
   const entries = program.commands.map(entryOf);
   if (shell === 'bash') return bash(entries);
   if (shell === 'zsh') return zsh(entries);
@@ -34,7 +34,7 @@ export function completionScript(shell: string, program: Command): string {
   throw new SurgeryError('usage', `completions for ${JSON.stringify(shell)}, allowed: ${shells.join(', ')}`);
 }
 
-function entryOf(command: Command): Entry {
+function entryOf(command: CommandUnknownOpts): Entry {
   const words = command.registeredArguments.find(({ argChoices }) => argChoices)?.argChoices;
   return {
     name: command.name(),

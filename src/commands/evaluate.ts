@@ -6,15 +6,10 @@ import { format } from '../results/format.ts';
 import { scoreDocuments } from '../scores/likelihood.ts';
 import { scoreTasks } from '../scores/tasks.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { EvalOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { openVariant, wantedRecipe } from './variants.ts';
-
-export type EvalOptions = ModelOptions &
-  WritingOptions &
-  ScoringOptions & { readonly base?: string; readonly operation: OperationRequest };
+import { openVariant, optionalRecipe } from './variants.ts';
 
 export async function evaluate(options: EvalOptions): Promise<void> {
   const progress = progressOf(options);
@@ -23,7 +18,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const ours = await openVariant(options, recipe, model, progress);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
   const opened = base && (await openVariant({ ...options, precision: 'fp32' }, undefined, base, progress));

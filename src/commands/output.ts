@@ -6,7 +6,7 @@ import { lockName } from '../platform/atomic-files.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { type HeldFolder, holdFolder, requireUnlocked } from '../platform/locks.ts';
 import { sweepLeftovers } from '../platform/temp-files.ts';
-import type { OutputOptions } from './options.ts';
+import type { RunOutputOptions } from './options.ts';
 
 /** Where results go that no --output names. */
 export const resultsFolder = 'results';
@@ -36,7 +36,7 @@ export async function slugOf(ref: string): Promise<string> {
 }
 
 /** What `run` refuses before anything is computed. @throws SurgeryError `usage`, and as {@link requireFolder} does */
-export async function requireOutput({ output, force, save, maxShardSize }: OutputOptions): Promise<void> {
+export async function requireOutput({ output, force, save, maxShardSize }: RunOutputOptions): Promise<void> {
   if (!save && maxShardSize !== undefined)
     throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
   await requireFolder({ output, force }, ofRun);
@@ -48,7 +48,7 @@ export async function requireOutput({ output, force, save, maxShardSize }: Outpu
  * @throws SurgeryError `output`: results are replaced with --force only, anything else never
  */
 export async function requireFolder(
-  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  { output, force = false }: Pick<RunOutputOptions, 'output' | 'force'>,
   known: KnownResults,
 ): Promise<void> {
   if (output?.trim() === '') throw refused(output, 'names no folder');
@@ -74,7 +74,7 @@ export async function requireFolder(
  * @throws SurgeryError `output` if another process has it, or if results came into it meanwhile
  */
 export async function takeOutput(
-  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  { output, force = false }: Pick<RunOutputOptions, 'output' | 'force'>,
   name: string,
   known: KnownResults = ofRun,
 ): Promise<Output> {

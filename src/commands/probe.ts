@@ -15,28 +15,20 @@ import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/t
 import type { Advance } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
+import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import type { ProbeOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedRecipe } from './variants.ts';
-
-export type ProbeOptions = ModelOptions &
-  WritingOptions &
-  FindingOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly operation: OperationRequest;
-  };
+import { optionalRecipe } from './variants.ts';
 
 export async function probe(options: ProbeOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'probe');
+  await requireAnalysisOutput(options, 'probe');
   const info = await identify(model, progress);
   const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -52,7 +44,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: ProbeResult = {
-      ...findingInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         positions: positionRule,
@@ -67,7 +59,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       ownShares: standards.ownShares,
       variants,
     };
-    await writeFindings(options, 'probe', result, () => chartsOf(result), progress);
+    await writeAnalysis(options, 'probe', result, () => chartsOf(result), progress);
     print(options, result, () => withReport(probeText(result, options.output), options));
   } finally {
     await recorded.close();

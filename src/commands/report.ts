@@ -18,15 +18,10 @@ import { readRun } from '../results/reading.ts';
 import type { RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { fileOf } from './analysis-output.ts';
+import type { ReportOptions } from './command-options.ts';
 import { print, progressOf } from './model.ts';
 import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
-
-export interface ReportOptions {
-  readonly output?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
 
 /** Where the page of several folders goes, if nothing is said. */
 const sideBySide = join('results', 'side-by-side.html');

@@ -18,21 +18,15 @@ import type { RunResult } from '../results/run.ts';
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { closingLines } from './next-steps.ts';
-import type { ModelOptions, OutputOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
-import { type OperationRequest, recipeOf } from './recipes.ts';
+import { recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
 import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
 import { scoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
-
-export type RunOptions = ModelOptions &
-  WritingOptions &
-  SamplingOptions &
-  ScoringOptions &
-  OutputOptions & { readonly operation: OperationRequest };
 
 /** The recipe that a run applied, ready for --recipe. */
 const recipeName = 'recipe.json';

@@ -1,18 +1,14 @@
 // surgery sensitivity: one layer or projection operated on at a time, and all at once.
 
-import { planSensitivity, type Unit } from '../experiments/design.ts';
+import { planSensitivity } from '../experiments/design.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import { kindNamed, type OperationRequest } from './recipes.ts';
-import { makeStudy, type StudyOptions } from './study.ts';
+import type { SensitivityOptions } from './command-options.ts';
+import { kindNamed } from './recipes.ts';
+import { makeStudy } from './study.ts';
 import { showStudy } from './study-output.ts';
-
-export type SensitivityOptions = StudyOptions & {
-  readonly operation: OperationRequest;
-  readonly by: Unit;
-};
 
 export async function sensitivity(options: SensitivityOptions, command: string): Promise<void> {
   const { by, operation } = options;

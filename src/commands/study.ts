@@ -30,8 +30,8 @@ import type { AngleResult, Context, OriginalResult, Study } from '../results/stu
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { StudyOptions } from './command-options.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
-import type { ModelOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
 import { withRecording } from './recorded.ts';
 import {
@@ -46,16 +46,6 @@ import {
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
 import { type Shown, writeStudy } from './study-output.ts';
-
-export type StudyOptions = ModelOptions &
-  WritingOptions &
-  SamplingOptions &
-  ScoringOptions & {
-    readonly samples: boolean;
-    readonly output?: string;
-    readonly shard?: Shard;
-    readonly csv?: boolean;
-  };
 
 /** What a command wants studied. */
 export interface StudyPlan {

@@ -8,15 +8,10 @@ import { kindOf, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
-import { isAsked, kindNamed, type OperationRequest, recipesOf } from './recipes.ts';
-import { makeStudy, type StudyOptions } from './study.ts';
+import type { SweepOptions } from './command-options.ts';
+import { kindNamed, namesOperation, recipesOf } from './recipes.ts';
+import { makeStudy } from './study.ts';
 import { showStudy } from './study-output.ts';
-
-export type SweepOptions = StudyOptions & {
-  readonly operation: OperationRequest;
-  readonly match?: readonly string[];
-  readonly controls?: boolean;
-};
 
 export async function sweep(options: SweepOptions, command: string): Promise<void> {
   const finished = await makeStudy(
@@ -25,7 +20,7 @@ export async function sweep(options: SweepOptions, command: string): Promise<voi
       const { recipes, ...asked } = options.operation;
       const named = await recipesOf({ recipes }, config);
       const request = sweepOf(options);
-      const isGrid = named.length === 0 || isAsked({ ...asked, recipes: [] });
+      const isGrid = named.length === 0 || namesOperation({ ...asked, recipes: [] });
       const design = isGrid ? planSweep(request, config) : { cells: [], pairs: [], controls: [] };
       const cells: CompleteRecipe[] = [...design.cells.map((operation) => [operation]), ...named];
       const thresholds = request.kind === 'pca' && isGrid ? thresholdsOf(request) : [];

@@ -5,8 +5,8 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/likelihood.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, WritingOptions } from './options.ts';
-import { isAsked, type OperationRequest, recipeOf } from './recipes.ts';
+import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
+import { namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
 
 export interface Variant extends Model {
@@ -20,16 +20,16 @@ export interface Variants {
 }
 
 /** The recipe of a command that does without one as well. @throws SurgeryError as {@link recipeOf} does */
-export async function wantedRecipe(
+export async function optionalRecipe(
   { operation }: { readonly operation: OperationRequest },
   { checkpoint }: OpenModel,
 ): Promise<CompleteRecipe | undefined> {
-  return isAsked(operation) ? recipeOf(operation, checkpoint.config) : undefined;
+  return namesOperation(operation) ? recipeOf(operation, checkpoint.config) : undefined;
 }
 
 /** A session of the model, of its variant where a recipe is given. */
 export async function openVariant(
-  options: ModelOptions & WritingOptions,
+  options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   progress: Progress,
@@ -50,7 +50,7 @@ export async function openVariant(
 
 /** One session with taps that serves the original and the variant. */
 export async function openVariants(
-  options: ModelOptions & WritingOptions,
+  options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   taps: Pick<TapOptions, 'sublayers'>,

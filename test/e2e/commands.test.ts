@@ -27,7 +27,7 @@ describe('surgery generate', () => {
     expect(streamed).toEqual({ code: 0, stdout: `${row.text}\n`, stderr: '' });
     const { stdout } = await surgery([...args, '--json', '--quiet']);
     const result = JSON.parse(stdout);
-    expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'samples']));
+    expect(Object.keys(result)).toEqual(expect.arrayContaining(['format', 'model', 'samples']));
     expect(result.samples[0]).toMatchObject({ prompt: row.prompt, ids: row.ids, text: row.text });
   });
 
@@ -87,7 +87,7 @@ describe('surgery eval', () => {
       const { stdout } = await surgery(args, { through });
       const result = JSON.parse(stdout);
       expect(result.scores.text).toBe(name === '-' ? 'standard input' : path);
-      expect(Object.keys(result)).toEqual(expect.arrayContaining(['schema', 'model', 'scores']));
+      expect(Object.keys(result)).toEqual(expect.arrayContaining(['format', 'model', 'scores']));
       expect(result.scores).toMatchObject({ documents: 2, maxTokens: 512, rule: expect.stringContaining('BOS first') });
       scores.push(result.scores.nll);
     }
@@ -215,8 +215,18 @@ describe('doctor', () => {
   });
 });
 
+test('the help of every command fits 80 columns, with its examples', async () => {
+  const { stdout: all } = await surgery(['--help']);
+  const names = [...all.matchAll(/^ {2}([a-z]+) .*(?:\[|<)/gm)].map(([, name = '']) => name);
+  expect(names).toHaveLength(16);
+  for (const name of names) {
+    const { stdout } = await surgery([name, '--help']);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  }
+});
+
 describe('a config file', () => {
-  test('gives options, is told, and is in the command that is kept', async () => {
+  test('gives options, which are announced, and recorded in the command', async () => {
     const cwd = join(tmp, 'configured');
     mkdirSync(cwd);
     const options = {
@@ -233,11 +243,11 @@ describe('a config file', () => {
       0,
       'Options from surgery.config.json: --model --variance --max-tokens --no-save --max-new-tokens',
     ]);
-    const { command, operation, scores } = JSON.parse(stdout);
-    expect(operation.variance).toBe(0.5);
-    expect(scores.documents).toBe(1);
+    const { command, cell, text } = JSON.parse(stdout);
+    expect(cell.recipe[0].variance).toBe(0.5);
+    expect(text.documents).toBe(1);
     expect(command).toBe(
-      'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1 --json --output out',
+      'surgery run --model pocket --variance 0.5 --max-tokens 16 --no-save --max-new-tokens 2 --documents 1',
     );
   });
 });
