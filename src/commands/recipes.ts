@@ -5,7 +5,7 @@ import type { Field } from '../operations/kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type KindName, kindNames, kinds, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { listOf, oneOf, repeatable } from '../platform/option-values.ts';
+import { listOf, oneOf, repeatable, single } from '../platform/option-values.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
 import { dtypeOption } from './options.ts';
 
@@ -90,7 +90,8 @@ function optionOf({ kind, key, field }: NamedField, takesSeveral: boolean): Opti
   if (alternative && !several) option.conflicts(alternative);
   if (!flags.includes(' ')) return option;
   if (several === 'repeat') return option.argParser(repeatable(parse));
-  return option.argParser(several === 'commas' ? listOf(parse) : parse);
+  if (several === 'commas') return option.argParser(listOf(parse));
+  return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'surgery sweep') : parse);
 }
 
 /** @param kind named as an argument, as in `surgery run zero` @throws SurgeryError `usage` for two different kinds */

@@ -54,11 +54,11 @@ describe('lists of values', () => {
       mode: 'separate',
     });
     expect(() => parsed(sensitivityOptions, '--mean', 'keep,drop')).toThrow(
-      '--mean is "keep,drop", allowed: keep, drop',
+      '--mean is "keep,drop", allowed: one value (surgery sweep takes several)',
     );
   });
 
   test('run takes none', () => {
-    expect(() => parsed(runOptions, '--variance', '0.9,0.5')).toThrow('--variance is "0.9,0.5", allowed: a number');
+    expect(() => parsed(runOptions, '--variance', '0.9,0.5')).toThrow('--variance is "0.9,0.5", allowed: one value');
   });
 });

@@ -43,12 +43,23 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown command', () => ['runn'], /unknown command 'runn'.*Did you mean run/],
   ['an unknown option', () => ['run', '--varience', '0.3'], /unknown option '--varience'.*Did you mean --variance/],
   ['an option without its value', () => ['run', '--variance'], /argument missing/],
-  ['an argument too many', () => ['run', 'pocket'], /too many arguments/],
+  ['an argument too many', () => ['run', 'pca', 'pocket'], /too many arguments/],
+  ['an unknown kind', () => ['run', 'pocket'], /the kind of operation is "pocket", allowed: pca, zero/],
+  [
+    'an option of another kind',
+    () => ['run', '--model', 'pocket', '--heads', '2.5'],
+    /--heads is an option of the kind zero, and the kind here is pca/,
+  ],
+  ['a merge without a folder', () => ['merge', tmp], /merge needs --output/],
   ['variance 0', () => ['run', '--variance', '0'], /--variance is "0", allowed: a number above 0 up to 1/],
   ['variance 1.5', () => ['run', '--variance', '1.5'], /--variance is "1\.5"/],
   ['variance abc', () => ['run', '--variance', 'abc'], /--variance is "abc"/],
   ['no variance', () => ['run', '--variance', ''], /--variance is ""/],
-  ['several thresholds', () => ['run', '--variance', '0.3,0.5'], /run takes one threshold/],
+  [
+    'several thresholds',
+    () => ['run', '--variance', '0.3,0.5'],
+    /--variance is "0\.3,0\.5", allowed: one value \(surgery sweep takes several\)/,
+  ],
   [
     'an unknown mode',
     () => ['run', '--mode', 'shared-vk'],
@@ -207,10 +218,10 @@ describe('results that exist', () => {
     writeFileSync(join(output, 'note.txt'), 'mine');
     const kept = await surgery([...tiny, '--variance', '0.5', '--output', output]);
     expect(kept).toMatchObject({ code: 2, stderr: expect.stringMatching(/holds results already: .* --force/) });
-    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.9);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).cell.recipe[0].variance).toBe(0.9);
     expect((await surgery([...tiny, '--variance', '0.5', '--output', output, '--force'])).code).toBe(0);
-    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).operation.variance).toBe(0.5);
-    expect(readdirSync(output).sort()).toEqual(['model', 'report.html', 'run.json', 'samples.txt']);
+    expect(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).cell.recipe[0].variance).toBe(0.5);
+    expect(readdirSync(output).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json', 'samples.txt']);
   });
 });
 
@@ -253,7 +264,7 @@ describe('a system that refuses', () => {
     );
     if (!ended) return skip(noDisk);
     expect(ended.stderr).toMatch(
-      /^surgery: .*disk\/out\/.* cannot be written: no space left on the device\nmodel\nreport\.html\nrun\.json\nsamples\.txt\nout\n$/,
+      /^surgery: .*disk\/out\/.* cannot be written: no space left on the device\nmodel\nrecipe\.json\nreport\.html\nrun\.json\nsamples\.txt\nout\n$/,
     );
     expect(ended.code).toBe(2);
   });
