@@ -22,8 +22,8 @@ import { identify, openModel, print, progressOf } from './model.ts';
 import { scoringInput } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
-/** Tokens told of at each end of a component. */
-const told = 8;
+/** Tokens to list at each end of a component. */
+const listed = 8;
 
 export async function basis(options: BasisOptions, command: string): Promise<void> {
   const progress = progressOf(options);
@@ -84,7 +84,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
   }
 }
 
-/** @throws SurgeryError `usage` for more directions than the method can give, or too few for a dictionary */
+/** @throws SurgeryError `usage` for a number of directions outside the method's range */
 function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabSize }: LlamaConfig): number {
   const refuse = (allowed: string): never => {
     throw new SurgeryError('usage', `--components is ${components}, ${method} allows ${allowed} on this model`);
@@ -100,13 +100,13 @@ function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabS
   return components ?? Math.min(64, hiddenSize);
 }
 
-/** All token ids, those that the text holds most often first. */
+/** All token ids, most frequent in the text first. */
 function byFrequency({ input }: Positions, vocabulary: number): number[] {
   const counts = countLabels(input);
   return [...Array(vocabulary).keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
 }
 
-/** Each direction with its nearest tokens and the share of each map along it. */
+/** For each direction: the nearest tokens, and the share of each map's weight along it. */
 async function describe(
   { directions, tokens }: Basis,
   matrices: OfBoth<Awaited<ReturnType<typeof readEmbedding>>>,
@@ -114,7 +114,7 @@ async function describe(
   weights: readonly { readonly variant: 'original' | 'operated'; readonly points: readonly (readonly number[])[] }[],
   tokenizer: Tokenizer,
 ): Promise<BasisResult['components']> {
-  const near = await nearestTokens(matrices[of], directions, told);
+  const near = await nearestTokens(matrices[of], directions, listed);
   const embed = await weightShares(centred(matrices.embed), directions);
   const unembed = await weightShares(centred(matrices.unembed), directions);
   const named = (list: readonly Near[]) =>

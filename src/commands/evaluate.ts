@@ -22,7 +22,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   const ours = await openVariant(options, recipe, model, progress);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
   const opened = base && (await openVariant({ ...options, precision: 'fp32' }, undefined, base, progress));
-  // A variant is compared with what it was made of, unless another base is named.
+  // Without --base, a variant is compared with its original.
   const theirs = opened ?? (recipe ? { runtime: ours.runtime } : undefined);
   const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
     theirs
@@ -47,7 +47,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   print(options, result, () => evalText(result));
 }
 
-/** Distributions over tokens can be compared only where both models mean the same tokens and can read all of them. */
+/** KL compares distributions over the same tokens, so the vocabularies must agree. @throws SurgeryError `usage` */
 async function requireSameTokens(base: OpenModel, model: OpenModel, maxTokens: number): Promise<void> {
   const [a, b] = [base.checkpoint.config, model.checkpoint.config];
   const probe = 'The 3 quick brown foxes, again: naïve!';

@@ -6,7 +6,7 @@ import { format } from '../results/format.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { GenerateOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
+import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { openVariant, optionalRecipe } from './variants.ts';
 
 export async function generate(options: GenerateOptions): Promise<void> {
@@ -21,7 +21,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
-  // The first prompt's text streams; the others', which are made beside it, follow when all are done.
+  // Only the first prompt's text streams. The others are generated in the same batch and printed at the end.
   const streams = prompts.map(({ ids }) => tokenizer.stream(ids));
   const pieces = prompts.map(({ ids }) => [tokenizer.decode(ids)]);
   const put = (i: number, text: string) => (i === 0 ? show(text) : void pieces[i]?.push(text));
@@ -56,7 +56,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
     ...(recipe ? { recipe } : {}),
     sampling: samplingInfo(options, prompting),
     precision: options.precision,
-    ...kept(notes),
+    ...withNotes(notes),
     samples,
   };
   print(options, result, () => '');

@@ -1,4 +1,4 @@
-// surgery inspect: every tensor, and every group's spectrum.
+// surgery inspect: lists all tensors, and the spectrum of every group.
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
 import type { InspectResult } from '../report/results.ts';

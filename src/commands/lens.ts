@@ -1,4 +1,4 @@
-// surgery lens: what every point of the residual stream says when it is unembedded, for prompts and over a text.
+// surgery lens: the logit lens at every point of the residual stream, for prompts and averaged over a text.
 
 import { lensOf } from '../analyses/lens/lens.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
@@ -19,7 +19,7 @@ import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnaly
 import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Colour } from './options.ts';
-import { kept, noPrompts, type Prompt, promptsOf } from './samples.ts';
+import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { openVariants, optionalRecipe, type Variant } from './variants.ts';
 
@@ -29,23 +29,24 @@ export async function lens(options: LensOptions, command: string): Promise<void>
   const { checkpoint } = model;
   const recipe = await optionalRecipe(options, model);
   const tokenizer = await Tokenizer.open(checkpoint);
-  const isAsked = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
-  if (!isAsked && options.system !== undefined)
+  const readsPrompts = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
+  if (!readsPrompts && options.system !== undefined)
     throw new SurgeryError('usage', '--system has no prompt to go before: give --prompt or --chat, or leave it out');
-  const asked = isAsked ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
+  const prompting = readsPrompts ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
   await requireAnalysisOutput(options, 'lens');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
-  const told: PromptLens[] = [];
-  for (const prompt of asked.prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
+  const ofPrompts: PromptLens[] = [];
+  for (const prompt of prompting.prompts)
+    ofPrompts.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
     ...analysisInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
-    ...asked.info,
-    prompts: told,
-    ...kept(asked.notes),
+    ...prompting.info,
+    prompts: ofPrompts,
+    ...withNotes(prompting.notes),
     ...(text ? { text } : {}),
   };
   await runtime.close();

@@ -1,4 +1,4 @@
-// surgery merge: the parts of a study that several machines made → the study.
+// surgery merge: joins the parts of a study that several machines computed.
 
 import { readStudyFolder, StudyFolder, sameContext } from '../experiments/folder.ts';
 import { summarised } from '../experiments/summary.ts';
@@ -7,11 +7,11 @@ import { SurgeryError } from '../platform/errors.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import type { MergeOptions } from './command-options.ts';
 import { progressOf } from './model.ts';
-import { showStudy, writeStudy } from './study-output.ts';
+import { printStudy, writeStudy } from './study-output.ts';
 
 /**
- * @throws SurgeryError `output` for parts of different studies, for parts that contradict each other, and where an
- * --output holds another study
+ * @throws SurgeryError `output` for parts of different studies, for parts that contradict each other, and if --output
+ * holds another study
  */
 export async function merge(folders: readonly string[], options: MergeOptions): Promise<void> {
   const { output } = options;
@@ -50,7 +50,7 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
     }
     const study = summarised(whole, folder.cells);
     await writeStudy(folder, study, true, progressOf(options));
-    showStudy(options, { study, cells: folder.cells, folder: folder.path });
+    printStudy(options, { study, cells: folder.cells, folder: folder.path });
   } finally {
     await folder.close();
   }

@@ -1,4 +1,4 @@
-// surgery probe: how much of the input token each point of the residual stream still holds, and where.
+// surgery probe: how much of the input token linear probes recover at each point of the residual stream.
 
 import { type OfBoth, type Standards, standardsOf } from '../analyses/probe/baselines.ts';
 import { readingRule } from '../analyses/probe/evaluation.ts';
@@ -66,7 +66,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
   }
 }
 
-/** What all variants are held against, and how each matrix is spread over each basis. */
+/** The baselines that all variants are compared with, and how each matrix's weight is spread over each basis. */
 async function prepare(
   { checkpoint }: OpenModel,
   positions: Positions,
@@ -90,7 +90,7 @@ async function prepare(
   };
 }
 
-/** The curves over depth, and a map of the weight over each matrix's components for each variant. */
+/** Curves over depth, and for each variant a heat map of the probes' weight over each matrix's components. */
 async function chartsOf(result: ProbeResult): Promise<Files> {
   const files: Record<string, string> = {
     'probe-depth.svg': await lineChartSvg(probeCharts(result)),

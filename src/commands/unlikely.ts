@@ -1,4 +1,4 @@
-// surgery unlikely: whether directions of tokens that cannot come next are used for something else inside.
+// surgery unlikely: whether the model reuses the directions of tokens that almost never come next.
 import { unlikelyRule, unlikelyTokens } from '../analyses/unlikely/unlikely.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
@@ -17,19 +17,19 @@ export async function unlikely(options: UnlikelyOptions, command: string): Promi
   const { documents, about } = await scoringInput(options, model, tokenizer);
   await requireAnalysisOutput(options, 'unlikely');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
-  const told: UnlikelyResult['variants'][number][] = [];
+  const measured: UnlikelyResult['variants'][number][] = [];
   for (const variant of variants) {
     const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
       unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
     );
-    told.push({ variant: variant.name, ...value });
+    measured.push({ variant: variant.name, ...value });
   }
   await runtime.close();
   const { text, maxTokens, intervalRule } = about;
   const result: UnlikelyResult = {
     ...analysisInfo(options, command, await identify(model, progress), recipe, documents),
     text: { text, documents: documents.length, maxTokens, rule: unlikelyRule, intervalRule },
-    variants: told,
+    variants: measured,
   };
   const charts = async () => ({ 'unlikely.svg': await lineChartSvg(unlikelyCharts(result)) });
   await writeAnalysis(options, 'unlikely', result, charts, progress);

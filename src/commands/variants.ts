@@ -1,4 +1,4 @@
-// The models that the commands which look inside compare: the original and, where an operation is asked for, a variant.
+// The models that an analysis compares: the original and, if the options name an operation, the edited variant.
 import type { TapOptions } from '../graph/taps.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -19,7 +19,7 @@ export interface Variants {
   readonly variants: readonly Variant[];
 }
 
-/** The recipe of a command that does without one as well. @throws SurgeryError as {@link recipeOf} does */
+/** The recipe, or undefined if the options name no operation. @throws SurgeryError as {@link recipeOf} does */
 export async function optionalRecipe(
   { operation }: { readonly operation: OperationRequest },
   { checkpoint }: OpenModel,
@@ -27,7 +27,7 @@ export async function optionalRecipe(
   return namesOperation(operation) ? recipeOf(operation, checkpoint.config) : undefined;
 }
 
-/** A session of the model, of its variant where a recipe is given. */
+/** Opens the original, or the variant if there is a recipe. */
 export async function openVariant(
   options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
@@ -48,7 +48,7 @@ export async function openVariant(
   return { runtime, ...(operated ? { weights: runtime.variant(operated.tensors) } : {}) };
 }
 
-/** One session with taps that serves the original and the variant. */
+/** Opens one session, with taps, for both the original and the variant. */
 export async function openVariants(
   options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
