@@ -1,4 +1,4 @@
-// The residual streams of a text through the original and the operated model, recorded for what is fitted to them.
+// Records the residual stream of a text in the original and the edited model, for probes to be fitted to.
 
 import { Activations, type Positions, positionsOf } from '../analyses/recorded-residuals.ts';
 import { setProductThreads } from '../linalg/products.ts';
@@ -6,20 +6,20 @@ import type { CompleteRecipe } from '../operations/recipe.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, WritingOptions } from './options.ts';
+import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 import { openVariants, type Variant } from './variants.ts';
 
 export interface Recorded {
-  /** Names of the points. */
+  /** Names of the points of the residual stream. */
   readonly points: readonly string[];
   readonly variants: readonly { readonly name: Variant['name']; readonly activations: Activations }[];
   close(): Promise<void>;
 }
 
-/** Positions that a probe needs at least: every tenth chooses its penalty. */
+/** The fewest positions to fit a probe to; a tenth of them selects its penalty. */
 const leastPositions = 100;
 
-/** @throws SurgeryError `text` for a text that is too short to learn anything from */
+/** @throws SurgeryError `text` for a text too short to fit a probe to */
 export function probedPositions(
   documents: readonly (readonly number[])[],
   text: string,
@@ -33,9 +33,9 @@ export function probedPositions(
   );
 }
 
-/** Runs all variants over the documents; the session is closed before anything is fitted, which needs its memory. */
+/** Runs all variants over the documents, then closes the session to free its memory for the fits. */
 export async function record(
-  options: ModelOptions & WritingOptions & { readonly sublayers?: boolean },
+  options: ModelOptions & RuntimeOptions & WeightOptions & { readonly sublayers?: boolean },
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   { documents, bosId }: { readonly documents: readonly (readonly number[])[]; readonly bosId: number | undefined },

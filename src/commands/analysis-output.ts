@@ -1,4 +1,4 @@
-// The folder of what a command that looks inside has found: its result as JSON, its charts, and its page.
+// The output folder of an analysis: the result as JSON, charts, and the HTML report.
 import { join } from 'node:path';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
@@ -8,17 +8,17 @@ import type { FindingInfo, ModelInfo } from '../report/results.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
 import { hashOf, versions } from './model.ts';
-import type { FindingOptions, ModelOptions } from './options.ts';
+import type { AnalysisOptions, RuntimeOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
 import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
-/** Files by their names in the folder. */
+/** Texts by file name. */
 export type Files = Readonly<Record<string, string>>;
 
-/** What every such result begins with. @param documents token ids of the texts, if any are read */
-export function findingInfo(
-  { precision, seed }: ModelOptions & FindingOptions,
+/** The fields that all analyses share. @param documents token ids of the text, if one is read */
+export function analysisInfo(
+  { precision, seed }: Pick<RuntimeOptions, 'precision'> & Pick<AnalysisOptions, 'seed'>,
   command: string,
   model: ModelInfo,
   recipe: CompleteRecipe | undefined,
@@ -36,17 +36,20 @@ export function findingInfo(
   };
 }
 
-/** Refuses an --output that holds something else, before anything is computed. @throws SurgeryError `output` */
-export async function requireFindings({ output, force }: FindingOptions, kind: FindingKind): Promise<void> {
+/** Call before anything is computed. @throws SurgeryError `output` if --output holds anything else */
+export async function requireAnalysisOutput(
+  { output, force }: Pick<AnalysisOptions, 'output' | 'force'>,
+  kind: FindingKind,
+): Promise<void> {
   if (output !== undefined) await requireFolder({ output, force }, resultsOf(kind));
 }
 
 /**
- * Writes the result, its charts and its page into the folder that --output names, if it does: all of them or none.
- * @param charts by their names
+ * Writes the result, charts and report to --output, if given: all of them or none.
+ * @param charts makes the charts, by file name
  */
-export async function writeFindings<K extends FindingKind>(
-  { output, force }: FindingOptions,
+export async function writeAnalysis<K extends FindingKind>(
+  { output, force }: Pick<AnalysisOptions, 'output' | 'force'>,
   kind: K,
   result: FindingResults[K],
   charts: () => Promise<Files>,
@@ -56,32 +59,32 @@ export async function writeFindings<K extends FindingKind>(
   const json = `${JSON.stringify(result, null, 2)}\n`;
   const { value: drawn } = await progress.step('Drawing the report', 'pages', async () => ({
     ...(await charts()),
-    // From what the file says, as `surgery report` will make it.
+    // From the JSON text, so that `surgery report` redraws exactly the same page.
     [pageName]: await findingsPage([{ label: kind, finding: checkedFinding(kind, JSON.parse(json)) }], result.command),
   }));
   const files: Files = { [fileOf(kind)]: json, ...drawn };
-  const held = await takeOutput({ output, force }, kind, resultsOf(kind));
+  const folder = await takeOutput({ output, force }, kind, resultsOf(kind));
   try {
-    const fill = async (folder: string) => {
+    const fill = async (path: string) => {
       for (const [name, text] of Object.entries(files))
-        await writeFileSafely(join(folder, name), (handle) => handle.writeFile(text));
+        await writeFileSafely(join(path, name), (handle) => handle.writeFile(text));
     };
-    await writeFolderSafely(held.path, fill, force);
+    await writeFolderSafely(folder.path, fill, force);
   } finally {
-    held.release();
+    folder.release();
   }
 }
 
-/** The text of a command, and where its page is. */
-export function withReport(text: string, { output }: FindingOptions): string {
+/** A command's text output, followed by the path of its report. */
+export function withReport(text: string, { output }: Pick<AnalysisOptions, 'output'>): string {
   return output === undefined ? text : `${text}\nReport     ${join(output, pageName)}`;
 }
 
-/** The file that a kind of result is known by. */
+/** The file that holds this kind of result, and by which its folder is recognised. */
 export function fileOf(kind: FindingKind): string {
   return `${kind}.json`;
 }
 
 function resultsOf(kind: FindingKind): KnownResults {
-  return { file: fileOf(kind), words: `${fileOf(kind)} and what belongs to it` };
+  return { file: fileOf(kind), words: `${fileOf(kind)} and its charts` };
 }

@@ -1,7 +1,7 @@
 // surgery basis: an ordered basis of the embedding or the unembedding, and how much of each map lies along it.
 
 import { type Basis, makeBasis, type Near, nearestTokens } from '../analyses/basis/bases.ts';
-import { type BasisMethod, basisRules } from '../analyses/basis/methods.ts';
+import { basisRules } from '../analyses/basis/methods.ts';
 import type { OfBoth } from '../analyses/probe/baselines.ts';
 import { weightOver } from '../analyses/probe/over-depth.ts';
 import { countLabels, splitRules } from '../analyses/probe/splits.ts';
@@ -16,26 +16,14 @@ import { lineChartSvg } from '../report/svg.ts';
 import { type BasisResult, basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
+import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import type { BasisOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedRecipe } from './variants.ts';
+import { optionalRecipe } from './variants.ts';
 
-export type BasisOptions = ModelOptions &
-  WritingOptions &
-  FindingOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly of: VocabularyMatrix;
-    readonly method: BasisMethod;
-    readonly components?: number;
-    readonly sparsity: number;
-    readonly operation: OperationRequest;
-  };
-
-/** Tokens told of at each end of a component. */
-const told = 8;
+/** Tokens to list at each end of a component. */
+const listed = 8;
 
 export async function basis(options: BasisOptions, command: string): Promise<void> {
   const progress = progressOf(options);
@@ -44,10 +32,10 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
   const { of, method, seed, sparsity } = options;
   const components = componentsOf(options, config);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'basis');
+  await requireAnalysisOutput(options, 'basis');
   const info = await identify(model, progress);
   const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -71,7 +59,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: BasisResult = {
-      ...findingInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         basis: basisRules[method],
@@ -89,14 +77,14 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
       components: await describe(made, matrices, of, weights, tokenizer),
     };
     const charts = async () => ({ 'basis.svg': await lineChartSvg(basisCharts(result)) });
-    await writeFindings(options, 'basis', result, charts, progress);
+    await writeAnalysis(options, 'basis', result, charts, progress);
     print(options, result, () => withReport(basisText(result, options.output), options));
   } finally {
     await recorded.close();
   }
 }
 
-/** @throws SurgeryError `usage` for more directions than the method can give, or too few for a dictionary */
+/** @throws SurgeryError `usage` for a number of directions outside the method's range */
 function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabSize }: LlamaConfig): number {
   const refuse = (allowed: string): never => {
     throw new SurgeryError('usage', `--components is ${components}, ${method} allows ${allowed} on this model`);
@@ -112,13 +100,13 @@ function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabS
   return components ?? Math.min(64, hiddenSize);
 }
 
-/** All token ids, those that the text holds most often first. */
+/** All token ids, most frequent in the text first. */
 function byFrequency({ input }: Positions, vocabulary: number): number[] {
   const counts = countLabels(input);
   return [...Array(vocabulary).keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
 }
 
-/** Each direction with its nearest tokens and the share of each map along it. */
+/** For each direction: the nearest tokens, and the share of each map's weight along it. */
 async function describe(
   { directions, tokens }: Basis,
   matrices: OfBoth<Awaited<ReturnType<typeof readEmbedding>>>,
@@ -126,7 +114,7 @@ async function describe(
   weights: readonly { readonly variant: 'original' | 'operated'; readonly points: readonly (readonly number[])[] }[],
   tokenizer: Tokenizer,
 ): Promise<BasisResult['components']> {
-  const near = await nearestTokens(matrices[of], directions, told);
+  const near = await nearestTokens(matrices[of], directions, listed);
   const embed = await weightShares(centred(matrices.embed), directions);
   const unembed = await weightShares(centred(matrices.unembed), directions);
   const named = (list: readonly Near[]) =>

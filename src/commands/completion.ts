@@ -1,15 +1,15 @@
-// A shell's completion script, from the commands and options as they are declared.
-import type { Command, Option } from 'commander';
+// Shell completion scripts, made from the declared commands and options.
+import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { SurgeryError } from '../platform/errors.ts';
 import { allowedOf } from '../platform/option-values.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-/** What a script has to know of an option. */
+/** What a script needs of an option. */
 interface Flag {
   readonly long: string;
   readonly description: string;
-  /** Whether a value follows, and what it may be if that is a few words; else file names are offered. */
+  /** Whether a value follows. If `values` is empty, the shell completes file names. */
   readonly takesValue: boolean;
   readonly values: readonly string[];
 }
@@ -18,7 +18,7 @@ interface Entry {
   readonly name: string;
   readonly description: string;
   readonly flags: readonly Flag[];
-  /** What may stand beside options; undefined where that is a file's name. */
+  /** Allowed positional arguments; undefined if they are file names. */
   readonly words?: readonly string[];
 }
 
@@ -26,7 +26,7 @@ interface Entry {
  * A script that completes commands, options and the words that options allow.
  * @throws SurgeryError `usage` for another shell
  */
-export function completionScript(shell: string, program: Command): string {
+export function completionScript(shell: string, program: CommandUnknownOpts): string {
   const entries = program.commands.map(entryOf);
   if (shell === 'bash') return bash(entries);
   if (shell === 'zsh') return zsh(entries);
@@ -34,7 +34,7 @@ export function completionScript(shell: string, program: Command): string {
   throw new SurgeryError('usage', `completions for ${JSON.stringify(shell)}, allowed: ${shells.join(', ')}`);
 }
 
-function entryOf(command: Command): Entry {
+function entryOf(command: CommandUnknownOpts): Entry {
   const words = command.registeredArguments.find(({ argChoices }) => argChoices)?.argChoices;
   return {
     name: command.name(),
@@ -49,7 +49,7 @@ function flagOf(option: Option): Flag {
   return { long: option.long ?? '', description: option.description, takesValue, values: allowedOf(option) };
 }
 
-/** In single quotes, whatever it holds. */
+/** Single-quoted for a shell, with quotes inside escaped. */
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function bash(entries: readonly Entry[]): string {
@@ -85,7 +85,7 @@ function bash(entries: readonly Entry[]): string {
   ].join('\n');
 }
 
-/** Options whose values are the shell's own affair: file names. */
+/** Options whose values the shell completes as file names. */
 function valuesFrom(flags: readonly Flag[], indent: string): string[] {
   return flags.length > 0 ? [`${indent}${flags.map(({ long }) => long).join('|')}) words='' ;;`] : [];
 }

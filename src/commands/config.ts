@@ -1,56 +1,131 @@
-// A config file's options as words of the command line, so that a result names the whole command that made it.
-
+// Options from a config file, set on a parsed command with the source `config`: what the command line says wins.
 import { readFileSync } from 'node:fs';
-import type { Command, Option } from 'commander';
+import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
-import { itemAt } from '../platform/indexing.ts';
 import { isRepeatable } from '../platform/option-values.ts';
+import { overruledOperation } from './recipes.ts';
 
-/** The file that is read where --config names no other. */
+/** Read if --config names no other file. */
 const configFile = 'surgery.config.json';
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** Options that a config file gave to a command. */
+export interface AppliedConfig {
+  readonly file: string;
+  /** Their names, such as --model. */
+  readonly names: readonly string[];
+  /** The same options as words of a command line. */
+  readonly words: readonly string[];
+}
+
+/** One option of the file. */
+interface Entry {
+  /** Its place in the file, such as `variance` or `run.variance`. */
+  readonly place: string;
+  readonly option: Option;
+  /** The values as an option's text; none for a flag that is off. */
+  readonly texts: readonly string[];
+  readonly words: readonly string[];
+}
+
+/** Which options have been decided, and which of them have a value. */
+interface Decided {
+  readonly all: Set<string>;
+  readonly given: Set<string>;
+}
+
 /**
- * The command line with the options of the config file put after the command's name, and without --config.
+ * Sets a parsed command's options from its config file.
  *
- * The file is a JSON object. A key is an option's long name and counts for every command that has it; under a command's
- * name, an object of such keys counts for that command alone and before the others. What the command line says wins.
- * @returns also the options that were added, for a notice
- * @throws SurgeryError `usage` for a file that cannot be read, is no such object, or has an option that no command has
+ * The file is a JSON object whose keys are the long names of options, for every command that has them. Under a command's
+ * name, an object of such keys is for that command alone. The command line comes first, then the environment, the
+ * command's own section, and the rest of the file. A value gives way also to one that it conflicts with.
+ * @throws SurgeryError `usage` for a file that cannot be read or is no such object, for an option that no command has, and
+ * for values that an option does not allow
  */
-export function withConfig(
-  argv: readonly string[],
-  program: Command,
-): { argv: readonly string[]; file: string; added: readonly string[] } {
-  const { words, named } = withoutConfig(argv);
-  const file = named ?? configFile;
-  const command = program.commands.find((one) => one.name() === words[0]);
-  const text = command ? read(file, named !== undefined) : undefined;
-  if (!command || text === undefined) return { argv: words, file, added: [] };
+export function applyConfig(program: CommandUnknownOpts, command: CommandUnknownOpts): AppliedConfig {
+  const named: unknown = command.getOptionValue('config');
+  if (named === '') throw new SurgeryError('usage', '--config names no file: give the path of a JSON file');
+  const file = typeof named === 'string' ? named : configFile;
+  const text = read(file, named !== undefined);
+  if (text === undefined) return { file, names: [], words: [] };
   const all = parse(text, file);
   refuseUnknown(all, program, file);
   const own = all[command.name()];
-  const values: Values = { ...forCommand(all, command), ...(isObject(own) ? own : {}) };
-  const added: string[] = [];
-  const more = Object.entries(values).flatMap(([key, value]) => {
-    const option = optionOf(command, key);
-    const given = option ? wordsOf(option, key, value, file) : [];
-    if (!option || given.length === 0 || isGiven(words, command, option)) return [];
-    added.push(itemAt(given, 0));
-    return given;
-  });
-  return { argv: [itemAt(words, 0), ...more, ...words.slice(1)], file, added };
+  const decided = decidedBefore(command);
+  const applied = new Map<string, readonly string[]>();
+  const sections = [
+    { prefix: `${command.name()}.`, values: isObject(own) ? own : {} },
+    { prefix: '', values: all },
+  ];
+  for (const { prefix, values } of sections)
+    for (const { place, words } of applySection(command, entriesOf(command, values, prefix, file), decided, file))
+      applied.set(place.slice(prefix.length), words);
+  // In the order of the file, with a section's own keys last.
+  const keys = Object.keys({ ...all, ...(isObject(own) ? own : {}) });
+  const words = keys.map((key) => applied.get(key) ?? []);
+  return { file, names: words.flatMap(([name]) => name ?? []), words: words.flat() };
 }
 
-function withoutConfig(argv: readonly string[]): { words: string[]; named?: string } {
-  const at = argv.findIndex((word) => word === '--config' || word.startsWith('--config='));
-  const word = argv[at];
-  if (word === undefined) return { words: [...argv] };
-  const whole = word.startsWith('--config=');
-  const named = whole ? word.slice('--config='.length) : argv[at + 1];
-  if (!named) throw new SurgeryError('usage', '--config names no file: give the path of a JSON file');
-  return { words: argv.toSpliced(at, whole ? 1 : 2), named };
+/** What the command line and the environment say. */
+function decidedBefore(command: CommandUnknownOpts): Decided {
+  const names = command.options.map((option) => option.attributeName());
+  const given = names.filter((name) => ['cli', 'env'].includes(command.getOptionValueSource(name) ?? ''));
+  return { all: new Set(given), given: new Set(given) };
+}
+
+/** @returns the entries that have been applied */
+function applySection(
+  command: CommandUnknownOpts,
+  entries: readonly Entry[],
+  decided: Decided,
+  file: string,
+): readonly Entry[] {
+  const overruled = overruledOperation(command, decided.given);
+  const open = entries.filter(({ option, texts }) => {
+    const name = option.attributeName();
+    return !decided.all.has(name) && !overruled(name, texts[0]) && !conflictOf(command, option, decided.given);
+  });
+  const active = open.filter(({ words }) => words.length > 0);
+  const names = new Set(active.map(({ option }) => option.attributeName()));
+  for (const { place, option } of active) {
+    const other = conflictOf(command, option, names);
+    if (other) throw new SurgeryError('usage', `${file}: ${place} cannot be used with ${other}: leave one out`);
+  }
+  for (const entry of active)
+    command.setOptionValueWithSource(entry.option.attributeName(), parsedValue(entry, file), 'config');
+  for (const { option } of open) decided.all.add(option.attributeName());
+  for (const name of names) decided.given.add(name);
+  return active;
+}
+
+/** An option among `given` that cannot be used with this one. */
+function conflictOf(command: CommandUnknownOpts, option: Option, given: ReadonlySet<string>): string | undefined {
+  return [...given].find(
+    (name) =>
+      conflictsOf(option).includes(name) ||
+      command.options.some(
+        (other) => other.attributeName() === name && conflictsOf(other).includes(option.attributeName()),
+      ),
+  );
+}
+
+/** What Commander's `conflicts` has set, which its types leave out. */
+function conflictsOf(option: Option & { readonly conflictsWith?: readonly string[] }): readonly string[] {
+  return option.conflictsWith ?? [];
+}
+
+/** The value as the command line would have set it. */
+function parsedValue({ place, option, texts }: Entry, file: string): unknown {
+  if (!takesValue(option)) return !option.negate;
+  let value: unknown;
+  try {
+    for (const text of texts) value = option.parseArg ? option.parseArg(text, value) : text;
+  } catch (cause) {
+    throw new SurgeryError('usage', `${file}: ${place}: ${messageOf(cause)}`, cause);
+  }
+  return value;
 }
 
 function read(file: string, needed: boolean): string | undefined {
@@ -73,13 +148,8 @@ function parse(text: string, file: string): Values {
   return value;
 }
 
-/** What a config says to all commands, as far as this one has it. */
-function forCommand(all: Values, command: Command): Values {
-  return Object.fromEntries(Object.entries(all).filter(([key]) => optionOf(command, key)));
-}
-
-/** Also what is meant for other commands: a slip there should not wait until they are called. */
-function refuseUnknown(all: Values, program: Command, file: string): void {
+/** Checks the sections of other commands too, so that a mistake there shows at once. */
+function refuseUnknown(all: Values, program: CommandUnknownOpts, file: string): void {
   for (const [key, value] of Object.entries(all)) {
     const command = program.commands.find((one) => one.name() === key);
     const among = command ? [command] : program.commands;
@@ -95,36 +165,37 @@ function refuseUnknown(all: Values, program: Command, file: string): void {
   }
 }
 
-function optionOf(command: Command, key: string): Option | undefined {
+/** The entries that are options of this command. */
+function entriesOf(command: CommandUnknownOpts, values: Values, prefix: string, file: string): Entry[] {
+  return Object.entries(values).flatMap(([key, value]) => {
+    const option = optionOf(command, key);
+    if (!option) return [];
+    const place = `${prefix}${key}`;
+    const long = option.long ?? '';
+    if (!takesValue(option)) {
+      if (typeof value !== 'boolean') throw refused(file, place, value, 'true or false');
+      const isOn = long === `--${key}` ? value : !value;
+      return { place, option, texts: [], words: isOn ? [long] : [] };
+    }
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (list.length === 0 || !list.every((one) => typeof one === 'string' || typeof one === 'number'))
+      throw refused(file, place, value, 'a text, a number, or a list of them');
+    const texts = isRepeatable(option) ? list.map(String) : [list.join()];
+    return { place, option, texts, words: texts.flatMap((one) => [long, one]) };
+  });
+}
+
+function takesValue({ required, optional }: Option): boolean {
+  return required || optional;
+}
+
+/** `"save": false` means --no-save. */
+function optionOf({ options }: CommandUnknownOpts, key: string): Option | undefined {
   if (key === 'config') return undefined;
-  return command.options.find(({ long }) => long === `--${key}`) ?? negated(command, key);
-}
-
-/** `"save": false` is --no-save. */
-function negated(command: Command, key: string): Option | undefined {
-  return command.options.find(({ long, negate }) => negate && long === `--no-${key}`);
-}
-
-function wordsOf(option: Option, key: string, value: unknown, file: string): string[] {
-  const long = option.long ?? '';
-  if (option.required || option.optional) {
-    const several = Array.isArray(value) ? value : [value];
-    if (several.length === 0 || !several.every((one) => typeof one === 'string' || typeof one === 'number'))
-      throw refused(file, key, value, 'a text, a number, or a list of them');
-    return isRepeatable(option)
-      ? several.flatMap((one) => [long, String(one)])
-      : [long, several.map((one) => String(one)).join()];
-  }
-  if (typeof value !== 'boolean') throw refused(file, key, value, 'true or false');
-  const wanted = long === `--${key}` ? value : !value;
-  return wanted ? [long] : [];
-}
-
-/** Whether the command line has the option, or what says the opposite. */
-function isGiven(words: readonly string[], command: Command, { long, negate }: Option): boolean {
-  const opposite = negate ? long?.replace('--no-', '--') : `--no-${long?.slice(2)}`;
-  const names = [long, ...(command.options.some((one) => one.long === opposite) ? [opposite] : [])];
-  return words.some((word) => names.some((name) => word === name || word.startsWith(`${name}=`)));
+  return (
+    options.find(({ long }) => long === `--${key}`) ??
+    options.find(({ long, negate }) => negate && long === `--no-${key}`)
+  );
 }
 
 function isObject(value: unknown): value is Values {

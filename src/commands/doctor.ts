@@ -1,4 +1,4 @@
-// What this machine has for the job: each finding is read off it now, nothing is remembered.
+// surgery doctor: this machine's processor, memory, disk and folders, measured afresh each time.
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -11,16 +11,17 @@ import { cores, memory } from '../platform/limits.ts';
 import type { Diagnosis, FolderFinding } from '../report/results.ts';
 import { doctorText } from '../report/terminal/doctor.ts';
 import { format } from '../results/format.ts';
+import type { DoctorOptions } from './command-options.ts';
 import { print, versions } from './model.ts';
 
 /**
- * Bytes of memory a parameter takes in a whole run: what `make bench` measured at TinyLlama's size, rounded up. Of the
- * int8 figure most belongs to q, k and v, which stay in float32 for the operation.
+ * Bytes of memory per parameter over a whole run: measured by `make bench` at TinyLlama's size and rounded up. Most of
+ * the int8 figure is q, k and v, which stay in float32 for the operation.
  */
 const bytesPerParameter = { fp32: 4.6, int8: 2.3 };
 
-/** Prints what there is, what would fit, and what stands in the way. */
-export async function doctor(options: { readonly json?: boolean }): Promise<void> {
+/** Prints the resources, the model sizes that fit, and any problems. */
+export async function doctor(options: DoctorOptions): Promise<void> {
   const problems: string[] = [];
   const native = await nativeCore(problems);
   const folders = await Promise.all([
@@ -76,7 +77,7 @@ async function nativeCore(problems: string[]): Promise<{ version: string; gigafl
   }
 }
 
-/** Sets of vector instructions that products gain from, where the system tells. */
+/** Vector instruction sets that speed up matrix products, as far as /proc/cpuinfo lists them. */
 async function instructions(): Promise<string[]> {
   const known = ['avx2', 'avx512f', 'avx512_vnni', 'amx_tile', 'asimd'];
   const text = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
@@ -84,7 +85,7 @@ async function instructions(): Promise<string[]> {
   return known.filter((one) => flags.has(one));
 }
 
-/** A folder that may not be there yet: then the nearest one above it counts. */
+/** A folder that does not exist yet is judged by its nearest existing parent. */
 async function look(name: FolderFinding['name'], path: string): Promise<FolderFinding> {
   let place = path;
   while (!(await stat(place).catch(() => undefined)) && dirname(place) !== place) place = dirname(place);

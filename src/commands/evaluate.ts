@@ -6,15 +6,10 @@ import { format } from '../results/format.ts';
 import { scoreDocuments } from '../scores/likelihood.ts';
 import { scoreTasks } from '../scores/tasks.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { EvalOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { openVariant, wantedRecipe } from './variants.ts';
-
-export type EvalOptions = ModelOptions &
-  WritingOptions &
-  ScoringOptions & { readonly base?: string; readonly operation: OperationRequest };
+import { openVariant, optionalRecipe } from './variants.ts';
 
 export async function evaluate(options: EvalOptions): Promise<void> {
   const progress = progressOf(options);
@@ -23,11 +18,11 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const ours = await openVariant(options, recipe, model, progress);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
   const opened = base && (await openVariant({ ...options, precision: 'fp32' }, undefined, base, progress));
-  // A variant is compared with what it was made of, unless another base is named.
+  // Without --base, a variant is compared with its original.
   const theirs = opened ?? (recipe ? { runtime: ours.runtime } : undefined);
   const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
     theirs
@@ -52,7 +47,7 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   print(options, result, () => evalText(result));
 }
 
-/** Distributions over tokens can be compared only where both models mean the same tokens and can read all of them. */
+/** KL compares distributions over the same tokens, so the vocabularies must agree. @throws SurgeryError `usage` */
 async function requireSameTokens(base: OpenModel, model: OpenModel, maxTokens: number): Promise<void> {
   const [a, b] = [base.checkpoint.config, model.checkpoint.config];
   const probe = 'The 3 quick brown foxes, again: naïve!';

@@ -4,15 +4,10 @@ import { printable } from '../report/format.ts';
 import type { GenerateResult, Sample } from '../report/results.ts';
 import { format } from '../results/format.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { GenerateOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, SamplingOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
-import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
-import { openVariant, wantedRecipe } from './variants.ts';
-
-export type GenerateOptions = ModelOptions &
-  WritingOptions &
-  SamplingOptions & { readonly operation: OperationRequest };
+import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
+import { openVariant, optionalRecipe } from './variants.ts';
 
 export async function generate(options: GenerateOptions): Promise<void> {
   const progress = progressOf(options);
@@ -20,13 +15,13 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
   const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const { runtime, weights } = await openVariant(options, recipe, model, progress);
   for (const note of notes) progress.say(note);
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };
-  // The first prompt's text streams; the others', which are made beside it, follow when all are done.
+  // Only the first prompt's text streams. The others are generated in the same batch and printed at the end.
   const streams = prompts.map(({ ids }) => tokenizer.stream(ids));
   const pieces = prompts.map(({ ids }) => [tokenizer.decode(ids)]);
   const put = (i: number, text: string) => (i === 0 ? show(text) : void pieces[i]?.push(text));
@@ -61,7 +56,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
     ...(recipe ? { recipe } : {}),
     sampling: samplingInfo(options, prompting),
     precision: options.precision,
-    ...kept(notes),
+    ...withNotes(notes),
     samples,
   };
   print(options, result, () => '');

@@ -1,15 +1,11 @@
-// surgery inspect: every tensor, and every group's spectrum.
+// surgery inspect: lists all tensors, and the spectrum of every group.
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
 import type { InspectResult } from '../report/results.ts';
 import { inspectText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { InspectOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { ModelOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
-
-export type InspectOptions = Omit<ModelOptions, 'precision'> &
-  Pick<WritingOptions, 'pcaEngine'> & { readonly operation: OperationRequest };
 
 export async function inspect(options: InspectOptions): Promise<void> {
   const progress = progressOf(options);

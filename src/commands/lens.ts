@@ -1,4 +1,4 @@
-// surgery lens: what every point of the residual stream says when it is unembedded, for prompts and over a text.
+// surgery lens: the logit lens at every point of the residual stream, for prompts and averaged over a text.
 
 import { lensOf } from '../analyses/lens/lens.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
@@ -15,51 +15,42 @@ import {
 } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
+import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { Colour, FindingOptions, ModelOptions, PromptOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
-import { kept, noPrompts, type Prompt, promptsOf } from './samples.ts';
+import type { Colour } from './options.ts';
+import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { openVariants, type Variant, wantedRecipe } from './variants.ts';
-
-export type LensOptions = ModelOptions &
-  WritingOptions &
-  FindingOptions &
-  PromptOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly operation: OperationRequest;
-    readonly topTokens: number;
-    readonly colour: Colour;
-  };
+import { openVariants, optionalRecipe, type Variant } from './variants.ts';
 
 export async function lens(options: LensOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const tokenizer = await Tokenizer.open(checkpoint);
-  const isAsked = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
-  if (!isAsked && options.system !== undefined)
+  const readsPrompts = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
+  if (!readsPrompts && options.system !== undefined)
     throw new SurgeryError('usage', '--system has no prompt to go before: give --prompt or --chat, or leave it out');
-  const asked = isAsked ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
+  const prompting = readsPrompts ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
-  await requireFindings(options, 'lens');
+  await requireAnalysisOutput(options, 'lens');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
-  const told: PromptLens[] = [];
-  for (const prompt of asked.prompts) told.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
+  const ofPrompts: PromptLens[] = [];
+  for (const prompt of prompting.prompts)
+    ofPrompts.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
   const result: LensResult = {
-    ...findingInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
+    ...analysisInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
-    ...asked.info,
-    prompts: told,
-    ...kept(asked.notes),
+    ...prompting.info,
+    prompts: ofPrompts,
+    ...withNotes(prompting.notes),
     ...(text ? { text } : {}),
   };
   await runtime.close();
-  await writeFindings(options, 'lens', result, () => chartsOf(result, options.colour), progress);
+  await writeAnalysis(options, 'lens', result, () => chartsOf(result, options.colour), progress);
   print(options, result, () => withReport(lensText(result, options.colour, options.output), options));
 }
 

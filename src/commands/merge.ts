@@ -1,25 +1,22 @@
-// surgery merge: the parts of a study that several machines made → the study.
+// surgery merge: joins the parts of a study that several machines computed.
 
 import { readStudyFolder, StudyFolder, sameContext } from '../experiments/folder.ts';
 import { summarised } from '../experiments/summary.ts';
 import { canonical } from '../platform/canonical.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { CellResult, Study } from '../results/study.ts';
+import type { MergeOptions } from './command-options.ts';
 import { progressOf } from './model.ts';
-import { showStudy, writeStudy } from './study-output.ts';
-
-export interface MergeOptions {
-  readonly output: string;
-  readonly json?: boolean;
-  readonly csv?: boolean;
-  readonly quiet?: boolean;
-}
+import { printStudy, writeStudy } from './study-output.ts';
 
 /**
- * @throws SurgeryError `output` for parts of different studies, for parts that contradict each other, and where an
- * --output holds another study
+ * @throws SurgeryError `output` for parts of different studies, for parts that contradict each other, and if --output
+ * holds another study
  */
 export async function merge(folders: readonly string[], options: MergeOptions): Promise<void> {
+  const { output } = options;
+  // Not for Commander to require: a config file may give it, and is read later.
+  if (output === undefined) throw new SurgeryError('usage', 'merge needs --output: the folder for the whole study');
   const cells = new Map<string, CellResult>();
   let whole: Study | undefined;
   for (const folder of folders) {
@@ -42,10 +39,10 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
     };
   }
   if (!whole) throw new SurgeryError('usage', 'no folder given: name the parts of a study');
-  const folder = await StudyFolder.open(options.output);
+  const folder = await StudyFolder.open(output);
   try {
     if (folder.study && !sameContext(folder.study, whole))
-      throw new SurgeryError('output', `${options.output} holds another study: name another folder`);
+      throw new SurgeryError('output', `${output} holds another study: name another folder`);
     const ordered = whole.cells.filter((id) => cells.has(id) && !folder.cells.has(id));
     for (const id of ordered) {
       const cell = cells.get(id);
@@ -53,7 +50,7 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
     }
     const study = summarised(whole, folder.cells);
     await writeStudy(folder, study, true, progressOf(options));
-    showStudy(options, { study, cells: folder.cells, folder: folder.path });
+    printStudy(options, { study, cells: folder.cells, folder: folder.path });
   } finally {
     await folder.close();
   }

@@ -1,4 +1,4 @@
-// What every command does first: find the model, open it, and know what to call it.
+// The first steps of every command: find the model, open it, and identify it.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -14,13 +14,13 @@ import type { ModelOptions } from './options.ts';
 
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
-  /** What is known without reading the weights. */
+  /** All that is known without reading the weights. */
   readonly info: Omit<ModelInfo, 'sha256'>;
 }
 
 /**
- * Resolves the reference, which may pull a model from the Hub, and opens the checkpoint. Says first if another model
- * stands in for the default.
+ * Resolves the reference, which may download a model from the Hub, and opens the checkpoint. A notice on stderr says so if
+ * pocket replaces the default model.
  */
 export async function openModel(
   ref: string | undefined,
@@ -43,7 +43,7 @@ export async function openModel(
   return { checkpoint, info };
 }
 
-/** The model with the hash of its weights, which takes seconds at a billion parameters: after all that may be refused. */
+/** Adds the hash of the weights. It takes seconds at a billion parameters, so call it after all checks. */
 export async function identify({ checkpoint, info }: OpenModel, progress: Progress): Promise<ModelInfo> {
   const { value: sha256 } = await progress.step(`Reading ${info.ref}`, 'bytes', (advance) =>
     hashShards(checkpoint, advance),
@@ -51,14 +51,14 @@ export async function identify({ checkpoint, info }: OpenModel, progress: Progre
   return { ...info, sha256 };
 }
 
-/** What is told of the work: its steps, and what cannot be kept in the cache. */
+/** Reports progress on stderr, including anything that could not be cached. */
 export function progressOf({ quiet }: Pick<ModelOptions, 'quiet'>): Progress {
   const progress = new Progress(quiet ?? false);
   onRefusal((why) => progress.say(`(not kept in the cache: ${why})`));
   return progress;
 }
 
-/** Prints a result: one JSON document with --json, else the text. */
+/** Prints a result on stdout: as one JSON document with --json, else as text. */
 export function print(options: Pick<ModelOptions, 'json'>, result: unknown, text: () => string): void {
   process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
 }
@@ -78,8 +78,8 @@ export function hashOf(value: unknown): string {
 }
 
 /**
- * SHA-256 of the safetensors files, one after the other, in hexadecimal. Hashing takes longer than loading 8-bit weights,
- * so it is kept in the cache for as long as the files stay as they are.
+ * SHA-256 of the concatenated safetensors files, in hexadecimal. Hashing takes longer than loading 8-bit weights, so the
+ * result is cached until the files change.
  */
 async function hashShards(checkpoint: Checkpoint, advance: Advance): Promise<string> {
   const path = join(cacheFolder('sha256'), await checkpointIdentity(checkpoint));

@@ -1,20 +1,20 @@
-// The last lines of a command: where its results are, and what one would try next.
+// The last lines of a command's output: the path of its report, and a command to try next.
 import { join } from 'node:path';
 
-/** A word as a shell would have to be given it. */
+/** A word quoted for a shell, if necessary. */
 export function quoted(word: string): string {
   return /^[\w./@:=,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** What tells more about the same model than each command does. */
+/** For each command, one that goes further with the same model. */
 const next = {
   run: (model: string) => `surgery sweep ${model} --variance 0.9,0.7,0.5 --controls`,
   sweep: (model: string) => `surgery sensitivity ${model} --variance 0.5 --by both`,
   sensitivity: (model: string) => `surgery lens ${model} --prompt "The sea" --variance 0.5`,
 };
 
-/** @param page name of the report in the folder, if there is one */
-export function closingLines(kind: keyof typeof next, ref: string, folder: string, page?: string): string {
+/** @param page file name of the report in the folder, if there is one */
+export function nextSteps(kind: keyof typeof next, ref: string, folder: string, page?: string): string {
   return [
     ...(page ? [`Report     ${join(folder, page)}`] : []),
     `Next       ${next[kind](`--model ${quoted(ref)}`)}`,

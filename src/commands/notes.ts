@@ -1,4 +1,4 @@
-// What a reader of samples has to know of the model's own files: a line for each thing that is otherwise than one would expect.
+// Notes on samples: one line for each way in which the model's files make them differ from what a reader expects.
 
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
@@ -6,7 +6,7 @@ import { shown } from '../platform/errors.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { SamplingOptions } from './options.ts';
 
-/** On prompts: where the chat template writes BOS, and which date. */
+/** Notes on the chat template: BOS tokens and dates that it writes. */
 export function promptNotes(
   prompts: readonly { readonly ids: readonly number[]; readonly isChat: boolean }[],
   tokenizer: Tokenizer,
@@ -25,7 +25,7 @@ export function promptNotes(
   ].filter((note) => typeof note === 'string');
 }
 
-/** On the sampling: what ends a text, and what generation_config.json asks for that is not done. */
+/** Notes on sampling: the stop tokens, and settings of generation_config.json that are not used. */
 export async function samplingNotes(
   options: SamplingOptions,
   { folder, config }: Checkpoint,
@@ -44,7 +44,7 @@ export async function samplingNotes(
   ].filter((note) => typeof note === 'string');
 }
 
-/** Settings of transformers that change which token comes next, with the value that changes nothing. */
+/** Settings of transformers that change which token comes next, each with its neutral value. */
 const always = {
   no_repeat_ngram_size: 0,
   min_length: 0,
@@ -61,13 +61,13 @@ const always = {
   forced_eos_token_id: null,
   exponential_decay_length_penalty: null,
 };
-/** Those that count where `do_sample` is true. */
+/** Further settings that matter only with `do_sample`. */
 const drawing = { min_p: 0, typical_p: 1, epsilon_cutoff: 0, eta_cutoff: 0, top_h: null };
 
-/** "repetition_penalty 1.3 (here 1)" for each setting that is otherwise here. */
+/** "repetition_penalty 1.3 (here 1)" for each setting that differs from the options. */
 function unusedSettings(generation: Readonly<Record<string, unknown>>, options: SamplingOptions): string[] {
   const { temperature, topP, topK, repetitionPenalty } = options;
-  // Greedy text is asked for here, whatever a model likes to be drawn with.
+  // At temperature 0 the text is greedy, whatever the file recommends for sampling.
   const isDrawn = generation.do_sample === true && temperature > 0;
   const known = {
     repetition_penalty: repetitionPenalty,

@@ -1,110 +1,71 @@
-// Options that several commands share: how they are spelled, what they may say, and their defaults.
-import { type Command, Option } from 'commander';
+// The options that commands share: each option's flags, parser, default and help stand here and nowhere else.
+import { Option } from '@commander-js/extra-typings';
 import { basisMethods } from '../analyses/basis/methods.ts';
-import { type WeightDtype, weightDtypes } from '../checkpoint/dtypes.ts';
-import type { Sampling } from '../generate/sampling.ts';
-import { type PcaEngine, pcaEngines } from '../operations/kind.ts';
+import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
 import { cores } from '../platform/limits.ts';
 import { bytes, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
-import type { Precision } from '../runtime/session.ts';
-import { type ChunkRule, chunkRules } from '../text/windows.ts';
+import { chunkRules } from '../text/windows.ts';
 import { quoted } from './next-steps.ts';
+import { type OptionsOf, optionGroup, together } from './option-groups.ts';
 import { parseShard } from './shard.ts';
 
-export interface ModelOptions {
-  readonly model?: string;
-  readonly offline?: boolean;
-  readonly precision: Precision;
-  readonly threads?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
+export const modelOption = optionGroup('Model:', (command) =>
+  command.option(
+    '--model <ref>',
+    'checkpoint folder, pocket (built in), or org/name[@revision] from the Hugging Face Hub, downloaded if not cached (default: TinyLlama, or pocket where that is out of reach)',
+  ),
+);
 
-/** How weights are computed and written, whatever the operation. */
-export interface WritingOptions {
-  readonly dtype?: WeightDtype;
-  readonly pcaEngine: PcaEngine;
-}
+/** For every command that may use the Hub. */
+export const networkOptions = optionGroup('Machine:', (command) =>
+  command.option('--offline', 'make no network requests, as with HF_HUB_OFFLINE=1'),
+);
 
-export interface PromptOptions {
-  readonly prompt?: string[];
-  /** A file of conversations. */
-  readonly chat?: string;
-  readonly system?: string;
-  readonly raw?: boolean;
-}
+export const jsonOption = optionGroup('Output:', (command) =>
+  command.option('--json', 'print the result as one JSON document'),
+);
 
-export interface SamplingOptions extends Sampling, PromptOptions {
-  readonly seed: number;
-  readonly maxNewTokens: number;
-}
+export const quietOption = optionGroup('Output:', (command) => command.option('--quiet', 'print no progress'));
 
-export interface ScoringOptions {
-  readonly text?: string;
-  readonly column?: string;
-  readonly chunk: ChunkRule;
-  readonly tasks?: string;
-  readonly documents?: number;
-  readonly questions?: number;
-  readonly maxTokens?: number;
-}
+export const csvOption = optionGroup('Output:', (command) =>
+  command.option('--csv', 'print the cells as comma-separated values'),
+);
 
-/** What cells of the lens's heat map are coloured by. */
-export const colours = ['probability', 'rank', 'kl'] as const;
-export type Colour = (typeof colours)[number];
+export const configOption = optionGroup('Machine:', (command) =>
+  command.option(
+    '--config <file>',
+    'JSON file with defaults for these options (default: surgery.config.json, if there is one in this folder)',
+  ),
+);
 
-export interface FindingOptions {
-  readonly sublayers?: boolean;
-  readonly seed: number;
-  readonly output?: string;
-  readonly force?: boolean;
-}
-
-export interface OutputOptions {
-  readonly output?: string;
-  readonly save: boolean;
-  /** In bytes. */
-  readonly maxShardSize?: number;
-  readonly force?: boolean;
-}
-
-export function modelOptions(command: Command): Command {
-  return hubOptions(
-    command.option(
-      '--model <ref>',
-      'checkpoint folder, pocket, or org/name[@revision] of Hugging Face, pulled if not cached (default: TinyLlama, else pocket)',
-    ),
-  );
-}
-
-/** Those of every command that may need the Hub. */
-export function hubOptions(command: Command): Command {
-  return command
-    .option('--offline', 'never touch the network, as HF_HUB_OFFLINE=1 does')
-    .option('--json', 'print one JSON document on stdout')
-    .option('--quiet', 'print no progress');
-}
-
-export function runtimeOptions(command: Command): Command {
-  const label = `threads of a matrix product (default: ${cores()}, one a core)`;
-  const threads = new Option('--threads <n>', label).argParser(threadCount);
-  if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS'); // an empty one says nothing
-  return command
-    .option(
-      '--precision <p>',
-      'fp32 (exact) or int8 (weights that are not operated on in 8 bits)',
-      oneOf<Precision>('--precision', ['fp32', 'int8']),
-      'fp32',
-    )
-    .addOption(threads)
-    .hook('preAction', (_, action) => {
-      const { precision, quiet, model }: Partial<ModelOptions> = action.opts();
-      if (precision === 'int8' && !quiet) process.stderr.write(`${int8Notice(model)}\n`);
+/** Speed and precision of the forward passes. */
+export const runtimeOptions = optionGroup(
+  'Machine:',
+  (command) => {
+    const threads = new Option('--threads <n>', `threads (default: ${cores()}, one per core)`).argParser(threadCount);
+    // An empty variable counts as unset.
+    if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS');
+    return command
+      .option(
+        '--precision <p>',
+        'fp32 (exact), or int8 (8-bit weights where no operation applies)',
+        oneOf('--precision', ['fp32', 'int8']),
+        'fp32',
+      )
+      .addOption(threads);
+  },
+  (command) => {
+    command.hook('preAction', (_, action) => {
+      const { precision, quiet, model } = action.opts();
+      if (precision === 'int8' && !quiet)
+        process.stderr.write(`${int8Notice(typeof model === 'string' ? model : undefined)}\n`);
     });
-}
+  },
+);
 
-/** What 8 bits cost: measured on SmolLM2-135M as README's part on scores says. @param model the user's own, if named */
+/** What 8-bit weights cost, as measured on SmolLM2-135M. @param model named by the user, if any */
 export function int8Notice(model?: string): string {
   const own = model === undefined ? 'M' : quoted(model);
   return (
@@ -117,64 +78,50 @@ function threadCount(value: string): number {
   return whole(value === process.env.SURGERY_THREADS ? 'SURGERY_THREADS' : '--threads', 1, 256)(value);
 }
 
-export function engineOption(command: Command): Command {
-  return command.option(
+export const engineOption = optionGroup('Machine:', (command) =>
+  command.option(
     '--pca-engine <engine>',
-    'native, or ml-pca: a library as a cross-check, very slow on large matrices',
+    'native, or ml-pca: an independent library to check against, very slow on large matrices',
     oneOf('--pca-engine', pcaEngines),
     'native',
-  );
-}
+  ),
+);
 
-export function writingOptions(command: Command): Command {
-  return engineOption(command).option(
+export const dtypeOption = optionGroup('Operation:', (command) =>
+  command.option(
     '--dtype <dtype>',
-    `dtype of all weights in the file: ${weightDtypes.join(', ')} (default: the source's)`,
+    `dtype of the edited checkpoint's weights: ${weightDtypes.join(', ')} (default: as in the original)`,
     oneOf('--dtype', weightDtypes),
-  );
-}
+  ),
+);
 
-/** Partners and controls of a sweep's cells. */
-export function comparisonOptions(command: Command): Command {
-  return command
+export const comparisonOptions = optionGroup('Comparisons:', (command) =>
+  command
     .option(
       '--match <rule,...>',
-      `give each shared cell a separate partner that is equal in variance, ${matchRules.join(', ')}`,
+      `pair each shared cell with a separate cell of equal variance, ${matchRules.join(', ')}`,
       listOf(oneOf('--match', ['variance', ...matchRules] as const)),
     )
-    .option('--controls', 'also what no operation, rounding, random directions, noise and another layer do');
-}
-
-/** What sweep and sensitivity take beside an operation's options. */
-export function studyOptions(command: Command): Command {
-  return command
-    .option('--no-samples', 'score only, generate nothing')
     .option(
-      '--output <dir>',
-      "the study's folder, continued if it is there (default: one in results/ for this command)",
-    )
-    .option(
-      '--shard <i/n>',
-      'make only part i of n (default: from SLURM_ARRAY_TASK_ID, or JOB_COMPLETION_INDEX of JOB_COMPLETIONS)',
-      parseShard,
-    )
-    .option('--csv', 'print the cells as comma-separated values on stdout');
-}
+      '--controls',
+      'add control cells: no operation, full rank, random directions, noise of equal norm, k with the v of another layer',
+    ),
+);
 
-export function unitOption(command: Command): Command {
-  return command.option(
+export const unitOption = optionGroup('Operation:', (command) =>
+  command.option(
     '--by <unit>',
-    'what is operated on at a time: layer, projection (in all layers), or both',
-    oneOf('--by', ['layer', 'projection', 'both'] as const),
+    'operate on one layer at a time, on one projection (in all layers), or both in turn',
+    oneOf('--by', ['layer', 'projection', 'both']),
     'layer',
-  );
-}
+  ),
+);
 
-export function promptOptions(command: Command): Command {
-  return command
+export const promptOptions = optionGroup('Samples:', (command) =>
+  command
     .option(
       '--prompt <text>',
-      'prompt, repeatable; wrapped in the chat template where the model has one',
+      'prompt, repeatable; wrapped in the chat template if the model has one',
       repeatable((text) => text),
     )
     .addOption(
@@ -184,101 +131,165 @@ export function promptOptions(command: Command): Command {
       ).conflicts(['prompt', 'raw']),
     )
     .addOption(
-      new Option('--system <text>', 'system message before each (default: none but what the template has)').conflicts(
-        'raw',
-      ),
+      new Option(
+        '--system <text>',
+        "system message for every prompt (default: the chat template's own, if it has one)",
+      ).conflicts('raw'),
     )
-    .option('--raw', 'take prompts as they are, without the chat template');
-}
+    .option('--raw', 'use prompts verbatim, without the chat template'),
+);
 
-export function samplingOptions(command: Command): Command {
-  return promptOptions(command)
-    .option('--temperature <t>', '0 is greedy', number('--temperature', 0, 100), 0.7)
-    .option('--top-p <p>', 'keep the likeliest tokens up to this probability', number('--top-p', 0, 1, true), 0.9)
-    .option('--top-k <k>', 'keep the k likeliest tokens, 0 keeps all', whole('--top-k', 0), 0)
-    .option(
-      '--repetition-penalty <r>',
-      '1 does nothing, above 1 makes repeats less likely',
-      number('--repetition-penalty', 0, 100, true),
-      1,
-    )
-    .option('--seed <n>', 'the same seed gives the same text', whole('--seed', 0), 0)
-    .option('--max-new-tokens <n>', 'longest continuation', whole('--max-new-tokens', 1), 100);
-}
+export const samplingOptions = together(
+  promptOptions,
+  optionGroup('Samples:', (command) =>
+    command
+      .option('--max-new-tokens <n>', 'longest continuation, in tokens', whole('--max-new-tokens', 1), 100)
+      .option('--temperature <t>', 'sampling temperature; 0 is greedy', number('--temperature', 0, 100), 0.7)
+      .option(
+        '--top-p <p>',
+        'nucleus sampling: the most likely tokens that add up to this probability',
+        number('--top-p', 0, 1, true),
+        0.9,
+      )
+      .option('--top-k <k>', 'sample from the k most likely tokens; 0 for all', whole('--top-k', 0), 0)
+      .option(
+        '--repetition-penalty <r>',
+        'above 1 makes repeated tokens less likely; 1 has no effect',
+        number('--repetition-penalty', 0, 100, true),
+        1,
+      )
+      .option('--seed <n>', 'random seed; the same seed gives the same text', whole('--seed', 0), 0),
+  ),
+);
 
-/** A text as documents. */
-export function textOptions(command: Command): Command {
-  return command
+export const textOptions = optionGroup('Text:', (command) =>
+  command
     .option(
       '--text <file>',
-      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv, .parquet, any of them .gz, - (standard input), or hub:org/dataset[/config[/split]]',
+      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; or hub:org/dataset[/config[/split]] (default: a built-in text)',
     )
-    .option('--column <name>', 'column of a table, or field of JSON objects, that holds the text (default: text)')
-    .option(
-      '--chunk <rule>',
-      'documents: each alone, cut to --max-tokens; stream: all joined, in consecutive windows of --max-tokens',
-      oneOf('--chunk', chunkRules),
-      'documents',
-    )
-    .option('--documents <n>', 'read only the first n documents or windows', whole('--documents', 1))
+    .option('--column <name>', 'table column or JSON field that holds the text (default: text)')
+    .option('--documents <n>', 'use only the first n documents or windows', whole('--documents', 1))
     .option(
       '--max-tokens <n>',
-      "longest part of a document, or window, that is read (default: the model's context)",
+      "truncate documents, or cut the stream into windows, at n tokens (default: the model's context length)",
       whole('--max-tokens', 2),
-    );
-}
-
-export function scoringOptions(command: Command): Command {
-  return textOptions(command)
-    .option('--tasks <file>', '.jsonl or .json of multiple-choice questions: {"task", "context", "choices", "answer"}')
-    .option('--questions <n>', 'answer only the first n questions', whole('--questions', 1));
-}
-
-/** What the commands that look inside write, and what their random draws hang on. */
-export function findingOptions(command: Command): Command {
-  return command
-    .option('--sublayers', 'also look between the attention and the MLP of each block')
-    .option('--seed <n>', 'of all random draws: the same seed gives the same figures', whole('--seed', 0), 0)
-    .option('--output <dir>', 'also write the result, its charts and its page into this new folder')
-    .option('--force', 'replace the results that --output already holds');
-}
-
-export function lensOptions(command: Command): Command {
-  return command
-    .option('--top-tokens <k>', 'likeliest tokens told of each point and position', whole('--top-tokens', 1, 1000), 5)
+    )
     .option(
-      '--colour <figure>',
-      `what the heat map is coloured by: ${colours.join(', ')}`,
+      '--chunk <rule>',
+      'documents: each on its own, truncated; stream: all joined, in consecutive windows',
+      oneOf('--chunk', chunkRules),
+      'documents',
+    ),
+);
+
+export const scoringOptions = together(
+  textOptions,
+  optionGroup('Text:', (command) =>
+    command
+      .option(
+        '--tasks <file>',
+        '.jsonl or .json of multiple-choice questions: {"task", "context", "choices", "answer"}',
+      )
+      .option('--questions <n>', 'use only the first n questions', whole('--questions', 1)),
+  ),
+);
+
+/** For the commands that analyse the residual stream. */
+export const analysisOptions = optionGroup('Analysis:', (command) =>
+  command
+    .option('--sublayers', 'also look between the attention and the MLP of each block')
+    .option('--seed <n>', 'random seed; the same seed gives the same figures', whole('--seed', 0), 0),
+);
+
+export const analysisOutputOptions = optionGroup('Output:', (command) =>
+  command
+    .option('--output <dir>', 'also write the result, charts and an HTML report to this folder')
+    .option('--force', 'replace earlier results in --output'),
+);
+
+/** The value that colours the cells of the lens's heat map. */
+export const colours = ['probability', 'rank', 'kl'] as const;
+export type Colour = (typeof colours)[number];
+
+export const lensOptions = optionGroup('Analysis:', (command) =>
+  command
+    .option(
+      '--top-tokens <k>',
+      'most likely tokens to list at each layer and position',
+      whole('--top-tokens', 1, 1000),
+      5,
+    )
+    .option(
+      '--colour <value>',
+      `value that colours the heat map: ${colours.join(', ')}`,
       oneOf('--colour', colours),
       'probability',
-    );
-}
+    ),
+);
 
-export function basisOptions(command: Command): Command {
-  return command
+export const basisOptions = optionGroup('Analysis:', (command) =>
+  command
     .option(
       '--of <matrix>',
-      'embed, or unembed with the final norm in it',
+      'embed, or unembed (with the final norm folded in)',
       oneOf('--of', ['embed', 'unembed']),
       'embed',
     )
-    .option('--method <method>', `how: ${basisMethods.join(', ')}`, oneOf('--method', basisMethods), 'pca')
+    .option('--method <method>', `decomposition: ${basisMethods.join(', ')}`, oneOf('--method', basisMethods), 'pca')
     .option(
       '--components <k>',
-      'directions (default: 64, at most the hidden size; of a dictionary twice the hidden size)',
+      'number of directions (default: 64, at most the hidden size; for a dictionary twice the hidden size)',
       whole('--components', 1),
     )
-    .option('--sparsity <s>', 'atoms for each token, of a dictionary', whole('--sparsity', 1, 256), 8);
-}
+    .option('--sparsity <s>', 'dictionary atoms per token', whole('--sparsity', 1, 256), 8),
+);
 
-export function outputOptions(command: Command): Command {
-  return command
-    .option('--output <dir>', 'where the results go (default: a new folder in results/)')
-    .option('--no-save', 'leave the operated checkpoint out of the results')
+export const runOutputOptions = optionGroup('Output:', (command) =>
+  command
+    .option('--output <dir>', 'folder for the results (default: a new one in results/)')
+    .option('--force', 'replace earlier results in --output')
+    .option('--no-save', 'do not write the edited checkpoint')
     .option(
       '--max-shard-size <size>',
-      'cut the checkpoint into files of at most this size, such as 1GB or 500MB (default: the files of the source)',
+      'split the checkpoint into files of at most this size, such as 1GB or 500MB (default: as in the original)',
       bytes('--max-shard-size'),
-    )
-    .option('--force', 'replace the results that --output already holds');
-}
+    ),
+);
+
+export const noSamplesOption = optionGroup('Samples:', (command) =>
+  command.option('--no-samples', 'score only, generate no text'),
+);
+
+export const studyOutputOptions = together(
+  optionGroup('Output:', (command) =>
+    command.option(
+      '--output <dir>',
+      'folder for the study; an unfinished study in it is continued (default: in results/, named after the command)',
+    ),
+  ),
+  csvOption,
+);
+
+export const shardOption = optionGroup('Machine:', (command) =>
+  command.option(
+    '--shard <i/n>',
+    'compute only part i of n (default: from SLURM_ARRAY_TASK_ID, or JOB_COMPLETION_INDEX and JOB_COMPLETIONS)',
+    parseShard,
+  ),
+);
+
+/** Which model, on which terms: what every command on a model takes. */
+export type ModelOptions = OptionsOf<typeof modelOption> &
+  OptionsOf<typeof networkOptions> &
+  OptionsOf<typeof jsonOption> &
+  OptionsOf<typeof quietOption>;
+export type RuntimeOptions = OptionsOf<typeof runtimeOptions>;
+export type PromptOptions = OptionsOf<typeof promptOptions>;
+export type SamplingOptions = OptionsOf<typeof samplingOptions>;
+type TextOptions = OptionsOf<typeof textOptions>;
+export type ScoringOptions = OptionsOf<typeof scoringOptions>;
+export type RunOutputOptions = OptionsOf<typeof runOutputOptions>;
+/** How edited weights are computed and rounded, whatever the operation. */
+export type WeightOptions = OptionsOf<typeof engineOption> & OptionsOf<typeof dtypeOption>;
+export type AnalysisOptions = OptionsOf<typeof analysisOptions> & OptionsOf<typeof analysisOutputOptions>;

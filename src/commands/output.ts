@@ -1,4 +1,4 @@
-// Where results go: what may be written to, what is there already, and whose it is meanwhile.
+// The results folder: whether it may be written, what it already holds, and a lock on it meanwhile.
 import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { exists } from '../checkpoint/reader.ts';
@@ -6,18 +6,18 @@ import { lockName } from '../platform/atomic-files.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { type HeldFolder, holdFolder, requireUnlocked } from '../platform/locks.ts';
 import { sweepLeftovers } from '../platform/temp-files.ts';
-import type { OutputOptions } from './options.ts';
+import type { RunOutputOptions } from './options.ts';
 
-/** Where results go that no --output names. */
+/** Parent of the results folder if --output names none. */
 export const resultsFolder = 'results';
 
-/** The folder that a run's results go to. */
+/** The folder for the results, locked. */
 export interface Output extends HeldFolder {
-  /** Behind symbolic links. */
+  /** With symbolic links resolved. */
   readonly path: string;
 }
 
-/** What a folder of one command's results is known by: nothing else is ever replaced. */
+/** How a folder of one command's results is recognised. No other folder is ever replaced. */
 export interface KnownResults {
   readonly file: string;
   /** "a run's results" */
@@ -26,7 +26,7 @@ export interface KnownResults {
 
 const ofRun: KnownResults = { file: 'run.json', words: "a run's results" };
 
-/** What names a model in the name of a folder. */
+/** The model's name as part of a folder's name. */
 export async function slugOf(ref: string): Promise<string> {
   const name = (await exists(ref)) ? basename(resolve(ref)) : ref;
   return name
@@ -35,25 +35,25 @@ export async function slugOf(ref: string): Promise<string> {
     .toLowerCase();
 }
 
-/** What `run` refuses before anything is computed. @throws SurgeryError `usage`, and as {@link requireFolder} does */
-export async function requireOutput({ output, force, save, maxShardSize }: OutputOptions): Promise<void> {
+/** Checks the options of `run` before anything is computed. @throws SurgeryError `usage`, and as {@link requireFolder} does */
+export async function requireOutput({ output, force, save, maxShardSize }: RunOutputOptions): Promise<void> {
   if (!save && maxShardSize !== undefined)
     throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
   await requireFolder({ output, force }, ofRun);
 }
 
 /**
- * Refuses, before anything is computed, an --output that could not be written to in the end. What a killed process left
- * beside it is tidied up first.
+ * Checks, before anything is computed, that --output can be written at the end. Removes temporary files that a killed
+ * process left next to it.
  * @throws SurgeryError `output`: results are replaced with --force only, anything else never
  */
 export async function requireFolder(
-  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  { output, force = false }: Pick<RunOutputOptions, 'output' | 'force'>,
   known: KnownResults,
 ): Promise<void> {
   if (output?.trim() === '') throw refused(output, 'names no folder');
   const shown = output ?? resultsFolder;
-  const path = await behindLinks(resolve(output ?? join(resultsFolder, 'new')));
+  const path = await withoutLinks(resolve(output ?? join(resultsFolder, 'new')));
   const found = output === undefined ? undefined : await stat(path).catch(() => undefined);
   if (found && !found.isDirectory()) throw refused(shown, 'is a file: name a folder');
   const above = await existing(dirname(path));
@@ -69,17 +69,17 @@ export async function requireFolder(
 }
 
 /**
- * Takes the folder for this process: the one that --output names, else a new one in {@link resultsFolder}.
- * @param name of a new one
- * @throws SurgeryError `output` if another process has it, or if results came into it meanwhile
+ * Locks the folder for this process: the one that --output names, else a new one in {@link resultsFolder}.
+ * @param name of a new folder
+ * @throws SurgeryError `output` if another process has it, or has written results to it meanwhile
  */
 export async function takeOutput(
-  { output, force = false }: Pick<OutputOptions, 'output' | 'force'>,
+  { output, force = false }: Pick<RunOutputOptions, 'output' | 'force'>,
   name: string,
   known: KnownResults = ofRun,
 ): Promise<Output> {
   if (output === undefined) return takeNew(join(resultsFolder, name));
-  const path = await behindLinks(output);
+  const path = await withoutLinks(output);
   const held = await holdFolder(path);
   try {
     await requireReplaceable(path, output, force, known);
@@ -90,13 +90,13 @@ export async function takeOutput(
   }
 }
 
-/** The first of name, name-2, name-3 … that holds nothing and that nobody else has. */
+/** The first of name, name-2, name-3 … that is empty and not locked. */
 async function takeNew(wanted: string): Promise<Output> {
   for (let n = 1; ; n++) {
     const path = n === 1 ? wanted : `${wanted}-${n}`;
     if ((await exists(path)) && (await contentOf(path)).length > 0) continue;
     const held = await holdFolder(path).catch(async (error) => {
-      if (await exists(join(path, lockName))) return undefined; // somebody was faster
+      if (await exists(join(path, lockName))) return undefined; // another process was faster
       throw error;
     });
     if (!held) continue;
@@ -127,11 +127,11 @@ async function requireWritable(path: string, output: string): Promise<void> {
   });
 }
 
-async function behindLinks(path: string): Promise<string> {
+async function withoutLinks(path: string): Promise<string> {
   return (await exists(path)) ? realpath(path) : path;
 }
 
-/** The nearest folder above that exists. */
+/** The nearest existing parent folder. */
 async function existing(path: string): Promise<string> {
   return (await exists(path)) || path === dirname(path) ? path : existing(dirname(path));
 }

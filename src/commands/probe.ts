@@ -1,4 +1,4 @@
-// surgery probe: how much of the input token each point of the residual stream still holds, and where.
+// surgery probe: how much of the input token linear probes recover at each point of the residual stream.
 
 import { type OfBoth, type Standards, standardsOf } from '../analyses/probe/baselines.ts';
 import { readingRule } from '../analyses/probe/evaluation.ts';
@@ -15,28 +15,20 @@ import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/t
 import type { Advance } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
-import { type Files, findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
+import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import type { ProbeOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import type { FindingOptions, ModelOptions, ScoringOptions, WritingOptions } from './options.ts';
-import type { OperationRequest } from './recipes.ts';
 import { scoringInput } from './scoring.ts';
-import { wantedRecipe } from './variants.ts';
-
-export type ProbeOptions = ModelOptions &
-  WritingOptions &
-  FindingOptions &
-  Omit<ScoringOptions, 'tasks' | 'questions'> & {
-    readonly operation: OperationRequest;
-  };
+import { optionalRecipe } from './variants.ts';
 
 export async function probe(options: ProbeOptions, command: string): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const recipe = await wantedRecipe(options, model);
+  const recipe = await optionalRecipe(options, model);
   const { documents, about } = await scoringInput(options, model, tokenizer);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
-  await requireFindings(options, 'probe');
+  await requireAnalysisOutput(options, 'probe');
   const info = await identify(model, progress);
   const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
@@ -52,7 +44,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
     }
     const { text, maxTokens, cut } = about;
     const result: ProbeResult = {
-      ...findingInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command, info, recipe, documents),
       text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
       rules: {
         positions: positionRule,
@@ -67,14 +59,14 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       ownShares: standards.ownShares,
       variants,
     };
-    await writeFindings(options, 'probe', result, () => chartsOf(result), progress);
+    await writeAnalysis(options, 'probe', result, () => chartsOf(result), progress);
     print(options, result, () => withReport(probeText(result, options.output), options));
   } finally {
     await recorded.close();
   }
 }
 
-/** What all variants are held against, and how each matrix is spread over each basis. */
+/** The baselines that all variants are compared with, and how each matrix's weight is spread over each basis. */
 async function prepare(
   { checkpoint }: OpenModel,
   positions: Positions,
@@ -98,7 +90,7 @@ async function prepare(
   };
 }
 
-/** The curves over depth, and a map of the weight over each matrix's components for each variant. */
+/** Curves over depth, and for each variant a heat map of the probes' weight over each matrix's components. */
 async function chartsOf(result: ProbeResult): Promise<Files> {
   const files: Record<string, string> = {
     'probe-depth.svg': await lineChartSvg(probeCharts(result)),

@@ -1,4 +1,4 @@
-// surgery pull: a model of the Hub into the Hugging Face cache, or what the cache lacks of it.
+// surgery pull: downloads a model to the Hugging Face cache, or completes and updates its cached copy.
 
 import { pullReference } from '../hub/model-reference.ts';
 import { offlineBy } from '../hub/paths.ts';
@@ -6,10 +6,10 @@ import { SurgeryError } from '../platform/errors.ts';
 import type { PullResult } from '../report/results.ts';
 import { pullText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { PullOptions } from './command-options.ts';
 import { print, progressOf } from './model.ts';
-import type { ModelOptions } from './options.ts';
 
-export async function pull(ref: string, options: Pick<ModelOptions, 'offline' | 'json' | 'quiet'>): Promise<void> {
+export async function pull(ref: string, options: PullOptions): Promise<void> {
   const off = offlineBy(options.offline);
   if (off !== undefined) throw new SurgeryError('usage', `${off} keeps the network off, and surgery pull needs it`);
   const { folder, commit, files, received } = await pullReference(ref, progressOf(options));

@@ -1,23 +1,29 @@
-// What the options say about operations → recipes. The options of each kind are made from its fields.
-import { type Command, Option } from 'commander';
+// Options that describe operations → recipes. Each kind's options are made from its fields.
+import { type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Field } from '../operations/kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type KindName, kindNames, kinds, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { listOf, oneOf, repeatable } from '../platform/option-values.ts';
+import { listOf, oneOf, repeatable, single } from '../platform/option-values.ts';
+import { type OptionsOf, optionGroup, together } from './option-groups.ts';
+import { dtypeOption } from './options.ts';
 
-/** What the command line says about operations, as {@link operationRequest} finds it among all options. */
+/** What the options say about operations. */
 export interface OperationRequest {
   readonly kind?: KindName;
-  /** By field: the values that were given. Of a sweep's varied fields: lists of them. */
+  /** The given values by field. In a sweep, fields that vary hold lists. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Recipe files. */
+  /** Paths of recipe files. */
   readonly recipes: readonly string[];
 }
 
-/** The kind that is meant where none is named. */
 const defaultKind: KindName = 'pca';
+
+/** The kinds that make an operation; `none` is a control. */
+const offered = kindNames.filter((name) => name !== 'none');
+
+export const kindHelp = `kind of operation: ${offered.join(', ')} (default: ${defaultKind})`;
 
 interface NamedField {
   readonly kind: KindName;
@@ -25,80 +31,110 @@ interface NamedField {
   readonly field: Field<unknown>;
 }
 
-/** Each field that has an option, with the kind it belongs to. */
-function namedFields(): NamedField[] {
-  return kindNames.flatMap((kind) =>
-    Object.entries(kinds[kind].fields as Readonly<Record<string, Field<unknown>>>)
-      .filter(([, { flags }]) => flags !== undefined)
-      .map(([key, field]) => ({ kind, key, field })),
-  );
-}
+/** Every field that has an option, with its kind. */
+const namedFields: readonly NamedField[] = kindNames.flatMap((kind) =>
+  Object.entries(kinds[kind].fields as Readonly<Record<string, Field<unknown>>>)
+    .filter(([, { flags }]) => flags !== undefined)
+    .map(([key, field]) => ({ kind, key, field })),
+);
 
-const kindHelp = () => kindNames.filter((name) => name !== 'none').map((name) => `${name}: ${kinds[name].summary}`);
+/** Two fields of which one operation takes only one. */
+const alternatives: Readonly<Record<string, string>> = { rank: 'variance' };
 
-/** Parameters of the kind pca that change what is decomposed. */
+/** Fields of the kind pca that decide which matrices are decomposed. */
 const spectrumFields = ['mode', 'targets', 'layers', 'center', 'balance'];
 
-export function spectrumOptions(command: Command): Command {
-  for (const { kind, key, field } of namedFields())
-    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf(kind, field, false));
+export const spectrumOptions = optionGroup('Operation:', (command) => {
+  for (const { kind, key, field } of namedFields)
+    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf({ kind, key, field }, false));
   return command;
+});
+
+const recipeOptions = optionGroup('Operation:', (command) =>
+  command
+    .addOption(
+      new Option(
+        '--kind <kind>',
+        `${offered.map((name) => `${name}: ${kinds[name].summary}`).join('; ')} (default: ${defaultKind})`,
+      ).argParser(oneOf('--kind', kindNames)),
+    )
+    .option(
+      '--recipe <file>',
+      'JSON file of operations to apply in order, such as the recipe.json that run writes',
+      repeatable((text) => text),
+    ),
+);
+
+/**
+ * --kind, --recipe, --dtype, and a group for the options of each kind.
+ * @param takesSeveral whether a field's option takes several values, if its kind lets it vary
+ */
+export function operationOptions(takesSeveral = (_key: string) => false) {
+  const fields = optionGroup('Operation:', (command) => {
+    for (const named of namedFields) command.addOption(optionOf(named, takesSeveral(named.key)));
+    return command;
+  });
+  return together(recipeOptions, dtypeOption, fields);
+}
+
+type RecipeOptions = OptionsOf<typeof recipeOptions>;
+
+function optionOf({ kind, key, field }: NamedField, takesSeveral: boolean): Option {
+  const { flags = '', help, parse } = field;
+  const several = takesSeveral ? field.several : undefined;
+  const option = new Option(
+    several === 'commas' ? flags.replace('>', ',...>') : flags,
+    several === 'repeat' ? `${help}; repeat for several cells` : help,
+  ).helpGroup(`Operation, ${kind}:`);
+  const alternative = alternatives[key];
+  if (alternative && !several) option.conflicts(alternative);
+  if (!flags.includes(' ')) return option;
+  if (several === 'repeat') return option.argParser(repeatable(parse));
+  if (several === 'commas') return option.argParser(listOf(parse));
+  return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'surgery sweep') : parse);
+}
+
+/** @param kind named as an argument, as in `surgery run zero` @throws SurgeryError `usage` for two different kinds */
+export function operationRequest(options: object, kind?: string): OperationRequest {
+  const { kind: named, recipe: recipes = [] }: RecipeOptions = options;
+  const argument = kind === undefined ? undefined : oneOf('the kind of operation', kindNames)(kind);
+  if (named && argument && named !== argument)
+    throw new SurgeryError('usage', `--kind ${named} and ${argument}: name one kind of operation`);
+  const keys = new Set(namedFields.map(({ key }) => key));
+  const fields = Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => keys.has(key) && value !== undefined),
+  );
+  const chosen = argument ?? named;
+  return { ...(chosen ? { kind: chosen } : {}), fields, recipes };
 }
 
 /**
- * --kind, --recipe, and the options of every kind, a help group each.
- * @param takesSeveral whether a field's option takes several values, where its kind lets it vary
+ * The operation options of a config file that give way to the command line: all of them next to a --recipe, and those of
+ * other kinds next to a kind or its options.
+ * @param given names of the options that the command line has
  */
-export function recipeOptions(command: Command, takesSeveral = (_key: string) => false): Command {
-  command.addOption(
-    new Option('--kind <kind>', `kind of operation (default: ${defaultKind}). ${kindHelp().join('; ')}`)
-      .argParser(oneOf('--kind', kindNames))
-      .helpGroup('Operation:'),
-  );
-  command.addOption(
-    new Option('--recipe <file>', 'operations to apply in order, from a JSON file that run has written or you have')
-      .argParser(repeatable((text) => text))
-      .helpGroup('Operation:'),
-  );
-  for (const { kind, key, field } of namedFields()) command.addOption(optionOf(kind, field, takesSeveral(key)));
-  return command;
+export function overruledOperation(
+  command: CommandUnknownOpts,
+  given: ReadonlySet<string>,
+): (key: string, text: string | undefined) => boolean {
+  const keys = new Set(['kind', 'recipe', ...namedFields.map(({ key }) => key)]);
+  if (given.has('recipe')) return (key) => keys.has(key);
+  const argument = command.registeredArguments[0]?.name() === 'kind' ? command.args[0] : undefined;
+  const named = argument ?? (given.has('kind') ? command.getOptionValue('kind') : undefined);
+  const kind = kindNames.find((one) => one === named) ?? namedFields.find(({ key }) => given.has(key))?.kind;
+  if (kind === undefined) return () => false;
+  return (key, text) => (key === 'kind' ? text !== kind : keys.has(key) && !Object.hasOwn(kinds[kind].fields, key));
 }
 
-function optionOf(kind: KindName, field: Field<unknown>, takesSeveral: boolean): Option {
-  const { flags = '', help, parse } = field;
-  const several = takesSeveral ? field.several : undefined;
-  const group = `Operation, ${kind}:`;
-  if (!flags.includes(' ')) return new Option(flags, help).helpGroup(group);
-  const option = new Option(
-    several === 'commas' ? flags.replace('>', ',...>') : flags,
-    several === 'repeat' ? `${help}; repeat it for several cells` : help,
-  ).helpGroup(group);
-  if (several === 'repeat') return option.argParser(repeatable(parse));
-  return option.argParser(several === 'commas' ? listOf(parse) : parse);
-}
-
-/** What all options say about operations. @param kind as named without --kind, as in `surgery run zero` */
-export function operationRequest(options: object, kind?: string): OperationRequest {
-  const all = options as Readonly<Record<string, unknown>>;
-  const named = all.kind as KindName | undefined;
-  const word = kind === undefined ? undefined : oneOf('the kind of operation', kindNames)(kind);
-  if (named && word && named !== word)
-    throw new SurgeryError('usage', `--kind ${named} and ${word}: name one kind of operation`);
-  const keys = new Set(namedFields().map(({ key }) => key));
-  const fields = Object.fromEntries(Object.entries(all).filter(([key, value]) => keys.has(key) && value !== undefined));
-  const chosen = word ?? named;
-  return { ...(chosen ? { kind: chosen } : {}), fields, recipes: (all.recipe as string[] | undefined) ?? [] };
-}
-
-/** Whether an operation is asked for at all. */
-export function isAsked({ kind, fields, recipes }: OperationRequest): boolean {
+/** Whether the options name any operation. */
+export function namesOperation({ kind, fields, recipes }: OperationRequest): boolean {
   return kind !== undefined || Object.keys(fields).length > 0 || recipes.length > 0;
 }
 
 /**
- * The recipe that is asked for, on this model.
- * @throws SurgeryError `usage` for a recipe next to options of an operation, for options of several kinds, and for what
- * the model cannot do
+ * The requested recipe with all defaults filled in for this model.
+ * @throws SurgeryError `usage` for a recipe file together with options of an operation, for options of several kinds, and
+ * for operations that this model does not allow
  */
 export async function recipeOf(request: OperationRequest, config: LlamaConfig): Promise<CompleteRecipe> {
   const { recipes } = request;
@@ -109,7 +145,7 @@ export async function recipeOf(request: OperationRequest, config: LlamaConfig): 
   return completeRecipe(await recipeFile(file), config);
 }
 
-/** The recipes of the files that are named, each a cell of its own. */
+/** The recipes of all files, each a cell of its own. */
 export async function recipesOf(
   { recipes }: Pick<OperationRequest, 'recipes'>,
   config: LlamaConfig,
@@ -121,33 +157,31 @@ async function recipeFile(file: string): Promise<Recipe> {
   return (await import('../operations/recipe-file.ts')).readRecipe(file);
 }
 
-/** @throws SurgeryError `usage` for options of an operation next to a recipe, which says all of it */
+/** @throws SurgeryError `usage` for options of an operation together with a recipe file */
 function refuseFields({ kind, fields }: OperationRequest, file: string): void {
   const [key] = [...(kind ? ['kind'] : []), ...Object.keys(fields)];
   if (key !== undefined)
-    throw new SurgeryError('usage', `--recipe ${file} says the whole operation: leave out ${optionName(key)}`);
+    throw new SurgeryError('usage', `--recipe ${file} already describes the operation: leave out ${optionName(key)}`);
 }
 
-/** The operation that the options of its kind make. @throws SurgeryError `usage` for an option of another kind */
-function specOf(request: OperationRequest): Operation {
+/** @throws SurgeryError `usage` for an option of another kind */
+export function specOf(request: OperationRequest): Operation {
   return { ...request.fields, kind: kindNamed(request) } as unknown as Operation;
 }
 
-/** The kind that is named, or the one that all its options belong to. @throws SurgeryError `usage` for another kind's */
+/** @returns the named kind, or the default @throws SurgeryError `usage` for options of another kind */
 export function kindNamed({ kind, fields }: OperationRequest): KindName {
   const chosen = kind ?? defaultKind;
-  const stranger = Object.keys(fields).find((key) => !Object.hasOwn(kinds[chosen].fields, key));
-  if (stranger === undefined) return chosen;
-  const owner = namedFields().find(({ key }) => key === stranger)?.kind;
+  const misplaced = Object.keys(fields).find((key) => !Object.hasOwn(kinds[chosen].fields, key));
+  if (misplaced === undefined) return chosen;
+  const owner = namedFields.find(({ key }) => key === misplaced)?.kind;
   throw new SurgeryError(
     'usage',
-    `${optionName(stranger)} belongs to the kind ${owner}, this is ${chosen}: name it, as in surgery run ${owner} ${optionName(stranger)} …`,
+    `${optionName(misplaced)} is an option of the kind ${owner}, and the kind here is ${chosen}: add --kind ${owner}, or leave it out`,
   );
 }
 
 function optionName(key: string): string {
-  const named = namedFields()
-    .find((one) => one.key === key)
-    ?.field.flags?.split(' ')[0];
-  return named ?? `--${key}`;
+  const named = namedFields.find((one) => one.key === key);
+  return named?.field.flags?.split(' ')[0] ?? `--${key}`;
 }

@@ -1,4 +1,4 @@
-// Work on variants for which the original's predictions are read once and kept in a scratch file meanwhile.
+// Scores variants against the original's predictions, which are computed once and stored in a scratch file.
 
 import type { Experiment, Seconds } from '../experiments/run-cells.ts';
 import { removeAtExit } from '../platform/atomic-files.ts';
@@ -6,8 +6,8 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { Recording } from '../scores/recording.ts';
 
 /**
- * Reads the original once, and keeps what it said for as long as it is used.
- * @param file where; it is gone afterwards
+ * Computes the original's predictions, stores them while `use` runs, and then deletes them.
+ * @param file path of the scratch file
  */
 export async function withRecording<T>(
   experiment: Omit<Experiment, 'recording'>,

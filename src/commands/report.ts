@@ -1,4 +1,4 @@
-// surgery report: the page of a folder of results made again from what it holds, or one page of several.
+// surgery report: redraws the HTML report of a results folder, or draws one report of several folders.
 
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -18,26 +18,21 @@ import { readRun } from '../results/reading.ts';
 import type { RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { fileOf } from './analysis-output.ts';
+import type { ReportOptions } from './command-options.ts';
 import { print, progressOf } from './model.ts';
 import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
-export interface ReportOptions {
-  readonly output?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
-
-/** Where the page of several folders goes, if nothing is said. */
+/** The default path for the report of several folders. */
 const sideBySide = join('results', 'side-by-side.html');
 
-/** What is scored: it has a page of its own, or a place on one of several. */
+/** Results with scores: a report of their own, or a column in a report of several. */
 type Scored = { readonly run: RunResult } | { readonly study: Study; readonly cells: ReadonlyMap<string, CellResult> };
 type Labelled = Scored & { readonly label: string };
 type Found = Scored | { readonly findings: readonly Finding[] };
 
 /**
- * @param command by which a page of several folders can be made again
+ * @param command recorded in a report of several folders
  * @throws SurgeryError `output` for a folder without results, for results of another version, and as writing does
  */
 export async function report(folders: readonly string[], options: ReportOptions, command: string): Promise<void> {
@@ -65,7 +60,7 @@ export async function report(folders: readonly string[], options: ReportOptions,
   print(options, result, () => `Report     ${path}`);
 }
 
-/** What is scored has the page, and findings are sections of it; findings alone have one of their own. */
+/** Analyses become sections of the scored results' report, or a report of their own if nothing is scored. */
 async function pageOf(
   scored: readonly Labelled[],
   findings: readonly FindingEntry[],
@@ -92,7 +87,7 @@ async function read(folder: string): Promise<Found> {
 
 const readFinding = (kind: FindingKind, file: string) => readResult(file, (value) => checkedFinding(kind, value));
 
-/** @param checked what the file's JSON has to be; throws words that follow the file's name */
+/** @param checked validates the file's JSON; its errors complete a sentence that begins with the file's name */
 async function readResult<T>(file: string, checked: (value: unknown) => T): Promise<T> {
   const text = await readFile(file, 'utf8');
   try {
@@ -107,7 +102,7 @@ async function requireFile(path: string): Promise<void> {
   if (found?.isDirectory()) throw new SurgeryError('output', `--output ${path} is a folder: name a file`);
 }
 
-/** Folders by their names, with their paths where two have the same. */
+/** The folders' names, or paths where two names are equal. */
 function labelsOf(folders: readonly string[]): string[] {
   const names = folders.map((folder) => basename(resolve(folder)));
   return names.map((name, i) => (names.filter((other) => other === name).length > 1 ? (folders[i] ?? name) : name));
@@ -117,7 +112,7 @@ function asEntry({ label, ...one }: Labelled): Entry {
   return { label, ...('run' in one ? asStudy(one.run) : one) };
 }
 
-/** A run as a study of one cell. It can be placed next to others but not paired with them. */
+/** A run as a study of one cell: it can be compared with others, but has no pairs. */
 function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
   const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
   const study: Study = {

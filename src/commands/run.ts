@@ -1,4 +1,4 @@
-// surgery run: one experiment. Operate, write, generate before and after, score, report.
+// surgery run: one experiment. Edits the weights, writes the checkpoint, generates and scores before and after.
 import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
@@ -18,23 +18,17 @@ import type { RunResult } from '../results/run.ts';
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
-import { closingLines } from './next-steps.ts';
-import type { ModelOptions, OutputOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
+import { nextSteps } from './next-steps.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
-import { type OperationRequest, recipeOf } from './recipes.ts';
+import { recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
-import { generateSettings, kept, samplePrompts, samplingInfo } from './samples.ts';
+import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { scoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
 
-export type RunOptions = ModelOptions &
-  WritingOptions &
-  SamplingOptions &
-  ScoringOptions &
-  OutputOptions & { readonly operation: OperationRequest };
-
-/** The recipe that a run applied, ready for --recipe. */
+/** File of the applied recipe, ready for --recipe. */
 const recipeName = 'recipe.json';
 
 export async function run(options: RunOptions, command: string): Promise<void> {
@@ -101,7 +95,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
       ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
       sampling: samplingInfo(options, prompting),
-      ...kept(notes),
+      ...withNotes(notes),
       ...pair,
       curves: operated.reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
@@ -121,7 +115,7 @@ export async function run(options: RunOptions, command: string): Promise<void> {
     await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
   };
   try {
-    // Everything is written into one new folder that takes its place when the run is complete.
+    // Everything is written into a temporary folder, which is renamed when the run is complete.
     await writeFolderSafely(output.path, fill, options.force);
   } finally {
     output.release();
@@ -130,18 +124,18 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   const finished = result;
   if (finished)
     print(options, finished, () =>
-      [runText(finished), closingLines('run', finished.model.ref, output.path, pageName)].join('\n'),
+      [runText(finished), nextSteps('run', finished.model.ref, output.path, pageName)].join('\n'),
     );
 }
 
-/** @throws SurgeryError `output` if the checkpoint does not fit the disk; results that are replaced stay until then */
+/** @throws SurgeryError `output` if the checkpoint does not fit the disk, next to any results that it will replace */
 async function requireRoom({ output, save, dtype }: RunOptions, checkpoint: Checkpoint): Promise<void> {
   if (!save) return;
   const remedy = 'name another place with --output, or leave it out with --no-save';
   await requireSpace(output ?? resultsFolder, checkpointBytes(checkpoint, dtype), 'the checkpoint', remedy);
 }
 
-/** The variant's weights, with a line about components that came from the cache. */
+/** Computes the edited weights. Reports on stderr how many groups' components came from the cache. */
 export async function makeVariant(
   { dtype, threads, pcaEngine: engine }: Pick<RunOptions, 'dtype' | 'threads' | 'pcaEngine'>,
   recipe: CompleteRecipe,
@@ -176,7 +170,7 @@ function load(
   );
 }
 
-/** Writes the operated checkpoint, unless --no-save. Returns the seconds it took. */
+/** Writes the edited checkpoint, unless --no-save. @returns seconds */
 async function write(
   { save, dtype, maxShardSize: maxShardBytes }: RunOptions,
   checkpoint: Checkpoint,

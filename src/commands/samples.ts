@@ -10,14 +10,14 @@ import { promptNotes, samplingNotes } from './notes.ts';
 import type { PromptOptions, SamplingOptions } from './options.ts';
 
 export interface Prompt {
-  /** As given, or as the chat template wrapped it. */
+  /** As given, or as wrapped by the chat template. */
   readonly text: string;
   readonly ids: readonly number[];
-  /** Whether the chat template wrote it, special tokens and all. */
+  /** Whether the chat template wrote it, including special tokens. */
   readonly isChat: boolean;
 }
 
-/** Prompts, and what is told beside them. */
+/** Prompts, with what results record and note about them. */
 export interface Prompts {
   readonly prompts: readonly Prompt[];
   readonly info: PromptInfo;
@@ -27,9 +27,9 @@ export interface Prompts {
 export const noPrompts: Prompts = { prompts: [], info: {}, notes: [] };
 
 /**
- * The prompts asked for, or the default one: a question in the model's chat template, or a story's beginning.
+ * The prompts of --prompt or --chat, or a default: a question in the model's chat template, or the beginning of a story.
  * @throws SurgeryError `text` for a prompt that does not fit the context, and for a file of conversations as
- * {@link readConversations}; `config` for a model whose chat template does not take what is asked for
+ * {@link readConversations}; `config` for a model whose chat template does not support the options
  */
 export async function promptsOf(
   options: PromptOptions,
@@ -37,9 +37,9 @@ export async function promptsOf(
   checkpoint: Checkpoint,
 ): Promise<Prompts> {
   const { prompt, chat, system, raw } = options;
-  const asked = chat !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
-  if (!tokenizer.hasChatTemplate && asked)
-    throw new SurgeryError('config', `this model has no chat template, which ${asked} needs: leave it out`);
+  const needsTemplate = chat !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
+  if (!tokenizer.hasChatTemplate && needsTemplate)
+    throw new SurgeryError('config', `this model has no chat template, which ${needsTemplate} needs: leave it out`);
   const isChat = tokenizer.hasChatTemplate && !raw;
   const texts = prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'];
   const questions = texts.map((content): Conversation => [{ role: 'user', content }]);
@@ -55,7 +55,7 @@ export async function promptsOf(
   return { prompts, info, notes: promptNotes(prompts, tokenizer) };
 }
 
-/** Those of commands that write texts. @throws SurgeryError as {@link promptsOf} */
+/** {@link promptsOf}, with notes on sampling. @throws SurgeryError as {@link promptsOf} */
 export async function samplePrompts(
   options: SamplingOptions,
   tokenizer: Tokenizer,
@@ -75,7 +75,7 @@ function chatPrompt(messages: Conversation, system: string | undefined, tokenize
   return { text, ids: tokenizer.encodeChat(text), isChat: true };
 }
 
-/** The prompt without a system message, undefined from a template that insists on one. */
+/** The prompt without a system message; undefined if the template requires one. */
 function without(messages: Conversation, tokenizer: Tokenizer): string | undefined {
   try {
     return tokenizer.chat(messages);
@@ -114,6 +114,6 @@ export function generateSettings(options: SamplingOptions, runtime: Runtime) {
   };
 }
 
-/** Notes as a result keeps them: none at all where there is none. */
-export const kept = (notes: readonly string[]): { readonly notes?: readonly string[] } =>
+/** The notes as a field of a result, which lacks it if there are none. */
+export const withNotes = (notes: readonly string[]): { readonly notes?: readonly string[] } =>
   notes.length > 0 ? { notes } : {};

@@ -19,9 +19,9 @@ export interface ScoringInput {
 }
 
 /**
- * What --text, --chunk, --tasks and --max-tokens ask for. Without --text: pocket's held-out stories, or the built-in
+ * The documents and questions of --text, --chunk, --tasks and --max-tokens. Without --text: pocket's held-out stories, or the built-in
  * passages.
- * @throws SurgeryError `text` for what cannot be read or scored, and as a pull of a dataset does
+ * @throws SurgeryError `text` for texts that cannot be read or scored, and as the download of a dataset does
  */
 export async function scoringInput(
   options: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
@@ -74,13 +74,13 @@ async function readSource(
   return { name: 'the built-in passages', texts: passages };
 }
 
-/** What results call a text: also the column, where one was asked for. */
+/** The text's name in results, with the column if --column names one. */
 function withColumn(name: string, column: string | undefined): string {
   const known = name === '-' ? 'standard input' : name;
   return column === undefined ? known : `${known}, column ${JSON.stringify(column)}`;
 }
 
-/** What is scored of a source, and what is to be said of it. */
+/** The token ids to score, and what results record of how they were cut. */
 interface Cut {
   readonly documents: readonly (readonly number[])[];
   readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'rule'>;
@@ -123,10 +123,10 @@ interface Encoded {
   readonly cut: boolean;
 }
 
-/** Characters of a text that are encoded at first. */
+/** Characters of a text to encode in the first attempt. */
 const firstTry = (maxTokens: number) => maxTokens * 8;
 
-/** The first `maxTokens` of each text. Only as much of a long one is encoded as is needed. */
+/** The first `maxTokens` of each text, encoding no more of long texts than necessary. */
 function encodeEach(tokenizer: Tokenizer, texts: readonly string[], maxTokens: number): Encoded[] {
   const starts = texts.map((text) => text.slice(0, firstTry(maxTokens)));
   const encoded = tokenizer.encodeAll(starts);
@@ -136,7 +136,7 @@ function encodeEach(tokenizer: Tokenizer, texts: readonly string[], maxTokens: n
   });
 }
 
-/** The same of one text. @param first characters that are encoded at first */
+/** {@link encodeEach} for one text. @param first characters to encode in the first attempt */
 function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number, first = firstTry(maxTokens)): Encoded {
   for (let length = first; ; length *= 2) {
     const encoded = enough(tokenizer.encode(text.slice(0, length)), maxTokens, length >= text.length);
@@ -144,13 +144,13 @@ function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number, first
   }
 }
 
-/** Where a slice ends, tokens may differ from those of the whole text: a good margin is left. */
+/** Tokens at the end of a slice may differ from those of the whole text, hence the margin. */
 function enough(ids: number[], maxTokens: number, whole: boolean): Encoded | undefined {
   if (!whole && ids.length <= maxTokens + 64) return undefined;
   return { ids: ids.slice(0, maxTokens), cut: ids.length > maxTokens };
 }
 
-/** The questions of a file, which all have to fit the model's context. */
+/** @throws SurgeryError `text` for questions that do not fit the model's context */
 async function readQuestions(
   { questions, quiet }: ScoringOptions & Pick<ModelOptions, 'quiet'>,
   file: string,

@@ -1,24 +1,23 @@
-// surgery sensitivity: one layer or projection operated on at a time, and all at once.
+// surgery sensitivity: operates on one layer or projection at a time, and on all at once.
 
-import { planSensitivity, type Unit } from '../experiments/design.ts';
+import { planSensitivity } from '../experiments/design.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import { kindNamed, type OperationRequest } from './recipes.ts';
-import { makeStudy, type StudyOptions } from './study.ts';
-import { showStudy } from './study-output.ts';
-
-export type SensitivityOptions = StudyOptions & {
-  readonly operation: OperationRequest;
-  readonly by: Unit;
-};
+import type { SensitivityOptions } from './command-options.ts';
+import { kindNamed } from './recipes.ts';
+import { makeStudy } from './study.ts';
+import { printStudy } from './study-output.ts';
 
 export async function sensitivity(options: SensitivityOptions, command: string): Promise<void> {
   const { by, operation } = options;
   const kind = kindNamed(operation);
   if (kind !== 'pca')
-    throw new SurgeryError('usage', `sensitivity studies the kind pca, not ${kind}: sweep takes any kind`);
+    throw new SurgeryError(
+      'usage',
+      `sensitivity supports only the kind pca, not ${kind}: use sweep, which takes any kind`,
+    );
   const { variance, rank, ...spec } = operation.fields as Omit<PcaSpec, 'kind' | 'variance' | 'rank'> & {
     readonly variance?: readonly number[];
     readonly rank?: readonly number[];
@@ -26,8 +25,8 @@ export async function sensitivity(options: SensitivityOptions, command: string):
   const finished = await makeStudy(
     options,
     ({ config }) => {
-      const kept = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
-      const plan = planSensitivity({ kind, ...spec }, kept, by, config);
+      const budgetList = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
+      const plan = planSensitivity({ kind, ...spec }, budgetList, by, config);
       const name = (ids: readonly string[]) => (cell: number) => itemAt(ids, cell);
       return {
         kind: 'sensitivity',
@@ -48,5 +47,5 @@ export async function sensitivity(options: SensitivityOptions, command: string):
     },
     command,
   );
-  showStudy(options, finished);
+  printStudy(options, finished);
 }

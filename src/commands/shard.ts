@@ -1,4 +1,4 @@
-// Which part of a study this machine makes.
+// The part of a study that this machine computes.
 import { SurgeryError } from '../platform/errors.ts';
 
 /** Part `index` of `of`, counted from 0. */
@@ -7,7 +7,7 @@ export interface Shard {
   readonly of: number;
 }
 
-/** The cells of a part: every `of`-th, so that parts cost about the same. */
+/** The cells of one part: every `of`-th, so that all parts cost about the same. */
 export function ownCells(ids: readonly string[], shard: Shard = { index: 0, of: 1 }): string[] {
   return ids.filter((_, i) => i % shard.of === shard.index);
 }
@@ -21,9 +21,9 @@ export function parseShard(text: string): Shard {
 }
 
 /**
- * The part that a job array's environment names: Slurm's array tasks, counted from SLURM_ARRAY_TASK_MIN, or a Kubernetes
- * indexed Job's completions, whose number JOB_COMPLETIONS has to tell (the Job itself does not).
- * @throws SurgeryError `usage` for numbers that do not fit together
+ * The part given by a job array's environment: Slurm array tasks, counted from SLURM_ARRAY_TASK_MIN, or the completions of
+ * a Kubernetes indexed Job, which does not set JOB_COMPLETIONS itself.
+ * @throws SurgeryError `usage` for inconsistent numbers
  */
 export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined {
   const number = (name: string) => {

@@ -1,4 +1,4 @@
-// A study on stdout, and its pictures and its page in its folder.
+// Prints a study, and writes its charts and HTML report to its folder.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,24 +10,24 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { studyCsv, studyText } from '../report/terminal/study.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { print } from './model.ts';
-import { closingLines } from './next-steps.ts';
+import { nextSteps } from './next-steps.ts';
 
-/** What is shown of a study. */
-export interface Shown {
+/** A study with its cells, ready to print. */
+export interface FinishedStudy {
   readonly study: Study;
   readonly cells: ReadonlyMap<string, CellResult>;
   readonly folder: string;
-  /** Nothing for a study that had been finished before. */
+  /** By step; undefined if the study was already complete. */
   readonly seconds?: Readonly<Record<string, number>>;
 }
 
-/** The page in a folder of results. */
+/** File name of the HTML report in a results folder. */
 export const pageName = 'report.html';
 
 /**
- * Writes the cells in their order, the charts, the page, and study.json. That comes last: a study that it calls complete
- * is not written again.
- * @param whole not a part of a study, which is joined with others and needs no page of its own
+ * Writes the cells in order, the charts, the report, and last study.json, since a study marked complete there is never
+ * written again.
+ * @param whole false for one of several parts, which needs no report of its own
  */
 export async function writeStudy(folder: StudyFolder, study: Study, whole: boolean, progress: Progress): Promise<void> {
   await folder.arrange(study);
@@ -42,9 +42,9 @@ export async function writeStudy(folder: StudyFolder, study: Study, whole: boole
   await folder.write(study);
 }
 
-export function showStudy(
+export function printStudy(
   options: { readonly json?: boolean; readonly csv?: boolean },
-  { study, cells, folder, seconds }: Shown,
+  { study, cells, folder, seconds }: FinishedStudy,
 ): void {
   if (options.csv) {
     print({}, undefined, () => studyCsv(study, cells));
@@ -55,7 +55,7 @@ export function showStudy(
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
     [
       studyText(study, cells, folder, seconds),
-      closingLines(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
+      nextSteps(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
     ].join('\n'),
   );
 }

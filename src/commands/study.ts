@@ -1,4 +1,4 @@
-// What sweep and sensitivity share: the folder, the session, the cells that are still to be made, the summary.
+// Shared by sweep and sensitivity: the folder, the session, the missing cells, the summary.
 import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { anglesOf } from '../experiments/angles.ts';
@@ -30,64 +30,54 @@ import type { AngleResult, Context, OriginalResult, Study } from '../results/stu
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import type { StudyOptions } from './command-options.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
-import type { ModelOptions, SamplingOptions, ScoringOptions, WritingOptions } from './options.ts';
 import { resultsFolder, slugOf } from './output.ts';
 import { withRecording } from './recorded.ts';
 import {
   generateSettings,
-  kept,
   noPrompts,
   type Prompt,
   type Prompts,
   samplePrompts,
   samplingInfo,
+  withNotes,
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
 import { ownCells, type Shard } from './shard.ts';
-import { type Shown, writeStudy } from './study-output.ts';
+import { type FinishedStudy, writeStudy } from './study-output.ts';
 
-export type StudyOptions = ModelOptions &
-  WritingOptions &
-  SamplingOptions &
-  ScoringOptions & {
-    readonly samples: boolean;
-    readonly output?: string;
-    readonly shard?: Shard;
-    readonly csv?: boolean;
-  };
-
-/** What a command wants studied. */
+/** The cells of a study and how they are compared. */
 export interface StudyPlan {
   readonly kind: Study['kind'];
   readonly cells: readonly CompleteRecipe[];
-  /** What is compared with what, given the cells' names. */
+  /** Pairs, controls and sensitivity rows, given the cells' ids. */
   readonly relations: (ids: readonly string[]) => Pick<Study, 'pairs' | 'controls' | 'sensitivity'>;
   /** Thresholds at which the row spaces of k and v are compared. */
   readonly angles: readonly number[];
 }
 
 /**
- * Makes the cells of a study that its folder does not hold yet. An interrupted study continues, a finished one is read.
- * @param command by which the study can be made again
- * @throws SurgeryError for everything that can be refused before anything is computed, and as its parts do
+ * Computes the cells that the study's folder lacks: an interrupted study continues, and a complete one is only read.
+ * @param command recorded in the study
+ * @throws SurgeryError for all mistakes in the options, before anything is computed
  */
 export async function makeStudy(
   options: StudyOptions,
   plan: (checkpoint: Checkpoint) => StudyPlan | Promise<StudyPlan>,
   command: string,
-): Promise<Shown> {
+): Promise<FinishedStudy> {
   const start = performance.now();
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
   const { kind, cells: recipes, relations, angles } = await plan(model.checkpoint);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const asked = options.samples ? await samplePrompts(options, tokenizer, model.checkpoint) : noPrompts;
-  const { prompts } = asked;
+  const prompting = options.samples ? await samplePrompts(options, tokenizer, model.checkpoint) : noPrompts;
+  const { prompts } = prompting;
   const scoring = await scoringInput(options, model, tokenizer);
   const info = await identify(model, progress);
-  const context = contextOf(options, info, scoring, asked);
+  const context = contextOf(options, info, scoring, prompting);
   const ids = recipes.map((recipe) => cellId(recipe, context));
   const blank: Study = {
     format,
@@ -100,7 +90,7 @@ export async function makeStudy(
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,
     original: null,
-    ...kept(asked.notes),
+    ...withNotes(prompting.notes),
     angles: [],
     curves: [],
     ...relations(ids),
@@ -177,19 +167,19 @@ interface Work {
   readonly cells: readonly PlannedCell[];
   /** Thresholds of the angles between k and v. */
   readonly angles: readonly number[];
-  /** Operations whose groups' spectra are kept. */
+  /** Operations whose spectra go into the study. */
   readonly curves: readonly PcaOperation[];
   readonly progress: Progress;
 }
 
-/** Everything that takes time: the session, the original, the cells. */
+/** The slow part: loads the session, then measures the original and the cells. */
 async function work(given: Work) {
   const { options, model, tokenizer, prompts, scoring, folder, weights, cells, angles, curves, progress } = given;
   const { checkpoint, info } = model;
   const { precision, threads, dtype, pcaEngine: engine } = options;
   const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
   const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
-  // The least kept first: a larger rank goes on from a smaller one. The folder puts the cells into the grid's order.
+  // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
   const order = cells.toReversed();
   const upcoming = fitsInMemory(3 * bytes) ? cells.flatMap(({ recipe }) => recipe) : undefined;
   const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
@@ -230,7 +220,7 @@ async function work(given: Work) {
   }
 }
 
-/** The original's results; the cells' go into the folder as they come. */
+/** @returns the original's results; those of the cells go to the folder as they finish */
 async function measureAll(
   experiment: Experiment,
   cells: Work['cells'],
@@ -300,12 +290,12 @@ function contextOf(
   };
 }
 
-/** Without what differs from one machine to the next. */
+/** Without fields that differ between machines. */
 function publicInfo({ ref, architecture, layers, parameters, dtype, sha256 }: ModelInfo): Study['model'] {
   return { ref, architecture, layers, parameters, dtype, sha256 };
 }
 
-/** The same command has the same folder, so that it finds what it left. */
+/** Derived from the settings, so that the same command finds its unfinished study again. */
 async function outputOf(
   { output, shard }: StudyOptions,
   { kind, context, cells }: Study,

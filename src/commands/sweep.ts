@@ -1,4 +1,4 @@
-// surgery sweep: a grid of operations on the same documents, matched comparisons, controls.
+// surgery sweep: a grid of operations on the same documents, with matched pairs and controls.
 
 import { planSweep, type Sweep } from '../experiments/design.ts';
 import type { Field, SweepPlan } from '../operations/kind.ts';
@@ -8,24 +8,19 @@ import { kindOf, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
-import { isAsked, kindNamed, type OperationRequest, recipesOf } from './recipes.ts';
-import { makeStudy, type StudyOptions } from './study.ts';
-import { showStudy } from './study-output.ts';
-
-export type SweepOptions = StudyOptions & {
-  readonly operation: OperationRequest;
-  readonly match?: readonly string[];
-  readonly controls?: boolean;
-};
+import type { SweepOptions } from './command-options.ts';
+import { kindNamed, namesOperation, recipesOf } from './recipes.ts';
+import { makeStudy } from './study.ts';
+import { printStudy } from './study-output.ts';
 
 export async function sweep(options: SweepOptions, command: string): Promise<void> {
   const finished = await makeStudy(
     options,
     async ({ config }) => {
-      const { recipes, ...asked } = options.operation;
+      const { recipes, ...operation } = options.operation;
       const named = await recipesOf({ recipes }, config);
       const request = sweepOf(options);
-      const isGrid = named.length === 0 || isAsked({ ...asked, recipes: [] });
+      const isGrid = named.length === 0 || namesOperation({ ...operation, recipes: [] });
       const design = isGrid ? planSweep(request, config) : { cells: [], pairs: [], controls: [] };
       const cells: CompleteRecipe[] = [...design.cells.map((operation) => [operation]), ...named];
       const thresholds = request.kind === 'pca' && isGrid ? thresholdsOf(request) : [];
@@ -38,15 +33,15 @@ export async function sweep(options: SweepOptions, command: string): Promise<voi
     },
     command,
   );
-  showStudy(options, finished);
+  printStudy(options, finished);
 }
 
-/** Fields that vary are lists on the command line of a sweep. @throws SurgeryError `usage` for options of another kind */
+/** Splits the fields into those that vary, which are lists here, and the rest. @throws SurgeryError `usage` for options of another kind */
 function sweepOf({ operation, match = [], controls = false }: SweepOptions): Sweep {
   const kind = kindNamed(operation);
   const { fields } = kindOf({ kind }) as { readonly fields: Readonly<Record<string, Field<unknown>>> };
   if (match.length > 0 && kind !== 'pca')
-    throw new SurgeryError('usage', `--match pairs the modes of the kind pca, ${kind} has none: leave it out`);
+    throw new SurgeryError('usage', `--match pairs modes of the kind pca, and ${kind} has no modes: leave it out`);
   const given = Object.entries(operation.fields);
   const isVaried = (key: string) => fields[key]?.several !== undefined;
   return {
@@ -59,12 +54,12 @@ function sweepOf({ operation, match = [], controls = false }: SweepOptions): Swe
 }
 
 function thresholdsOf({ varied }: Sweep): number[] {
-  return budgets(varied as Parameters<typeof budgets>[0]).flatMap((kept) =>
-    'variance' in kept ? [kept.variance] : [],
+  return budgets(varied as Parameters<typeof budgets>[0]).flatMap((budget) =>
+    'variance' in budget ? [budget.variance] : [],
   );
 }
 
-/** What is compared with what, by the cells' names; nothing is known of them yet. */
+/** Pairs and controls by the cells' ids, before any is measured. */
 function relationsOf(
   { pairs, controls }: SweepPlan<unknown>,
   ids: readonly string[],

@@ -1,12 +1,12 @@
-// The models that the commands which look inside compare: the original and, where an operation is asked for, a variant.
+// The models that an analysis compares: the original and, if the options name an operation, the edited variant.
 import type { TapOptions } from '../graph/taps.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/likelihood.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, WritingOptions } from './options.ts';
-import { isAsked, type OperationRequest, recipeOf } from './recipes.ts';
+import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
+import { namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
 
 export interface Variant extends Model {
@@ -19,17 +19,17 @@ export interface Variants {
   readonly variants: readonly Variant[];
 }
 
-/** The recipe of a command that does without one as well. @throws SurgeryError as {@link recipeOf} does */
-export async function wantedRecipe(
+/** The recipe, or undefined if the options name no operation. @throws SurgeryError as {@link recipeOf} does */
+export async function optionalRecipe(
   { operation }: { readonly operation: OperationRequest },
   { checkpoint }: OpenModel,
 ): Promise<CompleteRecipe | undefined> {
-  return isAsked(operation) ? recipeOf(operation, checkpoint.config) : undefined;
+  return namesOperation(operation) ? recipeOf(operation, checkpoint.config) : undefined;
 }
 
-/** A session of the model, of its variant where a recipe is given. */
+/** Opens the original, or the variant if there is a recipe. */
 export async function openVariant(
-  options: ModelOptions & WritingOptions,
+  options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   progress: Progress,
@@ -48,9 +48,9 @@ export async function openVariant(
   return { runtime, ...(operated ? { weights: runtime.variant(operated.tensors) } : {}) };
 }
 
-/** One session with taps that serves the original and the variant. */
+/** Opens one session, with taps, for both the original and the variant. */
 export async function openVariants(
-  options: ModelOptions & WritingOptions,
+  options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   taps: Pick<TapOptions, 'sublayers'>,

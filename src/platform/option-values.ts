@@ -29,6 +29,18 @@ export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
   return tagged((text: string) => text.split(',').map((part) => one(part.trim())), tagsOf(one));
 }
 
+/** A parser for a single value of an option that elsewhere takes several. @param elsewhere who takes them */
+export function single<T>(option: string, one: (text: string) => T, elsewhere: string): (text: string) => T {
+  const parser = (text: string) => {
+    if (!text.includes(',')) return one(text);
+    throw new SurgeryError(
+      'usage',
+      `${option} is ${JSON.stringify(text)}, allowed: one value (${elsewhere} takes several)`,
+    );
+  };
+  return tagged(parser, tagsOf(one));
+}
+
 /** A parser for an option that may be given several times. */
 export function repeatable<T>(one: (text: string) => T): (text: string, all?: T[]) => T[] {
   return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { repeatable: true });

@@ -1,21 +1,23 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Argument, Command } from 'commander';
+import { Argument, Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { describe, expect, test } from 'vitest';
 import { completionScript, shells } from '../../src/commands/completion.ts';
-import * as shared from '../../src/commands/options.ts';
-import { recipeOptions } from '../../src/commands/recipes.ts';
+import { together } from '../../src/commands/option-groups.ts';
+import { modelOption, runOutputOptions, runtimeOptions } from '../../src/commands/options.ts';
+import { operationOptions } from '../../src/commands/recipes.ts';
 import { needs } from '../support/needs.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
-const program = new Command('surgery');
-shared.outputOptions(
-  shared.runtimeOptions(
-    recipeOptions(shared.modelOptions(program.command('run').description("one: a [model]'s test"))),
-  ),
-);
+const program = new Command('surgery') as unknown as CommandUnknownOpts;
+together(
+  modelOption,
+  operationOptions(),
+  runtimeOptions,
+  runOutputOptions,
+)(program.command('run').description("one: a [model]'s test"));
 program.command('completion').addArgument(new Argument('<shell>').choices(shells));
 
 const has = (shell: string) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { closingLines, quoted } from '../../src/commands/next-steps.ts';
+import { nextSteps, quoted } from '../../src/commands/next-steps.ts';
 
 test('a word with blanks or quotes is given as a shell wants it', () => {
   expect(['a/b-c@1', 'my model', "it's"].map(quoted)).toEqual(['a/b-c@1', "'my model'", "'it'\\''s'"]);
@@ -7,10 +7,10 @@ test('a word with blanks or quotes is given as a shell wants it', () => {
 
 test('the report and the next command are told, within 80 columns for a short name', () => {
   for (const kind of ['run', 'sweep', 'sensitivity'] as const) {
-    const lines = closingLines(kind, 'pocket', 'results/x', 'report.html').split('\n');
+    const lines = nextSteps(kind, 'pocket', 'results/x', 'report.html').split('\n');
     expect(lines[0]).toBe('Report     results/x/report.html');
     expect(lines[1]).toMatch(/^Next {7}surgery \w+ --model pocket --/);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   }
-  expect(closingLines('run', 'pocket', 'results/x')).not.toContain('Report');
+  expect(nextSteps('run', 'pocket', 'results/x')).not.toContain('Report');
 });

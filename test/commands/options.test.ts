@@ -1,6 +1,6 @@
-import { Command } from 'commander';
+import { Command } from '@commander-js/extra-typings';
 import { describe, expect, test, vi } from 'vitest';
-import { int8Notice, modelOptions, runtimeOptions } from '../../src/commands/options.ts';
+import { int8Notice, modelOption, quietOption, runtimeOptions } from '../../src/commands/options.ts';
 
 describe('--threads', () => {
   const threads = (inherited: string | undefined, ...argv: string[]) => {
@@ -16,7 +16,7 @@ describe('--threads', () => {
     expect(threads('0', '--threads', '5')).toBe(5);
   });
 
-  test('a mistake is told by the place it was made in', () => {
+  test('an error names the option or the variable it comes from', () => {
     expect(() => threads('some')).toThrow('SURGERY_THREADS is "some", allowed: a whole number from 1 to 256');
     expect(() => threads(undefined, '--threads', '')).toThrow('--threads is ""');
     expect(() => threads('2', '--threads', '0')).toThrow('--threads is "0"');
@@ -26,7 +26,7 @@ describe('--threads', () => {
 describe('--precision', () => {
   const said = (...argv: string[]) => {
     const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-    const command = runtimeOptions(modelOptions(new Command())).action(() => {});
+    const command = quietOption(runtimeOptions(modelOption(new Command()))).action(() => {});
     try {
       command.parse(argv, { from: 'user' });
       return write.mock.calls.map(([text]) => text);

@@ -215,8 +215,18 @@ describe('doctor', () => {
   });
 });
 
+test('the help of every command fits 80 columns, with its examples', async () => {
+  const { stdout: all } = await surgery(['--help']);
+  const names = [...all.matchAll(/^ {2}([a-z]+) .*(?:\[|<)/gm)].map(([, name = '']) => name);
+  expect(names).toHaveLength(16);
+  for (const name of names) {
+    const { stdout } = await surgery([name, '--help']);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  }
+});
+
 describe('a config file', () => {
-  test('gives options, is told, and is in the command that is kept', async () => {
+  test('gives options, which are announced, and recorded in the command', async () => {
     const cwd = join(tmp, 'configured');
     mkdirSync(cwd);
     const options = {

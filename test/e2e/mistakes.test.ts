@@ -44,12 +44,12 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown option', () => ['run', '--varience', '0.3'], /unknown option '--varience'.*Did you mean --variance/],
   ['an option without its value', () => ['run', '--variance'], /argument missing/],
   ['an argument too many', () => ['run', 'pca', 'pocket'], /too many arguments/],
-  ['a kind that there is not', () => ['run', 'pocket'], /kind of operation is "pocket", allowed: pca, zero, none/],
+  ['a kind that there is not', () => ['run', 'pocket'], /the kind of operation is "pocket", allowed: pca, zero/],
   ['two kinds', () => ['run', 'zero', '--kind', 'pca'], /--kind pca and zero: name one kind of operation/],
   [
     "another kind's option",
     () => ['run', '--model', 'pocket', '--heads', '0.0'],
-    /--heads belongs to the kind zero, this is pca: name it, as in surgery run zero --heads/,
+    /--heads is an option of the kind zero, and the kind here is pca/,
   ],
   ['nothing to cut', () => ['run', 'zero', '--model', 'pocket'], /zero names nothing to cut: give --heads/],
   [
@@ -67,6 +67,7 @@ const mistakes: [string, () => string[], RegExp][] = [
     () => ['run', '--model', 'pocket', '--variance', '0.3', '--recipe', file('recipe.json', '[{"kind": "none"}]')],
     /--recipe .*recipe\.json says the whole operation: leave out --variance/,
   ],
+  ['a merge without a folder', () => ['merge', tmp], /merge needs --output/],
   ['variance 0', () => ['run', '--variance', '0'], /--variance is "0", allowed: a number above 0 up to 1/],
   ['variance 1.5', () => ['run', '--variance', '1.5'], /--variance is "1\.5"/],
   ['variance abc', () => ['run', '--variance', 'abc'], /--variance is "abc"/],
@@ -74,7 +75,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'several thresholds',
     () => ['run', '--variance', '0.3,0.5'],
-    /--variance is "0\.3,0\.5", allowed: a number above 0 up to 1/,
+    /--variance is "0\.3,0\.5", allowed: one value \(surgery sweep takes several\)/,
   ],
   [
     'an unknown mode',

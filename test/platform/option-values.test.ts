@@ -12,6 +12,7 @@ import {
   ranges,
   rangesText,
   repeatable,
+  single,
   whole,
 } from '../../src/platform/option-values.ts';
 
@@ -88,6 +89,11 @@ describe('words', () => {
   });
 
   test('stand between commas, and each is refused by itself', () => {
+    expect(single('--mean', rule, 'sweep')('keep')).toBe('keep');
+    expect(() => single('--mean', rule, 'sweep')('keep,drop')).toThrow(
+      '--mean is "keep,drop", allowed: one value (sweep takes several)',
+    );
+    expect(allowedOf({ parseArg: single('--mean', rule, 'sweep') })).toEqual(['keep', 'drop']);
     expect(listOf(rule)('keep, drop,keep')).toEqual(['keep', 'drop', 'keep']);
     expect(() => listOf(rule)('keep,no')).toThrow('--mean is "no"');
     expect(() => listOf(rule)('')).toThrow('--mean is ""');

@@ -1,0 +1,135 @@
+// The options of every command, in the order of --help, and the types of their values.
+import { type OptionGroup, type OptionsOf, optionGroup, together } from './option-groups.ts';
+import * as shared from './options.ts';
+import { type OperationRequest, operationOptions, spectrumOptions } from './recipes.ts';
+
+const printing = together(shared.jsonOption, shared.quietOption);
+const engine = together(shared.runtimeOptions, shared.engineOption, shared.networkOptions, shared.configOption);
+
+/** A command's options, with those of its operation gathered into a request. */
+export type WithOperation<Group> = OptionsOf<Group> & { readonly operation: OperationRequest };
+
+export const runOptions = together(
+  shared.modelOption,
+  operationOptions(),
+  shared.scoringOptions,
+  shared.samplingOptions,
+  shared.runOutputOptions,
+  printing,
+  engine,
+);
+export type RunOptions = WithOperation<typeof runOptions>;
+
+/** Shared by sweep and sensitivity. */
+const studying = together(
+  shared.scoringOptions,
+  shared.noSamplesOption,
+  shared.samplingOptions,
+  shared.studyOutputOptions,
+  printing,
+  engine,
+  shared.shardOption,
+);
+
+export const sweepOptions = together(
+  shared.modelOption,
+  operationOptions(() => true),
+  shared.comparisonOptions,
+  studying,
+);
+export type SweepOptions = WithOperation<typeof sweepOptions>;
+
+export const sensitivityOptions = together(
+  shared.modelOption,
+  shared.unitOption,
+  operationOptions((key) => key === 'variance' || key === 'rank'),
+  studying,
+);
+export type SensitivityOptions = WithOperation<typeof sensitivityOptions>;
+
+/** What making and writing a study needs of either command's options. */
+export type StudyOptions = OptionsOf<typeof studying> &
+  OptionsOf<typeof shared.modelOption> &
+  OptionsOf<typeof shared.dtypeOption>;
+
+export const mergeOptions = together(
+  optionGroup('Output:', (command) => command.option('--output <dir>', 'folder for the whole study (required)')),
+  shared.csvOption,
+  printing,
+  shared.configOption,
+);
+export type MergeOptions = OptionsOf<typeof mergeOptions>;
+
+export const reportOptions = together(
+  optionGroup('Output:', (command) =>
+    command.option(
+      '--output <file>',
+      "the page (default: the folder's report.html, or results/side-by-side.html for several folders)",
+    ),
+  ),
+  printing,
+  shared.configOption,
+);
+export type ReportOptions = OptionsOf<typeof reportOptions>;
+
+export const inspectOptions = together(
+  shared.modelOption,
+  spectrumOptions,
+  printing,
+  shared.engineOption,
+  shared.networkOptions,
+  shared.configOption,
+);
+export type InspectOptions = WithOperation<typeof inspectOptions>;
+
+export const generateOptions = together(
+  shared.modelOption,
+  operationOptions(),
+  shared.samplingOptions,
+  printing,
+  engine,
+);
+export type GenerateOptions = WithOperation<typeof generateOptions>;
+
+export const pullOptions = together(printing, shared.networkOptions, shared.configOption);
+export type PullOptions = OptionsOf<typeof pullOptions>;
+
+export const evalOptions = together(
+  shared.modelOption,
+  optionGroup('Model:', (command) =>
+    command.option('--base <ref>', 'also report KL and same-top against this model, run in fp32'),
+  ),
+  operationOptions(),
+  shared.scoringOptions,
+  printing,
+  engine,
+);
+export type EvalOptions = WithOperation<typeof evalOptions>;
+
+/** Options of a command that analyses the residual stream. @param own the command's own */
+const analysing = <const Own extends readonly OptionGroup<never>[]>(...own: Own) =>
+  together(
+    shared.modelOption,
+    operationOptions(),
+    ...own,
+    shared.textOptions,
+    shared.analysisOptions,
+    shared.analysisOutputOptions,
+    printing,
+    engine,
+  );
+
+export const lensOptions = analysing(shared.promptOptions, shared.lensOptions);
+export type LensOptions = WithOperation<typeof lensOptions>;
+
+export const unlikelyOptions = analysing();
+export type UnlikelyOptions = WithOperation<typeof unlikelyOptions>;
+
+export const probeOptions = analysing();
+export type ProbeOptions = WithOperation<typeof probeOptions>;
+
+export const basisOptions = analysing(shared.basisOptions);
+export type BasisOptions = WithOperation<typeof basisOptions>;
+
+export const doctorOptions = together(shared.jsonOption, shared.configOption);
+export type DoctorOptions = OptionsOf<typeof doctorOptions>;
