@@ -287,7 +287,6 @@ export type ModelOptions = OptionsOf<typeof modelOption> &
 export type RuntimeOptions = OptionsOf<typeof runtimeOptions>;
 export type PromptOptions = OptionsOf<typeof promptOptions>;
 export type SamplingOptions = OptionsOf<typeof samplingOptions>;
-type TextOptions = OptionsOf<typeof textOptions>;
 export type ScoringOptions = OptionsOf<typeof scoringOptions>;
 export type RunOutputOptions = OptionsOf<typeof runOutputOptions>;
 /** How edited weights are computed and rounded, whatever the operation. */
