@@ -3,8 +3,9 @@
 import { keptText } from '../../operations/pca/words.ts';
 import type { CellResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, gridCells, inOrder, keptName, layersOf, pcaOf } from '../cells.ts';
-import { counted, figure, integer, percent, short, signed } from '../format.ts';
+import { counted, integer, signed } from '../format.ts';
 import type { SamplingInfo } from '../results.ts';
+import { valueText } from '../scores.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';
@@ -104,7 +105,7 @@ function titleOf(shown: readonly CellResult[], study: Study): string {
 function glanceOf(study: Study, cells: Cells): Head['glance'] {
   const { original, text, sensitivity } = study;
   const base = original
-    ? [[figure(original.scores.perplexity), `perplexity of the original, over ${integer(text.tokens)} tokens`] as const]
+    ? [[valueText('perplexity', original), `perplexity of the original, over ${integer(text.tokens)} tokens`] as const]
     : [];
   const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }) => {
     const [better, worse] =
@@ -152,13 +153,12 @@ function comparisonsOf(study: Study, cells: Cells): Comparison[] {
     ordered.flatMap((cell, n): Comparison[] => {
       const own = cell.samples[i];
       if (!own) return [];
-      const { scores } = cell;
       const name = cellName(cell, study);
       const control = controls.get(cell.id);
       return [
         {
           name: control ? `${control}, ${name}` : name,
-          about: `Perplexity ${figure(scores.perplexity)}, KL ${short(scores.kl)} nats a token on the text; ${percent(scores.sameTop)} of tokens keep the likeliest one.`,
+          about: `Perplexity ${valueText('perplexity', cell)}, KL ${valueText('kl', cell)} nats per token on the text; ${valueText('sameTop', cell)} of tokens keep the likeliest one.`,
           prompt: original.prompt,
           original: {
             ids: original.ids,
