@@ -1,16 +1,17 @@
 // The folder of what a command that looks inside has found: its result as JSON, its charts, and its page.
 import { join } from 'node:path';
+import type { FindingKind, FindingResults } from '../analyses/results.ts';
+import { readFinding } from '../analyses/results.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
-import type { FindingKind, FindingResults } from '../report/findings.ts';
 import { findingsPage } from '../report/html/analyses/page.ts';
-import type { FindingInfo, ModelInfo } from '../report/results.ts';
 import type { Progress } from '../report/terminal/progress.ts';
+import type { FindingInfo } from '../results/finding.ts';
 import { format } from '../results/format.ts';
+import type { ModelInfo } from '../results/shapes.ts';
 import { hashOf, versions } from './model.ts';
 import type { FindingOptions, ModelOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
-import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
 /** Files by their names in the folder. */
@@ -57,7 +58,7 @@ export async function writeFindings<K extends FindingKind>(
   const { value: drawn } = await progress.step('Drawing the report', 'pages', async () => ({
     ...(await charts()),
     // From what the file says, as `surgery report` will make it.
-    [pageName]: await findingsPage([{ label: kind, finding: checkedFinding(kind, JSON.parse(json)) }], result.command),
+    [pageName]: await findingsPage([{ label: kind, finding: readFinding(kind, JSON.parse(json)) }], result.command),
   }));
   const files: Files = { [fileOf(kind)]: json, ...drawn };
   const held = await takeOutput({ output, force }, kind, resultsOf(kind));

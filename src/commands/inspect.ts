@@ -1,9 +1,9 @@
 // surgery inspect: every tensor, and every group's spectrum.
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
-import type { InspectResult } from '../report/results.ts';
 import { inspectText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { InspectResult } from '../results/outputs.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { ModelOptions, WritingOptions } from './options.ts';
 import type { OperationRequest } from './recipes.ts';

@@ -2,13 +2,13 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { type Finding, findingKinds, readFinding } from '../analyses/results.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { readStudyFolder } from '../experiments/folder.ts';
 import { makeFolders, writeFileSafely } from '../platform/atomic-files.ts';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
-import { type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/analyses/page.ts';
 import { comparePage, type Entry } from '../report/html/compare-page.ts';
 import { runPage } from '../report/html/run-page.ts';
@@ -19,7 +19,6 @@ import type { RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { fileOf } from './analysis-output.ts';
 import { print, progressOf } from './model.ts';
-import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
 export interface ReportOptions {
@@ -84,13 +83,12 @@ async function read(folder: string): Promise<Found> {
   if (await exists(join(folder, 'study.json'))) return readStudyFolder(folder);
   const findings: Finding[] = [];
   for (const kind of findingKinds)
-    if (await exists(join(folder, fileOf(kind)))) findings.push(await readFinding(kind, join(folder, fileOf(kind))));
+    if (await exists(join(folder, fileOf(kind))))
+      findings.push(await readResult(join(folder, fileOf(kind)), (value) => readFinding(kind, value)));
   if (findings.length > 0) return { findings };
   const files = ['run.json', 'study.json', ...findingKinds.map(fileOf)].join(', ');
   throw new SurgeryError('output', `${folder} holds no results (${files}): name a folder that a command has written`);
 }
-
-const readFinding = (kind: FindingKind, file: string) => readResult(file, (value) => checkedFinding(kind, value));
 
 /** @param checked what the file's JSON has to be; throws words that follow the file's name */
 async function readResult<T>(file: string, checked: (value: unknown) => T): Promise<T> {

@@ -1,7 +1,8 @@
 // surgery unlikely: whether directions of tokens that cannot come next are used for something else inside.
+import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
 import { unlikelyRule, unlikelyTokens } from '../analyses/unlikely/unlikely.ts';
 import { lineChartSvg } from '../report/svg.ts';
-import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
+import { unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { findingInfo, requireFindings, withReport, writeFindings } from './analysis-output.ts';
 import { identify, openModel, print, progressOf } from './model.ts';

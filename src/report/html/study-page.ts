@@ -1,10 +1,10 @@
 // study.json and its cells → their page: a sweep or a sensitivity study.
 
 import { keptText } from '../../operations/pca/words.ts';
+import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, gridCells, inOrder, keptName, layersOf, pcaOf } from '../cells.ts';
 import { counted, integer, signed } from '../format.ts';
-import type { SamplingInfo } from '../results.ts';
 import { valueText } from '../scores.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';

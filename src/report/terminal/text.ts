@@ -3,12 +3,13 @@
 import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
+import type { EvalResult, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
+import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { Comparison, Score, ScoredText } from '../../scores/likelihood.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
 import { layersOf } from '../cells.ts';
 import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
-import type { EvalResult, InspectResult, ModelInfo, PromptInfo, PullResult, SamplingInfo } from '../results.ts';
 import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
 import { bar, sparkline } from './blocks.ts';
 
