@@ -15,7 +15,7 @@ import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { format } from '../results/format.ts';
 import { readRun } from '../results/reading.ts';
-import type { RunResult } from '../results/run.ts';
+import { asStudy, type RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { fileOf } from './analysis-output.ts';
 import { print, progressOf } from './model.ts';
@@ -113,37 +113,4 @@ function labelsOf(folders: readonly string[]): string[] {
 
 function asEntry({ label, ...one }: Labelled): Entry {
   return { label, ...('run' in one ? asStudy(one.run) : one) };
-}
-
-/** A run as a study of one cell. It can be placed next to others but not paired with them. */
-function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
-  const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
-  const study: Study = {
-    format,
-    kind: 'sweep',
-    complete: true,
-    command,
-    model,
-    text,
-    ...(tasks ? { tasks } : {}),
-    context: {
-      format,
-      versions,
-      model: model.sha256,
-      precision,
-      engine: '',
-      dtype,
-      documents: '',
-      tasks: null,
-      prompts: null,
-      sampling: null,
-    },
-    cells: [cell.id],
-    original,
-    pairs: [],
-    controls: [],
-    angles: [],
-    curves,
-  };
-  return { study, cells: new Map([[cell.id, cell]]) };
 }

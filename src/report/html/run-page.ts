@@ -1,6 +1,5 @@
 // run.json → its page: one operation on one model.
 
-import { keptText } from '../../operations/pca/words.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
 import { layersOf, pcaOf } from '../cells.ts';
@@ -12,8 +11,8 @@ import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './he
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { samplingRule, textRule } from './rules.ts';
-import { type Comparison, samplesSection } from './samples.ts';
-import { ranksFigure, spectraFigure } from './spectra.ts';
+import { type Comparison, comparison, samplesSection } from './samples.ts';
+import { weightsSection } from './spectra.ts';
 import { scoreCells, scoreHeads } from './table.ts';
 import { tasksSection } from './tasks.ts';
 
@@ -34,7 +33,7 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
     { id: 'losses', title: 'What it costs', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
-    await weightsSection(run),
+    await weightsSection(run.curves, [cell], layersOf(cell)),
     ...more,
   ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));
   const head = headOf(run);
@@ -115,30 +114,10 @@ function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): 
   };
 }
 
-async function weightsSection({ curves, cell }: RunResult): Promise<Section> {
-  const operation = pcaOf(cell);
-  const layers = layersOf(cell);
-  const figures = [
-    await spectraFigure(curves, operation?.variance === undefined ? [] : [operation.variance], layers),
-    operation && (await ranksFigure([{ panel: operation.mode, line: keptText(operation), layers }])),
-  ];
-  return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
-}
-
 function comparisonsOf({ original, cell }: RunResult): Comparison[] {
+  const about = `KL ${valueText('kl', cell)} nats per token on the text.`;
   return original.samples.flatMap((sample, i) => {
-    const other = cell.samples[i];
-    if (!other) return [];
-    const { ids, pieces, logprobs, prompt } = sample;
-    return [
-      {
-        name: 'operated',
-        about: `KL ${valueText('kl', cell)} nats per token on the text.`,
-        prompt,
-        original: { ids, pieces, original: logprobs, variant: other.ofOriginal },
-        variant: { ids: other.ids, pieces: other.pieces, original: other.underOriginal, variant: other.logprobs },
-        folded: false,
-      },
-    ];
+    const own = cell.samples[i];
+    return own ? [comparison(sample, own, { name: 'operated', about, folded: false })] : [];
   });
 }

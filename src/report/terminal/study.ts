@@ -43,8 +43,7 @@ export function studyText(
       .join('\n'),
     there < study.cells.length &&
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
-    ...(study.kind === 'sweep' ? sweepParts(study, cells) : []),
-    study.sensitivity && sensitivityText(study, study.sensitivity, cells),
+    ...(study.sensitivity ? [sensitivityText(study, study.sensitivity, cells)] : sweepTexts(study, cells)),
     seconds && secondsText(seconds),
     `Written    ${folder}`,
   ]
@@ -94,7 +93,7 @@ function csvField(value: unknown): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
+function sweepTexts(study: Study, cells: Cells): (string | false | undefined)[] {
   const charts = studyCharts(study, cells).filter(({ x }) => x.label !== parametersAxis);
   return [
     cellsText(study, cells),
