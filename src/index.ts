@@ -46,8 +46,9 @@ export {
   depthProfiles as lensOverText,
   type Reading as LensOverTextOptions,
 } from './analyses/lens/over-text.ts';
-export type { DepthReading, MapReading, PointReading } from './analyses/probe/over-depth.ts';
+
 export { type ProbeOptions, probeResiduals } from './analyses/probe/probe.ts';
+export type { DepthEvaluation, MapEvaluation, PointEvaluation } from './analyses/probe/result.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
 export type { Projection } from './checkpoint/names.ts';

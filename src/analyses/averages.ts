@@ -1,12 +1,7 @@
 // Figures of single positions → means over a corpus with intervals over its documents.
 import { itemAt } from '../platform/indexing.ts';
-import { type Interval, meanOver } from '../scores/likelihood.ts';
-
-/** A mean over positions, and its 95 % interval by score.ts's `intervalRule`. */
-export interface Mean {
-  readonly mean: number;
-  readonly interval: Interval;
-}
+import { meanOver } from '../scores/likelihood.ts';
+import type { Mean } from './shapes.ts';
 
 /** Sums of any number of quantities, by name and document. */
 export class Averages {

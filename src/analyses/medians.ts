@@ -1,13 +1,7 @@
 // Figures of single positions → their medians over a corpus with intervals over its documents, where a mean would be one position's.
-import { type Interval, meanOver } from '../scores/likelihood.ts';
+import { meanOver } from '../scores/likelihood.ts';
 import { quantile } from '../scores/statistics.ts';
-
-/** The middle of figures whose mean a few positions would decide, such as lengths. */
-export interface Median {
-  readonly median: number;
-  readonly interval: Interval;
-  readonly largest: number;
-}
+import type { Median } from './shapes.ts';
 
 /** Values of any number of quantities, by name and document: 8 bytes each. */
 export class Medians {

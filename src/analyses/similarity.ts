@@ -4,7 +4,7 @@ import { alignment } from '../linalg/alignment.ts';
 import type { Matrix } from '../linalg/products.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { studentQuantile } from '../scores/statistics.ts';
-import type { Mean } from './averages.ts';
+import type { Mean } from './shapes.ts';
 
 /**
  * Linear CKA ({@link alignment}) of two representations of the same positions. Few positions of many dimensions are alike by

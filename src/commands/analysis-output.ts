@@ -1,16 +1,17 @@
 // The output folder of an analysis: the result as JSON, charts, and the HTML report.
 import { join } from 'node:path';
+import type { FindingKind, FindingResults } from '../analyses/results.ts';
+import { readFinding } from '../analyses/results.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
-import type { FindingKind, FindingResults } from '../report/findings.ts';
 import { findingsPage } from '../report/html/analyses/page.ts';
-import type { FindingInfo, ModelInfo } from '../report/results.ts';
 import type { Progress } from '../report/terminal/progress.ts';
+import type { FindingInfo } from '../results/finding.ts';
 import { format } from '../results/format.ts';
+import type { ModelInfo } from '../results/shapes.ts';
 import { hashOf, versions } from './model.ts';
 import type { AnalysisOptions, RuntimeOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
-import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
 /** Texts by file name. */
@@ -60,7 +61,7 @@ export async function writeAnalysis<K extends FindingKind>(
   const { value: drawn } = await progress.step('Drawing the report', 'pages', async () => ({
     ...(await charts()),
     // From the JSON text, so that `surgery report` redraws exactly the same page.
-    [pageName]: await findingsPage([{ label: kind, finding: checkedFinding(kind, JSON.parse(json)) }], result.command),
+    [pageName]: await findingsPage([{ label: kind, finding: readFinding(kind, JSON.parse(json)) }], result.command),
   }));
   const files: Files = { [fileOf(kind)]: json, ...drawn };
   const folder = await takeOutput({ output, force }, kind, resultsOf(kind));

@@ -2,6 +2,7 @@
 
 import { type Basis, makeBasis, type Near, nearestTokens } from '../analyses/basis/bases.ts';
 import { basisRules } from '../analyses/basis/methods.ts';
+import type { BasisResult } from '../analyses/basis/result.ts';
 import type { OfBoth } from '../analyses/probe/baselines.ts';
 import { weightOver } from '../analyses/probe/over-depth.ts';
 import { countLabels, splitRules } from '../analyses/probe/splits.ts';
@@ -13,7 +14,7 @@ import { centred } from '../linalg/rows.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { lineChartSvg } from '../report/svg.ts';
-import { type BasisResult, basisCharts, basisText } from '../report/terminal/basis.ts';
+import { basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';

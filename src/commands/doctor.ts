@@ -8,9 +8,9 @@ import { cacheFolder } from '../platform/cache.ts';
 import { freeBytes } from '../platform/disk-space.ts';
 import { messageOf } from '../platform/errors.ts';
 import { cores, memory } from '../platform/limits.ts';
-import type { Diagnosis, FolderFinding } from '../report/results.ts';
 import { doctorText } from '../report/terminal/doctor.ts';
 import { format } from '../results/format.ts';
+import type { Diagnosis, FolderFinding } from '../results/outputs.ts';
 import type { DoctorOptions } from './command-options.ts';
 import { print, versions } from './model.ts';
 

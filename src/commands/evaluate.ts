@@ -1,8 +1,8 @@
 // surgery eval: how well a model predicts text and answers questions, alone or against a base model.
 import { SurgeryError } from '../platform/errors.ts';
-import type { EvalResult } from '../report/results.ts';
 import { evalText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { EvalResult } from '../results/outputs.ts';
 import { scoreDocuments } from '../scores/likelihood.ts';
 import { scoreTasks } from '../scores/tasks.ts';
 import { Tokenizer } from '../text/tokenizer.ts';

@@ -1,8 +1,8 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
 import { generateTogether } from '../generate/generate.ts';
 import { printable } from '../report/format.ts';
-import type { GenerateResult, Sample } from '../report/results.ts';
 import { format } from '../results/format.ts';
+import type { GenerateResult, Sample } from '../results/outputs.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { GenerateOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';

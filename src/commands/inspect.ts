@@ -1,9 +1,9 @@
 // surgery inspect: lists all tensors, and the spectrum of every group.
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
-import type { InspectResult } from '../report/results.ts';
 import { inspectText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { InspectResult } from '../results/outputs.ts';
 import type { InspectOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 

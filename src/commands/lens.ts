@@ -2,17 +2,10 @@
 
 import { lensOf } from '../analyses/lens/lens.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
+import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
-import {
-  type LensOfText,
-  type LensResult,
-  lensCharts,
-  lensMap,
-  lensText,
-  type PromptLens,
-  stepCharts,
-} from '../report/terminal/lens.ts';
+import { lensCharts, lensMap, lensText, stepCharts } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { Checkpoint } from '../checkpoint/reader.ts';
 import { resolveModel } from '../hub/model-reference.ts';
 import { cacheFolder, keep, onRefusal } from '../platform/cache.ts';
-import type { ModelInfo } from '../report/results.ts';
 import { type Advance, Progress } from '../report/terminal/progress.ts';
+import type { ModelInfo } from '../results/shapes.ts';
 import { checkpointIdentity } from '../runtime/identity.ts';
 import type { ModelOptions } from './options.ts';
 

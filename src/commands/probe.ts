@@ -4,6 +4,7 @@ import { type OfBoth, type Standards, standardsOf } from '../analyses/probe/base
 import { readingRule } from '../analyses/probe/evaluation.ts';
 import { resemblanceRule } from '../analyses/probe/matrix-similarity.ts';
 import { probeDepth, runs } from '../analyses/probe/over-depth.ts';
+import type { ProbeResult } from '../analyses/probe/result.ts';
 import { splitRules } from '../analyses/probe/splits.ts';
 import { inRuns, weightShares } from '../analyses/probe/weight-spectrum.ts';
 import { type Positions, positionRule } from '../analyses/recorded-residuals.ts';
@@ -11,7 +12,7 @@ import { matrixNames, readEmbedding, readUnembedding } from '../analyses/vocabul
 import { centred } from '../linalg/rows.ts';
 import { principalComponents } from '../linalg/subspaces.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
-import { type ProbeResult, probeCharts, probeText, weightMap } from '../report/terminal/probe.ts';
+import { probeCharts, probeText, weightMap } from '../report/terminal/probe.ts';
 import type { Advance } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { probedPositions, record } from './activations.ts';

@@ -3,9 +3,9 @@
 import { pullReference } from '../hub/model-reference.ts';
 import { offlineBy } from '../hub/paths.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import type { PullResult } from '../report/results.ts';
 import { pullText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
+import type { PullResult } from '../results/outputs.ts';
 import type { PullOptions } from './command-options.ts';
 import { print, progressOf } from './model.ts';
 

@@ -2,25 +2,24 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { type Finding, findingKinds, readFinding } from '../analyses/results.ts';
 import { exists } from '../checkpoint/reader.ts';
 import { readStudyFolder } from '../experiments/folder.ts';
 import { makeFolders, writeFileSafely } from '../platform/atomic-files.ts';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
-import { type Finding, type FindingKind, findingKinds } from '../report/findings.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/analyses/page.ts';
 import { comparePage, type Entry } from '../report/html/compare-page.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { format } from '../results/format.ts';
 import { readRun } from '../results/reading.ts';
-import type { RunResult } from '../results/run.ts';
+import { asStudy, type RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { fileOf } from './analysis-output.ts';
 import type { ReportOptions } from './command-options.ts';
 import { print, progressOf } from './model.ts';
-import { checkedFinding } from './read-analyses.ts';
 import { pageName } from './study-output.ts';
 
 /** The default path for the report of several folders. */
@@ -79,13 +78,12 @@ async function read(folder: string): Promise<Found> {
   if (await exists(join(folder, 'study.json'))) return readStudyFolder(folder);
   const findings: Finding[] = [];
   for (const kind of findingKinds)
-    if (await exists(join(folder, fileOf(kind)))) findings.push(await readFinding(kind, join(folder, fileOf(kind))));
+    if (await exists(join(folder, fileOf(kind))))
+      findings.push(await readResult(join(folder, fileOf(kind)), (value) => readFinding(kind, value)));
   if (findings.length > 0) return { findings };
   const files = ['run.json', 'study.json', ...findingKinds.map(fileOf)].join(', ');
   throw new SurgeryError('output', `${folder} holds no results (${files}): name a folder that a command has written`);
 }
-
-const readFinding = (kind: FindingKind, file: string) => readResult(file, (value) => checkedFinding(kind, value));
 
 /** @param checked validates the file's JSON; its errors complete a sentence that begins with the file's name */
 async function readResult<T>(file: string, checked: (value: unknown) => T): Promise<T> {
@@ -110,37 +108,4 @@ function labelsOf(folders: readonly string[]): string[] {
 
 function asEntry({ label, ...one }: Labelled): Entry {
   return { label, ...('run' in one ? asStudy(one.run) : one) };
-}
-
-/** A run as a study of one cell: it can be compared with others, but has no pairs. */
-function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
-  const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
-  const study: Study = {
-    format,
-    kind: 'sweep',
-    complete: true,
-    command,
-    model,
-    text,
-    ...(tasks ? { tasks } : {}),
-    context: {
-      format,
-      versions,
-      model: model.sha256,
-      precision,
-      engine: '',
-      dtype,
-      documents: '',
-      tasks: null,
-      prompts: null,
-      sampling: null,
-    },
-    cells: [cell.id],
-    original,
-    pairs: [],
-    controls: [],
-    angles: [],
-    curves,
-  };
-  return { study, cells: new Map([[cell.id, cell]]) };
 }

@@ -1,7 +1,7 @@
 // Prompts and sampling options as the generating commands use them.
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import type { PromptInfo, SamplingInfo } from '../report/results.ts';
+import type { PromptInfo, SamplingInfo } from '../results/shapes.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { type Conversation, readConversations } from '../text/conversations.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';

@@ -1,7 +1,8 @@
 // surgery unlikely: whether the model reuses the directions of tokens that almost never come next.
+import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
 import { unlikelyRule, unlikelyTokens } from '../analyses/unlikely/unlikely.ts';
 import { lineChartSvg } from '../report/svg.ts';
-import { type UnlikelyResult, unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
+import { unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { UnlikelyOptions } from './command-options.ts';

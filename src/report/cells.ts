@@ -4,6 +4,7 @@ import type { PcaOperation } from '../operations/pca/spec.ts';
 import { recipeLabel } from '../operations/recipe.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
+import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
 
@@ -21,8 +22,8 @@ export interface CellAxis {
 const axes: readonly CellAxis[] = [
   { key: 'variance', label: 'variance kept', of: ofItsOwn(({ variance }) => variance) },
   { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
-  { key: 'width', label: 'width of k and v, components a layer', of: ({ footprint }) => footprint?.width ?? undefined },
-  { key: 'parameters', label: parametersAxis, of: sizeOf },
+  { key: 'width', label: 'width of k and v, components a layer', of: (cell) => scores.width.of(cell) ?? undefined },
+  { key: 'parameters', label: parametersAxis, of: scores.size.of },
 ];
 
 /** The PCA that a cell is, if it is one alone. */
@@ -36,17 +37,6 @@ export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly Lay
   return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
 }
 
-/** Parameters as factors, or without what is zero, as a share of the dense ones. */
-export function sizeOf({ footprint }: Pick<CellResult, 'footprint'>): number | undefined {
-  return footprint ? footprint.parameters.reduced / footprint.parameters.dense : undefined;
-}
-
-/** What a cell costs, with its interval. */
-export const losses = [
-  { title: 'Perplexity', unit: 'of the text', of: perplexityPoint },
-  { title: 'KL from the original', unit: 'nats a token', of: klPoint },
-] as const;
-
 /** The axes that some cells lie along, and differ in. */
 export function variedAxes(cells: readonly CellResult[]): CellAxis[] {
   return axes.filter(({ of }) => new Set(cells.map(of).filter((x) => x !== undefined)).size > 1);
@@ -57,13 +47,13 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
   const shown = gridCells(study, cells);
   return variedAxes(shown).flatMap(({ label, of: x }) => {
     const placed = shown.filter((cell) => x(cell) !== undefined);
-    return losses.map(({ title, unit, of: y }) => ({
-      title,
+    return scoresIn('chart').map((score) => ({
+      title: score.title ?? '',
       x: { label },
-      y: { label: unit, log: true },
+      y: { label: score.unit, log: true },
       series: [...bySeries(placed, study)].map(([name, own]) => ({
         name,
-        points: own.map((cell) => ({ x: x(cell) ?? 0, ...y(cell) })).sort((a, b) => a.x - b.x),
+        points: own.map((cell) => ({ x: x(cell) ?? 0, ...pointOf(score, cell) })).sort((a, b) => a.x - b.x),
       })),
     }));
   });
@@ -140,15 +130,4 @@ export function keptName({ variance, rank }: Pick<PcaOperation, 'variance' | 'ra
 function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
   if (by === 'layer') return layers.join();
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
-}
-
-function perplexityPoint({ scores }: CellResult) {
-  const { nll, deltaNll, perplexity, intervals } = scores;
-  const at = (delta: number) => Math.exp(nll - deltaNll + delta);
-  const interval = intervals.deltaNll;
-  return { y: perplexity, ...(interval ? { low: at(interval[0]), high: at(interval[1]) } : {}) };
-}
-
-function klPoint({ scores: { kl, intervals } }: CellResult) {
-  return { y: kl, ...(intervals.kl ? { low: intervals.kl[0], high: intervals.kl[1] } : {}) };
 }

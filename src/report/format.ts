@@ -17,7 +17,12 @@ export function figure(value: number): string {
 
 /** "+0.443 [0.39, 0.53]", or the value alone where there is no interval. */
 export function withInterval(value: number, interval: readonly [low: number, high: number] | null): string {
-  return interval ? `${signed(value)} [${short(interval[0], 2)}, ${short(interval[1], 2)}]` : signed(value);
+  return signed(value) + between(interval);
+}
+
+/** " [0.39, 0.53]", or nothing where there is no interval. */
+export function between(interval: readonly [low: number, high: number] | null): string {
+  return interval ? ` [${short(interval[0], 2)}, ${short(interval[1], 2)}]` : '';
 }
 
 /** With a plus sign where it is above 0. */

@@ -5,7 +5,7 @@ import { spectrumCurves } from '../operations/pca/curves.ts';
 import { type Frozen, problem } from '../platform/schemas.ts';
 import { format } from './format.ts';
 import { modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
-import { cell, original, unmatched } from './study.ts';
+import { type CellResult, cell, original, type Study, unmatched } from './study.ts';
 
 /** What took no time at all was infinitely fast, which is null in JSON. */
 const speed = number.nullable().transform((value) => value ?? Number.POSITIVE_INFINITY);
@@ -43,3 +43,36 @@ export const run = z
   });
 
 export type RunResult = Frozen<z.infer<typeof run>>;
+
+/** A run as a study of one cell. It can be placed next to others but not paired with them. */
+export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
+  const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
+  const study: Study = {
+    format,
+    kind: 'sweep',
+    complete: true,
+    command,
+    model,
+    text,
+    ...(tasks ? { tasks } : {}),
+    context: {
+      format,
+      versions,
+      model: model.sha256,
+      precision,
+      engine: '',
+      dtype,
+      documents: '',
+      tasks: null,
+      prompts: null,
+      sampling: null,
+    },
+    cells: [cell.id],
+    original,
+    pairs: [],
+    controls: [],
+    angles: [],
+    curves,
+  };
+  return { study, cells: new Map([[cell.id, cell]]) };
+}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';
 import { kinds, type OperationReport } from '../operations/registry.ts';
-import { type Issue, lengthIssues, problem, texts } from '../platform/schemas.ts';
+import { type Frozen, type Issue, lengthIssues, problem, texts } from '../platform/schemas.ts';
 import type { Interval } from '../scores/likelihood.ts';
 import type { TaskScores } from '../scores/tasks.ts';
 
@@ -97,6 +97,10 @@ export const sampling = z.object({
   seed: number,
   maxNewTokens: number,
 });
+
+export type ModelInfo = Frozen<z.infer<typeof modelHere>>;
+export type SamplingInfo = Frozen<z.infer<typeof sampling>>;
+export type PromptInfo = Pick<SamplingInfo, keyof typeof prompting>;
 
 /** A perplexity that is too large for JSON, which has null in its place, follows from nll as all do. */
 export function withPerplexity<T extends { readonly nll: number; readonly perplexity: number | null }>(one: T) {

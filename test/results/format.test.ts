@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkedFinding } from '../../src/commands/read-analyses.ts';
+import { readFinding } from '../../src/analyses/results.ts';
 import { readStudyFolder } from '../../src/experiments/folder.ts';
 import { summarised } from '../../src/experiments/summary.ts';
 import { describeRecipe } from '../../src/operations/recipe.ts';
@@ -131,12 +131,12 @@ test('lens.json: the variant as a recipe, everything else as it was', () => {
   const { schema, operation, ...rest } = old;
   const { groups, ...settings } = operation;
   expect([schema, groups]).toEqual([1, ['q', 'kv']]);
-  const read = checkedFinding('lens', old);
+  const read = readFinding('lens', old);
   if (read.kind !== 'lens') throw new TypeError('not a lens');
   expect(read.result).toEqual({ format, ...rest, recipe: [{ kind: 'pca', ...settings }] });
   expectWhole(lensText(read.result, 'probability', 'folder'));
   const { recipe: _, ...alone } = read.result;
-  expect(checkedFinding('lens', { schema, ...rest }).result).toEqual(alone);
+  expect(readFinding('lens', { schema, ...rest }).result).toEqual(alone);
 });
 
 test('what this version writes is not changed', () => {

@@ -1,16 +1,18 @@
 // Results of the commands that look inside, made by hand: two points, two models, figures that all differ.
-import type { Mean } from '../../src/analyses/averages.ts';
-import type { LensMeans } from '../../src/analyses/lens/sums.ts';
-import type { Median } from '../../src/analyses/medians.ts';
-import type { Reading } from '../../src/analyses/probe/evaluation.ts';
-import type { Likeness } from '../../src/analyses/probe/matrix-similarity.ts';
-import type { MapKind, MapReading, PointReading } from '../../src/analyses/probe/over-depth.ts';
-import type { Finding, FindingKind } from '../../src/report/findings.ts';
-import type { FindingInfo } from '../../src/report/results.ts';
-import type { BasisResult } from '../../src/report/terminal/basis.ts';
-import type { LensResult, SpelledCell } from '../../src/report/terminal/lens.ts';
-import type { ProbeResult } from '../../src/report/terminal/probe.ts';
-import type { UnlikelyResult } from '../../src/report/terminal/unlikely.ts';
+import type { BasisResult } from '../../src/analyses/basis/result.ts';
+import type { LensMeans, LensResult, SpelledCell } from '../../src/analyses/lens/result.ts';
+import type {
+  Evaluation,
+  Likeness,
+  MapEvaluation,
+  MapKind,
+  PointEvaluation,
+  ProbeResult,
+} from '../../src/analyses/probe/result.ts';
+import type { Finding, FindingKind } from '../../src/analyses/results.ts';
+import type { Mean, Median } from '../../src/analyses/shapes.ts';
+import type { UnlikelyResult } from '../../src/analyses/unlikely/result.ts';
+import type { FindingInfo } from '../../src/results/finding.ts';
 import { format } from '../../src/results/format.ts';
 import { run } from './runs.ts';
 
@@ -160,7 +162,7 @@ function probeResult(): ProbeResult {
     return { value, interval: [value * 0.9, value * 1.1] as const };
   };
   // The residual itself is no guess of an embedding: its R² is far below 0.
-  const reading = (map: MapKind): Reading => ({
+  const reading = (map: MapKind): Evaluation => ({
     rows: 40,
     r2: map === 'identity' ? { value: -2424.4, interval: null } : figure(),
     cosine: figure(),
@@ -168,7 +170,7 @@ function probeResult(): ProbeResult {
     top5: figure(),
     bands: [1, 10].map((from) => ({ from, rows: 20, top1: next(), top5: next() })),
   });
-  const maps = (kinds: readonly MapKind[]): MapReading[] =>
+  const maps = (kinds: readonly MapKind[]): MapEvaluation[] =>
     kinds.flatMap((map) =>
       (['input', 'previous'] as const).flatMap((label) =>
         (['positions', 'types'] as const).flatMap((split) =>
@@ -189,7 +191,7 @@ function probeResult(): ProbeResult {
   });
   const shares = () => [0.4, 0.6 - next()];
   const weights = () => ({ weight: shares(), signal: shares() });
-  const pointReading = (point: string): PointReading => ({
+  const pointReading = (point: string): PointEvaluation => ({
     point,
     readings: maps(['probe', 'pooled', 'shuffled', 'identity', 'random']),
     parts: (['leading', 'trailing', 'random'] as const).map((part) => ({

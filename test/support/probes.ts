@@ -1,8 +1,8 @@
 // The golden values of probes, and the activations that they were computed on.
 import { join } from 'node:path';
 import type { Design } from '../../src/analyses/probe/fit.ts';
-import type { Resemblance } from '../../src/analyses/probe/matrix-similarity.ts';
 import type { Source } from '../../src/analyses/probe/moments.ts';
+import type { Resemblance } from '../../src/analyses/probe/result.ts';
 import { Activations, type Positions, positionsOf } from '../../src/analyses/recorded-residuals.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { Runtime } from '../../src/runtime/session.ts';

@@ -8,12 +8,7 @@ import { centred, columnMeans, lessRow, rowRange, squaredNorm, unitRows } from '
 import { orthonormalised, principalComponents } from '../../linalg/subspaces.ts';
 import { weightShares } from '../probe/weight-spectrum.ts';
 import type { BasisMethod } from './methods.ts';
-
-/** How much of the matrix is missed by some components: ‖M − M̂‖² / ‖M‖². */
-export interface Reconstruction {
-  readonly components: number;
-  readonly error: number;
-}
+import type { DictionaryReport, Reconstruction } from './result.ts';
 
 export interface Basis {
   readonly method: BasisMethod;
@@ -24,16 +19,6 @@ export interface Basis {
   /** The token that each direction came from. */
   readonly tokens?: readonly number[];
   readonly dictionary?: DictionaryReport;
-}
-
-export interface DictionaryReport {
-  /** Error with 1, 2, … atoms for each token. */
-  readonly sparsity: readonly { readonly atoms: number; readonly error: number }[];
-  /** Limits of |cosine| up to which two atoms count as nearly orthogonal. */
-  readonly limits: readonly number[];
-  readonly coherence: Coherence;
-  /** As many random directions, drawn several times. */
-  readonly random: readonly Coherence[];
 }
 
 export interface BasisOptions {

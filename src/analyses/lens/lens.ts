@@ -3,6 +3,7 @@ import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { Distributions } from './distributions.ts';
+import type { SpelledCell } from './result.ts';
 
 /** How two lenses, or a lens and the last point's, differ: for each (point, position), row-major. Bits. */
 export interface Differences {
@@ -178,24 +179,9 @@ export function firstTold(ids: readonly number[], bosId: number | undefined): nu
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 
-export interface RankedToken {
-  readonly id: number;
-  readonly probability: number;
-}
-
-/** The lens at one point and position, as it is told of a prompt. Bits. */
-export interface LensCell {
-  /** The likeliest tokens, likeliest first. */
-  readonly top: readonly RankedToken[];
-  readonly entropy: number;
-  /** KL(final ‖ lens). */
-  readonly kl: number;
-  /** Of the token that the last point finds likeliest. */
-  readonly probabilityFinal: number;
-  readonly rankFinal: number;
-  /** Of the token that was read here. */
-  readonly rankInput: number;
-}
+/** A token whose text is not looked up yet. */
+export type RankedToken = Omit<SpelledCell['top'][number], 'token'>;
+export type LensCell = Omit<SpelledCell, 'top'> & { readonly top: readonly RankedToken[] };
 
 /**
  * The lens at every point and position of one text, (points, positions).

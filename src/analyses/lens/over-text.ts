@@ -5,13 +5,10 @@ import type { Model } from '../../scores/likelihood.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
 import { firstTold, Lens } from './lens.ts';
-import { type DepthProfile, Tally } from './sums.ts';
+import type { DepthProfile, LensOfText } from './result.ts';
+import { Tally } from './sums.ts';
 
-export interface DepthProfiles {
-  /** Positions averaged over: all but the BOS of each document. */
-  readonly positions: number;
-  /** Positions that CKA is taken over. */
-  readonly sampled: number;
+export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'> {
   /** The original's, then each variant's. */
   readonly profiles: readonly DepthProfile[];
 }

@@ -6,73 +6,12 @@ import { centred } from '../../linalg/rows.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { klDivergence } from '../../scores/logits.ts';
-import { Averages, type Mean } from '../averages.ts';
-import { type Median, Medians } from '../medians.ts';
+import { Averages } from '../averages.ts';
+import { Medians } from '../medians.ts';
 import { cosines, normalised, norms, relativeErrors } from '../residual-rows.ts';
 import { derangement, linearCka, type PositionSample } from '../similarity.ts';
 import type { Differences, Lens, LensFigures } from './lens.ts';
-
-/** Means over positions of {@link LensFigures}: logarithms in bits, shares and probabilities 0 to 1. */
-export interface LensMeans {
-  readonly kl: Mean | null;
-  readonly probabilityFinal: Mean | null;
-  /** How often the lens ranks the finally chosen token first. */
-  readonly sameTop: Mean | null;
-  readonly rankFinal: Mean | null;
-  /** How often it ranks the token that was read first. */
-  readonly inputTop: Mean | null;
-  readonly rankInput: Mean | null;
-}
-
-export interface PointMeans extends LensMeans {
-  readonly point: string;
-  /** Euclidean norm of the residual. An attention sink shows in its largest. */
-  readonly norm: Median | null;
-  readonly entropy: Mean | null;
-  /** The same figures with the lens of another position of the document. */
-  readonly shuffled: LensMeans;
-}
-
-/** How alike a point and the next one are. */
-export interface StepMeans {
-  readonly from: string;
-  readonly to: string;
-  /** Cosine of the residuals at the same position. */
-  readonly cosine: Mean | null;
-  /** KL(lens at `to` ‖ lens at `from`), bits. */
-  readonly kl: Mean | null;
-  /** Linear CKA over a sample of positions, normalised. */
-  readonly cka: Mean;
-  /** The same with `from` taken at another position: of the document for cosine and KL, of the sample for CKA. */
-  readonly shuffled: { readonly cosine: Mean | null; readonly kl: Mean | null; readonly cka: number };
-}
-
-/** How far a variant's inside is from the original's at a point. */
-export interface ChangeMeans {
-  readonly point: string;
-  /** KL(original's lens ‖ variant's lens), bits. */
-  readonly kl: Mean | null;
-  readonly cosine: Mean | null;
-  /** ‖variant − original‖ / ‖original‖ of the residual: large where the variant has a sink that the original has not. */
-  readonly relativeError: Median | null;
-  /** How often both lenses rank the same token first. */
-  readonly sameTop: Mean | null;
-}
-
-export interface DepthProfile {
-  readonly points: readonly PointMeans[];
-  readonly steps: readonly StepMeans[];
-  /** What a distribution that knows nothing of the text, or only how often each token occurs in it, would give. */
-  readonly uniform: {
-    readonly kl: number;
-    readonly entropy: number;
-    readonly rank: number;
-    readonly probability: number;
-  };
-  readonly unigram: LensMeans;
-  /** For a variant. */
-  readonly changes?: readonly ChangeMeans[];
-}
+import type { DepthProfile, LensMeans, StepMeans } from './result.ts';
 
 /** Where in the corpus a chunk stands. */
 export interface Place {

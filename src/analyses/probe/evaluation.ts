@@ -3,40 +3,13 @@
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { squaredLengths, squaredNorm } from '../../linalg/rows.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import type { Interval } from '../../scores/likelihood.ts';
 import { bootstrap } from '../../scores/statistics.ts';
 import type { Design, LinearMap, Probe } from './fit.ts';
 import type { Source } from './moments.ts';
 import { placesAmong } from './nearest.ts';
+import type { Estimate, Evaluation } from './result.ts';
 import { gatherRows } from './row-batches.ts';
 import { countLabels, rowsOfPart, testPart } from './splits.ts';
-
-/** A figure over the rows that judge, and its interval over documents. */
-export interface Figure {
-  readonly value: number;
-  readonly interval: Interval;
-}
-
-/** Token types by how often they occur in the text, and how often those are read rightly. */
-export interface BandReading {
-  /** Least number of occurrences of the band; the next band's is the end. */
-  readonly from: number;
-  readonly rows: number;
-  readonly top1: number;
-  readonly top5: number;
-}
-
-export interface Reading {
-  readonly rows: number;
-  /** 1 − Σ‖y − ŷ‖² / Σ‖y − ȳ‖², ȳ the mean of what was learnt from: 0 for a map that knows the mean alone. */
-  readonly r2: Figure;
-  /** Mean cosine of ŷ and y. */
-  readonly cosine: Figure;
-  /** How often the right token is the nearest by cosine, or the first by score; ties count against it. */
-  readonly top1: Figure;
-  readonly top5: Figure;
-  readonly bands: readonly BandReading[];
-}
 
 /** The rule in words, to be printed beside the figures. */
 export const readingRule =
@@ -90,7 +63,7 @@ export async function readAll(
   documents: Int32Array,
   vocabulary: Vocabulary,
   onProgress?: (share: number) => void,
-): Promise<Reading[]> {
+): Promise<Evaluation[]> {
   const tallies = judged.map((one) => new Tally(one, documents, vocabulary));
   let done = 0;
   for (const design of new Set(judged.map((one) => one.design))) {
@@ -150,15 +123,15 @@ class Tally {
     }
   }
 
-  reading(): Reading {
+  reading(): Evaluation {
     const documents = [...this.#sums.values()];
-    const ratio = (sum: number, count: number): Figure => {
+    const ratio = (sum: number, count: number): Estimate => {
       const groups = documents.map((sums) => ({ sum: sums[sum] as number, count: sums[count] as number }));
       const { mean, low, high } = intervals(groups);
       return { value: mean, interval: low === undefined || high === undefined ? null : [low, high] };
     };
     // A share has no place beyond 0 and 1, which an interval of this kind may well reach.
-    const within = ({ value, interval }: Figure): Figure => ({
+    const within = ({ value, interval }: Estimate): Estimate => ({
       value,
       interval: interval && [Math.max(interval[0], 0), Math.min(interval[1], 1)],
     });

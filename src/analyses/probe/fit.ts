@@ -6,13 +6,14 @@ import { lessRow, pickRows } from '../../linalg/rows.ts';
 import type { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Positions } from '../recorded-residuals.ts';
 import { gramAbout, type LabelSums, Moments, meanOfRows, type Source, type Sums, sumsAbout } from './moments.ts';
+import type { Task } from './result.ts';
 import { rowsOfPart, shuffleLabels, splitPositions, splitTypes, trainPart, validationPart } from './splits.ts';
 import { type Target, tokenTarget } from './targets.ts';
 
 /** Which token is read: the one at the position, or the one before it. */
-export type Label = 'input' | 'previous';
-/** What a probe is judged on: positions that were not learnt from, or token types that were not. */
-export type Split = 'positions' | 'types';
+export type Label = Task['label'];
+/** What is held out: positions, or token types. */
+export type Split = Task['split'];
 
 /** One way of dividing the rows, and the labels that are learnt by it. */
 export interface Design {

@@ -4,35 +4,8 @@ import { type Matrix, multiply } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { centred, innerProduct, squaredNorm, unitRows } from '../../linalg/rows.ts';
 import { leadingSingularVectors } from '../../linalg/subspaces.ts';
+import type { Chance, Resemblance } from './result.ts';
 import { shuffled } from './splits.ts';
-
-/** A measure of likeness and what it is for matrices that are alike by chance only. */
-export interface Likeness {
-  readonly value: number;
-  /** With the rows of the matrix in a random order; none where the order of rows does not matter. */
-  readonly permuted: Chance | null;
-  /** With random matrices that have the matrix's singular values. */
-  readonly random: Chance;
-}
-
-/** Over the draws. */
-export interface Chance {
-  readonly mean: number;
-  readonly least: number;
-  readonly most: number;
-}
-
-/** All but `rowCosine` do not depend on the basis of one side's tokens or the other's. Columns are centred in all. */
-export interface Resemblance {
-  /** Mean cosine of a token's row in both matrices. */
-  readonly rowCosine: Likeness;
-  /** Linear CKA of the tokens' kernels. */
-  readonly cka: Likeness;
-  /** Mean squared cosine of the principal angles between the leading subspaces of the residual space. */
-  readonly hiddenSpace: Likeness;
-  /** The same of the leading subspaces of the tokens' space. */
-  readonly tokenSpace: Likeness;
-}
 
 const permutations = 40;
 const randomDraws = 10;

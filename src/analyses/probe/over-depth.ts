@@ -6,74 +6,16 @@ import { seededRandom } from '../../linalg/random.ts';
 import { pickRows } from '../../linalg/rows.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Activations, Positions } from '../recorded-residuals.ts';
-import { designOf, type OfBoth, type Standards } from './baselines.ts';
-import { type Reading, readAll } from './evaluation.ts';
-import {
-  type Design,
-  type DesignSums,
-  designsOf,
-  fitProbes,
-  type Label,
-  type LinearMap,
-  momentsOf,
-  type Probe,
-  type Split,
-} from './fit.ts';
-import { described, type Resemblance } from './matrix-similarity.ts';
+import { designOf, type Standards } from './baselines.ts';
+import { readAll } from './evaluation.ts';
+import { type Design, type DesignSums, designsOf, fitProbes, type LinearMap, momentsOf, type Probe } from './fit.ts';
+import { described } from './matrix-similarity.ts';
 import { gramAbout, type Source } from './moments.ts';
-import { type Part, probesInside } from './subspace-probes.ts';
+import type { DepthEvaluation, MapEvaluation, MapKind, PointEvaluation, Task } from './result.ts';
+import { probesInside } from './subspace-probes.ts';
 import { embeddingTarget } from './targets.ts';
 import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
 import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
-
-/** What a map is: learnt at the point, learnt from all points together, or a baseline. */
-export type MapKind = 'probe' | 'pooled' | 'shuffled' | 'identity' | 'random' | 'mean';
-
-/** What a map is to read. */
-export interface Task {
-  readonly map: MapKind;
-  readonly label: Label;
-  readonly split: Split;
-  readonly target: Probe['target'];
-}
-
-/** A map judged at a point. */
-export interface MapReading extends Task {
-  /** Penalty over the mean eigenvalue of the Gram matrix, for what was learnt. */
-  readonly relativeLambda?: number;
-  readonly reading: Reading;
-}
-
-/** What a part of the residual space holds of the input at a point. */
-export interface PartReading {
-  readonly part: Part['name'];
-  readonly dimensions: number;
-  readonly reading: Reading;
-}
-
-/** The token probe's weight along an ordered basis, in runs of neighbouring components. */
-export interface WeightReading {
-  /** Shares of ‖W‖². */
-  readonly weight: readonly number[];
-  /** Shares of what the probe puts out. */
-  readonly signal: readonly number[];
-}
-
-export interface PointReading {
-  /** `embed`, or the block that the point comes after. */
-  readonly point: string;
-  readonly readings: readonly MapReading[];
-  readonly parts: readonly PartReading[];
-  /** The token probe's matrix beside the embedding and the unembedding. */
-  readonly resemblance: OfBoth<Resemblance>;
-  readonly weights: OfBoth<WeightReading>;
-}
-
-export interface DepthReading {
-  /** The mean predictor, which is the same at every point. */
-  readonly chance: readonly MapReading[];
-  readonly points: readonly PointReading[];
-}
 
 /** Runs of components that weights are told by. */
 export const runs = 8;
@@ -94,7 +36,7 @@ export async function probeDepth(
   names: readonly string[],
   standards: Standards,
   onProgress?: (done: number, total: number) => void,
-): Promise<DepthReading> {
+): Promise<DepthEvaluation> {
   const { designs, seed } = standards;
   const targets = { embedding: embeddingTarget(standards.vocabulary.embedding), tokens: true };
   const anyPoint = seededRandom(seed + 5);
@@ -106,8 +48,8 @@ export async function probeDepth(
   try {
     const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
     const pooled = together.map((probe) => entryOf('pooled', probe));
-    const points: PointReading[] = [];
-    let chance: MapReading[] = [];
+    const points: PointEvaluation[] = [];
+    let chance: MapEvaluation[] = [];
     for (const [i, point] of names.entries()) {
       const between = (from: number, to: number) => (share: number) =>
         onProgress?.(i + from + (to - from) * share, names.length);
@@ -164,7 +106,7 @@ async function judge(
   source: Source,
   standards: Standards,
   onProgress?: (share: number) => void,
-): Promise<MapReading[]> {
+): Promise<MapEvaluation[]> {
   const readings = await readAll(
     source,
     entries.map(({ linear, label, split, target, outputs, mean }) => ({
@@ -191,7 +133,7 @@ async function readParts(
   standards: Standards,
   pool: WorkerPool,
   onProgress: (share: number) => void,
-): Promise<PartReading[]> {
+): Promise<PointEvaluation['parts']> {
   const { design } = designOf(standards.designs, 'input', 'positions');
   const moments = sums.find((one) => one.design === design);
   if (!moments) throw new RangeError('no sums of the rows by position');
@@ -211,7 +153,7 @@ async function describeTokenProbe(
   probes: readonly Probe[],
   sums: readonly DesignSums[],
   { references, bases, compared }: Standards,
-): Promise<Pick<PointReading, 'resemblance' | 'weights'>> {
+): Promise<Pick<PointEvaluation, 'resemblance' | 'weights'>> {
   const probe = probes.find(({ target, label }) => target === 'token' && label === 'input');
   const moments = sums.find(({ design }) => design.split === 'positions');
   if (!probe || !moments) throw new RangeError('there is no probe of the token');
@@ -222,7 +164,7 @@ async function describeTokenProbe(
     compared.map((type) => at.get(type) ?? 0),
   );
   const gram = gramAbout(moments.train, moments.train.mean);
-  const along = async (basis: Matrix): Promise<WeightReading> => {
+  const along = async (basis: Matrix): Promise<PointEvaluation['weights']['embed']> => {
     const shares = await weightShares(weights, basis);
     return { weight: inRuns(shares, runs), signal: inRuns(await signalShares(shares, basis, gram), runs) };
   };

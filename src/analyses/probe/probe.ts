@@ -5,7 +5,8 @@ import type { Model } from '../../scores/likelihood.ts';
 import { Activations, positionsOf } from '../recorded-residuals.ts';
 import { readEmbedding, readUnembedding } from '../vocabulary.ts';
 import { standardsOf } from './baselines.ts';
-import { type DepthReading, probeDepth } from './over-depth.ts';
+import { probeDepth } from './over-depth.ts';
+import type { DepthEvaluation } from './result.ts';
 
 export interface ProbeOptions {
   /** Seed of every random draw: splits, shuffled labels, random maps. Default 0. */
@@ -29,14 +30,14 @@ export async function probeResiduals(
   models: readonly Model[],
   documents: readonly (readonly number[])[],
   { seed = 0, bosId }: ProbeOptions = {},
-): Promise<DepthReading[]> {
+): Promise<DepthEvaluation[]> {
   const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
   const bases = {
     embed: await principalComponents(matrices.embed),
     unembed: await principalComponents(matrices.unembed),
   };
   const baselines = await standardsOf(positionsOf(documents, bosId), matrices, bases, seed);
-  const results: DepthReading[] = [];
+  const results: DepthEvaluation[] = [];
   for (const model of models) {
     const activations = await Activations.record(documents, model, bosId);
     try {

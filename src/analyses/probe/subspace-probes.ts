@@ -5,12 +5,13 @@ import { rowRange } from '../../linalg/rows.ts';
 import type { WorkerPool } from '../../platform/threads/pool.ts';
 import { type DesignSums, fitProbes, type Probe } from './fit.ts';
 import type { LabelSums, Sums } from './moments.ts';
+import type { PointEvaluation } from './result.ts';
 import type { Target } from './targets.ts';
 
 /** A subspace of the residual space: neighbouring axes of an orthonormal basis of the whole. */
 export interface Part {
   /** `leading` and `trailing` directions of the unembedding, or `random` ones. */
-  readonly name: 'leading' | 'trailing' | 'random';
+  readonly name: PointEvaluation['parts'][number]['part'];
   /** Orthonormal rows, (hidden, hidden). */
   readonly axes: Matrix;
   readonly from: number;

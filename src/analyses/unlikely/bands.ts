@@ -3,7 +3,8 @@
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
-import { Averages, type Mean } from '../averages.ts';
+import { Averages } from '../averages.ts';
+import type { BandFigures, UnlikelyTokens } from './result.ts';
 import { likelyFrom, mean, type Normal, rowOf } from './text-norms.ts';
 
 /** Bands of the final probability, likely first: each holds what is at least its bound, and less than the one before. */
@@ -14,41 +15,6 @@ const bands = [
   { name: '≥ 1e-6', from: 1e-6 },
   { name: '< 1e-6', from: 0 },
 ] as const;
-
-export interface BandFigures {
-  readonly band: string;
-  /** Pairs of a position and a token. */
-  readonly pairs: number;
-  readonly energy: Mean | null;
-  readonly projection: Mean | null;
-  readonly shuffled: Mean | null;
-  /** Over the pairs whose token is likely elsewhere: energy here, there, and here less there. */
-  readonly sameTokens: {
-    readonly pairs: number;
-    readonly energy: Mean | null;
-    readonly whereLikely: Mean | null;
-    readonly difference: Mean | null;
-  };
-  /** Energy less that at the point below. Null at the first point. */
-  readonly change: Mean | null;
-}
-
-export interface PointBands {
-  readonly point: string;
-  /** Energy along random directions, uniform ones and mixtures of the tokens'. */
-  readonly random: Mean | null;
-  readonly mixtures: Mean | null;
-  readonly bands: readonly BandFigures[];
-}
-
-export interface UnlikelyTokens {
-  readonly positions: number;
-  /** Tokens that are likely in enough contexts to be compared with themselves elsewhere. */
-  readonly likelyTokens: number;
-  readonly points: readonly PointBands[];
-  /** From the middle point to the last: energy of each band, last less middle. */
-  readonly fromMiddle: { readonly from: string; readonly to: string; readonly bands: readonly (Mean | null)[] };
-}
 
 /** Sums of energies over positions and tokens, by point and band. */
 export class Energies {

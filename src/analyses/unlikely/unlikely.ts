@@ -6,8 +6,9 @@ import type { Model } from '../../scores/likelihood.ts';
 import type { Reading } from '../lens/over-text.ts';
 import { normalised } from '../residual-rows.ts';
 import { derangement } from '../similarity.ts';
-import { Energies, type UnlikelyTokens } from './bands.ts';
+import { Energies } from './bands.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
+import type { UnlikelyTokens } from './result.ts';
 import { chunksOf, leastContexts, type Normal, normalOf } from './text-norms.ts';
 
 /** Random directions of each kind. */

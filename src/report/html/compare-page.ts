@@ -1,8 +1,9 @@
 // Several studies → one page that has them side by side, on the same axes.
 import { itemAt } from '../../platform/indexing.ts';
 import type { Study } from '../../results/study.ts';
-import { bySeries, type Cells, cellName, gridCells, pcaOf, sizeOf, variedAxes } from '../cells.ts';
-import { counted, figure, percent, withInterval } from '../format.ts';
+import { bySeries, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
+import { counted } from '../format.ts';
+import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
 import type { Series } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
@@ -11,7 +12,7 @@ import { pageHtml } from './page.ts';
 import { pairsFigure } from './pairs.ts';
 import { type Line, panelSvg } from './panels.ts';
 import { textRule } from './rules.ts';
-import { number } from './table.ts';
+import { number, scoreCells, scoreHeads } from './table.ts';
 
 /** A study, or a run as a study of one cell, and what it is called here. */
 export interface Entry {
@@ -92,27 +93,17 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
       dashed: first !== undefined && pcaOf(first)?.match !== undefined,
     }),
   );
-  const losses = [
-    {
-      title: 'Perplexity, as a multiple of the original’s',
-      unit: 'times the original’s',
-      of: 'deltaNll',
-      to: Math.exp,
-    },
-    { title: 'KL from the original', unit: 'nats a token', of: 'kl', to: Number },
-  ] as const;
   const figures: Figure[] = [];
   for (const axis of variedAxes(lines.flatMap(({ own }) => own))) {
     const panels = [];
-    for (const { title, unit, of, to } of losses) {
+    for (const score of scoresIn('chart of several')) {
+      const { title = '', unit } = score;
       const drawn = lines.flatMap(({ own, study }, i): Line[] => {
         const look = series[i];
         const marks = own.flatMap((cell) => {
           const x = axis.of(cell);
-          const interval = cell.scores.intervals[of];
-          const ends = interval ? { low: to(interval[0]), high: to(interval[1]) } : {};
-          const tip = `${look?.name}\n${cellName(cell, study)}\nΔnll ${withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll)}\nKL ${withInterval(cell.scores.kl, cell.scores.intervals.kl)}`;
-          return x === undefined ? [] : [{ x, y: to(cell.scores[of]), ...ends, tip }];
+          const tip = `${look?.name}\n${cellName(cell, study)}\n${scoreTip(cell)}`;
+          return x === undefined ? [] : [{ x, ...pointOf(score, cell), tip }];
         });
         return look ? [{ series: look, marks: marks.sort((a, b) => a.x - b.x) }] : [];
       });
@@ -151,29 +142,27 @@ function rulesOf(entries: readonly Entry[]): string {
 }
 
 function cellsFigure(entries: readonly Entry[]): Figure {
+  const rows = entries.flatMap(({ label, study, cells }) =>
+    gridCells(study, cells).map((cell) => ({ label, study, cell })),
+  );
+  const columns = scoresIn(
+    'cells',
+    rows.map(({ cell }) => cell),
+  );
   return {
     title: 'Every cell of every study',
-    caption: rulesOf(entries),
+    caption: `${rulesOf(entries)} ${directionsText(columns)}`,
     panels: [],
     table: {
       name: 'cells',
       about: 'Cells of all studies',
-      head: ['study', 'cell', '>width', '>size', '>perplexity', '>original’s', 'Δnll [95 %]', 'KL [95 %]'],
-      rows: entries.flatMap(({ label, study, cells }) =>
-        gridCells(study, cells).map((cell) => {
-          const { footprint, scores } = cell;
-          return [
-            label,
-            cellName(cell, study),
-            number(footprint?.width ?? undefined, (width) => width.toFixed(1)),
-            number(sizeOf(cell), (share) => percent(share)),
-            number(scores.perplexity, figure),
-            number(study.original?.scores.perplexity, figure),
-            number(scores.deltaNll, (value) => withInterval(value, scores.intervals.deltaNll)),
-            number(scores.kl, (value) => withInterval(value, scores.intervals.kl).replace(/^\+/, '')),
-          ];
-        }),
-      ),
+      head: ['study', 'cell', ...scoreHeads(columns), '>original’s perplexity'],
+      rows: rows.map(({ label, study, cell }) => [
+        label,
+        cellName(cell, study),
+        ...scoreCells(columns, cell),
+        number(study.original?.scores.perplexity, scores.perplexity.format),
+      ]),
     },
     open: true,
   };

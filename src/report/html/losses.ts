@@ -1,17 +1,7 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
 import type { CellResult, Study } from '../../results/study.ts';
-import {
-  bySeries,
-  type CellAxis,
-  type Cells,
-  cellName,
-  gridCells,
-  losses,
-  pcaOf,
-  sizeOf,
-  variedAxes,
-} from '../cells.ts';
-import { figure, percent, withInterval } from '../format.ts';
+import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
+import { pointOf, scoresIn, scoreTip } from '../scores.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
 import { type Band, type Line, panelSvg } from './panels.ts';
@@ -72,7 +62,9 @@ async function lossFigure(
   const controls = controlsBeside(study, cells, axis);
   const over = new Set<string>();
   const panels = [];
-  for (const { title, unit, of: y } of losses) {
+  for (const score of scoresIn('chart')) {
+    const { title = '', unit } = score;
+    const y = (cell: CellResult) => pointOf(score, cell);
     const drawn: Line[] = [...lines].map(([name, own]) => ({
       series: series.get(name) ?? { name, colour: 's6' },
       marks: own
@@ -85,8 +77,8 @@ async function lossFigure(
       if (edge.some(({ high }) => high > domain[1])) over.add(title);
       return { series: of, edge: cutAt(edge, domain[1]), tip: name };
     });
-    const rules =
-      title === 'Perplexity' && study.original ? [{ y: study.original.scores.perplexity, label: 'original' }] : [];
+    const original = study.original && score.of(study.original);
+    const rules = original === undefined || original === null ? [] : [{ y: original, label: 'original' }];
     const svg = await panelSvg({
       about: `${title} over ${axis.label}, a line a mode; the numbers are in the table of every cell`,
       x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
@@ -181,17 +173,5 @@ function ends({ y, low = y, high = y }: { y: number; low?: number; high?: number
 }
 
 function tipOf(cell: CellResult, study: Study): string {
-  const { footprint, scores } = cell;
-  const size = sizeOf(cell);
-  return [
-    cellName(cell, study),
-    `perplexity ${figure(scores.perplexity)}`,
-    `Δnll ${withInterval(scores.deltaNll, scores.intervals.deltaNll)}`,
-    `KL ${withInterval(scores.kl, scores.intervals.kl)}`,
-    [footprint?.width != null && `width ${footprint.width.toFixed(1)}`, size !== undefined && `size ${percent(size)}`]
-      .filter(Boolean)
-      .join(', '),
-  ]
-    .filter(Boolean)
-    .join('\n');
+  return `${cellName(cell, study)}\n${scoreTip(cell)}`;
 }

@@ -1,7 +1,7 @@
 // The rule by which figures are made, in the words of a caption.
+import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import { counted, integer } from '../format.ts';
-import type { SamplingInfo } from '../results.ts';
 import { promptWords, scoredUnits } from '../terminal/text.ts';
 
 /** "60 documents, 6,811 tokens of the text: each document alone, …" */

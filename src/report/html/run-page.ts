@@ -1,20 +1,19 @@
 // run.json → its page: one operation on one model.
 
-import { keptText } from '../../operations/pca/words.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
-import type { Comparison as Compared, Score } from '../../scores/likelihood.ts';
-import { layersOf, pcaOf, sizeOf } from '../cells.ts';
-import { figure, integer, percent, short, withInterval } from '../format.ts';
+import { layersOf, pcaOf } from '../cells.ts';
+import { integer, percent } from '../format.ts';
+import { scoresIn, sizeOf, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { samplingRule, textRule } from './rules.ts';
-import { type Comparison, samplesSection } from './samples.ts';
-import { ranksFigure, spectraFigure } from './spectra.ts';
-import { type Cell, number } from './table.ts';
+import { type Comparison, comparison, samplesSection } from './samples.ts';
+import { weightsSection } from './spectra.ts';
+import { scoreCells, scoreHeads } from './table.ts';
 import { tasksSection } from './tasks.ts';
 
 /**
@@ -34,7 +33,7 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
     { id: 'losses', title: 'What it costs', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
-    await weightsSection(run),
+    await weightsSection(run.curves, [cell], layersOf(cell)),
     ...more,
   ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));
   const head = headOf(run);
@@ -55,10 +54,10 @@ function headOf(run: RunResult): Head {
     ...(model.notice ? { notice: model.notice } : {}),
     command: run.command,
     glance: [
-      [`${figure(original.scores.perplexity)} → ${figure(cell.scores.perplexity)}`, 'perplexity, before and after'],
-      [short(cell.scores.kl), 'nats a token of KL from the original'],
-      [percent(cell.scores.sameTop), 'of tokens keep the likeliest one'],
-      ...(size === undefined ? [] : [[percent(size), sizeWords(cell)] as const]),
+      [`${valueText('perplexity', original)} → ${valueText('perplexity', cell)}`, 'perplexity, before and after'],
+      [valueText('kl', cell), 'nats a token of KL from the original'],
+      [valueText('sameTop', cell), 'of tokens keep the likeliest one'],
+      ...(size === undefined ? [] : [[valueText('size', cell), sizeWords(cell)] as const]),
       ...(tasks && original.tasks && cell.tasks
         ? [
             [
@@ -88,20 +87,7 @@ function sizeWords(cell: RunResult['cell']): string {
 
 function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): Figure {
   const parameters = cell.footprint?.parameters;
-  const row = (name: string, score: Score | Compared): Cell[] => [
-    name,
-    number(score.nll, figure),
-    number(score.perplexity, figure),
-    number('deltaNll' in score ? score.deltaNll : undefined, (value) =>
-      withInterval(value, 'deltaNll' in score ? score.intervals.deltaNll : null),
-    ),
-    number('kl' in score ? score.kl : undefined, (value) =>
-      withInterval(value, 'kl' in score ? score.intervals.kl : null).replace(/^\+/, ''),
-    ),
-    number('kl' in score ? score.klQuantiles.median : undefined, short),
-    number('kl' in score ? score.klQuantiles.p99 : undefined, short),
-    number('sameTop' in score ? score.sameTop : undefined, (share) => percent(share)),
-  ];
+  const columns = scoresIn('run', [base, cell]);
   const wider =
     dtype === model.dtype || dtype === 'F32'
       ? ''
@@ -118,37 +104,20 @@ function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): 
     table: {
       name: 'scores',
       about: 'Scores',
-      head: ['model', '>nll', '>perplexity', 'Δnll [95 %]', 'KL [95 %]', '>KL, median', '>KL, 99 %', '>same top'],
-      rows: [row('original', base.scores), row('operated', cell.scores)],
+      head: ['model', ...scoreHeads(columns)],
+      rows: [
+        ['original', ...scoreCells(columns, base)],
+        ['operated', ...scoreCells(columns, cell)],
+      ],
     },
     open: true,
   };
 }
 
-async function weightsSection({ curves, cell }: RunResult): Promise<Section> {
-  const operation = pcaOf(cell);
-  const layers = layersOf(cell);
-  const figures = [
-    await spectraFigure(curves, operation?.variance === undefined ? [] : [operation.variance], layers),
-    operation && (await ranksFigure([{ panel: operation.mode, line: keptText(operation), layers }])),
-  ];
-  return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
-}
-
 function comparisonsOf({ original, cell }: RunResult): Comparison[] {
+  const about = `KL ${valueText('kl', cell)} nats per token on the text.`;
   return original.samples.flatMap((sample, i) => {
-    const other = cell.samples[i];
-    if (!other) return [];
-    const { ids, pieces, logprobs, prompt } = sample;
-    return [
-      {
-        name: 'operated',
-        about: `KL ${short(cell.scores.kl)} nats a token on the text.`,
-        prompt,
-        original: { ids, pieces, original: logprobs, variant: other.ofOriginal },
-        variant: { ids: other.ids, pieces: other.pieces, original: other.underOriginal, variant: other.logprobs },
-        folded: false,
-      },
-    ];
+    const own = cell.samples[i];
+    return own ? [comparison(sample, own, { name: 'operated', about, folded: false })] : [];
   });
 }

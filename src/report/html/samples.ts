@@ -1,11 +1,12 @@
 // What the models write, side by side, every token shaded by how much its probability moved.
 import { itemAt } from '../../platform/indexing.ts';
+import type { CellSample, Sample } from '../../results/study.ts';
 import { counted } from '../format.ts';
 import type { Section } from './figure.ts';
 import { type Html, html } from './html.ts';
 
 /** A text and how likely two models find each of its tokens. */
-export interface Told {
+export interface Continuation {
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
   /** Natural log-probabilities under the original and under the variant. */
@@ -19,10 +20,25 @@ export interface Comparison {
   /** What is said beside the name, such as the KL. */
   readonly about: string;
   readonly prompt: string;
-  readonly original: Told;
-  readonly variant: Told;
+  readonly original: Continuation;
+  readonly variant: Continuation;
   /** Folded away until it is asked for. */
   readonly folded: boolean;
+}
+
+/** A cell's sample next to the original's. */
+export function comparison(
+  original: Sample,
+  own: CellSample,
+  about: Pick<Comparison, 'name' | 'about' | 'folded'>,
+): Comparison {
+  const { prompt, ids, pieces, logprobs } = original;
+  return {
+    ...about,
+    prompt,
+    original: { ids, pieces, original: logprobs, variant: own.ofOriginal },
+    variant: { ids: own.ids, pieces: own.pieces, original: own.underOriginal, variant: own.logprobs },
+  };
 }
 
 /** Tokens that one page shows: some 70 bytes each. */
@@ -76,7 +92,7 @@ ${sideHtml(name, prompt, variant, fork)}
   return html`<article class="pair"><h3>${name}</h3>${sides}</article>\n`;
 }
 
-function sideHtml(title: string, prompt: string, text: Told, fork: number | undefined): Html {
+function sideHtml(title: string, prompt: string, text: Continuation, fork: number | undefined): Html {
   return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p></div>`;
 }
 
@@ -90,7 +106,7 @@ interface Token {
 }
 
 /** Tokens as they can be shown: one that leaves a character unfinished goes with those that finish it. */
-function tokens({ pieces, original, variant }: Told): Token[] {
+function tokens({ pieces, original, variant }: Continuation): Token[] {
   const shown: Token[] = [];
   let [from, before, after] = [0, 0, 0];
   for (const [i, text] of pieces.entries()) {
@@ -120,7 +136,7 @@ function probability(value: number): string {
 }
 
 /** The first new token that is not the same, counted from 0; undefined where the texts are equal. */
-function firstDifference(a: Told, b: Told): number | undefined {
+function firstDifference(a: Continuation, b: Continuation): number | undefined {
   const [x, y] = [a, b].map(({ ids, pieces }) => ids.slice(ids.length - pieces.length));
   const length = Math.max(x?.length ?? 0, y?.length ?? 0);
   const at = Array.from({ length }, (_, i) => i).find((i) => x?.[i] !== y?.[i]);

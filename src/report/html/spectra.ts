@@ -2,16 +2,42 @@
 
 import type { SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
+import { keptText } from '../../operations/pca/words.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
+import type { CellResult } from '../../results/study.ts';
+import { layersOf, pcaOf } from '../cells.ts';
 import { percent } from '../format.ts';
 import { groupClass } from '../terminal/text.ts';
 import type { Series } from './axes.ts';
-import type { Figure } from './figure.ts';
+import type { Figure, Section } from './figure.ts';
 import { type Line, type Mark, panelSvg } from './panels.ts';
 import { type Cell, type DataTable, number } from './table.ts';
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
+
+/**
+ * Spectra, and the ranks of the cells that are PCAs.
+ * @param kept ranks to be marked on the spectra
+ */
+export async function weightsSection(
+  curves: readonly SpectrumCurve[],
+  cells: readonly CellResult[],
+  kept: readonly LayerReport[] = [],
+): Promise<Section> {
+  const shown = cells.flatMap((cell) => {
+    const operation = pcaOf(cell);
+    return operation ? [{ operation, layers: layersOf(cell) }] : [];
+  });
+  const thresholds = [...new Set(shown.flatMap(({ operation: { variance } }) => variance ?? []))];
+  const sets = shown.map(({ operation, layers }) => ({
+    panel: [operation.mode, operation.allocate === 'global' && 'spread'].filter(Boolean).join(', '),
+    line: `${keptText(operation)}${operation.mean === 'drop' ? ', mean dropped' : ''}`,
+    layers,
+  }));
+  const figures = [await spectraFigure(curves, thresholds, kept), await ranksFigure(sets)];
+  return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
+}
 
 /** Where a spectrum is read off in the table: shares of the components. */
 const readings = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
@@ -20,7 +46,7 @@ const readings = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
  * How the variance of each group adds up over its components, by layer, with the thresholds as lines.
  * @param kept ranks that were chosen, to be marked on the curves
  */
-export async function spectraFigure(
+async function spectraFigure(
   curves: readonly SpectrumCurve[],
   thresholds: readonly number[],
   kept: readonly LayerReport[] = [],
@@ -63,13 +89,13 @@ export async function spectraFigure(
 }
 
 /** Ranks by layer, a panel a mode and group, a line a threshold. */
-export interface RankSet {
+interface RankSet {
   readonly panel: string;
   readonly line: string;
   readonly layers: readonly LayerReport[];
 }
 
-export async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | undefined> {
+async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | undefined> {
   const names = [...new Set(sets.map(({ line }) => line))];
   const series = new Map(
     names.map((name, i): [string, Series] => [

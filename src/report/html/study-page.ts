@@ -1,10 +1,10 @@
 // study.json and its cells → their page: a sweep or a sensitivity study.
 
-import { keptText } from '../../operations/pca/words.ts';
+import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, gridCells, inOrder, keptName, layersOf, pcaOf } from '../cells.ts';
-import { counted, figure, integer, percent, short, signed } from '../format.ts';
-import type { SamplingInfo } from '../results.ts';
+import { type Cells, cellName, gridCells, inOrder, keptName, pcaOf } from '../cells.ts';
+import { counted, integer, signed } from '../format.ts';
+import { valueText } from '../scores.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
 import { html } from './html.ts';
@@ -12,9 +12,9 @@ import { lossesSection } from './losses.ts';
 import { pageHtml } from './page.ts';
 import { comparisonsSection, pairCounts } from './pairs.ts';
 import { samplingRule, textRule } from './rules.ts';
-import { type Comparison, samplesSection } from './samples.ts';
+import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { sensitivitySection } from './sensitivity.ts';
-import { type RankSet, ranksFigure, spectraFigure } from './spectra.ts';
+import { weightsSection } from './spectra.ts';
 import { tasksSection } from './tasks.ts';
 
 /** Comparisons of samples that stand open on the page. */
@@ -51,20 +51,19 @@ async function sectionsOf(study: Study, cells: Cells): Promise<Section[]> {
     await comparisonsSection(study, cells),
     tasks && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(study, cells), rule, 'cells.jsonl'),
-    await weightsSection(study, cells),
+    await weightsSection(study.curves, mainCells(study, cells)),
   ];
   return sections.filter((each): each is Section => each !== undefined);
 }
 
 function headOf(study: Study, cells: Cells): Head {
-  const { kind, model, context, text, tasks } = study;
+  const { model, context, text, tasks } = study;
   const shown = gridCells(study, cells);
   const there = inOrder(study, cells).length;
   return {
-    kind:
-      kind === 'sweep'
-        ? 'A sweep by surgery: many operations on one model'
-        : 'A sensitivity study by surgery: one part at a time',
+    kind: study.sensitivity
+      ? 'A sensitivity study by surgery: one part at a time'
+      : 'A sweep by surgery: many operations on one model',
     title: `${model.ref}: ${titleOf(shown, study)}`,
     ...(study.complete
       ? {}
@@ -104,7 +103,7 @@ function titleOf(shown: readonly CellResult[], study: Study): string {
 function glanceOf(study: Study, cells: Cells): Head['glance'] {
   const { original, text, sensitivity } = study;
   const base = original
-    ? [[figure(original.scores.perplexity), `perplexity of the original, over ${integer(text.tokens)} tokens`] as const]
+    ? [[valueText('perplexity', original), `perplexity of the original, over ${integer(text.tokens)} tokens`] as const]
     : [];
   const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }) => {
     const [better, worse] =
@@ -121,30 +120,17 @@ function glanceOf(study: Study, cells: Cells): Head['glance'] {
   return [...base, ...pairs, ...sums.slice(0, 4)];
 }
 
-async function weightsSection(study: Study, cells: Cells): Promise<Section> {
-  const joint = new Set(study.sensitivity?.joint ?? []);
-  const shown = gridCells(study, cells).flatMap((cell) => {
-    const operation = pcaOf(cell);
-    const isShown = operation && !operation.match && (joint.size === 0 || joint.has(cell.id));
-    return isShown ? [{ operation, layers: layersOf(cell) }] : [];
-  });
-  const thresholds = [...new Set(shown.flatMap(({ operation: { variance } }) => variance ?? []))];
-  const sets: RankSet[] = shown.map(({ operation, layers }) => ({
-    panel: [operation.mode, operation.allocate === 'global' && 'spread'].filter(Boolean).join(', '),
-    line: `${keptText(operation)}${operation.mean === 'drop' ? ', mean dropped' : ''}`,
-    layers,
-  }));
-  const figures = [await spectraFigure(study.curves, thresholds), await ranksFigure(sets)];
-  return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
+/** Cells without partners and controls; of a sensitivity study, those that operate on everything at once. */
+function mainCells(study: Study, cells: Cells): CellResult[] {
+  const joint = new Set(study.sensitivity?.joint);
+  return gridCells(study, cells).filter((cell) => !pcaOf(cell)?.match && (joint.size === 0 || joint.has(cell.id)));
 }
 
 /** Every cell's samples beside the original's: the grid first, then its partners, then the controls. */
 function comparisonsOf(study: Study, cells: Cells): Comparison[] {
-  const joint = new Set(study.sensitivity?.joint ?? []);
+  const main = new Set(mainCells(study, cells));
   const controls = new Map(study.controls.map(({ cell, control }) => [cell, control]));
-  const isPlain = (cell: CellResult) =>
-    !pcaOf(cell)?.match && !controls.has(cell.id) && (joint.size === 0 || joint.has(cell.id));
-  const place = (cell: CellResult) => (isPlain(cell) ? 0 : controls.has(cell.id) ? 2 : 1);
+  const place = (cell: CellResult) => (main.has(cell) ? 0 : controls.has(cell.id) ? 2 : 1);
   const ordered = inOrder(study, cells)
     .filter(({ id }) => controls.get(id) !== 'none')
     .sort((a, b) => place(a) - place(b));
@@ -152,23 +138,15 @@ function comparisonsOf(study: Study, cells: Cells): Comparison[] {
     ordered.flatMap((cell, n): Comparison[] => {
       const own = cell.samples[i];
       if (!own) return [];
-      const { scores } = cell;
       const name = cellName(cell, study);
       const control = controls.get(cell.id);
+      const about = `Perplexity ${valueText('perplexity', cell)}, KL ${valueText('kl', cell)} nats per token on the text; ${valueText('sameTop', cell)} of tokens keep the likeliest one.`;
       return [
-        {
+        comparison(original, own, {
           name: control ? `${control}, ${name}` : name,
-          about: `Perplexity ${figure(scores.perplexity)}, KL ${short(scores.kl)} nats a token on the text; ${percent(scores.sameTop)} of tokens keep the likeliest one.`,
-          prompt: original.prompt,
-          original: {
-            ids: original.ids,
-            pieces: original.pieces,
-            original: original.logprobs,
-            variant: own.ofOriginal,
-          },
-          variant: { ids: own.ids, pieces: own.pieces, original: own.underOriginal, variant: own.logprobs },
-          folded: !isPlain(cell) || n >= mostOpen,
-        },
+          about,
+          folded: !main.has(cell) || n >= mostOpen,
+        }),
       ];
     }),
   );

@@ -1,4 +1,5 @@
 // Tables: what a figure shows, in numbers. The page's script sorts them and hands them out as CSV.
+import { headOf, type ScoreDescription, type Scored, scoreText } from '../scores.ts';
 import { type Html, html } from './html.ts';
 
 /** A text, or a number as people read it together with all its digits. */
@@ -19,6 +20,15 @@ const tall = 16;
 /** A number in a table; an empty cell where there is none. */
 export function number(value: number | null | undefined, text: (value: number) => string): Cell {
   return value === null || value === undefined ? '' : { text: text(value), value };
+}
+
+/** Titles of columns of scores, and a row's cells under them. */
+export function scoreHeads(columns: readonly ScoreDescription[]): string[] {
+  return columns.map((score) => (score.showsInterval ? headOf(score) : `>${headOf(score)}`));
+}
+
+export function scoreCells(columns: readonly ScoreDescription[], scored: Scored): Cell[] {
+  return columns.map((score) => number(score.of(scored), () => scoreText(score, scored)));
 }
 
 /** @param label what no other part of the page is called */

@@ -1,53 +1,9 @@
-// An ordered basis → its components, how much of the matrix they hold, and the charts.
-
-import type { DictionaryReport, Reconstruction } from '../../analyses/basis/bases.ts';
-import type { BasisMethod } from '../../analyses/basis/methods.ts';
-import type { OfBoth } from '../../analyses/probe/baselines.ts';
-import type { VocabularyMatrix } from '../../analyses/vocabulary.ts';
+import type { BasisResult, Component, DictionaryReport } from '../../analyses/basis/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { counted, integer, percent, printable, table, wrap } from '../format.ts';
-import type { FindingInfo } from '../results.ts';
-import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
-import type { ProbedText } from './probe.ts';
 import { modelText } from './text.ts';
-
-/** A token near a component, spelled out. */
-export interface NearToken {
-  readonly id: number;
-  readonly token: string;
-  readonly cosine: number;
-}
-
-export interface Component {
-  /** Counted from 1, in the order of the basis. */
-  readonly component: number;
-  /** The token that it came from, of a basis made of tokens. */
-  readonly from?: string;
-  readonly nearest: readonly NearToken[];
-  readonly farthest: readonly NearToken[];
-  /** Share of each matrix's squared norm along it, columns centred; the unembedding's is the lens's. */
-  readonly shares: OfBoth<number>;
-  /** Share of the token probe's ‖W‖² along it, at each point. */
-  readonly probe: readonly { readonly variant: VariantName; readonly points: readonly number[] }[];
-}
-
-/** What basis.json holds, and `basis --json` prints. Shares and errors are from 0 to 1. */
-export interface BasisResult extends FindingInfo {
-  readonly text: ProbedText;
-  readonly rules: Readonly<Record<'basis' | 'matrix' | 'positions' | 'split', string>>;
-  readonly of: VocabularyMatrix;
-  readonly method: BasisMethod;
-  readonly hidden: number;
-  /** Names of the tapped points, from the embedding up. */
-  readonly points: readonly string[];
-  /** Atoms for each token, of a dictionary. */
-  readonly sparsity?: number;
-  readonly reconstruction: readonly Reconstruction[];
-  readonly dictionary?: DictionaryReport;
-  readonly components: readonly Component[];
-}
 
 /** Components that the table tells of; basis.json holds all. */
 const shown = 16;

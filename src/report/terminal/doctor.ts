@@ -1,6 +1,6 @@
 // What a machine has, as lines of a terminal.
+import type { Diagnosis } from '../../results/outputs.ts';
 import { size } from '../format.ts';
-import type { Diagnosis } from '../results.ts';
 
 const titles = { results: 'Results', cache: 'Cache', models: 'Models' };
 

@@ -1,54 +1,20 @@
 // What the logit lens shows → heat maps of prompts, tables and curves of a text. At most 80 columns.
 
-import type { Mean } from '../../analyses/averages.ts';
-import type { LensCell, RankedToken } from '../../analyses/lens/lens.ts';
-import type { DepthProfiles } from '../../analyses/lens/over-text.ts';
-import type { DepthProfile, LensMeans } from '../../analyses/lens/sums.ts';
-import type { Median } from '../../analyses/medians.ts';
+import type {
+  DepthProfile,
+  LensMeans,
+  LensOfText,
+  LensResult,
+  PromptLens,
+  SpelledCell,
+} from '../../analyses/lens/result.ts';
+import type { Mean, Median, VariantName } from '../../analyses/shapes.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { counted, figure, percent, printable, table, wrap } from '../format.ts';
-import type { FindingInfo, PromptInfo } from '../results.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
 import type { LineChart } from './line-chart.ts';
 import { modelText, promptWords } from './text.ts';
-
-export type VariantName = 'original' | 'operated';
-
-/** A cell whose tokens are spelled out. */
-export interface SpelledCell extends LensCell {
-  readonly top: readonly (RankedToken & { readonly token: string })[];
-}
-
-export interface PromptLens {
-  /** As given, or as the chat template wrapped it. */
-  readonly prompt: string;
-  readonly ids: readonly number[];
-  readonly tokens: readonly string[];
-  /** Cells by point and position. */
-  readonly variants: readonly { readonly variant: VariantName; readonly cells: readonly (readonly SpelledCell[])[] }[];
-}
-
-/** What lens.json holds, and `lens --json` prints. Logarithms are in bits. */
-export interface LensResult extends FindingInfo, PromptInfo {
-  /** Names of the tapped points, from the embedding up. */
-  readonly points: readonly string[];
-  /** Tokens there are: a random one has rank (vocabulary + 1) / 2 and probability 1 / vocabulary. */
-  readonly vocabulary: number;
-  readonly prompts: readonly PromptLens[];
-  /** What in the model's files makes the prompts other than one would expect, a line each. */
-  readonly notes?: readonly string[];
-  readonly text?: LensOfText;
-}
-
-export interface LensOfText extends Omit<DepthProfiles, 'profiles'> {
-  readonly text: string;
-  readonly documents: number;
-  readonly maxTokens: number;
-  readonly rule: string;
-  readonly intervalRule: string;
-  readonly variants: readonly (DepthProfile & { readonly variant: VariantName })[];
-}
 
 export type Coloured = 'probability' | 'rank' | 'kl';
 

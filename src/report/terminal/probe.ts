@@ -1,50 +1,22 @@
-// What probes read over the depth of a model → tables, charts and maps.
-
-import type { OfBoth } from '../../analyses/probe/baselines.ts';
-import type { Figure } from '../../analyses/probe/evaluation.ts';
-import type { Chance, Likeness, Resemblance } from '../../analyses/probe/matrix-similarity.ts';
-import type { DepthReading, MapKind, MapReading, PointReading } from '../../analyses/probe/over-depth.ts';
+import type {
+  Chance,
+  Estimate,
+  Likeness,
+  MapEvaluation,
+  MapKind,
+  PointEvaluation,
+  ProbeResult,
+  Resemblance,
+} from '../../analyses/probe/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { counted, integer, percent, table, wrap } from '../format.ts';
-import type { FindingInfo } from '../results.ts';
 import type { HeatMap } from './heat-map.ts';
-import type { VariantName } from './lens.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
 
-/** What commands that fit probes say about their text. */
-export interface ProbedText {
-  readonly text: string;
-  readonly documents: number;
-  readonly positions: number;
-  /** Documents that were longer than what is read of them. */
-  readonly cut: number;
-  readonly maxTokens: number;
-}
-
-/** What probe.json holds, and `probe --json` prints. Shares and R² are from 0 to 1. */
-export interface ProbeResult extends FindingInfo {
-  readonly text: ProbedText;
-  readonly rules: {
-    readonly positions: string;
-    readonly split: string;
-    readonly reading: string;
-    readonly resemblance: string;
-    readonly intervals: string;
-    readonly matrices: OfBoth<string>;
-  };
-  /** Names of the tapped points, from the embedding up. */
-  readonly points: readonly string[];
-  /** Tokens whose rows are compared with the embedding's and the unembedding's. */
-  readonly compared: number;
-  /** By basis and then by matrix: the matrix's own shares in the runs of the basis's components. */
-  readonly ownShares: OfBoth<OfBoth<readonly number[]>>;
-  readonly variants: readonly ({ readonly variant: VariantName } & DepthReading)[];
-}
-
 type Variant = ProbeResult['variants'][number];
-type Wanted = Pick<MapReading, 'map' | 'label' | 'split' | 'target'>;
+type Wanted = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
 
 /** @param output the folder that the result was written to */
 export function probeText(result: ProbeResult, output?: string): string {
@@ -104,13 +76,13 @@ function variantText(result: ProbeResult, variant: Variant): string {
 }
 
 /** The reading of a map at a point. */
-export function readingAt(readings: readonly MapReading[], { map, label, split, target }: Wanted) {
+export function readingAt(readings: readonly MapEvaluation[], { map, label, split, target }: Wanted) {
   return readings.find((one) => one.map === map && one.label === label && one.split === split && one.target === target)
     ?.reading;
 }
 
 function readTable(variant: Variant, task: Omit<Wanted, 'map'>): string {
-  const own = (point: PointReading, map: MapKind) => readingAt(point.readings, { ...task, map });
+  const own = (point: PointEvaluation, map: MapKind) => readingAt(point.readings, { ...task, map });
   const rows = variant.points.map((point) => [
     point.point,
     withInterval(own(point, 'probe')?.r2, plain),
@@ -126,7 +98,7 @@ function readTable(variant: Variant, task: Omit<Wanted, 'map'>): string {
 }
 
 function baselineTable(variant: Variant): string {
-  const cell = (point: PointReading, map: MapKind, split: Wanted['split']) => {
+  const cell = (point: PointEvaluation, map: MapKind, split: Wanted['split']) => {
     const reading = readingAt(point.readings, { map, split, label: 'input', target: 'embedding' });
     return [plain(reading?.r2.value), share(reading?.top1.value)];
   };
@@ -203,7 +175,7 @@ function partTable(variant: Variant, of: 'r2' | 'top1'): string {
     (['leading', 'trailing', 'random'] as const).map((part) => ({ part, dimensions })),
   );
   const rows = variant.points.map(({ point, readings, parts }) => {
-    const cell = (value: Figure | undefined) => (of === 'r2' ? plain(value?.value) : share(value?.value));
+    const cell = (value: Estimate | undefined) => (of === 'r2' ? plain(value?.value) : share(value?.value));
     const whole = readingAt(readings, { map: 'probe', label: 'input', split: 'positions', target: 'embedding' });
     return [
       point,
@@ -224,7 +196,7 @@ const plain = (value: number | undefined) => {
 const share = (value: number | undefined) => (value === undefined ? '' : percent(value).replace(' %', ''));
 
 /** A figure and half its interval, which is not symmetric: the JSON has both ends. */
-function withInterval(estimate: Figure | undefined, show: (value: number) => string): string {
+function withInterval(estimate: Estimate | undefined, show: (value: number) => string): string {
   if (!estimate) return '';
   const { value, interval } = estimate;
   return interval ? `${show(value)} ±${show((interval[1] - interval[0]) / 2)}` : show(value);

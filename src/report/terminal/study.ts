@@ -11,10 +11,10 @@ import {
   parametersAxis,
   pcaOf,
   sensitivityMap,
-  sizeOf,
   studyCharts,
 } from '../cells.ts';
-import { counted, figure, integer, percent, short, signed, table, withInterval, wrap } from '../format.ts';
+import { counted, integer, percent, short, signed, table, withInterval, wrap } from '../format.ts';
+import { brief, csvColumns, headOf, scoresIn, scoreText, valueText } from '../scores.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
 import { scoredUnits } from './text.ts';
@@ -37,14 +37,13 @@ export function studyText(
       wrap(`Text       ${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
       ...(study.notes ?? []).map((note) => wrap(`Note       ${note}`)),
-      original && `Original   nll ${figure(original.scores.nll)}, perplexity ${figure(original.scores.perplexity)}`,
+      original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
     ]
       .filter(Boolean)
       .join('\n'),
     there < study.cells.length &&
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
-    ...(study.kind === 'sweep' ? sweepParts(study, cells) : []),
-    study.sensitivity && sensitivityText(study, study.sensitivity, cells),
+    ...(study.sensitivity ? [sensitivityText(study, study.sensitivity, cells)] : sweepTexts(study, cells)),
     seconds && secondsText(seconds),
     `Written    ${folder}`,
   ]
@@ -60,28 +59,7 @@ export function studyCsv(study: Study, cells: Cells): string {
     ['id', ({ id }) => id],
     ['kind', ({ recipe }) => recipe.map(({ kind }) => kind).join(' ')],
     ...fields.map((field) => [snakeCase(field), (cell: CellResult) => fieldText(cell, field)] as const),
-    ['mean_rank', ({ footprint }) => footprint?.rank],
-    ['kv_width', ({ footprint }) => footprint?.width],
-    ['parameters_dense', ({ footprint }) => footprint?.parameters.dense],
-    ['parameters_reduced', ({ footprint }) => footprint?.parameters.reduced],
-    ['relative_error', ({ footprint }) => footprint?.relativeError],
-    ['relative_error_kv', ({ footprint }) => footprint?.relativeErrorKv],
-    ['nll', ({ scores }) => scores.nll],
-    ['perplexity', ({ scores }) => scores.perplexity],
-    ['delta_nll', ({ scores }) => scores.deltaNll],
-    ['delta_nll_low', ({ scores }) => scores.intervals.deltaNll?.[0]],
-    ['delta_nll_high', ({ scores }) => scores.intervals.deltaNll?.[1]],
-    ['kl', ({ scores }) => scores.kl],
-    ['kl_low', ({ scores }) => scores.intervals.kl?.[0]],
-    ['kl_high', ({ scores }) => scores.intervals.kl?.[1]],
-    ['kl_median', ({ scores }) => scores.klQuantiles.median],
-    ['kl_p99', ({ scores }) => scores.klQuantiles.p99],
-    ['kl_p999', ({ scores }) => scores.klQuantiles.p999],
-    ['kl_max', ({ scores }) => scores.klQuantiles.max],
-    ['delta_p_mean', ({ scores }) => scores.deltaP.mean],
-    ['delta_p_rms', ({ scores }) => scores.deltaP.rms],
-    ['same_top', ({ scores }) => scores.sameTop],
-    ['task_accuracy', ({ tasks }) => tasks?.accuracy],
+    ...csvColumns(),
   ];
   const rows = shown.map((cell) => columns.map(([, of]) => csvField(of(cell))).join(','));
   return [columns.map(([name]) => name).join(','), ...rows].join('\n');
@@ -115,7 +93,7 @@ function csvField(value: unknown): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] {
+function sweepTexts(study: Study, cells: Cells): (string | false | undefined)[] {
   const charts = studyCharts(study, cells).filter(({ x }) => x.label !== parametersAxis);
   return [
     cellsText(study, cells),
@@ -132,19 +110,13 @@ function sweepParts(study: Study, cells: Cells): (string | false | undefined)[] 
 }
 
 function cellsText(study: Study, cells: Cells): string {
-  const rows = gridCells(study, cells).map((cell) => {
-    const { footprint, scores } = cell;
-    const size = sizeOf(cell);
-    return [
-      cellName(cell, study),
-      footprint?.width?.toFixed(1) ?? '',
-      size === undefined ? '' : percent(size, 0),
-      short(scores.perplexity),
-      withInterval(scores.deltaNll, scores.intervals.deltaNll),
-      short(scores.kl),
-    ];
-  });
-  return `${table(['cell', 'width', 'size', 'ppl', 'Δnll [95 %]', 'KL'], 'lrrrlr', rows)}\n${wrap(
+  const columns = scoresIn('terminal').map(brief);
+  const rows = gridCells(study, cells).map((cell) => [
+    cellName(cell, study),
+    ...columns.map((score) => scoreText(score, cell)),
+  ]);
+  const align = columns.map(({ showsInterval }) => (showsInterval ? 'l' : 'r')).join('');
+  return `${table(['cell', ...columns.map(headOf)], `l${align}`, rows)}\n${wrap(
     'width: components for k and v a layer; size: parameters as factors, of the dense ones; = width, = size, = error: the ' +
       'separate partner of the shared cell above it.',
   )}`;
@@ -203,6 +175,7 @@ export function verdict(
 }
 
 function controlsText(study: Study, cells: Cells): string {
+  const columns = scoresIn('controls').map(brief);
   const rows = study.controls.flatMap(({ control, cell, of, difference }) => {
     const [own, against] = [cells.get(cell), cells.get(of ?? '')];
     if (!own) return [];
@@ -210,13 +183,16 @@ function controlsText(study: Study, cells: Cells): string {
       [
         control,
         controlledName(study, own, against),
-        short(own.scores.perplexity),
-        short(own.scores.kl),
+        ...columns.map((score) => scoreText(score, own)),
         difference ? withInterval(difference.deltaNll, difference.interval) : '',
       ],
     ];
   });
-  return `${table(['control', 'of', 'ppl', 'KL', 'Δnll to it [95 %]'], 'llrrl', rows)}\n${wrap(
+  return `${table(
+    ['control', 'of', ...columns.map(headOf), 'Δnll to it [95 %]'],
+    `ll${'r'.repeat(columns.length)}l`,
+    rows,
+  )}\n${wrap(
     'none: the weights put in place of themselves, exactly 0 if all is well; full-rank: all components, so the rounding to the ' +
       'dtype alone; random-subspace: as many random directions of the row space (seed 0); noise: normal noise as large as the error ' +
       'of each projection (seed 0); other-layer: k shares with the v of the next layer. Where a control is no worse than its cell, ' +

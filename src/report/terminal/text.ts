@@ -3,12 +3,14 @@
 import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
+import type { EvalResult, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
+import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { Comparison, Score, ScoredText } from '../../scores/likelihood.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
 import { layersOf } from '../cells.ts';
 import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
-import type { EvalResult, InspectResult, ModelInfo, PromptInfo, PullResult, SamplingInfo } from '../results.ts';
+import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
 import { bar, sparkline } from './blocks.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
@@ -193,19 +195,13 @@ function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
 }
 
 function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
-  const rows = scores.map(([name, score]) => [
-    name,
-    figure(score.nll),
-    figure(score.perplexity),
-    'kl' in score ? figure(score.kl) : '',
-    'sameTop' in score ? percent(score.sameTop) : '',
-  ]);
+  const columns = scoresIn('evaluation').map(precise);
+  const rows = scores.map(([name, score]) => [name, ...columns.map((one) => scoreText(one, { scores: score }))]);
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   const rule = `${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
   const differences = scores.flatMap(([name, score]) => ('kl' in score ? [differenceText(name, score, text)] : []));
-  return [table(['scores', 'nll', 'perplexity', 'KL', 'same top'], 'lrrrr', rows), ...differences, wrap(rule)].join(
-    '\n',
-  );
+  const head = ['scores', ...columns.map(headOf)];
+  return [table(head, `l${'r'.repeat(columns.length)}`, rows), ...differences, wrap(rule)].join('\n');
 }
 
 /** What prompts were put into the chat template with, a sentence each. */

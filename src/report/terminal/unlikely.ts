@@ -1,26 +1,11 @@
 // Energy of the residual stream along tokens by their probability → tables and curves over depth. At most 80 columns.
 
-import type { Mean } from '../../analyses/averages.ts';
-import type { BandFigures, UnlikelyTokens } from '../../analyses/unlikely/bands.ts';
+import type { Mean } from '../../analyses/shapes.ts';
+import type { BandFigures, UnlikelyResult } from '../../analyses/unlikely/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { counted, integer, table, wrap } from '../format.ts';
-import type { FindingInfo } from '../results.ts';
 import type { LineChart, Point } from './line-chart.ts';
 import { modelText } from './text.ts';
-
-type VariantName = 'original' | 'operated';
-
-/** What unlikely.json holds, and `unlikely --json` prints. An energy of 1 is that along a random direction. */
-export interface UnlikelyResult extends FindingInfo {
-  readonly text: {
-    readonly text: string;
-    readonly documents: number;
-    readonly maxTokens: number;
-    readonly rule: string;
-    readonly intervalRule: string;
-  };
-  readonly variants: readonly (UnlikelyTokens & { readonly variant: VariantName })[];
-}
 
 export function unlikelyText(result: UnlikelyResult, output?: string): string {
   const { model, recipe, precision, text, variants } = result;

@@ -1,7 +1,8 @@
 // What is summed over a text where one position is an attention sink: a thousand times as long as any other.
 import { expect, test } from 'vitest';
 import { Lens } from '../../../src/analyses/lens/lens.ts';
-import { type DepthProfile, Tally } from '../../../src/analyses/lens/sums.ts';
+import type { DepthProfile } from '../../../src/analyses/lens/result.ts';
+import { Tally } from '../../../src/analyses/lens/sums.ts';
 import { derangement, PositionSample } from '../../../src/analyses/similarity.ts';
 import { gaussian, seededRandom } from '../../../src/linalg/random.ts';
 import type { LensChunk } from '../../../src/runtime/sequence.ts';

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { designOf } from '../../../src/analyses/probe/baselines.ts';
-import { type Reading, readAll, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
+import { readAll, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
 import { designsOf, fitProbes, type LinearMap, momentsOf, type Probe } from '../../../src/analyses/probe/fit.ts';
+import type { Evaluation } from '../../../src/analyses/probe/result.ts';
 import { embeddingTarget } from '../../../src/analyses/probe/targets.ts';
 import { identityMap, meanMap, randomMap } from '../../../src/analyses/probe/untrained-maps.ts';
 import type { Positions } from '../../../src/analyses/recorded-residuals.ts';
@@ -43,7 +44,7 @@ describe('a map planted in synthetic activations', async () => {
     if (!probe) throw new Error('no such probe');
     return probe;
   };
-  const judge = async (probe: Probe, map: LinearMap = probe): Promise<Reading> => {
+  const judge = async (probe: Probe, map: LinearMap = probe): Promise<Evaluation> => {
     const { label, split, target, outputs, offset: mean } = probe;
     const judged = { map, target, outputs, mean, ...designOf(designs, label, split) };
     const [reading] = await readAll(source, [judged], positions.document, vocabularyOf(embedding));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { FindingKind } from '../../../src/report/findings.ts';
+import type { FindingKind } from '../../../src/analyses/results.ts';
 import { findingsPage } from '../../../src/report/html/analyses/page.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { browserPath, launch } from '../../support/browser.ts';

@@ -1,8 +1,9 @@
 // How much of the embedding, of the lens and of the token probe lies along the components of a basis.
 
+import type { BasisResult, Component } from '../../../analyses/basis/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { counted, percent } from '../../format.ts';
-import { type BasisResult, type Component, probedPoints } from '../../terminal/basis.ts';
+import { probedPoints } from '../../terminal/basis.ts';
 import { type Series, withMargin } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Line, panelSvg } from '../panels.ts';

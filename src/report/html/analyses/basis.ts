@@ -1,9 +1,9 @@
 // What basis.json tells: the tokens of each component, what is missed without the others, and what lies along them.
 
-import type { DictionaryReport } from '../../../analyses/basis/bases.ts';
+import type { BasisResult, Component, DictionaryReport } from '../../../analyses/basis/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { counted, integer, percent, sentence } from '../../format.ts';
-import { type BasisResult, type Component, probedPoints } from '../../terminal/basis.ts';
+import { probedPoints } from '../../terminal/basis.ts';
 import type { Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';

@@ -1,11 +1,9 @@
 // Figures at every point of the residual stream → a chart over depth, and the cells of its table.
 
-import type { Mean } from '../../../analyses/averages.ts';
-import type { Median } from '../../../analyses/medians.ts';
+import type { Mean, Median, VariantName } from '../../../analyses/shapes.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import type { Interval } from '../../../scores/likelihood.ts';
 import { percent } from '../../format.ts';
-import type { VariantName } from '../../terminal/lens.ts';
 import { type Scale, type Series, withMargin } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Band, panelSvg, type Rule } from '../panels.ts';

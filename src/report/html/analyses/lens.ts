@@ -1,6 +1,6 @@
 // What lens.json tells: a section a prompt, and over a text the lens at every point, the steps between them, the change.
+import type { LensResult } from '../../../analyses/lens/result.ts';
 import { counted, percent } from '../../format.ts';
-import type { LensResult } from '../../terminal/lens.ts';
 import { promptWords } from '../../terminal/text.ts';
 import type { Section } from '../figure.ts';
 import type { Head } from '../header.ts';

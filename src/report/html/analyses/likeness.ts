@@ -1,8 +1,7 @@
 // The token probe's matrix beside the embedding or the unembedding: four measures over depth, each with its chance.
-import type { Chance, Likeness, Resemblance } from '../../../analyses/probe/matrix-similarity.ts';
+import type { Chance, Likeness, ProbeResult, Resemblance } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { integer } from '../../format.ts';
-import type { ProbeResult } from '../../terminal/probe.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Band } from '../panels.ts';

@@ -1,7 +1,7 @@
 // Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
+import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
-import type { Finding } from '../../findings.ts';
-import type { FindingInfo } from '../../results.ts';
+import type { FindingInfo } from '../../../results/finding.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
 import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from '../header.ts';
 import { html } from '../html.ts';

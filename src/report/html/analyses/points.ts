@@ -1,7 +1,6 @@
 // The lens at every point of depth, over a text, beside chance.
-import type { LensMeans } from '../../../analyses/lens/sums.ts';
+import type { LensMeans, LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
-import type { LensOfText } from '../../terminal/lens.ts';
 import type { Scale } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';

@@ -1,6 +1,7 @@
 // What probe.json tells: how much of the token each point holds, what the probe's matrix is like, and where its weight lies.
+import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import { counted, integer, percent } from '../../format.ts';
-import { type ProbeResult, readingAt } from '../../terminal/probe.ts';
+import { readingAt } from '../../terminal/probe.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import { resemblanceFigure } from './likeness.ts';

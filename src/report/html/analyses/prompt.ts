@@ -1,8 +1,8 @@
 // The logit lens on a prompt: maps of points and tokens, and what it says after the last token.
+import type { LensResult, PromptLens, SpelledCell } from '../../../analyses/lens/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { figure, integer, percent } from '../../format.ts';
 import { shadeOf } from '../../terminal/heat-map.ts';
-import type { LensResult, PromptLens, SpelledCell } from '../../terminal/lens.ts';
 import type { Figure, Section } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
 import { type Cell, number } from '../table.ts';

@@ -1,9 +1,8 @@
 // How well probes read a token over depth, by the kind of map: R², cosine, and how often the right one is the nearest.
 
-import type { Reading } from '../../../analyses/probe/evaluation.ts';
-import type { DepthReading, MapKind, Task } from '../../../analyses/probe/over-depth.ts';
+import type { DepthEvaluation, Evaluation, MapKind, ProbeResult, Task } from '../../../analyses/probe/result.ts';
 import { integer } from '../../format.ts';
-import { type ProbeResult, readingAt } from '../../terminal/probe.ts';
+import { readingAt } from '../../terminal/probe.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
@@ -34,7 +33,7 @@ interface Measure {
   readonly title: string;
   readonly y: Scale;
   readonly show: (value: number) => string;
-  readonly of: (reading: Reading) => Value | undefined;
+  readonly of: (reading: Evaluation) => Value | undefined;
 }
 
 const fit: Measure = {
@@ -115,7 +114,7 @@ const titled = ({ variants }: ProbeResult, title: string, { variant }: Variant) 
   variants.length > 1 ? `${title}, ${variant}` : title;
 
 /** A map's readings by point; the mean's is the same at each. */
-function readingsOf({ points, chance }: DepthReading, task: Task): (Reading | undefined)[] {
+function readingsOf({ points, chance }: DepthEvaluation, task: Task): (Evaluation | undefined)[] {
   return points.map(({ readings }) => readingAt(task.map === 'mean' ? chance : readings, task));
 }
 

@@ -1,6 +1,6 @@
 // How alike neighbouring points are, and what an operation changes at each point.
+import type { LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
-import type { LensOfText } from '../../terminal/lens.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
 import {

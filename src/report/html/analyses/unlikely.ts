@@ -1,7 +1,6 @@
 // What unlikely.json tells: energy of the residual along tokens by their final probability, over depth, beside chance.
-import type { BandFigures } from '../../../analyses/unlikely/bands.ts';
+import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
 import { counted, integer, sentence } from '../../format.ts';
-import type { UnlikelyResult } from '../../terminal/unlikely.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';

@@ -1,7 +1,8 @@
 // Where the input is kept: the token probe's weight along ordered bases, and what parts of the residual space hold of it.
+import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { percent } from '../../format.ts';
-import { type ProbeResult, readingAt } from '../../terminal/probe.ts';
+import { readingAt } from '../../terminal/probe.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';

@@ -1,9 +1,9 @@
 // Pages of what was found inside: whole, quiet, by themselves, and as sections of another report.
 import { describe, expect, test } from 'vitest';
-import { type Finding, findingKinds } from '../../../../src/report/findings.ts';
+import type { LensResult } from '../../../../src/analyses/lens/result.ts';
+import { type Finding, findingKinds } from '../../../../src/analyses/results.ts';
 import { findingSections, findingsPage } from '../../../../src/report/html/analyses/page.ts';
 import { runPage } from '../../../../src/report/html/run-page.ts';
-import type { LensResult } from '../../../../src/report/terminal/lens.ts';
 import { basisResult, findings, lensResult } from '../../../support/findings.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../../support/pages.ts';
 import { run } from '../../../support/runs.ts';

@@ -1,7 +1,7 @@
 // Results read back from their files: whole ones as they were, damaged ones refused by the place of the damage.
+
 import { describe, expect, test } from 'vitest';
-import { checkedFinding } from '../../src/commands/read-analyses.ts';
-import { findingKinds } from '../../src/report/findings.ts';
+import { findingKinds, readFinding } from '../../src/analyses/results.ts';
 import { changed, type Json, leaves } from '../support/damage.ts';
 import { basisResult, findings, lensResult } from '../support/findings.ts';
 
@@ -10,7 +10,7 @@ describe.each(findingKinds)('%s.json', (kind) => {
   const json: Json = JSON.parse(JSON.stringify(result));
 
   test('is read as it was written', () => {
-    expect(JSON.parse(JSON.stringify(checkedFinding(kind, json).result))).toEqual(json);
+    expect(JSON.parse(JSON.stringify(readFinding(kind, json).result))).toEqual(json);
   });
 
   test('with any value damaged is refused by its place, but for what no page shows', () => {
@@ -21,7 +21,7 @@ describe.each(findingKinds)('%s.json', (kind) => {
       const rule = place.replaceAll(/\d+/g, '*');
       if (unused.test(place) || seen.has(rule)) continue; // one of each kind of place
       seen.add(rule);
-      expect(() => checkedFinding(kind, changed(json, path, [])), place).toThrow(
+      expect(() => readFinding(kind, changed(json, path, [])), place).toThrow(
         /^is not a result that this version reads, at /,
       );
     }
@@ -40,7 +40,7 @@ test.each([
     /, at text\.variants\.0\.points\.0\.norm\.median: /,
   ],
 ])('%s is refused', (_name, value, message) => {
-  expect(() => checkedFinding('lens', value)).toThrow(message);
+  expect(() => readFinding('lens', value)).toThrow(message);
 });
 
 function withMeanNorms(): unknown {
@@ -54,6 +54,6 @@ function withMeanNorms(): unknown {
 
 test('what was not finite when it was written is not finite when it is read', () => {
   const reconstruction = basisResult().reconstruction.map((one) => ({ ...one, error: Number.NaN }));
-  const read = checkedFinding('basis', JSON.parse(JSON.stringify({ ...basisResult(), reconstruction })));
+  const read = readFinding('basis', JSON.parse(JSON.stringify({ ...basisResult(), reconstruction })));
   expect(read.kind === 'basis' && read.result.reconstruction.map(({ error }) => error)).toEqual([NaN, NaN, NaN]);
 });

@@ -1,26 +1,12 @@
-// What commands hand over to be shown or written as JSON: plain objects, numbers unrounded.
-import type { WeightDtype } from '../checkpoint/dtypes.ts';
+// What commands print with `--json` and write nowhere: plain objects, numbers unrounded.
 import type { Mode } from '../operations/pca/grouping.ts';
 import type { Spectrum } from '../operations/pca/spectrum.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
-import type { format } from '../results/format.ts';
 import type { Precision } from '../runtime/session.ts';
 import type { Comparison, Score, ScoredText } from '../scores/likelihood.ts';
 import type { TaskScores } from '../scores/tasks.ts';
-
-export interface ModelInfo {
-  /** The reference as given, or `pocket`. */
-  readonly ref: string;
-  readonly path: string;
-  readonly architecture: string;
-  readonly layers: number;
-  readonly parameters: number;
-  readonly dtype: WeightDtype;
-  /** Of the safetensors files, one after the other. */
-  readonly sha256: string;
-  /** Why this model stands in for the default one, if it does. */
-  readonly notice?: string;
-}
+import type { format } from './format.ts';
+import type { ModelInfo, SamplingInfo } from './shapes.ts';
 
 export interface Sample {
   readonly variant: 'original' | 'operated';
@@ -34,23 +20,6 @@ export interface Sample {
   /** The prompt and what follows it. */
   readonly ids: readonly number[];
   readonly tokensPerSecond: number;
-}
-
-/** What prompts were put into the chat template with. */
-export interface PromptInfo {
-  /** The system message before each of them. */
-  readonly system?: string;
-  /** SHA-256 of the conversations of a file. */
-  readonly chat?: string;
-}
-
-export interface SamplingInfo extends PromptInfo {
-  readonly temperature: number;
-  readonly topP: number;
-  readonly topK: number;
-  readonly repetitionPenalty: number;
-  readonly seed: number;
-  readonly maxNewTokens: number;
 }
 
 export interface GenerateResult {
@@ -87,22 +56,6 @@ export interface InspectResult {
   readonly mode: Mode;
   readonly thresholds: readonly number[];
   readonly spectra: readonly Spectrum[];
-}
-
-/** What the results of the commands that look inside begin with. */
-export interface FindingInfo {
-  readonly format: typeof format;
-  /** By which it can be made again. */
-  readonly command: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly model: ModelInfo;
-  readonly precision: Precision;
-  /** Of the variant that is compared with the original, if there is one. */
-  readonly recipe?: CompleteRecipe;
-  /** Of all random draws. */
-  readonly seed: number;
-  /** SHA-256 of the token ids of the documents that were read, if there were any. */
-  readonly documentsSha256?: string;
 }
 
 /** What `surgery doctor --json` prints. Sizes in bytes. */

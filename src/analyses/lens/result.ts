@@ -1,0 +1,119 @@
+// lens.json: the logit lens on prompts and over a text. Logarithms are in bits, shares and probabilities from 0 to 1.
+import { z } from 'zod';
+import { type Frozen, texts } from '../../platform/schemas.ts';
+import { finding } from '../../results/finding.ts';
+import { notes, prompting, text } from '../../results/shapes.ts';
+import { interval, mean, median, number, numbers, variant } from '../shapes.ts';
+
+/** The lens at one point and position. */
+const cell = z.object({
+  /** The likeliest tokens, likeliest first. */
+  top: z.array(z.object({ id: number, token: text, probability: number })),
+  entropy: number,
+  /** KL(last point ‖ lens). */
+  kl: number,
+  /** Of the token that the last point finds likeliest. */
+  probabilityFinal: number,
+  rankFinal: number,
+  /** Of the token read at the position. */
+  rankInput: number,
+});
+
+const prompt = z.object({
+  /** As given, or as the chat template wrapped it. */
+  prompt: text,
+  ids: numbers,
+  tokens: texts,
+  /** Cells by point and position. */
+  variants: z.array(z.object({ variant, cells: z.array(z.array(cell)) })),
+});
+
+/** Means over positions. */
+const lensMeans = z.object({
+  kl: mean,
+  probabilityFinal: mean,
+  /** How often the lens ranks the last point's likeliest token first. */
+  sameTop: mean,
+  rankFinal: mean,
+  /** How often it ranks the token read first. */
+  inputTop: mean,
+  rankInput: mean,
+});
+
+const pointMeans = lensMeans.extend({
+  point: text,
+  /** Euclidean norm of the residual. An attention sink shows in its largest. */
+  norm: median,
+  entropy: mean,
+  /** With the lens of another position of the document. */
+  shuffled: lensMeans,
+});
+
+/** How similar a point and the next one are. */
+const stepMeans = z.object({
+  from: text,
+  to: text,
+  /** Cosine of the residuals at the same position. */
+  cosine: mean,
+  /** KL(lens at `to` ‖ lens at `from`). */
+  kl: mean,
+  /** Linear CKA over a sample of positions, normalised. */
+  cka: z.object({ mean: number, interval }),
+  /** With `from` taken at another position: of the document for cosine and KL, of the sample for CKA. */
+  shuffled: z.object({ cosine: mean, kl: mean, cka: number }),
+});
+
+/** How far a variant is from the original at a point. */
+const changeMeans = z.object({
+  point: text,
+  /** KL(original's lens ‖ variant's lens). */
+  kl: mean,
+  cosine: mean,
+  /** ‖variant − original‖ / ‖original‖ of the residual: large where the variant has an attention sink that the original lacks. */
+  relativeError: median,
+  /** How often both lenses rank the same token first. */
+  sameTop: mean,
+});
+
+const depthProfile = z.object({
+  variant,
+  points: z.array(pointMeans),
+  steps: z.array(stepMeans),
+  /** Chance: the uniform distribution, and the text's token frequencies. */
+  uniform: z.object({ kl: number, entropy: number, rank: number, probability: number }),
+  unigram: lensMeans,
+  /** Of a variant. */
+  changes: z.array(changeMeans).optional(),
+});
+
+const overText = z.object({
+  text,
+  documents: number,
+  maxTokens: number,
+  rule: text,
+  intervalRule: text,
+  /** Positions averaged over: all but each document's BOS. */
+  positions: number,
+  /** Positions that CKA is computed over. */
+  sampled: number,
+  variants: z.array(depthProfile),
+});
+
+export const lens = finding.extend({
+  /** Names of the tapped points, from the embedding up. */
+  points: texts,
+  /** Number of tokens: a random one has rank (vocabulary + 1) / 2 and probability 1 / vocabulary. */
+  vocabulary: number,
+  ...prompting,
+  notes,
+  prompts: z.array(prompt),
+  text: overText.optional(),
+});
+
+export type LensResult = Frozen<z.infer<typeof lens>>;
+export type PromptLens = Frozen<z.infer<typeof prompt>>;
+export type SpelledCell = Frozen<z.infer<typeof cell>>;
+export type LensOfText = Frozen<z.infer<typeof overText>>;
+export type DepthProfile = Omit<LensOfText['variants'][number], 'variant'>;
+export type LensMeans = Frozen<z.infer<typeof lensMeans>>;
+export type StepMeans = Frozen<z.infer<typeof stepMeans>>;
