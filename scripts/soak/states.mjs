@@ -20,7 +20,9 @@ export function hiddenIn(folder) {
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('.')) : [];
 }
 
-/** A run's whole result as one word: every byte, but for clock times. Throws for a checkpoint or a JSON file that is broken. */
+/**
+ * A hash of a run's whole result: every byte except clock times. Throws for a checkpoint or a JSON file that is broken.
+ */
 export function fingerprint(folder) {
   const parts = filesIn(folder).map((path) => `${path.slice(folder.length)} ${hash(withoutClock(path))}`);
   return parts.length === 0 ? 'nothing' : hash(parts.join('\n'));
@@ -31,13 +33,8 @@ function withoutClock(path) {
   if (path.endsWith('.safetensors')) return checked(bytes, path);
   if (path.endsWith('.html')) return checkedPage(bytes, path);
   if (!path.endsWith('/run.json')) return bytes;
-  const { date, seconds, samples, ...rest } = JSON.parse(bytes);
-  return JSON.stringify([
-    typeof date,
-    Object.keys(seconds),
-    samples.map(({ tokensPerSecond, ...sample }) => sample),
-    rest,
-  ]);
+  const { date, seconds, tokensPerSecond, ...rest } = JSON.parse(bytes);
+  return JSON.stringify([typeof date, Object.keys(seconds), Object.keys(tokensPerSecond), rest]);
 }
 
 /** A report has clock times all over: it is whole or not. */

@@ -1,7 +1,7 @@
 // A tensor as an operation finds it: as the checkpoint holds it, or as operations before it have left it.
 import type { OperationContext } from './kind.ts';
 
-/** Row-major, a copy of its own. @throws SurgeryError `checkpoint` if the file cannot be read */
+/** A copy of the values, row-major. @throws SurgeryError `checkpoint` if the file cannot be read */
 export async function weightsOf({ checkpoint, edited }: OperationContext, name: string): Promise<Float32Array> {
   return edited.get(name)?.values.slice() ?? checkpoint.readFloat32(name);
 }
