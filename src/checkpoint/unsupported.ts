@@ -52,7 +52,7 @@ const kinds: readonly (readonly [pattern: RegExp, what: string])[] = [
 ];
 
 /**
- * The first tensor of the layers that the forward pass would not read, and why it is no surplus but a part of another
+ * The first tensor of the layers that the forward pass would not read, and why it is not an extra but belongs to another
  * kind of model, whose results would be wrong without it.
  */
 export function unsupportedTensor(
