@@ -28,6 +28,7 @@ for (const path of kernels) {
 
 cpSync('src/pocket', 'dist/pocket', { recursive: true });
 chmodSync('dist/cli.js', 0o755);
-// Tells make, and the tests, that dist/ is whole, and of which time its sources are: one that changed meanwhile is newer.
+// Marks dist/ as complete for make and the tests, with the time at which the build began: a source changed since is
+// newer.
 writeFileSync('dist/.built', '');
 utimesSync('dist/.built', started, started);

@@ -66,7 +66,7 @@ function helpSeconds() {
   return median(times);
 }
 
-/** Decomposition from nothing and from the cache, beside scikit-learn's on the same cores. */
+/** Decomposition without and with the cache, compared with scikit-learn's on the same cores. */
 function pca() {
   const python = ['python3', '/usr/bin/python3'].find((name) => spawnSync(name, ['-c', 'import sklearn']).status === 0);
   const rows = {};

@@ -1,4 +1,4 @@
-// Times the logit lens on a prompt of 32 tokens beside a forward pass, without and with one unembedding a layer.
+// Times the logit lens on a prompt of 32 tokens, compared with a forward pass without and with one unembedding a layer.
 // One JSON document on stdout, seconds of wall clock and of processor time. Needs the built program.
 //
 //     node scripts/bench/lens.mjs MODEL_DIR [rounds]

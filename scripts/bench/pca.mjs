@@ -3,15 +3,16 @@
 // prints { variance, seconds, cpu_seconds, from_cache, ranks_q_kv }. Needs the built program. Components are looked up in
 // and added to $SURGERY_CACHE; an empty folder there measures the whole work.
 import { Checkpoint } from '../../dist/checkpoint/reader.js';
-import { operate } from '../../dist/operations/pca/operate.js';
+import { operate } from '../../dist/operations/operator.js';
 
 const [folder, variance = '0.9', threads] = process.argv.slice(2);
 const start = performance.now();
-const { layers, fromCache } = await operate(
+const { reports } = await operate(
   await Checkpoint.open(folder),
-  { mode: 'shared-kv', variance: Number(variance), mean: 'keep' },
+  [{ kind: 'pca', mode: 'shared-kv', variance: Number(variance) }],
   { threads: threads && Number(threads) },
 );
+const [{ layers, fromCache }] = reports;
 const { user, system } = process.cpuUsage();
 console.log(
   JSON.stringify({

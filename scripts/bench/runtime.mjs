@@ -1,4 +1,5 @@
-// Times the runtime on a model folder, beside llama.cpp where it is there: prefill, decode, batches, start, memory.
+// Times the runtime on a model folder, compared with llama.cpp if it is available: prefill, decode, batches, start,
+// memory.
 // One JSON document on stdout. Needs the built program, and Linux for the memory figures.
 //
 //     node scripts/bench/runtime.mjs MODEL_DIR [--threads 2] [--rounds 5] [--precision fp32,int8] [--run]

@@ -83,7 +83,10 @@ async function momentOf({ base, milliseconds }, random, end) {
   await Promise.race([sleep(pause), done]);
 }
 
-/** Whether a folder holds an entry like the first mark, and if there are two, one of the second kind in it or beside it. */
+/**
+ * Whether a folder holds an entry like the first mark, and if there are two, one of the second kind in it or next to
+ * it.
+ */
 function matches(base, [first, second]) {
   try {
     const found = readdirSync(base).filter((name) => first.test(name));

@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: '0' },
-    json: { type: 'string' }, // where the result goes, beside stdout
+    json: { type: 'string' }, // a file for the result, in addition to stdout
     keep: { type: 'boolean', default: false }, // replaces the corpus by the fewest inputs that reach as much
   },
 });

@@ -20,7 +20,9 @@ export function hiddenIn(folder) {
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('.')) : [];
 }
 
-/** A run's whole result as one word: every byte, but for clock times. Throws for a checkpoint or a JSON file that is broken. */
+/**
+ * A hash of a run's whole result: every byte except clock times. Throws for a checkpoint or a JSON file that is broken.
+ */
 export function fingerprint(folder) {
   const parts = filesIn(folder).map((path) => `${path.slice(folder.length)} ${hash(withoutClock(path))}`);
   return parts.length === 0 ? 'nothing' : hash(parts.join('\n'));

@@ -21,7 +21,7 @@ const layerNorms = 'layer norms instead of RMS norms';
 const scaledSums = 'multipliers on embeddings, residuals and logits';
 const images = 'an image encoder';
 
-/** Longest prefix first: the first that fits tells. */
+/** Longest prefix first: the first match wins. */
 const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['Qwen3Next', `linear attention and ${experts}`],
   ['Qwen3Moe', `norms of queries and keys (q_norm, k_norm) and ${experts}`],
@@ -49,7 +49,7 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['GPTNeoX', `${fusedAttention} and ${layerNorms}`],
   ['GPT2', `learned positions, ${fusedAttention} and ${layerNorms}`],
   ['GPTBigCode', `learned positions, ${fusedAttention} and ${layerNorms}`],
-  ['GPTJ', `${layerNorms}, and attention beside the MLP`],
+  ['GPTJ', `${layerNorms}, and attention parallel to the MLP`],
   ['GptOss', `${experts}, and attention sinks`],
   ['OPT', `learned positions and ${layerNorms}`],
   ['Bloom', `ALiBi positions, ${fusedAttention} and ${layerNorms}`],
@@ -58,7 +58,7 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['RWForCausalLM', `${fusedAttention} (query_key_value) and ${layerNorms}`],
   ['StableLm', `${layerNorms}, and rotation of a part of each head`],
   ['Starcoder2', `${layerNorms} and a GELU MLP`],
-  ['Cohere', `${layerNorms}, and attention beside the MLP`],
+  ['Cohere', `${layerNorms}, and attention parallel to the MLP`],
   ['Olmoe', `norms of queries and keys, and ${experts}`],
   ['Olmo2', 'norms of queries and keys, and norms after each block'],
   ['Olmo3', 'norms of queries and keys, and norms after each block'],
@@ -74,9 +74,9 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['Dbrx', experts],
   ['Nemotron', `${layerNorms} and a squared-ReLU MLP`],
   ['Mamba', 'a state-space model instead of attention'],
-  ['Jamba', 'state-space layers beside attention'],
+  ['Jamba', 'state-space layers mixed with attention'],
   ['FalconMamba', 'a state-space model instead of attention'],
-  ['RecurrentGemma', 'recurrent layers beside attention'],
+  ['RecurrentGemma', 'recurrent layers mixed with attention'],
   ['Rwkv', 'a recurrent model instead of attention'],
   ['BitNet', 'weights of three values, and norms inside the blocks'],
   ['T5', 'an encoder and a decoder'],

@@ -246,7 +246,7 @@ function slidingWindow(raw: RawConfig, architecture: Architecture, refuse: Refus
 
 /**
  * Base and scaling of the rotary embedding. As in transformers, a rope_scaling that is not empty stands for all of
- * rope_parameters; what stands inside wins over the same key outside; but for the length that llama3 was first trained on.
+ * rope_parameters; a key inside wins over the same key outside, except for original_max_position_embeddings of llama3.
  */
 function rope(raw: RawConfig, file: string): Pick<LlamaConfig, 'ropeTheta' | 'ropeScaling'> {
   const key = Object.keys(raw.rope_scaling ?? {}).length > 0 ? 'rope_scaling' : 'rope_parameters';

@@ -3,7 +3,7 @@ import { SurgeryError, shown } from '../platform/errors.ts';
 import { decimalNumber, duplicateKey } from '../platform/strict-json.ts';
 import { bitsPerElement } from './dtypes.ts';
 
-/** Where a tensor's bytes lie. `begin` and `end` count from the start of the file. */
+/** A tensor's table entry. Its bytes are `begin` (included) to `end` (excluded), counted from the start of the file. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: string;

@@ -1,4 +1,4 @@
-// A checkpoint folder: its files are opened, checked against the config, and read one tensor at a time.
+// Opens a checkpoint folder, checks its tensors against the config, and reads them one at a time.
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ import { misnamed, unsupportedFile, unsupportedFolder, unsupportedTensor } from 
 export interface CheckpointShard {
   /** Name inside the folder. */
   readonly file: string;
-  /** Where it really lies, behind symbolic links. */
+  /** Path after symbolic links are resolved. */
   readonly path: string;
   readonly header: Header;
   readonly bytes: number;
@@ -29,7 +29,7 @@ export interface Tensor extends TensorEntry {
 export const singleFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
 
-/** Some bytes of a file, from `begin` up to `end`. */
+/** Bytes `begin` (included) to `end` (excluded) of a file. */
 export interface ByteRange {
   readonly path: string;
   readonly begin: number;
@@ -54,7 +54,8 @@ export class Checkpoint {
   /**
    * Reads the config and every header of a Hugging Face folder, and checks that each tensor the model needs is there
    * with its shape, in a dtype that can be read.
-   * @throws SurgeryError `model` for a folder that is no checkpoint, else as the parsers do.
+   * @throws SurgeryError `model` for a folder that is not a checkpoint, `config`, `checkpoint` or `unsupported` for one
+   * that cannot be read
    */
   static async open(folder: string): Promise<Checkpoint> {
     await requireFolder(folder);
@@ -87,7 +88,7 @@ export class Checkpoint {
     return total;
   }
 
-  /** The dtype that most of the model's bytes are in. */
+  /** The dtype of most of the model's bytes. */
   get dtype(): WeightDtype {
     const bytes: Record<WeightDtype, number> = { F32: 0, F16: 0, BF16: 0 };
     for (const { dtype, begin, end } of this.tensors.values()) if (isWeightDtype(dtype)) bytes[dtype] += end - begin;
@@ -101,7 +102,10 @@ export class Checkpoint {
     return tensor;
   }
 
-  /** Where a tensor's bytes lie; those of some of its rows alone, from the first up to the second. */
+  /**
+   * The byte range of a tensor, or of its rows `from` (included) to `to` (excluded).
+   * @throws SurgeryError `checkpoint` if there is no such tensor
+   */
   byteRange(name: string, rows?: readonly [from: number, to: number]): ByteRange {
     const { file, begin, end, shape } = this.tensor(name);
     const path = join(this.folder, file);
@@ -109,12 +113,18 @@ export class Checkpoint {
     return rows ? { path, begin: begin + rows[0] * row, end: begin + rows[1] * row } : { path, begin, end };
   }
 
-  /** A tensor's bytes as they lie in the file; those of some of its rows alone, from the first up to the second. */
+  /**
+   * The raw bytes of a tensor, or of its rows `from` (included) to `to` (excluded).
+   * @throws SurgeryError `checkpoint` if they cannot be read
+   */
   readBytes(name: string, rows?: readonly [from: number, to: number]): Promise<Uint8Array> {
     return readRange(this.byteRange(name, rows));
   }
 
-  /** A tensor's values, row-major; those of some of its rows alone, from the first up to the second. */
+  /**
+   * The values of a tensor, row-major, or of its rows `from` (included) to `to` (excluded).
+   * @throws SurgeryError `checkpoint` if they cannot be read, `unsupported` for other dtypes than F32, F16 and BF16
+   */
   async readFloat32(name: string, rows?: readonly [from: number, to: number]): Promise<Float32Array> {
     return toFloat32(await this.readBytes(name, rows), this.weightDtype(name));
   }
@@ -129,7 +139,10 @@ export class Checkpoint {
     );
   }
 
-  /** A tied head of its own values is one model in transformers 4, which leaves it out, and another in 5, which reads it. */
+  /**
+   * Refuses a tied lm_head with values of its own: transformers 4 ignores it and transformers 5 reads it, which gives
+   * two models.
+   */
   async #checkHead(): Promise<void> {
     const [embed, head] = [this.tensor(embedName), this.tensor(unembedName)];
     const [rows = 0] = embed.shape;

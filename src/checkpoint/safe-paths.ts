@@ -1,4 +1,4 @@
-// A model's own files, found by name: never outside its folder, never anything but a file, never larger than it may be.
+// Finds a model's files by name: only regular files inside its folder, up to a maximum size.
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
@@ -17,10 +17,11 @@ export const maxBytes = {
  *
  * A symbolic link may lead to another file in the folder, or into a Hugging Face cache: to a blob of a model there, as
  * `huggingface-cli download --local-dir` once made them, or from `snapshots/<commit>` to the `blobs` of the same
- * repository or to those that repositories of the cache share. Nowhere else, lest a downloaded folder has other files of
+ * repository or to those that repositories of the cache share. Nowhere else: a downloaded folder could otherwise have
+ * other files of
  * this machine read, and copied into results.
  * @throws SurgeryError `checkpoint` for a link that leaves, for what is not a file (a pipe would be waited on for ever),
- * and for what stands in its place in a Git repository
+ * and for a Git LFS pointer
  */
 export async function locate(folder: string, name: string): Promise<string | undefined> {
   const path = join(folder, name);
@@ -54,7 +55,7 @@ export async function locate(folder: string, name: string): Promise<string | und
  */
 const blobPath = /[/\\]models--[^/\\]+[/\\]blobs[/\\][0-9a-f]{40}([0-9a-f]{24})?$/;
 
-/** What a Git LFS pointer begins with. None is longer than `mostPointerBytes`. */
+/** First line of a Git LFS pointer. None is longer than `mostPointerBytes`. */
 const pointerStart = 'version https://git-lfs.github.com/spec/v1';
 const mostPointerBytes = 1024;
 

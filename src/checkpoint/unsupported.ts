@@ -1,14 +1,18 @@
-// Weights of other kinds than this program reads, told by what they are: pickles, GGUF, adapters, quantised or fused tensors.
+// Recognises weights that this program does not read, for error messages: pickles, GGUF, adapters, quantised or fused
+// tensors.
 import { readdir } from 'node:fs/promises';
 import type { LlamaConfig } from './config.ts';
 import { expectedTensors, layerPrefix } from './names.ts';
 
-/** What kind of weights a folder without config.json or without the weights that are read holds, and what to do; undefined if nothing is known. */
+/**
+ * For a folder without config.json or safetensors weights: which weights it holds instead and what to do. Undefined if
+ * unknown.
+ */
 export async function unsupportedFolder(folder: string): Promise<string | undefined> {
   return unsupportedFiles(await readdir(folder).catch(() => []));
 }
 
-/** The same of a list of file names. */
+/** {@link unsupportedFolder} from a list of file names. */
 export function unsupportedFiles(files: readonly string[]): string | undefined {
   const has = (pattern: RegExp) => files.find((file) => pattern.test(file));
   const adapter = has(/^adapter_(config\.json|model\.(safetensors|bin))$/);
@@ -19,7 +23,7 @@ export function unsupportedFiles(files: readonly string[]): string | undefined {
   if (gguf) return unsupportedFile(gguf);
   const shard = has(/\.safetensors$/);
   if (shard)
-    return `${shard} but neither model.safetensors nor model.safetensors.index.json, which says what is where: add it`;
+    return `${shard} but neither model.safetensors nor model.safetensors.index.json, which maps tensors to files: add it`;
   const pickle = has(/\.(bin|pth?|ckpt)$/i);
   if (pickle)
     return `weights as a pickle (${pickle}), which can run code and is never opened: convert it to safetensors first (where it is trusted: from_pretrained, then save_pretrained, in transformers)`;
@@ -27,7 +31,7 @@ export function unsupportedFiles(files: readonly string[]): string | undefined {
   return other && `weights in another format (${other}): only safetensors is read`;
 }
 
-/** The same for a file that stands where a folder should. */
+/** For a file given in place of a folder: what it holds and what to do. */
 export function unsupportedFile(file: string): string | undefined {
   return /\.gguf$/i.test(file)
     ? 'GGUF weights: give the folder of safetensors that they were made from (or write one: from_pretrained with gguf_file, then save_pretrained, in transformers)'
@@ -48,7 +52,7 @@ const kinds: readonly (readonly [pattern: RegExp, what: string])[] = [
 ];
 
 /**
- * The first tensor of the layers that the forward pass would not read, and why it is no surplus but a part of another
+ * The first tensor of the layers that the forward pass would not read, and why it is not an extra but belongs to another
  * kind of model, whose results would be wrong without it.
  */
 export function unsupportedTensor(

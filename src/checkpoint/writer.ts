@@ -11,11 +11,11 @@ import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
 export type Replacements = ReadonlyMap<string, Float32Array>;
 
 export interface WriteOptions {
-  /** The dtype of all weights; without it each tensor keeps its own. */
+  /** The dtype of all weights. Default: each tensor keeps its own. */
   readonly dtype?: WeightDtype | undefined;
-  /** Most bytes of tensors in a file; without it the files are the source's. */
+  /** Maximum bytes of tensors in a file. Default: the source's division into files. */
   readonly maxShardBytes?: number | undefined;
-  /** Added to the files' `__metadata__`, beside what is there. */
+  /** Added to the files' existing `__metadata__`. */
   readonly provenance?: Readonly<Record<string, string>>;
   /** Called with the bytes written so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -24,7 +24,7 @@ export interface WriteOptions {
 /** transformers refuses metadata that does not say which framework the tensors are laid out for. */
 const torch = { format: 'pt' };
 
-/** Files beside the weights that make a folder whole for transformers and for llama.cpp's converter. */
+/** Files other than weights that transformers and llama.cpp's converter need. */
 export const companions: readonly string[] = [
   'generation_config.json',
   'tokenizer.json',
@@ -38,8 +38,9 @@ export const companions: readonly string[] = [
 ];
 
 /**
- * Writes a checkpoint folder as a whole: it appears when it is complete. Input shards stay shards, unless a
- * largest size is given. Tensors pass through memory one at a time. One that is neither replaced nor converted keeps its bytes.
+ * Writes a checkpoint folder atomically: it appears when it is complete. The division into shards stays, unless a
+ * maximum size is given. Tensors pass through memory one at a time. A tensor that is neither replaced nor converted
+ * keeps its bytes.
  * @throws SurgeryError `output` if the system refuses, `numeric` if a value does not fit the dtype.
  */
 export async function writeCheckpoint(

@@ -5,11 +5,12 @@ import type { Decompositions } from '../operations/pca/decompositions.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { AngleResult } from '../results/study.ts';
 
-/** Random pairs of subspaces that each pair is held against. */
+/** Number of random pairs of subspaces that each pair is compared with. */
 const draws = 20;
 
 /**
- * Principal angles between the leading row spaces of k and v of each layer, as large as each threshold asks for, beside
+ * Principal angles between the leading row spaces of k and v of each layer, with as many components as each threshold
+ * needs, and of
  * random subspaces of the same dimensions (seed 0).
  */
 export async function anglesOf(

@@ -12,7 +12,10 @@ import { canonical, canonicalHash } from '../platform/canonical.ts';
 /** A sweep of one kind. */
 export type Sweep = SweepRequest<Operation> & { readonly kind: KindName };
 
-/** The cells of a sweep in their order, each once. @throws SurgeryError `usage` for what the kind or the model cannot do */
+/**
+ * Plans a sweep: its cells, each once, and which of them are compared.
+ * @throws SurgeryError `usage` for what the kind or the model does not allow
+ */
 export function planSweep(sweep: Sweep, config: LlamaConfig): SweepPlan<CompleteOperation> {
   const kind = kindOf(sweep);
   return kind.design ? (kind.design(sweep, config) as SweepPlan<CompleteOperation>) : everyCombination(sweep, config);
@@ -33,7 +36,7 @@ function everyCombination({ kind, varied, fixed, controls }: Sweep, config: Llam
   };
 }
 
-/** What is operated on alone, and then all at once: a layer, a projection in all layers, or both. */
+/** The unit of a sensitivity study: a layer, a projection in all layers, or a projection in a layer. */
 export type Unit = 'layer' | 'projection' | 'both';
 
 /** One row of a sensitivity study: some layers and projections, and their cells at each threshold. */

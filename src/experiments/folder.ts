@@ -12,7 +12,7 @@ import type { CellResult, Study } from '../results/study.ts';
 
 const cellsFile = 'cells.jsonl';
 const studyFile = 'study.json';
-/** Begins the names of files that are of no use to anybody else. */
+/** Prefix of scratch files' names. */
 const scratch = '.scratch';
 
 /**

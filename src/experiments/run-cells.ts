@@ -1,4 +1,4 @@
-// Cells → their results: operate, score, sample, answer. One session and one reading of the original serve them all.
+// Measures cells: operate, score, generate, answer questions. One session and one pass of the original serve them all.
 
 import { continuationLogprobs } from '../generate/continuation.ts';
 import { type GenerateOptions, generateTogether, type Start } from '../generate/generate.ts';
@@ -15,7 +15,7 @@ import type { Recording } from '../scores/recording.ts';
 import { type EncodedQuestion, scoreTasks } from '../scores/tasks.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
-/** What is measured of every cell. */
+/** What every cell is measured on. */
 export interface Measurement {
   readonly documents: readonly (readonly number[])[];
   readonly tasks: readonly EncodedQuestion[];
@@ -56,7 +56,7 @@ export class VariantQueue {
   }
 }
 
-/** What a study works with. */
+/** Everything that measuring cells needs. */
 export interface Experiment {
   /** The variants of the cells to come, one after the other. */
   readonly variants: Pick<VariantQueue, 'next'>;
@@ -71,7 +71,7 @@ export interface Experiment {
 /** Seconds by stage; `decompose` is what scoring had to wait for. */
 export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
 
-/** Cells whose samples are continued side by side: more take more memory and gain little. */
+/** Maximum number of cells whose samples are generated in one batch: more take more memory and gain little. */
 const mostTogether = 4;
 
 /** Whether components that take so many bytes may stay in memory: half of what is free is left. */
@@ -84,7 +84,7 @@ export function cellsTogether(bytes: number, free = memory().free): number {
   return Math.max(1, Math.min(mostTogether, Math.floor(free / 4 / Math.max(bytes, 1))));
 }
 
-/** The original's scores, from its kept logits, with its samples and answers. */
+/** The original's scores from its recorded logits, with its samples and answers. */
 export async function measureOriginal(experiment: Experiment, seconds: Seconds): Promise<OriginalResult> {
   const { runtime } = experiment;
   const scored = await scoreOriginal(experiment, seconds);
@@ -108,8 +108,8 @@ export interface PlannedCell {
 }
 
 /**
- * Results of the cells that are next in line, whose samples are continued side by side; each is what it would be alone.
- * @param original whose samples the cells' are compared with
+ * Measures the next cells in line. Their samples are generated in one batch; each result is what it would be alone.
+ * @param original its samples are compared with those of the cells
  * @param onTokens called with the tokens scored since it was called last
  * @throws SurgeryError as the operations and the scoring do
  */

@@ -13,7 +13,8 @@ interface Wanted {
 }
 
 /**
- * Curves of the groups of operations, in their order; controls have none of their own.
+ * Spectra of the operations' groups, in the order of the operations. Controls share those of the operation that they
+ * control.
  * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite
  */
 export async function curvesOf(

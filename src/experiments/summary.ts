@@ -34,7 +34,7 @@ export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>)
   };
 }
 
-/** The sum of the parts' effects beside the effect of all at once; null where a cell is missing. */
+/** The sum of the separate effects compared with the joint effect. Null where a cell is missing. */
 function additivityOf(
   joint: CellResult | undefined,
   parts: readonly (CellResult | undefined)[],
@@ -57,7 +57,7 @@ function additivityOf(
   };
 }
 
-/** The first less the second, on the same documents. */
+/** First minus second, paired by document. */
 function difference(a: CellResult, b: CellResult): Difference {
   const { tokens } = a.byDocument;
   const nll = meanOver(tokens, minus(a.byDocument.nll, b.byDocument.nll));

@@ -7,7 +7,7 @@ import { logProbability, requireFinite } from '../scores/logits.ts';
 /**
  * Log-probability of each token from position `from` on, given all before it: nats, to four decimals. Of the model's own
  * distribution, whatever temperature and nucleus the text was drawn with. One forward pass, apart from all others, so that
- * the figures do not depend on what is generated beside the text.
+ * the figures do not depend on what else is generated.
  * @param ids a prompt and what follows it
  * @param from tokens of the prompt, at least 1
  * @throws SurgeryError `numeric` for logits that are not finite

@@ -1,4 +1,4 @@
-// Prompts → their continuations, token by token, several side by side.
+// Prompts → continuations, token by token, several in one batch.
 
 import { seededRandom } from '../linalg/random.ts';
 import { itemAt } from '../platform/indexing.ts';
@@ -14,20 +14,20 @@ export interface GenerateOptions {
   readonly stopIds: readonly number[];
 }
 
-/** What one text starts from. */
+/** A prompt and the variant that continues it. */
 export interface Start {
   readonly prompt: readonly number[];
-  /** The variant's weights; the original's without them. */
+  /** The variant's weights. Default: the original's. */
   readonly weights?: Weights;
   /** Called with each new token. */
   readonly onToken?: (id: number) => void;
 }
 
 export interface Generated {
-  /** The prompt and what follows it. */
+  /** Token ids of the prompt and its continuation. */
   readonly ids: number[];
   readonly promptTokens: number;
-  /** New tokens a second after the first, which comes with the prompt; 0 if there are none. */
+  /** New tokens per second, after the first (which comes with the prompt). 0 if there are none. */
   readonly tokensPerSecond: number;
 }
 
@@ -55,7 +55,7 @@ export async function generate(
 }
 
 /**
- * Continues each start as {@link generate} does, each from the same seed, up to eight side by side: a step reads the
+ * Continues each start as {@link generate} does, each from the same seed, up to eight in a batch: a step reads the
  * weights once for all of them.
  * @throws SurgeryError `text` if a prompt alone does not fit the context
  * @throws RangeError for more different weights than the runtime was opened for

@@ -1,8 +1,8 @@
-// From logits to the next token: penalties, temperature, nucleus, and a seeded die.
+// From logits to the next token: repetition penalty, temperature, top-k, top-p, and a seeded random draw.
 import { requireFinite } from '../scores/logits.ts';
 
 export interface Sampling {
-  /** 0 is greedy: the most likely token, the first of equals. */
+  /** 0 is greedy: the most likely token, with ties to the lowest id. */
   readonly temperature: number;
   /** Keep the most likely tokens whose probabilities first sum to this; 1 keeps all. */
   readonly topP: number;
@@ -12,6 +12,7 @@ export interface Sampling {
   readonly repetitionPenalty: number;
 }
 
+/** Greedy decoding. */
 export const greedy: Sampling = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 };
 
 /**

@@ -1,4 +1,4 @@
-// A thin hand on onnx-proto: nodes, inputs, outputs and initialisers become the bytes of an ONNX model.
+// A thin layer over onnx-proto: nodes, inputs, outputs and initialisers become the bytes of an ONNX model.
 import proto from 'onnx-proto';
 
 const { onnx } = proto;
@@ -16,7 +16,7 @@ export const elementTypes = {
 } as const;
 export type ElementType = keyof typeof elementTypes;
 
-/** Bytes of an initialiser that stay in a file. `file` is relative to the folder that the session is told of. */
+/** An initialiser whose bytes stay in a file. `file` is relative to the folder that the session is opened with. */
 export interface ExternalData {
   readonly file: string;
   readonly offset: number;

@@ -1,4 +1,5 @@
-// The forward pass of a Llama-architecture model as an ONNX graph, one straight page. Tensor names are the checkpoint's.
+// The forward pass of a Llama-architecture model as an ONNX graph, written top to bottom. Tensor names are the
+// checkpoint's.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import {
   embedName,

@@ -4,7 +4,7 @@
 export interface Tap {
   /** Name of the graph's output, (batch, tokens, hidden). */
   readonly output: string;
-  /** What people read: `embed`, `0 attn`, `0`, `1 attn`, `1` … */
+  /** Name in results: `embed`, `0 attn`, `0`, `1 attn`, `1` … */
   readonly name: string;
 }
 

@@ -1,4 +1,4 @@
-// A request to the Hub: with the token where it belongs, along redirects, and again after what passes.
+// Requests to the Hub: the token goes to the Hub only, redirects are followed, and transient failures are retried.
 import { setTimeout } from 'node:timers/promises';
 import { fetch, type Response } from 'undici';
 import { SurgeryError } from '../platform/errors.ts';
@@ -44,18 +44,24 @@ export class HubClient {
     this.wait = wait;
   }
 
-  /** The Hub that HF_ENDPOINT, HF_TOKEN and HF_HOME name. @throws SurgeryError `usage` for settings that cannot be meant */
+  /**
+   * The Hub that HF_ENDPOINT, HF_TOKEN and HF_HOME name.
+   * @throws SurgeryError `usage` for an invalid setting
+   */
   static async open(wait: Wait = (seconds) => setTimeout(seconds * 1000)): Promise<HubClient> {
     const given = process.env.HF_ENDPOINT || 'https://huggingface.co';
     const url = URL.canParse(given) ? new URL(given) : undefined;
     if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash)
-      throw new SurgeryError('usage', 'HF_ENDPOINT is no plain http:// or https:// address: set it again, or unset it');
+      throw new SurgeryError(
+        'usage',
+        'HF_ENDPOINT is not a plain http:// or https:// address: correct it, or unset it',
+      );
     return new HubClient(url.href.replace(/\/+$/, ''), await accessToken(), wait);
   }
 
   /**
    * The answer to a GET: its headers and its body as it comes. Statuses 200, 206 and 416 (no such range) are answers.
-   * What may pass is tried again: 429, 5xx, a lost connection to a host that was reached before.
+   * Transient failures are retried: 429, 5xx, a lost connection to a host that was reached before.
    * @throws SurgeryError `model` for what is not there or may not be read, `network` for all else
    */
   async get(address: string, subject: Subject, headers: Readonly<Record<string, string>> = {}): Promise<Response> {

@@ -6,7 +6,7 @@ import { listRepository } from './listing.ts';
 import { cachedSnapshot, hubCache, inside, offlineBy, type Repository, repositoryName } from './paths.ts';
 import type { PullReporter } from './snapshot.ts';
 
-/** What `--text hub:…` says. */
+/** A parsed `--text hub:…`. */
 export interface DatasetReference {
   readonly repository: Repository;
   readonly config?: string | undefined;
@@ -21,7 +21,7 @@ export interface SplitFiles {
   readonly paths: readonly string[];
 }
 
-/** Where the files of a split lie, and what it is called in full. */
+/** The files of a split, and its full name. */
 export interface DatasetFiles {
   /** `hub:org/dataset/config/split` */
   readonly name: string;
@@ -34,7 +34,7 @@ const revisions = ['main', 'refs/convert/parquet'];
 /** The split that is taken where none is named: the first of these that there is. */
 const preferred = ['test', 'validation', 'train'];
 
-/** @throws SurgeryError `text` for what is no such reference */
+/** @throws SurgeryError `text` for anything else */
 export function parseDatasetReference(text: string): DatasetReference {
   const [org = '', name = '', config, split, ...more] = text.replace(/^hub:/, '').split('/');
   const isName = (part: string | undefined) => part === undefined || /^(?!.*\.\.)\w[\w.-]*$/.test(part);

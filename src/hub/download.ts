@@ -1,4 +1,4 @@
-// One file of the Hub → blobs/<etag>: from where the last try ended, checked to the last byte, there as a whole or not at all.
+// One file of the Hub → blobs/<etag>: resumed where the last try ended, verified by its hash, and published atomically.
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -9,10 +9,10 @@ import { type HubClient, pauses } from './client.ts';
 import { connectionMessage, type Subject } from './failures.ts';
 import type { RemoteFile } from './listing.ts';
 
-/** What is there of a blob whose download has not ended. Python's own names differ, so that neither writes to the other's. */
+/** Suffix of a partial download. Python's names differ, so that neither writes to the other's files. */
 export const partialOf = (blob: string): string => `${blob}.surgery.incomplete`;
 
-/** Where a blob comes from and goes to. */
+/** A blob's source and destination. */
 export interface Transfer {
   readonly client: HubClient;
   readonly address: string;
@@ -25,8 +25,8 @@ export interface Transfer {
 }
 
 /**
- * Downloads a file. What a broken download left is continued, and kept when this one breaks; it is thrown away if the
- * bytes turn out to be others than the Hub says. One process at a time may do this for a file.
+ * Downloads a file. A partial download is resumed, and kept if this one fails too. It is deleted if the
+ * bytes do not match the Hub's hash. One process at a time downloads a file.
  * @throws SurgeryError `network` for lost connections, wrong lengths and wrong hashes, `output` if the system refuses
  */
 export async function downloadBlob(transfer: Transfer): Promise<void> {

@@ -1,16 +1,16 @@
-// What can go wrong between here and the Hub, in one line each.
+// Failures of requests to the Hub as one-line errors.
 import { messageOf, SurgeryError } from '../platform/errors.ts';
 import type { Repository } from './paths.ts';
 import { patience } from './proxy.ts';
 
-/** What a request is about, for its messages. */
+/** What a request asked for, for error messages. */
 export interface Subject {
   readonly repository: Repository;
   readonly revision?: string;
   readonly file?: string;
 }
 
-/** What is told of an answer that is no success. */
+/** The parts of an unsuccessful answer that an error message uses. */
 export interface Refusal {
   readonly status: number;
   /** The Hub's own word for it, from X-Error-Code. */
@@ -22,7 +22,7 @@ export interface Refusal {
 /** Answers after which the same request may succeed a little later. */
 export const isPassing = (status: number): boolean => [429, 500, 502, 503, 504].includes(status);
 
-/** The error for an answer that is no success. */
+/** The error for an unsuccessful answer. */
 export function refusedBy({ status, code, endpoint, hasToken }: Refusal, subject: Subject): SurgeryError {
   const { repository, revision, file } = subject;
   const { kind, name } = repository;
@@ -60,12 +60,12 @@ export function connectionMessage(error: unknown): string {
 }
 
 const words: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'no host of that name is known, or there is no network',
-  EAI_AGAIN: 'no host of that name is known, or there is no network',
+  ENOTFOUND: 'the host name is unknown, or there is no network',
+  EAI_AGAIN: 'the host name is unknown, or there is no network',
   ECONNREFUSED: 'the connection is refused',
-  ENETUNREACH: 'there is no network that leads there',
-  EHOSTUNREACH: 'there is no network that leads there',
-  ETIMEDOUT: 'no connection came about',
+  ENETUNREACH: 'no network leads there',
+  EHOSTUNREACH: 'no network leads there',
+  ETIMEDOUT: 'the connection timed out',
   UND_ERR_CONNECT_TIMEOUT: `no connection within ${patience.connect} s`,
   UND_ERR_HEADERS_TIMEOUT: `no answer within ${patience.answer} s`,
   UND_ERR_BODY_TIMEOUT: `nothing came for ${patience.answer} s`,

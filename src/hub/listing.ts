@@ -6,7 +6,7 @@ import { isCommit, type Repository } from './paths.ts';
 
 /** A file of a repository, and what its bytes have to be. */
 export interface RemoteFile {
-  /** Path in the repository, not to be trusted. */
+  /** Path in the repository. Untrusted. */
   readonly path: string;
   readonly size: number;
   /** How it is checked and named in `blobs/`: SHA-256 of the bytes (Git LFS), or Git's own SHA-1 of a small file. */
@@ -31,7 +31,7 @@ const entrySchema = z.object({
 
 /**
  * The files of a repository at a revision.
- * @throws SurgeryError as {@link HubClient.get}, and `network` for an answer that is no list of files
+ * @throws SurgeryError as {@link HubClient.get}, and `network` for an answer that is not a list of files
  */
 export async function listRepository(client: HubClient, repository: Repository, revision: string): Promise<Listing> {
   const { datasetInfo, listFiles, modelInfo } = await import('@huggingface/hub');

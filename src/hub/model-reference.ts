@@ -1,4 +1,4 @@
-// What `--model` may say → the folder of a checkpoint.
+// A model reference, as `--model` takes it → the folder of a checkpoint.
 import { fileURLToPath } from 'node:url';
 import { exists } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../platform/errors.ts';
@@ -15,14 +15,14 @@ export interface ResolvedModel {
   /** What names the model in results: the reference as given, or `pocket`. */
   readonly ref: string;
   readonly folder: string;
-  /** Set where another model than the default stands in for it: why. */
+  /** Why another model stands in for the default one. Unset otherwise. */
   readonly notice?: string;
 }
 
-/** How the Hub may be used, and where that is told. */
+/** Whether the network may be used, and who is notified of downloads. */
 export interface HubAccess {
   readonly offline?: boolean | undefined;
-  /** Without one, nothing is told. */
+  /** Receives progress and notices. Default: none. */
   readonly reporter?: PullReporter;
 }
 
@@ -55,7 +55,7 @@ export async function resolveModel(ref: string | undefined, access: HubAccess = 
   return { ref, folder: (await pullReference(ref, access.reporter)).folder };
 }
 
-/** Only a model that cannot be had is stood in for: a download that breaks says so, and can be continued. */
+/** pocket stands in only for a model that is unavailable. A failed download is an error, and can be resumed. */
 async function defaultModel(access: HubAccess): Promise<ResolvedModel> {
   const { repository, revision } = parseReference(defaultReference, '');
   const cached = await cachedModel(repository, revision);
@@ -74,7 +74,7 @@ async function defaultModel(access: HubAccess): Promise<ResolvedModel> {
   }
 }
 
-/** The Hub did not even say what the model's files are. */
+/** Whether the Hub's list of the model's files could not be had. */
 class NotListed extends SurgeryError {}
 
 /**
@@ -93,7 +93,7 @@ export async function pullReference(ref: string, reporter: PullReporter = silent
   return pullModel(client, listing, reporter);
 }
 
-/** @throws SurgeryError `model` for what is no name of a model on the Hub */
+/** @throws SurgeryError `model` for anything that is not a model name on the Hub */
 function parseReference(ref: string, allowed: string): { repository: Repository; revision: string } {
   const [name = '', revision = 'main', ...more] = ref.split('@');
   if (repositoryName.test(name) && revisionName.test(revision) && more.length === 0)

@@ -23,7 +23,7 @@ export async function listModel(client: HubClient, name: string, revision: strin
   throw lacks(
     has('config.json')
       ? `${singleFile} and no index of shards: only safetensors are read`
-      : 'config.json: it is no model of transformers',
+      : 'config.json: it is not a transformers model',
   );
 }
 

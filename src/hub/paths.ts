@@ -1,4 +1,4 @@
-// Where the Hugging Face cache lies and how it is laid out, as Python's huggingface_hub has it: `blobs/<etag>` hold the
+// Location and layout of the Hugging Face cache, as in Python's huggingface_hub: `blobs/<etag>` hold the
 // bytes, `snapshots/<commit>/<file>` are links to them, `refs/<revision>` names a commit.
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

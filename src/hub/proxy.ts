@@ -13,7 +13,10 @@ const timeouts = {
 
 const dispatchers = new Map<string, Dispatcher>();
 
-/** The connections that a request to this address uses. @throws SurgeryError `usage` for a proxy that is no address */
+/**
+ * The connections that a request to this address uses.
+ * @throws SurgeryError `usage` for a proxy that is not a valid address
+ */
 export function dispatcherFor(url: URL): Dispatcher {
   const proxy = proxyFor(url) ?? '';
   const known = dispatchers.get(proxy);
@@ -32,7 +35,7 @@ export function proxyFor(url: URL): string | undefined {
   if (URL.canParse(whole) && /^https?:$/.test(new URL(whole).protocol)) return whole;
   throw new SurgeryError(
     'usage',
-    `the environment's proxy for ${url.host} is no http:// or https:// address: set it again`,
+    `the environment's proxy for ${url.host} is not an http:// or https:// address: correct it`,
   );
 }
 

@@ -72,7 +72,7 @@ export class Snapshot {
     this.#reporter = reporter;
   }
 
-  /** Loads those of these files that are not there yet. `what` they are is told. */
+  /** Downloads the files that are missing. `what` names them in progress messages. */
   async load(what: string, files: readonly RemoteFile[]): Promise<void> {
     const { repository } = this.#listing;
     this.files.push(...files);

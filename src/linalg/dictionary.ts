@@ -45,7 +45,7 @@ export async function learnDictionary(signals: Matrix, options: DictionaryOption
   return { atoms, codes: await matchingPursuit(signals, atoms, sparsity) };
 }
 
-/** Different signals that are not zero, as far as there are so many. */
+/** Up to `count` distinct non-zero signals. */
 function drawn(signals: Matrix, count: number, seed: number): number[] {
   const random = seededRandom(seed);
   const lengths = squaredLengths(signals);

@@ -37,7 +37,7 @@ export function setProductThreads(count: number): void {
   threads = count;
 }
 
-/** What {@link setProductThreads} was told; undefined where it is left to onnxruntime. */
+/** The number set by {@link setProductThreads}. Undefined: onnxruntime chooses. */
 export function productThreads(): number | undefined {
   return threads || undefined;
 }

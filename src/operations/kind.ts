@@ -1,10 +1,11 @@
-// What a kind of weight operation is: its parameters, each described once, and how it edits weights layer by layer.
+// The contract of a kind of weight operation: its parameters, each described once, and how it edits weights layer by
+// layer.
 import type { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 
-/** One parameter of a kind: all that options, recipe files, sweeps, tables and help need to know of it. */
+/** One parameter of a kind, for options, recipe files, sweeps, tables and help. */
 export interface Field<T> {
   /** As on the command line: `--variance <t>`, or `--balance` for what is true or false. None: only studies set it. */
   readonly flags?: string;
@@ -18,7 +19,7 @@ export interface Field<T> {
 
 export type Fields<Spec> = { readonly [K in Exclude<keyof Spec, 'kind'>]-?: Field<NonNullable<Spec[K]>> };
 
-/** What has been decided before any weight is changed: at least the layers that will change. */
+/** The decisions made before any weight changes: at least which layers will change. */
 export interface OperationPlan {
   readonly layers: readonly number[];
 }
@@ -31,22 +32,24 @@ export interface Edit<Details> {
   readonly details: Details;
 }
 
-/** What a variant needs and loses, over all weights that its operations touch. */
+/** Size and error of a variant, over all weights that its operations touch. */
 export interface Footprint {
-  /** Of the touched matrices: as they are, and as factors or without what is zero. */
+  /** Parameters of the touched matrices: dense, and as factors or without zeroed entries. */
   readonly parameters: { readonly dense: number; readonly reduced: number };
   /** ‖W‖² of the touched matrices. */
   readonly squaredNorm: number;
-  /** Frobenius norm of all errors together over that of all weights, and of those of k and v; null where none is touched. */
+  /** ‖Ŵ − W‖ / ‖W‖ in Frobenius norm over all touched matrices, and over k and v (null if neither is touched). */
   readonly relativeError: number;
   readonly relativeErrorKv: number | null;
-  /** Mean rank of a group; null where nothing has a rank. */
+  /** Mean rank of the groups. Null for operations without ranks. */
   readonly rank: number | null;
-  /** Mean over layers of the ranks of the groups that hold k or v, or of all where none does: the width of the latent. */
+  /**
+   * Width of the latent: the ranks of a layer's groups that hold k or v (of all groups if none does), mean over layers.
+   */
   readonly width: number | null;
 }
 
-/** What an operation works with. */
+/** What an operation gets to work with. */
 export interface OperationContext {
   readonly checkpoint: Checkpoint;
   /** The dtype that edited weights are rounded to. Undefined: each tensor's own. */
@@ -68,7 +71,7 @@ export interface Closable {
 
 export type MakeShared<R extends Closable> = (checkpoint: Checkpoint, settings: OperatorSettings) => R;
 
-/** Models below this hidden size are operated on on the spot: starting a thread costs as much as one of their matrices. */
+/** Below this hidden size the main thread does the work: starting a thread costs as much as a matrix. */
 export const worthThreads = 400;
 
 export interface OperatorSettings {
@@ -76,7 +79,7 @@ export interface OperatorSettings {
   readonly threads?: number | undefined;
   /** The dtype that edited weights are rounded to. Default: each tensor's own. */
   readonly dtype?: WeightDtype | undefined;
-  /** How principal components are found. Default: the project's own eigensolver. */
+  /** Solver for principal components. Default: the project's own eigensolver. */
   readonly engine?: PcaEngine | undefined;
   /** Every operation to come, where what they share may stay in memory from one to the next. */
   readonly upcoming?: readonly { readonly kind: string }[] | undefined;
@@ -86,20 +89,20 @@ export interface OperatorSettings {
 export const pcaEngines = ['native', 'ml-pca'] as const;
 export type PcaEngine = (typeof pcaEngines)[number];
 
-/** What a sweep varies, as the command line gave it: several values of some fields, one of the others. */
+/** A sweep: several values for some fields of a kind, fixed values for others. */
 export interface SweepRequest<Spec> {
   /** By field: the values to try. */
   readonly varied: { readonly [K in keyof Spec]?: readonly NonNullable<Spec[K]>[] };
   readonly fixed: Partial<Spec>;
-  /** What partners of a cell have in common with it. */
+  /** Budgets at which each shared cell gets a separate partner: `width`, `parameters`, `error` or `variance`. */
   readonly match: readonly string[];
   readonly controls: boolean;
 }
 
-/** The cells of a sweep, and which of them are compared; all by their place in the list. */
+/** The cells of a sweep, and which of them are compared. Numbers are indices into `cells`. */
 export interface SweepPlan<Operation> {
   readonly cells: readonly Operation[];
-  /** Two cells that have something in common, such as a threshold or a budget. */
+  /** Pairs of cells at an equal threshold, rank or budget. */
   readonly pairs: readonly PlannedPair[];
   readonly controls: readonly PlannedControl[];
 }
@@ -113,12 +116,12 @@ export interface PlannedPair {
 export interface PlannedControl {
   readonly control: string;
   readonly cell: number;
-  /** The cell that it is a control of; none for one that belongs to all of them. */
+  /** The cell that it is a control of. Undefined for a control of the whole sweep. */
   readonly of?: number;
 }
 
 /**
- * A kind of operation, all of it that loads fast: help and completion need it. A variant is a set of tensors: whatever
+ * A kind of operation: the part that loads fast, for help and completion. A variant is a set of tensors: whatever
  * else a kind may offer, these are what is written, scored and compared with a reference.
  */
 export interface OperationKind<
@@ -146,7 +149,7 @@ export interface OperationKind<
   design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */
   reportSchema(): Promise<z.ZodType<Report>>;
-  /** What computes. */
+  /** Loads the part that computes. */
   load(): Promise<OperationWork<Complete, Plan, Details, Report>>;
 }
 
@@ -157,6 +160,6 @@ export interface OperationWork<Complete, Plan extends OperationPlan, Details, Re
   apply(plan: Plan, layer: number, context: OperationContext): Promise<Edit<Details>>;
   /** All layers' details, in the order of the layers, as result files hold them. */
   report(operation: Complete, details: readonly Details[]): Report;
-  /** Null for an operation that changes nothing. */
+  /** Null if the operation changes nothing. */
   footprint(report: Report): Footprint | null;
 }

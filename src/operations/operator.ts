@@ -13,21 +13,21 @@ import {
 import { type CompleteRecipe, completeRecipe, type Recipe } from './recipe.ts';
 import { type CompleteOperation, kindOf, type OperationReport } from './registry.ts';
 
-/** A variant's weights, and how they came about. */
+/** A variant's weights, with the recipe that made them and its reports. */
 export interface Operated {
   readonly recipe: CompleteRecipe;
-  /** By name, row-major, holding exactly what a file of their dtype holds. */
+  /** By tensor name, row-major (out, in), rounded to the dtype that a file would hold. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
-  /** What each operation did. */
+  /** One report for each operation, in order. */
   readonly reports: readonly OperationReport[];
-  /** Null for a recipe that changes nothing, and for several operations on the same weights. */
+  /** Null if the recipe changes nothing, or if several operations change the same weights. */
   readonly footprint: Footprint | null;
 }
 
 /** Called with the layers done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
-/** Applies recipes to one checkpoint, which stays as it is. What operations share is kept from one recipe to the next. */
+/** Applies recipes to one checkpoint, which is not modified. Decompositions are shared between recipes. */
 export class Operator {
   readonly checkpoint: Checkpoint;
   readonly #settings: OperatorSettings;
@@ -38,7 +38,7 @@ export class Operator {
     this.#settings = settings;
   }
 
-  /** Whether threads do the work, so that something else can be done meanwhile. */
+  /** Whether worker threads do the work, so that the main thread is free. */
   get threaded(): boolean {
     return this.checkpoint.config.hiddenSize >= worthThreads;
   }
@@ -118,7 +118,7 @@ export class Operator {
 }
 
 /**
- * One recipe on a checkpoint, which stays as it is.
+ * Applies one recipe to a checkpoint, which is not modified.
  * @throws SurgeryError as {@link Operator.apply} does
  */
 export async function operate(
@@ -134,7 +134,7 @@ export async function operate(
   }
 }
 
-/** Of operations on different weights. Ranks and widths are of one operation alone. */
+/** The footprint of operations on different weights. Ranks and widths exist for a single operation only. */
 function together(all: readonly (Footprint | null)[]): Footprint | null {
   const some = all.filter((one) => one !== null);
   const [first] = some;

@@ -1,4 +1,4 @@
-// A recipe as JSON: in a file of its own, and in result files.
+// Recipes as JSON: in recipe files and in result files.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
@@ -16,8 +16,8 @@ export function recipeText(recipe: Recipe): string {
 }
 
 /**
- * The recipe of a file: `{"format": 1, "operations": [{"kind": "pca", "variance": 0.3}, …]}`, or the list alone.
- * @throws SurgeryError `usage` that names the place of a mistake
+ * Reads a recipe file: `{"format": 1, "operations": [{"kind": "pca", "variance": 0.3}, …]}`, or the list alone.
+ * @throws SurgeryError `usage` with the place of a mistake
  */
 export async function readRecipe(file: string): Promise<Recipe> {
   let text: string;
@@ -73,7 +73,7 @@ function textOf(value: unknown): string {
   if (Array.isArray(value) && value.every((one) => typeof one === 'string' || typeof one === 'number'))
     return value.join();
   if (typeof value === 'object' && value && 'rule' in value && 'of' in value) return `${value.rule} of ${value.of}`;
-  throw new Error(`${JSON.stringify(value)} is no value that an option takes`);
+  throw new Error(`${JSON.stringify(value)} is not a value that an option takes`);
 }
 
 /** Larger than any model: an operation of a file is checked in itself, not against the model it was made for. */

@@ -3,31 +3,35 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { canonicalHash } from '../platform/canonical.ts';
 import { type CompleteOperation, kindOf, type Operation } from './registry.ts';
 
+/** Operations that make a variant, applied in order. */
 export type Recipe = readonly Operation[];
-/** With nothing left to default. */
+/** A recipe with every default filled in. */
 export type CompleteRecipe = readonly CompleteOperation[];
 
-/** @throws SurgeryError `usage` for what an operation cannot do on this model */
+/**
+ * Fills in every default.
+ * @throws SurgeryError `usage` for parameters that this model does not allow
+ */
 export function completeRecipe(recipe: Recipe, config: LlamaConfig): CompleteRecipe {
   return recipe.map((operation) => kindOf(operation).complete(operation, config));
 }
 
-/** Names of the tensors that some recipes change. */
+/** Names of the tensors that at least one of the recipes changes, each once. */
 export function touchedBy(recipes: readonly CompleteRecipe[], config: LlamaConfig): string[] {
   return [...new Set(recipes.flat().flatMap((operation) => kindOf(operation).touches(operation, config)))];
 }
 
-/** 16 hexadecimal digits that name a recipe: equal for equal operations, however they were written down. */
+/** 16 hexadecimal digits of a SHA-256: equal recipes have equal hashes, whatever the order of their keys. */
 export function recipeHash(recipe: CompleteRecipe): string {
   return canonicalHash(recipe);
 }
 
-/** In a line. @param layers of the model */
+/** One line of text. @param layers number of layers of the model */
 export function describeRecipe(recipe: CompleteRecipe, layers: number): string {
   return recipe.map((operation) => kindOf(operation).describe(operation, layers)).join('; then ');
 }
 
-/** In a few words, for tables. */
+/** A few words, for tables. */
 export function recipeLabel(recipe: CompleteRecipe, layers: number): string {
   return recipe.map((operation) => kindOf(operation).label(operation, layers)).join(' + ');
 }

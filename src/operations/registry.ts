@@ -13,9 +13,9 @@ export const kinds = {
 type Kinds = typeof kinds;
 export type KindName = keyof Kinds;
 
-/** An operation as it is asked for: a kind and its parameters, defaults left out. */
+/** An operation: a kind and its parameters. Parameters that are left out have their defaults. */
 export type Operation = { [K in KindName]: Parameters<Kinds[K]['complete']>[0] }[KindName];
-/** An operation with nothing left to default. */
+/** An operation with every default filled in. */
 export type CompleteOperation = { [K in KindName]: ReturnType<Kinds[K]['complete']> }[KindName];
 /** What an operation did, as result files hold it. */
 export type OperationReport = { [K in KindName]: ReportOf<Kinds[K]> }[KindName];

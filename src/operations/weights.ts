@@ -2,7 +2,7 @@
 import { roundTo } from '../checkpoint/dtypes.ts';
 import type { OperationContext } from './kind.ts';
 
-/** Row-major, a copy of its own. @throws SurgeryError `checkpoint` if the file cannot be read */
+/** A copy of the values, row-major. @throws SurgeryError `checkpoint` if the file cannot be read */
 export async function weightsOf({ checkpoint, edited }: OperationContext, name: string): Promise<Float32Array> {
   return edited.get(name)?.values.slice() ?? checkpoint.readFloat32(name);
 }

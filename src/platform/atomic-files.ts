@@ -6,21 +6,21 @@ import { SurgeryError, systemMessage } from './errors.ts';
 import { atEnd } from './shutdown.ts';
 import { replacedSuffix, sweepLeftovers, temporaryName } from './temp-files.ts';
 
-/** What says in a folder which process has it. */
+/** Name of the lock file: it says which process holds the folder. */
 export const lockName = '.lock';
 
 /** What is being written at the moment, under a temporary name; removed if the program ends before it is done. */
 const unfinished = new Set<string>();
 
-/** Files under their own name that are of no use after the end of the program. */
+/** Scratch files to remove when the program ends. */
 const useless = new Set<string>();
 
-/** Empty folders that hold a name for results to come. */
+/** Empty folders that reserve a name for results. */
 const reserved = new Set<string>();
 
 atEnd(removeUnfinished);
 
-/** Folders that were looked through for what killed processes have left. */
+/** Folders already cleared of temporary files from killed processes. */
 const swept = new Set<string>();
 
 /** Has a file removed when the program ends, unless the returned function is called before. */
@@ -86,7 +86,7 @@ export function makeFolders(path: string): string | undefined {
 }
 
 /**
- * Writes a file under a temporary name beside it, flushes it to the disk, and renames it.
+ * Writes a file under a temporary name in the same folder, flushes it to the disk, and renames it.
  * @throws SurgeryError `output` naming the file if the system refuses; what was there before is then untouched.
  */
 export async function writeFileSafely(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
@@ -102,7 +102,8 @@ export async function writeFileSafely(path: string, write: (handle: FileHandle) 
 }
 
 /**
- * Fills a new folder under a temporary name beside it and renames it when `fill` is done. An empty folder of that name
+ * Fills a new folder under a temporary name next to it, and renames it when `fill` is done. An empty folder of that
+ * name
  * is taken over, also one that holds this process's lock; one that holds more is replaced as a whole, at that moment, if
  * `replace` says so. A lock stays.
  * @throws SurgeryError `output` naming the folder if the system refuses or it is taken; nothing is left behind.
@@ -147,7 +148,7 @@ async function commit(path: string, make: (temporary: string) => Promise<void>, 
     if (old) await removeReplaced(old); // not before its successor is on the disk under its name
     for (let made = target; reserved.delete(made); made = dirname(made)) await syncFolder(dirname(made));
   } catch (cause) {
-    // What stopped the writing may stop this too; the first cause is the one to tell.
+    // What stopped the writing may stop this too: the first cause is reported.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
     returnReserved(target);
     throw asOutputError(cause, temporary, path);
@@ -162,11 +163,11 @@ async function sweepOnce(folder: string): Promise<void> {
   await sweepLeftovers(folder);
 }
 
-/** A refusal of the system in words, and any message about the temporary place as one about the real one. */
+/** A system error as a SurgeryError. Messages name the real path instead of the temporary one. */
 function asOutputError(cause: unknown, temporary: string, path: string): unknown {
   if (cause instanceof SurgeryError)
     return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
-  if (!(cause instanceof Error && 'syscall' in cause)) return cause; // a bug stays one
+  if (!(cause instanceof Error && 'syscall' in cause)) return cause; // anything else is a bug
   return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
 }
 

@@ -1,4 +1,4 @@
-// The folder for what can be computed again: always safe to delete.
+// The cache folder: it holds only what can be computed again, so it is always safe to delete.
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';

@@ -1,10 +1,10 @@
-// Whether a disk has room for what is about to be written.
+// Checks that a disk has room before a large write.
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { SurgeryError } from './errors.ts';
 
 /**
- * Refuses to begin a large write that cannot end well. It is no promise: others write to the disk too.
+ * Refuses a write that would not fit the disk. It cannot promise success: other processes write to the disk too.
  * @param path where the bytes will go; it need not be there yet
  * @param what they are, and `remedy` what the user can do, both for the message
  * @throws SurgeryError `output` if the file system has less free space than that
@@ -15,7 +15,10 @@ export async function requireSpace(path: string, bytes: number, what: string, re
   throw new SurgeryError('output', `${what} takes ${size(bytes)}, ${path} has ${size(free)} free: ${remedy}`);
 }
 
-/** Free space where a path is or would be made; undefined where the file system does not tell, as some network ones do not. */
+/**
+ * Free bytes at a path that exists or will be made. Undefined where the file system does not report it, as some network
+ * ones.
+ */
 export async function freeBytes(path: string): Promise<number | undefined> {
   try {
     const { bsize, blocks, bavail } = await statfs(path);

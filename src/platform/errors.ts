@@ -1,4 +1,4 @@
-// The one error class of the program: a mistake that the user can mend, told in one line.
+// The program's only error class: a mistake that the user can correct, described in one line.
 
 /** What went wrong, as one word that a script can test. */
 export type ErrorCode =
@@ -13,8 +13,9 @@ export type ErrorCode =
   | 'numeric'; // NaN, infinity, overflow
 
 /**
- * A mistake of the user's, or of a file's: printed as one line, exit code 2. The message says what was found, where,
- * what is allowed and what to do. Anything else that is thrown is a bug of ours and is printed with its stack.
+ * A mistake by the user or in a file. The command line prints it as one line and exits with 2. The message says what
+ * was found, where,
+ * what is allowed and what to do. Any other error is a bug of this program and is printed with its stack.
  */
 export class SurgeryError extends Error {
   readonly code: ErrorCode;
@@ -29,14 +30,14 @@ export class SurgeryError extends Error {
 /** Longest message that is shown, in characters: names and texts of a file can have any length. */
 const longest = 2000;
 
-/** The message of anything thrown, on one line that a terminal shows as it is: it may quote what a file says. */
+/** The message of anything thrown, on one line and without control characters: it may quote a file. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const line = text.slice(0, longest).replace(/\s*\n\s*/g, ' ');
   return `${line.replace(/\p{Cc}/gu, '\uFFFD')}${text.length > longest ? '…' : ''}`;
 }
 
-/** A value of a JSON file as an error message may show it: short, and never itself an error. */
+/** A JSON value shortened for an error message. Never throws. */
 export function shown(value: unknown): string {
   try {
     const text = String(JSON.stringify(value));
@@ -46,7 +47,7 @@ export function shown(value: unknown): string {
   }
 }
 
-/** What the system said, in words a person can act on: "no space left on the device". */
+/** A system error in plain words, such as "no space left on the device". */
 export function systemMessage(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const words: Record<string, string> = {
@@ -71,7 +72,7 @@ export function systemMessage(error: unknown): string {
 }
 
 /**
- * A call that the system refused, by its path: not a bug, wherever it happens.
+ * A system error with a path as a SurgeryError: wherever it happens, it is not a bug.
  * @returns undefined for anything else that was thrown
  */
 export function refusal(error: unknown): SurgeryError | undefined {

@@ -1,4 +1,4 @@
-// How the C library hands out memory. It reads that from the environment before any code of ours runs.
+// Settings of the C library's allocator. It reads them from the environment before any JavaScript runs.
 
 /** Large blocks in pages of 2 MB, and back to the system as soon as they are freed. */
 const tunables = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304';

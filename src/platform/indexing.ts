@@ -1,4 +1,4 @@
-// Items of lists that must be there: a wrong index is a bug and says so, where `?? 0` would go on with a wrong figure.
+// Access to items that must exist. A wrong index throws, where `?? 0` would continue with a wrong figure.
 
 /** @throws RangeError for a place that the list does not have */
 export function itemAt<T>(list: ArrayLike<T>, index: number): T {

@@ -1,4 +1,4 @@
-// What of the machine this process may use: all of it, or what a container or a batch job is given, which Linux keeps
+// How much of the machine this process may use: all of it, or the share of a container or batch job, which Linux keeps
 // in control groups. A group lies in others, and the tightest limit of all of them holds.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';

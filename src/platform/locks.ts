@@ -16,7 +16,7 @@ export class FolderInUse extends SurgeryError {
 }
 
 /**
- * Takes a folder for this process until the returned function is called. What a process left that was killed is taken
+ * Locks a folder for this process until the returned function is called. A lock left by a killed process is taken
  * over.
  * @throws FolderInUse while another process has it
  */
@@ -44,7 +44,7 @@ export async function lockFolder(folder: string): Promise<() => void> {
 export interface HeldFolder {
   /** Whether this process made it. */
   readonly isNew: boolean;
-  /** Gives it up, and removes it where it was made and nothing came. */
+  /** Releases the lock. Removes the folder if this process made it and it is still empty. */
   readonly release: () => void;
 }
 
@@ -104,7 +104,7 @@ function create(path: string, text: string): boolean {
   }
 }
 
-/** What file systems say that know no hard links. */
+/** Error codes of file systems without hard links. */
 const withoutLinks = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'];
 
 /** What a lock says. One that says nothing yet may be in the making, where it cannot be made whole: it gets a moment. */
@@ -117,7 +117,7 @@ async function settledText(path: string): Promise<string | undefined> {
 }
 
 /**
- * Removes a lock that nobody holds. Two processes may find it at once, and the slower must not remove the lock that the
+ * Removes a stale lock. Two processes may find it at once, and the slower must not remove the lock that the
  * faster has made meanwhile: who removes has to hold a guard, and to see the old lock still there.
  * @returns false where somebody else has the guard
  */
@@ -134,7 +134,7 @@ function removeStale(path: string, stale: string, own: string): boolean {
   return true;
 }
 
-/** Waits for who has the guard, or removes what such a process left that was killed. */
+/** Waits for the process that has the guard, or removes the guard of a killed one. */
 async function removeStaleGuard(guard: string): Promise<void> {
   await setTimeout(10);
   const text = await settledText(guard);

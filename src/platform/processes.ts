@@ -1,11 +1,11 @@
-// Which process something belongs to, told so that another one can see later whether that has ended.
+// Identifies the process that owns a file, so that another process can later see whether it has ended.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 export interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** When that process started, where the system tells: process numbers are used again. */
+  /** Start time of the process, where the system reports it: process ids are reused. */
   readonly started: string | null;
 }
 
@@ -14,7 +14,7 @@ export function ownHolder(): Holder {
   return { pid: process.pid, host: hostname(), started: startOf(process.pid) };
 }
 
-/** Whether a holder on this machine has ended. Of another machine's nothing is known. */
+/** Whether the owner has ended. False for a process of another machine, whose state is unknown. */
 export function isGone({ pid, host, started }: Holder): boolean {
   if (host !== hostname()) return false;
   try {
@@ -26,7 +26,7 @@ export function isGone({ pid, host, started }: Holder): boolean {
   return started !== null && now !== null && now !== started;
 }
 
-/** Start of a process in ticks since the machine's own, as Linux tells it. */
+/** Start of a process in clock ticks after boot, from Linux's /proc. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,4 +1,4 @@
-// Zod schemas of long lists of figures, and the words for what is not so.
+// Fast zod schemas for long lists of numbers, and their error messages.
 import { z } from 'zod';
 import { shown } from './errors.ts';
 

@@ -1,4 +1,4 @@
-// What parts of the program want done when it ends, so that the command line need not load them to end well.
+// Clean-up that modules register for the program's end, so that the command line need not import them.
 
 const atOnce = new Set<() => void>();
 const awaited = new Set<() => Promise<void>>();

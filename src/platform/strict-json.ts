@@ -40,7 +40,10 @@ export function duplicateKey(json: string): string | undefined {
   return undefined;
 }
 
-/** A whole number in `json`, which is known to be valid JSON, that is written as 1.0 or 1e0. JSON.parse does not tell it from 1. */
+/**
+ * A whole number in `json`, which is known to be valid JSON, that is written as 1.0 or 1e0. JSON.parse cannot
+ * distinguish it from 1.
+ */
 export function decimalNumber(json: string): string | undefined {
   for (let at = 0; at < json.length; at++) {
     if (json[at] === '"') {

@@ -1,4 +1,4 @@
-// onnxruntime's telemetry, off: it would send what the machine is and how long each session ran, and keep both at home.
+// Turns onnxruntime's telemetry off: it would send the machine's type and the duration of each session, and store both.
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { SurgeryError } from './errors.ts';
 

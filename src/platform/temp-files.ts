@@ -1,4 +1,4 @@
-// Temporary names, and what processes that were killed have left under them.
+// Temporary names, and removal of temporary files that killed processes left behind.
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -8,7 +8,10 @@ import { type Holder, isGone, ownHolder } from './processes.ts';
 /** What a replaced folder is called until it is removed: its successor's temporary name and this. */
 export const replacedSuffix = '.old';
 
-/** A free name beside a path, which says who uses it: `.name.<process>-<host>-<start>.<random>.tmp`. */
+/**
+ * A free name in the same folder as a path. It identifies the process that uses it:
+ * `.name.<process>-<host>-<start>.<random>.tmp`.
+ */
 export function temporaryName(path: string): string {
   const { pid, host, started } = ownHolder();
   const unique = `${pid}-${tag(host)}-${started ?? ''}.${randomBytes(4).toString('hex')}`;

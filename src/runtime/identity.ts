@@ -1,4 +1,4 @@
-// What a checkpoint's files are, told without reading them.
+// Identifies a checkpoint's files without reading them.
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Checkpoint } from '../checkpoint/reader.ts';

@@ -1,19 +1,19 @@
-// Tokens read so far by one variant or by several side by side, with their keys and values.
+// Sequences: the tokens that one variant has read, alone or in a batch with others, with their keys and values.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { setName } from '../graph/linear.ts';
 import { cacheHeadDim, cacheName } from '../graph/llama.ts';
 import type { Tap } from '../graph/taps.ts';
 import { Tensor } from '../platform/onnxruntime.ts';
 
-/** A model's replaceable weights, ready to be fed. */
+/** Replaceable weights by tensor name, each (out, in) float32, as inputs of the graph. */
 export type Weights = Readonly<Record<string, Tensor>>;
 
-/** Runs the graph once. `capacity` is the largest number of positions that the feeds may hold. */
+/** A graph with what is needed to run it. `capacity` is the maximum number of positions in the caches. */
 export interface GraphRunner {
   readonly config: LlamaConfig;
   /** Sets of replaceable weights that one batch can use. */
   readonly sets: number;
-  /** Points of the residual stream that every run gives. */
+  /** Points of the residual stream that every run outputs. */
   readonly taps: readonly Tap[];
   run(feeds: Weights, caches: Weights, capacity: number): Promise<Readonly<Record<string, Tensor>>>;
 }
@@ -73,7 +73,7 @@ class KeyValues {
   }
 }
 
-/** Tokens read so far by one variant. Made by `Runtime.sequence`, or with others by `Runtime.batch`. */
+/** The tokens that one variant has read. Made by `Runtime.sequence`, or in a batch by `Runtime.batch`. */
 export class Sequence {
   /** Tokens read. */
   length = 0;

@@ -17,26 +17,31 @@ import { fileWeights, type SessionWeights } from './weights.ts';
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8 bits, and rounds what they are multiplied with to 8 bits too. */
 export type Precision = 'fp32' | 'int8';
 
-/** `taps` also gives the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}. */
+/**
+ * With `taps`, runs also output the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}.
+ */
 export interface RuntimeOptions extends TapOptions {
   readonly precision?: Precision;
   /** Threads inside a matrix product. Default: one a core. */
   readonly threads?: number | undefined;
-  /** Names of the weights that variants replace. They are fed at every run, so that one session serves all variants. */
+  /**
+   * Names of the weights that variants replace, see `touchedBy`. They are inputs of every run, so that one session
+   * serves all variants.
+   */
   readonly replaceable?: Iterable<string>;
-  /** Different variants that one batch can hold. Default 1. */
+  /** Maximum number of different variants in one batch. Default 1. */
   readonly sets?: number;
   /** Called with the weights done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** A model that is ready to run. */
+/** A model as an onnxruntime session. One session serves the original and every variant of it. */
 export class Runtime implements GraphRunner {
   readonly checkpoint: Checkpoint;
   readonly sets: number;
-  /** The untouched model's replaceable weights. */
+  /** The original's replaceable weights. */
   readonly original: Weights;
-  /** Points of the residual stream that every run gives, in the order in which it passes them. */
+  /** Points of the residual stream that every run outputs, in forward order. */
   readonly taps: readonly Tap[];
   readonly #session: Session;
   readonly #memory = memory().total;

@@ -1,4 +1,4 @@
-// How well a model predicts documents, and how far a variant's predictions lie from the original's.
+// How well a model predicts documents, and how far a variant's predictions are from the original's.
 
 import { itemAt } from '../platform/indexing.ts';
 import type { Weights } from '../runtime/sequence.ts';
@@ -7,26 +7,26 @@ import type { ChunkRule } from '../text/windows.ts';
 import { type Described, describeRow, klDivergence, requireFinite } from './logits.ts';
 import { bootstrap, summarise } from './statistics.ts';
 
-/** A session and the variant's weights in it. */
+/** A session and a variant's weights, from `Runtime.variant`. Without weights: the original. */
 export interface Model {
   readonly runtime: Runtime;
   readonly weights?: Weights;
 }
 
-/** What a model says about documents: a live one, or one whose logits were kept. */
+/** A model's logits for documents: computed live, or read from a recording. */
 export interface Predictions {
   readonly vocab: number;
-  /** What comes after each of the tokens that are read of a document. */
+  /** Logits after each token read. */
   chunks(document: number, read: readonly number[]): AsyncIterator<Chunk>;
 }
 
-/** Some tokens' logits, (tokens, vocab), and what is known of each row: for live ones it has to be worked out. */
+/** Logits of consecutive tokens, (tokens, vocab), with the statistics of each row if they are already known. */
 export interface Chunk {
   readonly logits: Float32Array;
   readonly rows?: readonly Described[];
 }
 
-/** A 95 % interval; none where a single document leaves nothing to judge by. */
+/** A 95 % confidence interval. Null for a single document. */
 export type Interval = readonly [low: number, high: number] | null;
 
 /** Mean over scored tokens. */
@@ -39,18 +39,20 @@ export interface Score {
 export interface Comparison extends Score {
   /** Mean KL(original ‖ variant), nats per token. Rounding may leave it a little below 0, and it stays so. */
   readonly kl: number;
-  /** How often both put the same token first, 0 to 1. */
+  /** Share of positions at which both rank the same token first, 0 to 1. */
   readonly sameTop: number;
-  /** The variant's nll less the original's. */
+  /** nll of the variant minus nll of the original, nats per token. */
   readonly deltaNll: number;
   readonly intervals: { readonly deltaNll: Interval; readonly kl: Interval };
-  /** Over tokens. */
+  /** Quantiles of KL over tokens, nats. */
   readonly klQuantiles: Readonly<Record<'median' | 'p99' | 'p999' | 'max', number>>;
-  /** The variant's less the original's probability of the token that came next. */
+  /** Probability of the correct token: variant minus original. */
   readonly deltaP: { readonly mean: number; readonly rms: number };
 }
 
-/** Sums over the tokens of each document, in their order: what differences of two variants are made of. */
+/**
+ * Sums over each document's tokens, in the order of the documents. Paired differences of two variants follow from them.
+ */
 export interface ByDocument {
   readonly tokens: readonly number[];
   readonly nll: readonly number[];
@@ -62,7 +64,7 @@ export interface Scores {
   readonly tokens: number;
   readonly original: Score;
   readonly originalByDocument: ByDocument;
-  /** One for each variant, in their order. */
+  /** One for each variant, in order. */
   readonly variants: readonly Comparison[];
   /** KL is in nats, like nll. */
   readonly variantsByDocument: readonly (ByDocument & { readonly kl: readonly number[] })[];
@@ -76,31 +78,34 @@ export interface ScoredText {
   readonly chunk?: 'stream';
   readonly documents: number;
   readonly tokens: number;
-  /** Documents that were longer than what is read of them. */
+  /** Number of documents that were truncated. */
   readonly cut: number;
-  /** Longest part of a document that is read. */
+  /** Length in tokens at which documents are truncated. */
   readonly maxTokens: number;
   readonly rule: string;
   /** How intervals are made. */
   readonly intervalRule: string;
 }
 
-/** The rule by which every figure here is made, to be printed beside it. */
+/** The scoring rule in words, to be printed with the scores. */
 export function scoringRule(hasBos: boolean): string {
   return `each document alone, ${hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none"}, every position but the first scored, token-weighted mean, nats`;
 }
 
-/** How intervals are made, to be printed beside them. */
+/** The rule of the intervals in words, to be printed with them. */
 export function intervalRule(chunk: ChunkRule): string {
   const unit = chunk === 'stream' ? 'windows' : 'documents';
   return `95 % bootstrap-t over ${unit}, 2,000 resamples, seed 0`;
 }
 
 /**
- * Scores a model on documents, and any number of variants against it: the original is computed once for all of them.
+ * Scores a model on documents, and compares any number of variants with it. The original is computed once for all of
+ * them.
  * Sums and log-softmax are in float64.
- * @param documents token ids, BOS first, each cut to the length wanted
- * @param onProgress called with the tokens done and in all
+ * Every position of a document but the first is scored. Means are over tokens, in nats.
+ * @param documents token ids, with BOS first where the model has one, each no longer than the context
+ * @param onProgress called with the tokens scored so far and in all
+ * @throws SurgeryError `text` for a document longer than the context, `numeric` for logits that are not finite
  */
 export async function scoreDocuments(
   documents: readonly (readonly number[])[],
@@ -195,7 +200,7 @@ class TokenSums {
   readonly tokens: number[] = [];
   readonly nll: number[] = [];
   readonly kl: number[] = [];
-  /** Of each token: its KL, and how much likelier the variant finds the right token. */
+  /** For each token: its KL, and the correct token's probability under the variant minus that under the original. */
   readonly tokenKl: Float64Array;
   readonly deltaP: Float64Array;
   same = 0;

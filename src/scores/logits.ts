@@ -1,5 +1,5 @@
 // Rows of logits as distributions: normaliser, likeliest token, divergence. float64, in a WebAssembly kernel: over a
-// vocabulary of tens of thousands, exponentials are what a score costs beside the model.
+// vocabulary of tens of thousands, exponentials are most of a score's cost after the model itself.
 import { SurgeryError } from '../platform/errors.ts';
 import { instantiate, type WasmMemory } from '../platform/wasm.ts';
 
@@ -88,7 +88,7 @@ export function logProbability(logits: Float32Array, id: number): number {
   return (logits[id] as number) - logSumExp(logits);
 }
 
-/** KL(p ‖ q) in nats, of the distributions that two rows of logits stand for. */
+/** KL(p ‖ q) in nats between the softmax distributions of two rows of logits. */
 export function klDivergence(p: Float32Array, pLogSum: number, q: Float32Array, qLogSum: number): number {
   return kernels().divergence(p, pLogSum, q, qLogSum);
 }

@@ -1,4 +1,4 @@
-// The original's logits on disk, so that any number of variants can be held against them without computing them again.
+// The original's logits on disk, so that any number of variants can be compared with them without computing them again.
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { append } from '../platform/atomic-files.ts';
 import { requireSpace } from '../platform/disk-space.ts';
@@ -6,7 +6,7 @@ import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { type Chunk, describeRows, type Model, type Predictions, predictionsOf, scoredTokens } from './likelihood.ts';
 import type { Described } from './logits.ts';
 
-/** Some tokens of a document: where their logits lie, in numbers, and what is known of each row. */
+/** Some tokens of a document: where their logits lie, in numbers, and the statistics of each row. */
 interface Place {
   readonly from: number;
   readonly length: number;

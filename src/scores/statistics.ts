@@ -1,4 +1,4 @@
-// Means over documents with intervals, proportions, and what llama.cpp tells of a distribution of tokens. Float64.
+// Means over documents with intervals, proportions, and llama.cpp's statistics of a distribution over tokens. Float64.
 import { seededRandom } from '../linalg/random.ts';
 
 /** A quantity summed over one document's tokens, and how many tokens those are. */
@@ -136,7 +136,9 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   return below === above ? below : below + (at - Math.floor(at)) * (above - below);
 }
 
-/** How a variant's predictions lie beside the original's, token by token: llama.cpp's perplexity tool's statistics. */
+/**
+ * A variant's predictions compared with the original's, token by token: the statistics of llama.cpp's perplexity tool.
+ */
 export interface TokenSummary {
   /** KL(original ‖ variant), nats. */
   readonly kl: {
@@ -146,7 +148,7 @@ export interface TokenSummary {
     readonly p999: number;
     readonly max: number;
   };
-  /** The variant's less the original's probability of the token that came next. */
+  /** Probability of the correct token: variant minus original. */
   readonly deltaP: { readonly mean: number; readonly rms: number };
 }
 

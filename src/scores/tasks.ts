@@ -15,7 +15,7 @@ export interface TaskScore {
   readonly accuracy: number;
   /** Wilson's 95 % interval of the accuracy. */
   readonly interval: readonly [low: number, high: number];
-  /** What guessing would get: the mean of 1 / choices. */
+  /** Chance level: the mean of 1 / choices. */
   readonly chance: number;
 }
 
@@ -23,13 +23,13 @@ export interface TaskScores extends TaskScore {
   readonly byTask: Readonly<Record<string, TaskScore>>;
 }
 
-/** How a choice is scored, to be printed beside the figures. */
+/** The scoring rule of a choice in words, to be printed with the figures. */
 export function taskRule(hasBos: boolean): string {
   const start = hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none";
   return `summed log-probability of the choice after the context, ${start}; the highest wins, the first of equals`;
 }
 
-/** A question as a model reads it. */
+/** A multiple-choice question as token ids. */
 export interface EncodedQuestion {
   readonly task: Question;
   /** Token ids of the context alone. */
@@ -44,7 +44,7 @@ export interface EncodedQuestion {
 const encodedAtOnce = 16;
 
 /**
- * Questions as token ids, once for all models that are asked.
+ * Encodes questions as token ids, once for all models.
  * @param name of the file, for messages
  * @param contextLength tokens that the models can read
  * @throws SurgeryError `text` for a question that does not fit, and for one whose choices nothing precedes
@@ -84,7 +84,7 @@ export async function encodeTasks(
   return questions;
 }
 
-/** Answers every question with the likeliest choice. */
+/** Answers each question with the likeliest choice: the highest summed log-probability after the context. */
 export async function scoreTasks(
   questions: readonly EncodedQuestion[],
   model: Model,

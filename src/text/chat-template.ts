@@ -31,7 +31,7 @@ function parsed(template: string): readonly Node[] {
   }
 }
 
-/** What templates expect to find beside the messages, as in transformers. */
+/** Variables that templates expect in addition to the messages, as in transformers. */
 const globals: readonly (readonly [string, Value])[] = [
   new Callable('raise_exception', (args, keywords) => {
     const [message = ''] = new Arguments('raise_exception', args, keywords).of('message');

@@ -1,4 +1,5 @@
-// A model's chat template: which of its files has it, what it is given, and the prompt it makes of a conversation.
+// A model's chat template: which file holds it, which variables it gets, and the prompt that it makes from a
+// conversation.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
@@ -18,7 +19,7 @@ export interface Message {
 export type NamedTemplates = ReadonlyMap<string, string>;
 
 /**
- * Llama 3.2's template writes today's date into every prompt unless it is told one, and the same command would give other
+ * Llama 3.2's template writes today's date into every prompt unless it gets one, and the same command would give other
  * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
  */
 const promptDate = '26 Jul 2024';
@@ -56,7 +57,7 @@ export class ChatTemplate {
     return text.startsWith(endMark, at) ? before : stripped(before, null, 'right');
   }
 
-  /** What the template sees of the date, undefined for one that does not ask. */
+  /** Which date the template uses, in words. Undefined if it uses none. */
   get date(): string | undefined {
     if (/\bdate_string\b/.test(this.#source)) return `takes ${promptDate} for today`;
     return /\bstrftime_now\b/.test(this.#source) ? "writes today's date" : undefined;

@@ -24,7 +24,7 @@ export async function readConversations(file: string): Promise<Conversation[]> {
   if (!Array.isArray(value) || value.length === 0)
     throw new SurgeryError(
       'text',
-      `${file} is no conversation: give a list of {"role", "content"}, or a list of such lists`,
+      `${file} is not a conversation: give a list of {"role", "content"}, or a list of such lists`,
     );
   const isOne = !Array.isArray(value[0]);
   const { success, data, error } = z.array(conversation).safeParse(isOne ? [value] : value);

@@ -15,7 +15,7 @@ export interface Question {
 }
 
 /**
- * The documents of a file, or of standard input where it is `-`: its texts without blank ones.
+ * Reads the documents of a file, or of standard input for `-`. Blank texts are left out.
  *
  * A name's ending says what a file is, before `.gz` where gzip packed it: `.json` and `.jsonl` (also `.ndjson`) hold a
  * list, or lines, of strings or of objects with a field for the text; `.csv`, `.tsv` and `.parquet` a column. Any other
@@ -23,14 +23,15 @@ export interface Question {
  * is the column's. All else is plain text, whose documents are separated by a line `<|end|>`; a file with such a line is
  * never taken for anything else.
  * @param column that holds the text, or the field of each object (default: `text`)
- * @throws SurgeryError `text` for what cannot be read, with the line, item or row, for a file that is no text, and if no
+ * @throws SurgeryError `text` for what cannot be read, with the line, item or row, for a file that is not text, and if
+ * no
  * document is left; `usage` for a column of what has none
  */
 export async function readDocuments(file: string, column?: string): Promise<string[]> {
   return requireDocuments(await readTexts(file, column), file);
 }
 
-/** As {@link readDocuments}, with the blank ones. */
+/** As {@link readDocuments}, but keeps blank texts. */
 export async function readTexts(file: string, column?: string): Promise<string[]> {
   const named = endingOf(file);
   if (named.ending === '.parquet' && !named.packed) return readParquetTexts([file], column, file);
@@ -57,7 +58,11 @@ export async function readTexts(file: string, column?: string): Promise<string[]
   }
 }
 
-/** Those of some texts that are more than blank. @throws SurgeryError `text` if none is; `name` is what they are */
+/**
+ * The texts that are not blank.
+ * @param name of their source, for messages
+ * @throws SurgeryError `text` if all are blank
+ */
 export function requireDocuments(texts: readonly string[], name: string): string[] {
   const documents = texts.filter((text) => text.trim() !== '');
   if (documents.length === 0) throw new SurgeryError('text', `${name} holds no text to score`);
@@ -74,7 +79,7 @@ const taskSchema = z
   .refine(({ choices, answer }) => answer < choices.length, 'answer is not the number of a choice, counted from 0');
 
 /**
- * The questions of a file of JSON, a list of them or one a line: `{"task", "context", "choices", "answer"}`.
+ * Reads multiple-choice questions from JSON, as a list or one on each line: `{"task", "context", "choices", "answer"}`.
  * @throws SurgeryError `text`, with the line or item
  */
 export async function readTasks(file: string): Promise<Question[]> {

@@ -12,7 +12,7 @@ export function isParquet(bytes: Uint8Array): boolean {
  * @param files paths, or whole files
  * @param column (default: `text`)
  * @param name what the files are, for messages
- * @throws SurgeryError `text` for what is no Parquet file, and for a column that is not there or holds no text
+ * @throws SurgeryError `text` for a file that is not Parquet, and for a column that is not there or holds no text
  */
 export async function readParquetTexts(
   files: readonly (string | Uint8Array)[],

@@ -52,7 +52,7 @@ const classes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
  * before it. A token that a vocabulary has keeps its id there; any other follows the last one.
  * @param config tokenizer_config.json
  * @param definition tokenizer.json
- * @throws SurgeryError `config` for a file that is no JSON object, or a token that is no text
+ * @throws SurgeryError `config` for a file that is not a JSON object, or a token that is not a string
  */
 export async function specialTokens(
   folder: string,

@@ -28,7 +28,10 @@ export function requireColumn(columns: readonly string[], column: string | undef
   );
 }
 
-/** A value of a column as text; a missing one is an empty text. @throws SurgeryError `text` for what is no text */
+/**
+ * A value of a column as text; a missing one is an empty text.
+ * @throws SurgeryError `text` for any other type
+ */
 export function textOf(value: unknown, column: string, name: string): string {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return '';

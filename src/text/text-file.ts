@@ -22,7 +22,7 @@ export interface Contents {
   readonly allowed: string;
 }
 
-/** What has its text, if any, inside a format of its own: by a name's endings, a file's first bytes, or a text's beginning. */
+/** A format that is not read, recognised by a name's extension, a file's first bytes, or the beginning of its text. */
 interface OtherFormat {
   readonly what: string;
   readonly endings?: readonly string[];

@@ -78,7 +78,7 @@ export class Tokenizer {
       // Added tokens are normalised by the file's own patterns.
       inner = within(60_000, () => new Pipeline(withTokens(definition, special)));
     } catch (cause) {
-      throw new SurgeryError('config', `${file} is no tokenizer that can be read: ${messageOf(cause)}`, cause);
+      throw new SurgeryError('config', `${file} cannot be read as a tokenizer: ${messageOf(cause)}`, cause);
     }
     return new Tokenizer(
       inner,
@@ -90,7 +90,7 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids, BOS first where the model's texts begin with one, never twice.
+   * Encodes a text as token ids, with BOS first (and only once) if the model's texts begin with one.
    * @throws SurgeryError `text` for ids beyond the model's vocabulary
    */
   encode(text: string): number[] {
@@ -106,7 +106,7 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of a prompt that the chat template made, which writes its special tokens itself: none is added, none taken
+   * Encodes a prompt made by {@link chat}. The template writes its special tokens itself: none is added, none taken
    * away, as transformers' `apply_chat_template` does it.
    * @throws SurgeryError `config` for ids beyond the model's vocabulary
    */
@@ -139,7 +139,7 @@ export class Tokenizer {
     try {
       return within(seconds * 1000, () => texts.map((text) => this.#inner.encode(text, addSpecialTokens)));
     } catch (cause) {
-      // One after the other: the first that fails is told, and each has its own time.
+      // One after the other: the first failure is reported, and each text has its own deadline.
       if (texts.length > 1) return texts.flatMap((text) => this.#pieces([text], addSpecialTokens));
       const late = (cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
       const how = late ? `takes more than ${seconds} s for` : `fails on`;
@@ -151,7 +151,7 @@ export class Tokenizer {
     }
   }
 
-  /** Text of token ids, without BOS, EOS and other special tokens. */
+  /** Decodes token ids, leaving out BOS, EOS and other special tokens. */
   decode(ids: readonly number[]): string {
     return this.#inner.decode(ids);
   }
@@ -180,7 +180,7 @@ export class Tokenizer {
   }
 
   /**
-   * The prompt that the model's own chat template makes of messages, ready for the assistant's answer, or for more of it
+   * Renders messages with the model's own chat template, ready for the assistant's answer, or for more of it
    * where the last message is the assistant's.
    * @throws SurgeryError `config` if there is no template, there are several and none is the default, it fails, or it may never end
    */
@@ -191,7 +191,7 @@ export class Tokenizer {
     return this.#template.prompt(messages);
   }
 
-  /** What the chat template sees of the date, in words; undefined for one that does not ask. */
+  /** Which date the chat template uses, in words. Undefined if it uses none. */
   get chatDate(): string | undefined {
     return this.#template instanceof ChatTemplate ? this.#template.date : undefined;
   }
@@ -211,7 +211,7 @@ export class Tokenizer {
 /**
  * The token that every text begins with. Having a BOS token is not enough: Qwen2 and SmolLM2 name one in their configs and
  * begin no text with it. It leads where the tokenizer puts it there, or its configuration says so, or where the tokenizer
- * is Llama's, which does so unless told otherwise. The tokenizer's BOS wins over that of config.json.
+ * is Llama's, which does so by default. The tokenizer's BOS wins over that of config.json.
  */
 function leadingId(
   inner: Pipeline,

@@ -34,7 +34,7 @@ export function windowsOf(ids: readonly number[], length: number, bosId: number 
 }
 
 /**
- * The rule by which figures of a stream are made, to be printed beside them.
+ * The scoring rule of a stream in words, to be printed with the figures.
  * @param rest tokens left out at its end; undefined where only its beginning was wanted
  */
 export function streamRule(texts: number, length: number, rest: number | undefined, hasBos: boolean): string {

@@ -244,7 +244,7 @@ describe('a proxy', () => {
 
   test('that is no address', async () => {
     vi.stubEnv('http_proxy', 'socks5://secret@x');
-    expect(await failure(list())).toMatch(/proxy for 127\.0\.0\.1:\d+ is no http:\/\/ or https:\/\/ address/);
+    expect(await failure(list())).toMatch(/proxy for 127\.0\.0\.1:\d+ is not an http:\/\/ or https:\/\/ address/);
   });
 
   test.each([
@@ -265,7 +265,7 @@ describe('a proxy', () => {
 
 test.each(['ftp://hub', 'nonsense', 'https://user:secret@hub', 'https://hub?x'])('HF_ENDPOINT=%s', async (endpoint) => {
   vi.stubEnv('HF_ENDPOINT', endpoint);
-  expect(await failure(client())).toMatch(/^HF_ENDPOINT is no plain http/);
+  expect(await failure(client())).toMatch(/^HF_ENDPOINT is not a plain http/);
 });
 
 test('the network is off by option or environment', () => {

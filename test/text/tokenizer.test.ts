@@ -192,7 +192,7 @@ describe('refuses', () => {
     [
       'a tokenizer of unknown kind',
       { 'tokenizer.json': () => '{"model":{"type":"Unheard"}}' },
-      /tokenizer\.json is no tokenizer that can be read/,
+      /tokenizer\.json cannot be read as a tokenizer/,
     ],
     ['a config with another meaning', { 'tokenizer_config.json': () => '{"chat_template": 3}' }, /chat_template/],
   ])('%s', async (_name, change, message) => {

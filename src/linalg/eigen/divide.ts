@@ -250,7 +250,7 @@ function join(
   const all = [...roots, ...deflated.map((j) => values[j] as number)];
   const order = all.map((_, i) => i).sort((i, j) => (all[i] as number) - (all[j] as number));
   const inHalf = (half: number) => {
-    // Poles in one half alone first or last, mixed ones beside: the order only has to be the same in both factors.
+    // Poles in one half alone first or last, mixed ones in between: the order only has to be the same in both factors.
     return Int32Array.from(kept.map((_, p) => p).filter((p) => ((parts[kept[p] as number] as number) & half) !== 0));
   };
   return {

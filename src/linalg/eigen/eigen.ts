@@ -26,7 +26,7 @@ export interface Eigen {
  * Eigenvalues and eigenvectors of a symmetric matrix `a` (n, n), row-major, of which the upper triangle is read and
  * **all is overwritten**. Values are exact to a few n · 2⁻⁵³ ‖A‖ and vectors orthogonal to rounding, in clusters too.
  *
- * About (4/3 n + 7 count) n² flops, nearly all in products. Memory beside `a`: some 3 n² + 3 n count numbers.
+ * About (4/3 n + 7 count) n² flops, nearly all in products. Memory in addition to `a`: some 3 n² + 3 n count numbers.
  * Throws SurgeryError('numeric') for a NaN or infinity, for a size that does not fit, and for a count outside 0 … n.
  *
  *     const { values } = await symmetricEigen(Float64Array.of(2, 1, 1, 2), 2); // values: 3, 1

@@ -1,4 +1,4 @@
-// The parameters of the kind `none`: whose weights are written anew.
+// The parameters of the kind `none`: which weights are rewritten unchanged.
 import type { Projection } from '../../checkpoint/names.ts';
 import type { OperationPlan } from '../kind.ts';
 

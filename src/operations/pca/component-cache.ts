@@ -20,7 +20,8 @@ export interface CacheUse {
 
 /**
  * A solver that looks into the cache before it asks another one, and puts there what that one finds. A file that is
- * missing, damaged or holds too few components is no error; neither is a folder that cannot be written to, see {@link keep}.
+ * missing, damaged or holds too few components is not an error, nor is a folder that cannot be written to, see {@link
+ * keep}.
  * @param identity what the matrix was made of: the result must depend on nothing else
  */
 export function cached(solve: Solver, identity: readonly (string | Uint8Array)[], use: CacheUse): Solver {

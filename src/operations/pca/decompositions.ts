@@ -129,7 +129,7 @@ export class Decompositions {
     type Both = Awaited<ReturnType<typeof rebuildPrepared>>;
     const done = this.#inThread<Both>('rebuildPrepared', group, prepared, rebuilding);
     const back = done.then((one) => one.prepared);
-    back.catch(() => {}); // told by the rebuilding itself
+    back.catch(() => {}); // the rebuilding reports it
     this.#prepared.set(keyOf(group, how), back);
     return (await done).rebuilt;
   }

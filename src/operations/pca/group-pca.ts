@@ -59,7 +59,7 @@ export interface Rebuilding {
 /** A group's squared singular values after preparation, largest first, and what taking the mean off took off. */
 export interface GroupSpectrum {
   readonly eigenvalues: Float64Array;
-  /** They as shares of their sum; all 0 where there is no variance. */
+  /** The same divided by their sum; all 0 if there is no variance. */
   readonly explainedVarianceRatio: Float64Array;
   /** Squared Frobenius norm of the means: rows × ‖μ‖², as fitted. */
   readonly meanSquares: number;

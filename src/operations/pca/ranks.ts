@@ -12,7 +12,10 @@ export interface Known {
   readonly spectrum: GroupSpectrum;
 }
 
-/** Ranks that reach a threshold, or a number of components as far as there are so many; in the order of the groups. */
+/**
+ * Rank of each group: the smallest that reaches a threshold, or a given rank up to the group's maximum. In the order of
+ * the groups.
+ */
 export function uniformRanks(groups: readonly Known[], budget: RankBudget): number[] {
   return groups.map(({ spectrum: { eigenvalues } }) =>
     'rank' in budget

@@ -7,15 +7,18 @@ import type { Fields } from '../kind.ts';
 import { completeWhere, projections } from '../where.ts';
 import { type Mode, modes } from './grouping.ts';
 
-/** What `--mean` says: whether the rebuilt matrix gets its column means back. */
+/** Whether rebuilt matrices get their column means back. */
 export const means = ['keep', 'drop'] as const;
 export type MeanRule = (typeof means)[number];
 
-/** `global` spends the ranks that the threshold gives, all layers together, on the largest shares. */
+/**
+ * `uniform`: each group reaches the threshold. `global`: the same total rank goes to the largest shares of variance
+ * over all layers.
+ */
 export const allocations = ['uniform', 'global'] as const;
 export type Allocation = (typeof allocations)[number];
 
-/** What a shared operation and its separate partner have in common, other than the threshold. */
+/** Budgets at which a shared mode and its separate partner are compared, other than the threshold. */
 export const matchRules = ['width', 'parameters', 'error'] as const;
 export type MatchRule = (typeof matchRules)[number];
 
@@ -29,11 +32,11 @@ export type PcaControl = (typeof pcaControls)[number];
 
 export interface PcaSpec {
   readonly kind: 'pca';
-  /** Default: shared-kv. */
+  /** Which projections share a PCA. Default: shared-kv. */
   readonly mode?: Mode;
   /** Share of the variance to keep, 0 < variance ≤ 1. Default 0.9, unless `rank` is given. */
   readonly variance?: number;
-  /** Components to keep in every group, or all where a group has fewer. */
+  /** Components to keep in every group (all if a group has fewer). */
   readonly rank?: number;
   /** Whether rebuilt matrices get their column means back. Default: keep. */
   readonly mean?: MeanRule;
@@ -41,16 +44,16 @@ export interface PcaSpec {
   readonly center?: boolean;
   /** Whether projections that share a PCA are divided by their Frobenius norms before the fit. Default: no. */
   readonly balance?: boolean;
-  /** Default: q, k, v. */
+  /** Projections to decompose. Default: q, k, v. */
   readonly targets?: readonly Projection[];
-  /** Default: all. */
+  /** Layers, counted from 0. Default: all. */
   readonly layers?: readonly number[];
-  /** Default: uniform. */
+  /** How ranks are spread over the layers. Default: uniform. */
   readonly allocate?: Allocation;
   /** This is the separate partner of the same operation in a shared mode, at an equal budget. */
   readonly match?: { readonly rule: MatchRule; readonly of: Mode };
   readonly control?: PcaControl;
-  /** Of what a control draws at random. Default 0. */
+  /** Seed of a control's random draws. Default 0. */
   readonly seed?: number;
 }
 
@@ -154,10 +157,10 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
   };
 }
 
-/** How much of a group is kept: the fewest components that reach a share of the variance, or a number of them. */
+/** How many components of a group are kept: the fewest that reach a share of the variance, or a fixed rank. */
 export type RankBudget = { readonly variance: number } | { readonly rank: number };
 
-/** What an operation says itself of how much it keeps. */
+/** The threshold or rank of an operation. */
 export function budgetOf({ variance, rank, control }: Pick<PcaSpec, 'variance' | 'rank' | 'control'>): RankBudget {
   if (control === 'full-rank') return { variance: 1 };
   return rank === undefined ? { variance: variance ?? defaultVariance } : { rank };

@@ -5,7 +5,7 @@ import type { Frozen } from '../../platform/schemas.ts';
 const changed = z.object({
   layer: z.number(),
   projection: z.enum(['o', 'down']),
-  /** Of its input side. */
+  /** Zeroed columns: the matrix's input side. */
   zeroedColumns: z.number(),
   columns: z.number(),
   parameters: z.object({ dense: z.number(), reduced: z.number() }),

@@ -17,11 +17,11 @@ export interface ZeroSpec {
   readonly attention?: readonly number[];
   /** Layers whose MLP adds nothing. */
   readonly mlp?: readonly number[];
-  /** Layers of which neither adds anything: the block is skipped. */
+  /** Layers whose attention and MLP both add nothing: the block is skipped. */
   readonly blocks?: readonly number[];
 }
 
-/** With at least one of them, lists in order. */
+/** At least one of them, lists in order. */
 export type ZeroOperation = ZeroSpec;
 
 /** Some heads or neurons of a layer, both ends included. */

@@ -28,7 +28,7 @@ export class Arguments {
   /** The same, texts all of them and each given. @throws Error if they are not */
   texts(...parameters: readonly string[]): string[] {
     return this.of(...parameters).map((value) => {
-      if (typeof value !== 'string') throw new Error(`it gives ${this.to} what is no text`);
+      if (typeof value !== 'string') throw new Error(`it gives ${this.to} a value that is not text`);
       return value;
     });
   }

@@ -162,7 +162,7 @@ function dictOf(name: string, args: readonly Value[], keywords: Keywords): Dict 
 function pairOf(value: Value): [string, Value] {
   const [key, item, ...more] = itemsOf(value);
   if (typeof key !== 'string' || item === undefined || more.length > 0)
-    throw new Error('it makes a dict of what are no pairs of a text and a value');
+    throw new Error('it makes a dict of items that are not pairs of a text and a value');
   return [key, item];
 }
 
@@ -258,7 +258,7 @@ class Interpreter {
       if (!(object instanceof Struct && object.name === 'namespace'))
         throw new Error(`it sets an attribute of a value of type ${typeName(object)}`);
       object.attributes.set(target.property.value, value);
-    } else throw new Error('it sets what is no variable');
+    } else throw new Error('it sets something other than a variable');
   }
 
   /** Sees what surrounds its definition, not its call. */
@@ -323,7 +323,7 @@ class Interpreter {
   #filtered(value: Value, filter: Node, scope: Scope): Value {
     if (filter.type === 'Identifier') return applyFilter(filter.value, value, [], new Map());
     if (filter.type !== 'CallExpression' || filter.callee.type !== 'Identifier')
-      throw new Error('it has a filter that is no name');
+      throw new Error('it has a filter that is not a name');
     const { args, keywords } = this.#arguments(filter.args, scope);
     return applyFilter(filter.callee.value, value, args, keywords);
   }
@@ -413,7 +413,7 @@ function unmarked(node: Node): Node {
 function parameterOf(node: Node): { name: string; fallback?: Node } {
   if (node.type === 'Identifier') return { name: node.value };
   if (node.type === 'KeywordArgumentExpression') return { name: node.key.value, fallback: node.value };
-  throw new Error('it has a macro with a parameter that is no name');
+  throw new Error('it has a macro with a parameter that is not a name');
 }
 
 /** Whether a name stands anywhere in a tree. */

@@ -105,7 +105,7 @@ const strip =
   (ends: 'both' | 'left' | 'right') =>
   (text: string, args: Arguments): Value => {
     const [set = null] = args.of('chars');
-    if (set !== null && typeof set !== 'string') throw new Error(`it gives ${args.to} what is no text`);
+    if (set !== null && typeof set !== 'string') throw new Error(`it gives ${args.to} a value that is not text`);
     return stripped(text, set, ends);
   };
 
@@ -153,14 +153,15 @@ const textMethods: Readonly<Record<string, (text: string, args: Arguments) => Va
   },
   replace: (text, args) => {
     const [from, to, count = null] = args.of('old', 'new', 'count');
-    if (typeof from !== 'string' || typeof to !== 'string') throw new Error('it gives replace what is no text');
+    if (typeof from !== 'string' || typeof to !== 'string')
+      throw new Error('it gives replace a value that is not text');
     return replaced(text, from, to, count);
   },
   rstrip: strip('right'),
   split: (text, args) => {
     const [separator = null, most = -1] = args.of('sep', 'maxsplit');
     if ((separator !== null && typeof separator !== 'string') || typeof most !== 'number')
-      throw new Error('it gives split what is no text or number');
+      throw new Error('it gives split a value that is neither text nor a number');
     return separator === null ? words(text, most) : split(text, separator, most);
   },
   startswith: (text, args) => alternatives(args).some((begin) => text.startsWith(begin)),

@@ -1,4 +1,4 @@
-// Tokens beside the model's vocabulary, such as <s>: they are found in the text before it is cut to pieces.
+// Added tokens such as <s>, outside the model's vocabulary: they are matched before the text is split.
 import { z } from 'zod';
 import { whiteSpace, wordCharacters } from './unicode.ts';
 
@@ -41,7 +41,7 @@ export class AddedTokens {
 
   /**
    * Ids are the model's for a token that it has, else those after its vocabulary, in order: the file's own say no more.
-   * @throws Error if two tokens are the same text after normalising, or one is no text at all
+   * @throws Error if two tokens are the same text after normalising, or one is empty
    */
   constructor(
     tokens: readonly AddedToken[],

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readConversations } from '../../../../src/text/conversations.ts';
-import { temporaryFolder } from '../../../support/paths.ts';
+import { readConversations } from '../../src/text/conversations.ts';
+import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
 const written = (content: unknown) => {
@@ -21,8 +21,8 @@ test('one conversation, or several', async () => {
 test.each<[unknown, RegExp]>([
   ['[', /chat\.json is not valid JSON/],
   ['[{"role": "user", "role": "tool", "content": ""}]', /chat\.json names "role" twice/],
-  [{ messages: [user] }, /chat\.json is no conversation: give a list of \{"role", "content"\}/],
-  [[], /chat\.json is no conversation/],
+  [{ messages: [user] }, /chat\.json is not a conversation: give a list of \{"role", "content"\}/],
+  [[], /chat\.json is not a conversation/],
   [[[user], []], /chat\.json, conversation 2: it has no message$/],
   [[[user], user], /chat\.json, conversation 2: .*expected array/],
   [[user, [user]], /chat\.json, message 2: .*expected object/],
