@@ -1,4 +1,4 @@
-// What result files are made of, as schemas, and the words for what is not so. Runs, studies and findings share them.
+// Schemas that runs, studies and results of analyses share, and the wording of their errors.
 import { z } from 'zod';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';

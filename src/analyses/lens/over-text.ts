@@ -1,4 +1,4 @@
-// The logit lens over a text: averages at every point of depth, how alike consecutive points are, and what chance gives.
+// The logit lens over a text: averages at every point, similarity of consecutive points, and chance levels.
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
@@ -14,22 +14,22 @@ export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'>
 }
 
 /** How a text is read. */
-export interface Reading {
+export interface TextReadingOptions {
   /** Of all random draws. */
   readonly seed: number;
-  /** The token that the tokenizer puts first, if it does: nothing is told of it. */
+  /** The token that the tokenizer puts first, if any: its position is left out. */
   readonly bosId: number | undefined;
 }
 
 /** Positions that CKA is taken over at most. */
 const sampleSize = 1024;
 
-/** The rule by which the figures are made, to be printed beside them. */
+/** The rule, printed with the results. */
 export const depthRule =
-  'every position but BOS, each document alone. Means over positions; of norms and of ‖difference‖ / ‖original‖ medians, since ' +
-  'an attention sink can be a hundred times as long as the rest. Shuffled: the lens or the residual of another position of the ' +
+  'every position except BOS, each document alone. Means over positions; medians for norms and ‖difference‖ / ‖original‖, since ' +
+  'an attention sink can have a hundred times the norm of other positions. Shuffled: the lens or the residual at another position of the ' +
   `same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over 20 groups ` +
-  'of documents, shuffled over all of them';
+  'of documents, its chance level with positions shuffled over all documents';
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.
@@ -40,11 +40,11 @@ export const depthRule =
 export async function depthProfiles(
   documents: readonly (readonly number[])[],
   models: readonly Model[],
-  { seed, bosId }: Reading,
+  { seed, bosId }: TextReadingOptions,
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
   const [original] = models;
-  if (!original) throw new RangeError('no model to look into');
+  if (!original) throw new RangeError('no model given');
   const counts = documents.map((ids) => ids.length - firstTold(ids, bosId));
   const tallies = makeTallies(documents, counts, models, seed);
   const random = seededRandom(seed);

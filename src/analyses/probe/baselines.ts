@@ -1,4 +1,4 @@
-// What the probes of all variants of a model are held against: it follows from the text, the vocabulary's matrices and a seed.
+// What all variants' probes share: splits, reference matrices, bases and random maps. All follows from the text, the vocabulary's matrices and a seed.
 import type { Matrix } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { pickRows, squaredLengths } from '../../linalg/rows.ts';
@@ -19,7 +19,7 @@ export interface Standards {
   readonly vocabulary: Vocabulary;
   /** Root mean square of the embeddings of the text's tokens. */
   readonly embeddingSize: number;
-  /** Token ids whose rows are compared: the most frequent that were learnt from. */
+  /** Token ids whose rows are compared: the most frequent of the training rows. */
   readonly compared: readonly number[];
   readonly references: OfBoth<Reference>;
   /** Principal components, (hidden, hidden): orthonormal rows, the largest first. */
@@ -49,7 +49,7 @@ export async function standardsOf(
   onProgress?: (share: number) => void,
 ): Promise<Standards> {
   const designs = designsOf(positions, seed);
-  const compared = learntMost(designOf(designs, 'input', 'positions'));
+  const compared = mostTrained(designOf(designs, 'input', 'positions'));
   const hidden = matrices.embed.cols;
   const draw = seededRandom(seed + 4);
   const left = await randomOrthonormal(hidden, hidden, draw);
@@ -79,7 +79,7 @@ function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
   return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] as number), 0) / (rows.length * matrix.cols));
 }
 
-/** The design that a label is learnt by, and its true labels in it. */
+/** The split that a label is trained on, and its true labels. */
 export function designOf(
   designs: readonly Design[],
   label: Labelling['label'],
@@ -92,8 +92,8 @@ export function designOf(
   throw new RangeError(`no design for the ${label} token by ${split}`);
 }
 
-function learntMost({ design, labels }: ReturnType<typeof designOf>): number[] {
-  const learnt = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
-  const counts = countLabels(Int32Array.from(learnt));
+function mostTrained({ design, labels }: ReturnType<typeof designOf>): number[] {
+  const training = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
+  const counts = countLabels(Int32Array.from(training));
   return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b).slice(0, mostCompared);
 }

@@ -1,4 +1,4 @@
-// Probes over the depth of a model: at every point of the residual stream its own, one for all of them, and what they are held against.
+// Probes over the depth of a model: one for each point of the residual stream, one for all of them, and baselines.
 
 import { transpose } from '../../linalg/pca.ts';
 import { type Matrix, productThreads } from '../../linalg/products.ts';
@@ -17,11 +17,11 @@ import { embeddingTarget } from './targets.ts';
 import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
 import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
 
-/** Runs of components that weights are told by. */
+/** Runs of components that weights are summed over. */
 export const runs = 8;
 
 /** Where the work at a point is done with each of its stages, as shares of what it takes. */
-const learnt = 0.35;
+const trained = 0.35;
 const judged = 0.6;
 const inside = 0.95;
 
@@ -55,10 +55,10 @@ export async function probeDepth(
         onProgress?.(i + from + (to - from) * share, names.length);
       const source = activations.at(i);
       const sums = await momentsOf(source, designs);
-      const probes = await fitProbes(sums, targets, pool, between(0, learnt));
+      const probes = await fitProbes(sums, targets, pool, between(0, trained));
       const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
       const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
-      const readings = await judge(entries, source, standards, between(learnt, judged));
+      const readings = await judge(entries, source, standards, between(trained, judged));
       if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
       const parts = await readParts(sums, source, standards, pool, between(judged, inside));
       points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
@@ -73,15 +73,15 @@ export async function probeDepth(
 /** A map, and what it is to read. */
 interface Entry extends Task, Pick<Probe, 'outputs'> {
   readonly linear: LinearMap;
-  /** Mean of the target over what was learnt from. */
+  /** Mean of the target over the training rows. */
   readonly mean: Float64Array;
   readonly relativeLambda?: number;
 }
 
 function entryOf(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
   const { label, split, target, outputs, offset, relativeLambda } = probe;
-  const learnt = linear === probe ? { relativeLambda } : {};
-  return { map, label, split, target, outputs, linear, mean: offset, ...learnt };
+  const penalty = linear === probe ? { relativeLambda } : {};
+  return { map, label, split, target, outputs, linear, mean: offset, ...penalty };
 }
 
 const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
@@ -148,7 +148,7 @@ async function readParts(
   });
 }
 
-/** The input token probe's matrix beside the vocabulary's own, and where its weight lies. */
+/** Similarity of the input token probe's matrix to the vocabulary's own, and where its weight lies. */
 async function describeTokenProbe(
   probes: readonly Probe[],
   sums: readonly DesignSums[],

@@ -7,7 +7,7 @@ import { Averages } from '../averages.ts';
 import type { BandFigures, UnlikelyTokens } from './result.ts';
 import { likelyFrom, mean, type Normal, rowOf } from './text-norms.ts';
 
-/** Bands of the final probability, likely first: each holds what is at least its bound, and less than the one before. */
+/** Bands of the final probability, likely first: each from its bound up to the one before. */
 export const bands = [
   { name: '≥ 0.1', from: likelyFrom },
   { name: '≥ 0.01', from: 1e-2 },
@@ -32,7 +32,7 @@ export class Energies {
     this.#comparable = [...lengths.keys()].filter((token) => !Number.isNaN(normal.whereLikely[token]));
   }
 
-  /** @param partners for each position told of the one whose bands stand for its own in what is shuffled */
+  /** @param partners for each counted position, the one whose bands replace its own in the shuffled baseline */
   add(document: number, from: number, chunk: LensChunk, partners: Int32Array): void {
     const vocab = this.#scales.length;
     const points = chunk.points.length;

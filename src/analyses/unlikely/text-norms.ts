@@ -1,4 +1,4 @@
-// What has to be known of a text before energies along tokens are taken: means, units, and energies where tokens are likely.
+// Statistics of a text that energies along tokens need: means, units, and energies where tokens are likely.
 
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
@@ -13,7 +13,7 @@ export const leastContexts = 5;
 /** Probability from which a token is likely in a context. */
 export const likelyFrom = 0.1;
 
-/** What is known of a text before energies are taken. */
+/** Statistics of a text that energies need. */
 export interface Normal {
   readonly positions: number;
   readonly hidden: number;
@@ -30,7 +30,7 @@ export interface Normal {
 
 export interface PlacedChunk {
   readonly document: number;
-  /** First row that is told of. */
+  /** First counted row. */
   readonly from: number;
   readonly chunk: LensChunk;
 }

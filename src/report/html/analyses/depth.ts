@@ -19,7 +19,7 @@ export interface Value {
 export interface Curve {
   readonly series: Series;
   readonly values: readonly (Value | undefined)[];
-  /** A line without points and intervals, which the table has: for what stands for chance. */
+  /** A line without points and intervals, which the table lists: for baselines. */
   readonly bare?: boolean;
 }
 
@@ -50,7 +50,7 @@ export const shuffledSeries: Series = {
 export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][number]> {
   const { title, points, across = 'point, from the embedding up', y, show, curves, bands = [], rules = [] } = panel;
   const svg = await panelSvg({
-    about: `${title}, over depth; the numbers are in the table`,
+    about: `${title}, over depth; the table holds the numbers`,
     x: { label: across, names: points },
     y,
     bands,
@@ -78,7 +78,7 @@ function rangeText(values: Curve['values'], show: DepthPanel['show']): string {
   return [...new Set(ends)].join(' to ');
 }
 
-/** Panels that are held against each other: all have one scale upwards. */
+/** Panels to be compared: all share one y axis. */
 export async function depthPanels(panels: readonly DepthPanel[]): Promise<Figure['panels'][number][]> {
   const [first] = panels;
   const domain = first?.y.domain ?? commonDomain(panels, first?.y.log ?? false);
@@ -119,7 +119,7 @@ export function valueCell(one: Value | undefined, show: (value: number) => strin
   return number(one && Number.isFinite(one.value) ? one.value : undefined, () => (one ? withEnds(one, show) : ''));
 }
 
-/** The scale of shares, and how they are told. */
+/** The axis of shares, and their format. */
 export const sharesUp = { domain: [0, 1], format: '.0%' } as const;
 export const share = (value: number) => percent(value);
 
