@@ -175,7 +175,7 @@ function normalise(
 /**
  * The first position of a text that averages take in. The tokenizer's BOS is the same in every text.
  */
-export function firstTold(ids: readonly number[], bosId: number | undefined): number {
+export function firstCounted(ids: readonly number[], bosId: number | undefined): number {
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 

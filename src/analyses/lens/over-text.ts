@@ -4,9 +4,9 @@ import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
-import { firstTold, Lens } from './lens.ts';
+import { firstCounted, Lens } from './lens.ts';
 import type { DepthProfile, LensOfText } from './result.ts';
-import { Tally } from './sums.ts';
+import { LensAverages } from './sums.ts';
 
 export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'> {
   /** The original's, then each variant's. */
@@ -45,8 +45,8 @@ export async function depthProfiles(
 ): Promise<DepthProfiles> {
   const [original] = models;
   if (!original) throw new RangeError('no model given');
-  const counts = documents.map((ids) => ids.length - firstTold(ids, bosId));
-  const tallies = makeTallies(documents, counts, models, seed);
+  const counts = documents.map((ids) => ids.length - firstCounted(ids, bosId));
+  const averages = makeAverages(documents, counts, models, seed);
   const random = seededRandom(seed);
   const total = documents.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
@@ -54,33 +54,33 @@ export async function depthProfiles(
     let start = 0;
     for await (const chunks of together(ids, models)) {
       const tokens = chunks[0]?.ids.length ?? 0;
-      const from = start === 0 ? firstTold(ids, bosId) : 0;
-      const place = { document, from, first: start + from - firstTold(ids, bosId) };
+      const from = start === 0 ? firstCounted(ids, bosId) : 0;
+      const place = { document, from, first: start + from - firstCounted(ids, bosId) };
       const partners = derangement(tokens - from, random);
-      const figures = chunks.map((chunk, i) => tallies[i]?.add(chunk, place, partners));
+      const figures = chunks.map((chunk, i) => averages[i]?.add(chunk, place, partners));
       for (let i = 1; i < chunks.length; i++)
-        tallies[i]?.compare([chunks[0], figures[0]], [chunks[i], figures[i]], place);
+        averages[i]?.compare([chunks[0], figures[0]], [chunks[i], figures[i]], place);
       start += tokens;
       done += tokens;
       onProgress?.(done, total);
     }
   }
   const profiles: DepthProfile[] = [];
-  for (const tally of tallies) profiles.push(await tally.profile(seed));
+  for (const one of averages) profiles.push(await one.profile(seed));
   const positions = counts.reduce((sum, count) => sum + count, 0);
   return { positions, sampled: Math.min(sampleSize, positions), profiles };
 }
 
-function makeTallies(
+function makeAverages(
   documents: readonly (readonly number[])[],
   counts: readonly number[],
   models: readonly Model[],
   seed: number,
-): Tally[] {
+): LensAverages[] {
   return models.map(({ runtime: { config, taps } }) => {
     const lens = new Lens(config.vocabSize, unigramLogits(documents, config.vocabSize));
     const sample = new PositionSample(counts, sampleSize, taps.length, config.hiddenSize, seededRandom(seed));
-    return new Tally(
+    return new LensAverages(
       documents.length,
       taps.map(({ name }) => name),
       lens,

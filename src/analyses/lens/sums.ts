@@ -27,7 +27,7 @@ type Read = readonly [chunk: LensChunk | undefined, figures: LensFigures | undef
 /** Groups of documents that the interval of CKA leaves out in turn. */
 const jackknifeGroups = 20;
 
-export class Tally {
+export class LensAverages {
   readonly #points: readonly string[];
   readonly #lens: Lens;
   readonly #sample: PositionSample;

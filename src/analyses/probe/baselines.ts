@@ -8,12 +8,12 @@ import { type Vocabulary, vocabularyOf } from './evaluation.ts';
 import { type Design, designsOf, type Labelling } from './fit.ts';
 import { Reference } from './matrix-similarity.ts';
 import { countLabels, rowsOfPart, trainPart } from './splits.ts';
-import { type Part, partsOf } from './subspace-probes.ts';
+import { type Subspace, subspacesOf } from './subspace-probes.ts';
 
 /** One of something for the embedding and one for the unembedding. */
 export type OfBoth<T> = Readonly<Record<VocabularyMatrix, T>>;
 
-export interface Standards {
+export interface ProbeSetup {
   readonly positions: Positions;
   readonly designs: readonly Design[];
   readonly vocabulary: Vocabulary;
@@ -26,7 +26,7 @@ export interface Standards {
   readonly bases: OfBoth<Matrix>;
   /** Random orthogonal matrices, (hidden, hidden). */
   readonly random: readonly [left: Matrix, right: Matrix];
-  readonly parts: readonly Part[];
+  readonly parts: readonly Subspace[];
   readonly seed: number;
 }
 
@@ -41,13 +41,13 @@ const drawn = 0.3;
  * @param bases their principal components
  * @param onProgress called with the share of the work that is done
  */
-export async function standardsOf(
+export async function probeSetup(
   positions: Positions,
   matrices: OfBoth<Matrix<Float32Array>>,
   bases: OfBoth<Matrix>,
   seed: number,
   onProgress?: (share: number) => void,
-): Promise<Standards> {
+): Promise<ProbeSetup> {
   const designs = designsOf(positions, seed);
   const compared = mostTrained(designOf(designs, 'input', 'positions'));
   const hidden = matrices.embed.cols;
@@ -69,7 +69,7 @@ export async function standardsOf(
     embeddingSize: sizeOf(matrices.embed, positions.input),
     references: { embed, unembed },
     random: [left, right],
-    parts: partsOf(bases.unembed, left),
+    parts: subspacesOf(bases.unembed, left),
   };
 }
 

@@ -64,24 +64,24 @@ export async function readAll(
   vocabulary: Vocabulary,
   onProgress?: (share: number) => void,
 ): Promise<Evaluation[]> {
-  const tallies = judged.map((one) => new Tally(one, documents, vocabulary));
+  const evaluators = judged.map((one) => new Evaluator(one, documents, vocabulary));
   let done = 0;
   for (const design of new Set(judged.map((one) => one.design))) {
-    const ofDesign = tallies.filter((tally) => tally.judged.design === design);
+    const ofDesign = evaluators.filter((evaluator) => evaluator.judged.design === design);
     const { length } = rowsOfPart(design.parts, testPart);
     for await (const { x, rows } of gatherRows(source, design.parts, testPart, judgedRows)) {
-      for (const tally of ofDesign) {
-        await tally.add(x, rows);
+      for (const evaluator of ofDesign) {
+        await evaluator.add(x, rows);
         done += rows.length / length;
-        onProgress?.(done / tallies.length);
+        onProgress?.(done / evaluators.length);
       }
     }
   }
-  return tallies.map((tally) => tally.reading());
+  return evaluators.map((evaluator) => evaluator.reading());
 }
 
 /** Sums over the test rows of each document and each band. */
-class Tally {
+class Evaluator {
   readonly judged: Judged;
   readonly #documents: Int32Array;
   readonly #vocabulary: Vocabulary;

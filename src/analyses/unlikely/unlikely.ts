@@ -9,7 +9,7 @@ import { derangement } from '../similarity.ts';
 import { Energies } from './bands.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
 import type { UnlikelyTokens } from './result.ts';
-import { chunksOf, leastContexts, type Normal, normalOf } from './text-norms.ts';
+import { chunksOf, leastContexts, type TextStatistics, textStatistics } from './text-norms.ts';
 
 /** Random directions of each kind. */
 const randomCount = 64;
@@ -44,18 +44,18 @@ export async function unlikelyTokens(
     done += tokens;
     onProgress?.(done, total);
   };
-  const normal = await normalOf(documents, model, bosId, directions, advance);
+  const statistics = await textStatistics(documents, model, bosId, directions, advance);
   const random = seededRandom(seed);
   const controls = {
     random: randomDirections(randomCount, checkpoint.config.hiddenSize, random),
     mixtures: await mixedDirections(directions, randomCount, random),
   };
-  const energies = new Energies(documents.length, directions.lengths, normal);
+  const energies = new Energies(documents.length, directions.lengths, statistics);
   for await (const { document, from, chunk } of chunksOf(documents, model, bosId)) {
     energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
     for (const point of taps.keys()) {
-      const rows = centred(chunk, from, point, normal);
-      const unit = normal.units[point] ?? 1;
+      const rows = centred(chunk, from, point, statistics);
+      const unit = statistics.units[point] ?? 1;
       energies.addControl('random', point, document, await energiesAlong(controls.random, rows, unit));
       energies.addControl('mixtures', point, document, await energiesAlong(controls.mixtures, rows, unit));
     }
@@ -77,8 +77,13 @@ async function energiesAlong(
 }
 
 /** y − ȳ of the counted positions of a chunk. */
-function centred({ ids, points }: LensChunk, from: number, point: number, normal: Normal): Matrix<Float32Array> {
-  const { hidden, epsilon, means } = normal;
+function centred(
+  { ids, points }: LensChunk,
+  from: number,
+  point: number,
+  statistics: TextStatistics,
+): Matrix<Float32Array> {
+  const { hidden, epsilon, means } = statistics;
   const rows = ids.length - from;
   const residual = points[point] ?? new Float32Array(0);
   const data = normalised(residual.subarray(from * hidden), hidden, epsilon);

@@ -1,7 +1,7 @@
 // The pages as text: nothing of theirs is markup, nothing asks for anything, the same results give the same bytes.
 import { describe, expect, test } from 'vitest';
 import { comparePage } from '../../../src/report/html/compare-page.ts';
-import { html, type Part, raw } from '../../../src/report/html/html.ts';
+import { type Fragment, html, raw } from '../../../src/report/html/html.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
@@ -9,7 +9,7 @@ import { run, sample } from '../../support/runs.ts';
 import { largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
 
 test('a template escapes what it is given, but for what is markup already', () => {
-  const parts: Part[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
+  const parts: Fragment[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
   expect(html`<p title="${`"'`}">${parts}</p>${raw('<hr>')}`.text).toBe(
     '<p title="&#34;&#39;"><b>&#60;</b>&#38;7</p><hr>',
   );

@@ -16,7 +16,7 @@ export interface Value {
 }
 
 /** One figure over depth: a value a point, or none. */
-export interface Curve {
+export interface DepthCurve {
   readonly series: Series;
   readonly values: readonly (Value | undefined)[];
   /** A line without points and intervals, which the table lists: for baselines. */
@@ -30,7 +30,7 @@ export interface DepthPanel {
   readonly across?: string;
   readonly y: Scale;
   readonly show: (value: number) => string;
-  readonly curves: readonly Curve[];
+  readonly curves: readonly DepthCurve[];
   readonly bands?: readonly Band[];
   readonly rules?: readonly Rule[];
 }
@@ -72,7 +72,7 @@ export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][nu
 }
 
 /** "0.013" of what is the same at every point, else "0.013 to 0.118". */
-function rangeText(values: Curve['values'], show: DepthPanel['show']): string {
+function rangeText(values: DepthCurve['values'], show: DepthPanel['show']): string {
   const all = values.flatMap((one) => (one ? [one.value] : []));
   const ends = [Math.min(...all), Math.max(...all)].map(show);
   return [...new Set(ends)].join(' to ');
@@ -106,7 +106,7 @@ function commonDomain(panels: readonly DepthPanel[], log: boolean): [number, num
 }
 
 /** Series that any of the curves has, each once. */
-export function legendOf(curves: readonly Curve[]): Series[] {
+export function legendOf(curves: readonly DepthCurve[]): Series[] {
   return [...new Map(curves.map(({ series }) => [series.name, series])).values()];
 }
 

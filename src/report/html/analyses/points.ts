@@ -5,7 +5,7 @@ import type { Scale } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
 import {
-  type Curve,
+  type DepthCurve,
   depthPanel,
   exact,
   legendOf,
@@ -69,9 +69,9 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
   const [original] = variants;
   const names = original?.points.map(({ point }) => point) ?? [];
   const panels = [];
-  const legend: Curve[] = [];
+  const legend: DepthCurve[] = [];
   for (const { title, y, show, of, uniform } of aspects) {
-    const curves: Curve[] = [
+    const curves: DepthCurve[] = [
       ...(original ? [{ series: shuffledSeries, values: original.points.map(({ shuffled }) => of(shuffled)) }] : []),
       ...variants.map(({ variant, points }) => ({ series: variantSeries[variant], values: points.map(of) })),
     ];

@@ -6,7 +6,7 @@ import { readingAt } from '../../terminal/probe.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
-import { type Curve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
 
 type Variant = ProbeResult['variants'][number];
 type Asked = Omit<Task, 'map'> & { readonly title: string };
@@ -98,8 +98,8 @@ export async function readingFigure(result: ProbeResult, task: Asked): Promise<F
 }
 
 /** The curves of all kinds of maps that have any place on the scale. */
-function curvesOf(variant: Variant, task: Asked, { of }: Measure): Curve[] {
-  return kinds.flatMap((map): Curve[] => {
+function curvesOf(variant: Variant, task: Asked, { of }: Measure): DepthCurve[] {
+  return kinds.flatMap((map): DepthCurve[] => {
     const values = readingsOf(variant, { ...task, map }).map((one) => one && of(one));
     return values.some((one) => one) ? [{ series: maps[map], values, bare: isBare(map, variant) }] : [];
   });

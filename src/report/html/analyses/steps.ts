@@ -4,7 +4,7 @@ import { figure, integer } from '../../format.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
 import {
-  type Curve,
+  type DepthCurve,
   depthPanel,
   exact,
   ofMean,
@@ -48,7 +48,7 @@ export async function stepsFigure(text: LensOfText): Promise<Figure> {
   const thousandths = (value: number) => value.toFixed(3);
   const panels = [];
   for (const { title, y, of, by } of likenesses) {
-    const curves: Curve[] = [
+    const curves: DepthCurve[] = [
       ...(original ? [{ series: shuffledSeries, values: original.steps.map(by) }] : []),
       ...variants.map(({ variant, steps }) => ({ series: variantSeries[variant], values: steps.map(of) })),
     ];

@@ -6,7 +6,7 @@ import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import type { Rule } from '../panels.ts';
 import type { Cell } from '../table.ts';
-import { type Curve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
 
 type Variant = UnlikelyResult['variants'][number];
 
@@ -65,7 +65,7 @@ const titled = (result: UnlikelyResult, { variant }: Variant) =>
 async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figure> {
   const name = result.variants[0]?.points[0]?.bands[band]?.band ?? '';
   const own: Series = { name, colour: `q${band % 6}`, shape: shapes[band % shapes.length] ?? 'circle' };
-  const curvesOf = ({ points }: Variant): Curve[] => [
+  const curvesOf = ({ points }: Variant): DepthCurve[] => [
     { series: shuffledSeries, values: points.map(({ bands }) => ofMean(bands[band]?.shuffled)) },
     { series: mixturesSeries, values: points.map(({ mixtures }) => ofMean(mixtures)) },
     { series: randomSeries, values: points.map(({ random }) => ofMean(random)) },
