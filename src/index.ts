@@ -44,7 +44,7 @@ export { type LensCell, lensOf as logitLens, type RankedToken } from './analyses
 export {
   type DepthProfiles,
   depthProfiles as lensOverText,
-  type Reading as LensOverTextOptions,
+  type TextReadingOptions as LensOverTextOptions,
 } from './analyses/lens/over-text.ts';
 
 export { type ProbeOptions, probeResiduals } from './analyses/probe/probe.ts';

@@ -22,7 +22,7 @@ export interface Positions {
   readonly previous: Int32Array;
 }
 
-/** The rule in words, to be printed beside what follows from it. */
+/** The rule in words, printed with the results. */
 export const positionRule = `every position of a document from its second token of text on, BOS left out; ${normalisedRule}`;
 
 /**

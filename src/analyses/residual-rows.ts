@@ -1,7 +1,7 @@
 // Lengths and angles of the rows of one or two matrices of residuals, (rows, hidden), in float64, and rows at one length.
 
 /**
- * How residuals are brought to one length, to be printed beside what sums them over positions. Leaving out long ones instead
+ * How residuals are normalised, printed with averages over positions. Leaving out long ones instead
  * would need a threshold, and there is none that serves: in SmolLM2-135M each text's first token is 36 to 180 times the median
  * after blocks 11 to 27, but after blocks 2 to 8 2 % of the positions, many of them " the", are 3 to 12 times it and hold up
  * to 57 % of the squared norm; of pocket's last residuals an eighth are more than 3 times the median.

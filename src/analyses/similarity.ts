@@ -7,8 +7,8 @@ import { studentQuantile } from '../scores/statistics.ts';
 import type { Mean } from './shapes.ts';
 
 /**
- * Linear CKA ({@link alignment}) of two representations of the same positions. Few positions of many dimensions are alike by
- * chance: a figure without that of shuffled positions beside it says little.
+ * Linear CKA ({@link alignment}) of two representations of the same positions. With few positions of many dimensions it is
+ * high by chance: compare it with the value for shuffled positions.
  *
  * The 95 % interval is a delete-a-group jackknife (Student's t over the groups); none where there are fewer than two.
  * @param k and l: kernels X Xᵀ of matrices whose columns are centred, (positions, positions)

@@ -1,6 +1,6 @@
 // surgery probe: how much of the input token linear probes recover at each point of the residual stream.
 
-import { type OfBoth, type Standards, standardsOf } from '../analyses/probe/baselines.ts';
+import { type OfBoth, type ProbeSetup, probeSetup } from '../analyses/probe/baselines.ts';
 import { readingRule } from '../analyses/probe/evaluation.ts';
 import { resemblanceRule } from '../analyses/probe/matrix-similarity.ts';
 import { probeDepth, runs } from '../analyses/probe/over-depth.ts';
@@ -73,7 +73,7 @@ async function prepare(
   positions: Positions,
   seed: number,
   advance: Advance,
-): Promise<{ standards: Standards; ownShares: ProbeResult['ownShares'] }> {
+): Promise<{ standards: ProbeSetup; ownShares: ProbeResult['ownShares'] }> {
   const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
   const steps = 3;
   const embed = await principalComponents(matrices.embed);
@@ -86,7 +86,7 @@ async function prepare(
     unembed: inRuns(await weightShares(own.unembed, basis), runs),
   });
   return {
-    standards: await standardsOf(positions, matrices, bases, seed, (share) => advance(2 + share, steps)),
+    standards: await probeSetup(positions, matrices, bases, seed, (share) => advance(2 + share, steps)),
     ownShares: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
   };
 }

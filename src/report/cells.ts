@@ -8,7 +8,7 @@ import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
 
-export const parametersAxis = 'parameters as factors, of the dense ones';
+export const parametersAxis = 'parameters as factors, share of the dense ones';
 
 export type Cells = ReadonlyMap<string, CellResult>;
 
@@ -22,7 +22,7 @@ export interface CellAxis {
 const axes: readonly CellAxis[] = [
   { key: 'variance', label: 'variance kept', of: ofItsOwn(({ variance }) => variance) },
   { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
-  { key: 'width', label: 'width of k and v, components a layer', of: (cell) => scores.width.of(cell) ?? undefined },
+  { key: 'width', label: 'width of k and v, components per layer', of: (cell) => scores.width.of(cell) ?? undefined },
   { key: 'parameters', label: parametersAxis, of: scores.size.of },
 ];
 
@@ -69,7 +69,7 @@ export function bySeries(cells: readonly CellResult[], { model }: Pick<Study, 'm
   return lines;
 }
 
-/** What a cell keeps by its own account: a matched partner's budget is that of the cell it is a partner of. */
+/** The budget that a cell sets itself: a matched partner takes that of its cell. */
 function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
   return (cell: CellResult) => {
     const operation = pcaOf(cell);
@@ -81,7 +81,7 @@ function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
 export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
   const effect = (id: string) => cells.get(id)?.scores.deltaNll;
   return {
-    title: 'Δnll in nats, one part operated on at a time',
+    title: 'Δnll in nats per token, one part operated on at a time',
     rowLabel: by === 'both' ? 'part' : by,
     rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
     columnLabel: 'kept',

@@ -64,7 +64,7 @@ export function counted(count: number, noun: string): string {
 
 /**
  * A table without lines, columns two spaces apart; `r` aligns a column right, `l` left. Where it is too wide, the texts of
- * its widest left-aligned columns are broken at spaces, as far as their words allow.
+ * its widest left-aligned columns are broken at spaces; words are never broken.
  */
 export function table(
   head: readonly string[],
@@ -101,7 +101,7 @@ export function table(
   return trimLines(out.toString());
 }
 
-/** Widths of columns that fit a line, two spaces apart, as far as no word has to be broken. */
+/** Widths of columns that fit a line, two spaces apart; no word is broken. */
 function fittingWidths(rows: readonly (readonly string[])[], align: string, width: number): number[] {
   const longest = (texts: readonly string[]) => Math.max(1, ...texts.map((text) => columnsOf(text)));
   const columns = [...align].map((_, i) => rows.map((row) => row[i] ?? ''));
@@ -122,7 +122,7 @@ function fittingWidths(rows: readonly (readonly string[])[], align: string, widt
 
 const words = (text: string) => text.split(/[ \n]/);
 
-/** Two texts beside each other under their titles, in `width` columns. */
+/** Two texts side by side under their titles, in `width` columns. */
 export function sideBySide(titles: readonly [string, string], texts: readonly [string, string], width = 80): string {
   const column = Math.floor((width - 3) / 2);
   const out = new Table({

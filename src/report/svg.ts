@@ -21,7 +21,7 @@ const config = {
 } as const;
 
 /**
- * Charts beside each other, each with axes of its own, one legend for all. Intervals are drawn as error bars; on a
+ * Charts in a row, each with axes of its own, one legend for all. Intervals are drawn as error bars; on a
  * logarithmic axis, one that reaches 0 goes down to the axis.
  */
 export async function lineChartSvg(facets: readonly LineChart[]): Promise<string> {

@@ -1,7 +1,7 @@
 // What result files say → what they were, checked to the last figure that a page or a resumed study uses.
 import { upgraded, upgradedCell } from './format.ts';
 import { type RunResult, run } from './run.ts';
-import { checked, unlike, withPerplexity } from './shapes.ts';
+import { checked, invalid, withPerplexity } from './shapes.ts';
 import { type CellResult, cell, mismatches, type Study, study, unmatched } from './study.ts';
 
 /**
@@ -24,7 +24,7 @@ export function readCell(value: unknown, of: Study | undefined): CellResult {
   const known = upgradedCell(value);
   const read = checked(cell, known, 'a cell') as CellResult;
   const issues = of ? [...mismatches(read, of), ...unmatched(read, of.original)] : [];
-  if (issues[0]) throw unlike('a cell of its study', issues[0]);
+  if (issues[0]) throw invalid('a cell of its study', issues[0]);
   return { ...(known as CellResult), scores: withPerplexity((known as CellResult).scores) };
 }
 

@@ -1,4 +1,4 @@
-// What result files are made of, as schemas, and the words for what is not so. Runs, studies and findings share them.
+// Schemas that runs, studies and results of analyses share, and the wording of their errors.
 import { z } from 'zod';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';
@@ -127,11 +127,11 @@ export function sampleIssues(
 export function checked<T>(shape: z.ZodType<T>, value: unknown, what: string): T {
   const { success, data, error } = shape.safeParse(value);
   if (success) return data;
-  throw error.issues[0] ? unlike(what, error.issues[0], error) : error;
+  throw error.issues[0] ? invalid(what, error.issues[0], error) : error;
 }
 
 /** "is not a cell, at scores.nll: expected number, received undefined" */
-export function unlike(
+export function invalid(
   what: string,
   { path, message }: Pick<z.core.$ZodIssue, 'path' | 'message'>,
   cause?: unknown,

@@ -74,7 +74,7 @@ async function projecting(own: Matrix, { method }: BasisOptions, directions: Mat
   return { method, directions, reconstruction };
 }
 
-/** Sizes that are told of: powers of two, and all. */
+/** Reported sizes: powers of two, and all. */
 function sizesUpTo(components: number): number[] {
   const powers = Array.from({ length: Math.ceil(Math.log2(components)) }, (_, i) => 2 ** i);
   return [...powers.filter((size) => size < components), components];
@@ -155,7 +155,7 @@ async function overcomplete(own: Matrix, options: BasisOptions): Promise<Basis> 
     reconstruction.push({ components: size, error: errors.at(-1) ?? 1 });
     if (size === components) basis = { directions: atoms, dictionary: await report(atoms, errors, seed) };
   }
-  if (!basis) throw new RangeError('no dictionary was learnt');
+  if (!basis) throw new RangeError('no dictionary was trained');
   return { method, reconstruction, ...basis };
 }
 
@@ -205,8 +205,8 @@ export async function nearestTokens(
   return Array.from({ length: directions.rows }, (_, k) => {
     const cosine = (token: number) => cosines[token * directions.rows + k] as number;
     const order = tokens.toSorted((a, b) => cosine(b) - cosine(a) || a - b);
-    const told = (list: readonly number[]) => list.map((token) => ({ token, cosine: cosine(token) }));
-    return { nearest: told(order.slice(0, count)), farthest: told(order.slice(-count).reverse()) };
+    const described = (list: readonly number[]) => list.map((token) => ({ token, cosine: cosine(token) }));
+    return { nearest: described(order.slice(0, count)), farthest: described(order.slice(-count).reverse()) };
   });
 }
 

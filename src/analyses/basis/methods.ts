@@ -3,7 +3,7 @@
 export const basisMethods = ['pca', 'nmf', 'frequency', 'random', 'dictionary'] as const;
 export type BasisMethod = (typeof basisMethods)[number];
 
-/** What each method does, in words, to be printed beside what follows from it. */
+/** Each method in words, printed with the results. */
 export const basisRules: Readonly<Record<BasisMethod, string>> = {
   pca: 'principal components, the largest variance first',
   nmf:

@@ -7,7 +7,7 @@ import type { SpelledCell } from './result.ts';
 
 /** How two lenses, or a lens and the last point's, differ: for each (point, position), row-major. Bits. */
 export interface Differences {
-  /** KL(final ‖ lens): what is lost where the lens stands for the last point. Rounding may leave it just below 0. */
+  /** KL(last point ‖ lens). Rounding may leave it just below 0. */
   readonly kl: Float64Array;
   /** The lens's probability of the token that the last point finds likeliest, 0 to 1. */
   readonly probabilityFinal: Float64Array;
@@ -20,7 +20,7 @@ export interface Differences {
 }
 
 export interface LensFigures extends Differences {
-  /** Positions of the chunk that are told of: all from the first wanted one on. */
+  /** Positions of the chunk that are reported: all from the first wanted one on. */
   readonly positions: number;
   /** The token that the lens finds likeliest. */
   readonly top: Int32Array;
@@ -50,11 +50,11 @@ export class Lens {
   /** Normaliser of the constant distribution's logits. */
   readonly #constant: number | undefined;
 
-  /** How many of the likeliest tokens are told of. */
+  /** How many of the likeliest tokens are reported. */
   readonly #ranked: number;
 
   /**
-   * @param constant logits, (vocab), of a distribution that every lens is to be held against
+   * @param constant logits, (vocab), of a distribution that every lens is compared with
    * @param ranked likeliest tokens that are wanted of each lens
    */
   constructor(vocab: number, constant?: Float32Array, ranked = 0) {
@@ -122,7 +122,7 @@ export class Lens {
     return tokens.map((id) => ({ id, probability: Math.exp(this.#rows.logit(place, id) - logSum) }));
   }
 
-  /** The figures of one point and position, as far as they go before the normaliser of the row is known. */
+  /** Statistics of one point and position, before the row's normaliser is applied. */
   #compare(to: Differences, place: number, of: Wanted): void {
     const { at, positions, turn, chosen, input, finalEntropy, entropy, point } = of;
     const now = place + turn;
@@ -175,7 +175,7 @@ function normalise(
 /**
  * The first position of a text that averages take in. The tokenizer's BOS is the same in every text.
  */
-export function firstTold(ids: readonly number[], bosId: number | undefined): number {
+export function firstCounted(ids: readonly number[], bosId: number | undefined): number {
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 

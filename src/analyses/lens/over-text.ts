@@ -1,12 +1,12 @@
-// The logit lens over a text: averages at every point of depth, how alike consecutive points are, and what chance gives.
+// The logit lens over a text: averages at every point, similarity of consecutive points, and chance levels.
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
-import { firstTold, Lens } from './lens.ts';
+import { firstCounted, Lens } from './lens.ts';
 import type { DepthProfile, LensOfText } from './result.ts';
-import { Tally } from './sums.ts';
+import { LensAverages } from './sums.ts';
 
 export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'> {
   /** The original's, then each variant's. */
@@ -14,22 +14,22 @@ export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'>
 }
 
 /** How a text is read. */
-export interface Reading {
+export interface TextReadingOptions {
   /** Of all random draws. */
   readonly seed: number;
-  /** The token that the tokenizer puts first, if it does: nothing is told of it. */
+  /** The token that the tokenizer puts first, if any: its position is left out. */
   readonly bosId: number | undefined;
 }
 
 /** Positions that CKA is taken over at most. */
 const sampleSize = 1024;
 
-/** The rule by which the figures are made, to be printed beside them. */
+/** The rule, printed with the results. */
 export const depthRule =
-  'every position but BOS, each document alone. Means over positions; of norms and of ‖difference‖ / ‖original‖ medians, since ' +
-  'an attention sink can be a hundred times as long as the rest. Shuffled: the lens or the residual of another position of the ' +
+  'every position except BOS, each document alone. Means over positions; medians for norms and ‖difference‖ / ‖original‖, since ' +
+  'an attention sink can have a hundred times the norm of other positions. Shuffled: the lens or the residual at another position of the ' +
   `same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over 20 groups ` +
-  'of documents, shuffled over all of them';
+  'of documents, its chance level with positions shuffled over all documents';
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.
@@ -40,13 +40,13 @@ export const depthRule =
 export async function depthProfiles(
   documents: readonly (readonly number[])[],
   models: readonly Model[],
-  { seed, bosId }: Reading,
+  { seed, bosId }: TextReadingOptions,
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
   const [original] = models;
-  if (!original) throw new RangeError('no model to look into');
-  const counts = documents.map((ids) => ids.length - firstTold(ids, bosId));
-  const tallies = makeTallies(documents, counts, models, seed);
+  if (!original) throw new RangeError('no model given');
+  const counts = documents.map((ids) => ids.length - firstCounted(ids, bosId));
+  const averages = makeAverages(documents, counts, models, seed);
   const random = seededRandom(seed);
   const total = documents.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
@@ -54,33 +54,33 @@ export async function depthProfiles(
     let start = 0;
     for await (const chunks of together(ids, models)) {
       const tokens = chunks[0]?.ids.length ?? 0;
-      const from = start === 0 ? firstTold(ids, bosId) : 0;
-      const place = { document, from, first: start + from - firstTold(ids, bosId) };
+      const from = start === 0 ? firstCounted(ids, bosId) : 0;
+      const place = { document, from, first: start + from - firstCounted(ids, bosId) };
       const partners = derangement(tokens - from, random);
-      const figures = chunks.map((chunk, i) => tallies[i]?.add(chunk, place, partners));
+      const figures = chunks.map((chunk, i) => averages[i]?.add(chunk, place, partners));
       for (let i = 1; i < chunks.length; i++)
-        tallies[i]?.compare([chunks[0], figures[0]], [chunks[i], figures[i]], place);
+        averages[i]?.compare([chunks[0], figures[0]], [chunks[i], figures[i]], place);
       start += tokens;
       done += tokens;
       onProgress?.(done, total);
     }
   }
   const profiles: DepthProfile[] = [];
-  for (const tally of tallies) profiles.push(await tally.profile(seed));
+  for (const one of averages) profiles.push(await one.profile(seed));
   const positions = counts.reduce((sum, count) => sum + count, 0);
   return { positions, sampled: Math.min(sampleSize, positions), profiles };
 }
 
-function makeTallies(
+function makeAverages(
   documents: readonly (readonly number[])[],
   counts: readonly number[],
   models: readonly Model[],
   seed: number,
-): Tally[] {
+): LensAverages[] {
   return models.map(({ runtime: { config, taps } }) => {
     const lens = new Lens(config.vocabSize, unigramLogits(documents, config.vocabSize));
     const sample = new PositionSample(counts, sampleSize, taps.length, config.hiddenSize, seededRandom(seed));
-    return new Tally(
+    return new LensAverages(
       documents.length,
       taps.map(({ name }) => name),
       lens,

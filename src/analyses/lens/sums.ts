@@ -1,4 +1,4 @@
-// What is summed of the lens over a text, for one model: figures at every point, steps between them, and the change from the original.
+// Averages of the lens over a text, for one model: at every point, for steps between points, and of the change from the original.
 
 import { kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
 import { seededRandom } from '../../linalg/random.ts';
@@ -16,9 +16,9 @@ import type { DepthProfile, LensMeans, StepMeans } from './result.ts';
 /** Where in the corpus a chunk stands. */
 export interface Place {
   readonly document: number;
-  /** First row of the chunk that is told of. */
+  /** First row of the chunk that is counted. */
   readonly from: number;
-  /** That row's number among the document's positions that are told of. */
+  /** That row's number among the document's counted positions. */
   readonly first: number;
 }
 
@@ -27,7 +27,7 @@ type Read = readonly [chunk: LensChunk | undefined, figures: LensFigures | undef
 /** Groups of documents that the interval of CKA leaves out in turn. */
 const jackknifeGroups = 20;
 
-export class Tally {
+export class LensAverages {
   readonly #points: readonly string[];
   readonly #lens: Lens;
   readonly #sample: PositionSample;
@@ -46,7 +46,7 @@ export class Tally {
     this.#medians = new Medians(documents);
   }
 
-  /** @param partners for each position told of the one that stands for it in what is shuffled */
+  /** @param partners for each counted position, the one that replaces it in the shuffled baseline */
   add(chunk: LensChunk, place: Place, partners: Int32Array): LensFigures {
     const { document, from, first } = place;
     // One position alone has no other to be shuffled with.
@@ -89,7 +89,7 @@ export class Tally {
   /** Adds what a variant's inside differs in from the original's on the same chunk. */
   compare([theirs, base]: Read, [ours, figures]: Read, { document, from }: Place): void {
     if (!theirs || !base || !ours || !figures)
-      throw new RangeError('a variant read another number of tokens than the original');
+      throw new RangeError('the variant and the original read different numbers of tokens');
     this.#isVariant = true;
     const { positions } = figures;
     const vocab = ours.logits.length / (ours.points.length * ours.ids.length);
@@ -118,7 +118,7 @@ export class Tally {
     }
   }
 
-  /** @param seed of the shuffle that CKA is held against */
+  /** @param seed of the shuffle for the chance level of CKA */
   async profile(seed: number): Promise<DepthProfile> {
     const mean = (name: string) => this.#averages.mean(name);
     const vocab = this.#lens.vocab;

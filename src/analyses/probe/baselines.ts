@@ -1,4 +1,4 @@
-// What the probes of all variants of a model are held against: it follows from the text, the vocabulary's matrices and a seed.
+// What all variants' probes share: splits, reference matrices, bases and random maps. All follows from the text, the vocabulary's matrices and a seed.
 import type { Matrix } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { pickRows, squaredLengths } from '../../linalg/rows.ts';
@@ -8,25 +8,25 @@ import { type Vocabulary, vocabularyOf } from './evaluation.ts';
 import { type Design, designsOf, type Labelling } from './fit.ts';
 import { Reference } from './matrix-similarity.ts';
 import { countLabels, rowsOfPart, trainPart } from './splits.ts';
-import { type Part, partsOf } from './subspace-probes.ts';
+import { type Subspace, subspacesOf } from './subspace-probes.ts';
 
 /** One of something for the embedding and one for the unembedding. */
 export type OfBoth<T> = Readonly<Record<VocabularyMatrix, T>>;
 
-export interface Standards {
+export interface ProbeSetup {
   readonly positions: Positions;
   readonly designs: readonly Design[];
   readonly vocabulary: Vocabulary;
   /** Root mean square of the embeddings of the text's tokens. */
   readonly embeddingSize: number;
-  /** Token ids whose rows are compared: the most frequent that were learnt from. */
+  /** Token ids whose rows are compared: the most frequent of the training rows. */
   readonly compared: readonly number[];
   readonly references: OfBoth<Reference>;
   /** Principal components, (hidden, hidden): orthonormal rows, the largest first. */
   readonly bases: OfBoth<Matrix>;
   /** Random orthogonal matrices, (hidden, hidden). */
   readonly random: readonly [left: Matrix, right: Matrix];
-  readonly parts: readonly Part[];
+  readonly parts: readonly Subspace[];
   readonly seed: number;
 }
 
@@ -41,15 +41,15 @@ const drawn = 0.3;
  * @param bases their principal components
  * @param onProgress called with the share of the work that is done
  */
-export async function standardsOf(
+export async function probeSetup(
   positions: Positions,
   matrices: OfBoth<Matrix<Float32Array>>,
   bases: OfBoth<Matrix>,
   seed: number,
   onProgress?: (share: number) => void,
-): Promise<Standards> {
+): Promise<ProbeSetup> {
   const designs = designsOf(positions, seed);
-  const compared = learntMost(designOf(designs, 'input', 'positions'));
+  const compared = mostTrained(designOf(designs, 'input', 'positions'));
   const hidden = matrices.embed.cols;
   const draw = seededRandom(seed + 4);
   const left = await randomOrthonormal(hidden, hidden, draw);
@@ -69,7 +69,7 @@ export async function standardsOf(
     embeddingSize: sizeOf(matrices.embed, positions.input),
     references: { embed, unembed },
     random: [left, right],
-    parts: partsOf(bases.unembed, left),
+    parts: subspacesOf(bases.unembed, left),
   };
 }
 
@@ -79,7 +79,7 @@ function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
   return Math.sqrt(rows.reduce((sum, row) => sum + (squares[row] as number), 0) / (rows.length * matrix.cols));
 }
 
-/** The design that a label is learnt by, and its true labels in it. */
+/** The split that a label is trained on, and its true labels. */
 export function designOf(
   designs: readonly Design[],
   label: Labelling['label'],
@@ -92,8 +92,8 @@ export function designOf(
   throw new RangeError(`no design for the ${label} token by ${split}`);
 }
 
-function learntMost({ design, labels }: ReturnType<typeof designOf>): number[] {
-  const learnt = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
-  const counts = countLabels(Int32Array.from(learnt));
+function mostTrained({ design, labels }: ReturnType<typeof designOf>): number[] {
+  const training = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
+  const counts = countLabels(Int32Array.from(training));
   return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b).slice(0, mostCompared);
 }

@@ -1,4 +1,4 @@
-// How well linear maps read tokens: R², cosine, and how often the right token is the nearest of the whole vocabulary.
+// How well linear maps predict tokens: R², cosine, and how often the right token is the nearest of the whole vocabulary.
 
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { squaredLengths, squaredNorm } from '../../linalg/rows.ts';
@@ -11,20 +11,20 @@ import type { Estimate, Evaluation } from './result.ts';
 import { gatherRows } from './row-batches.ts';
 import { countLabels, rowsOfPart, testPart } from './splits.ts';
 
-/** The rule in words, to be printed beside the figures. */
+/** The rule in words, printed with the results. */
 export const readingRule =
-  'R² against the mean of what was learnt from; nearest of the whole vocabulary by cosine, for the token itself by score, ' +
-  'ties against it; the residual itself is read at the mean size of an embedding';
+  'R² relative to the training mean; top 1 and top 5 over the whole vocabulary, by cosine, for the token itself by score, ' +
+  'ties count as wrong; the residual itself is scaled to the mean norm of an embedding';
 
 /** Occurrences in the text at which bands of frequency begin. */
 const bandStarts = [1, 10, 100, 1000] as const;
 
-/** A map that is judged: by the rows of a part, on their labels. */
+/** A map to be evaluated on the test rows of its split. */
 export interface Judged {
   readonly map: LinearMap;
   readonly target: Probe['target'];
   readonly outputs: readonly number[];
-  /** Mean of the target over the rows that were learnt from: what R² is measured against. */
+  /** Mean of the target over the training rows: the baseline of R². */
   readonly mean: Float64Array;
   readonly design: Design;
   /** True token id of each row. */
@@ -46,14 +46,14 @@ export function vocabularyOf(embedding: Matrix<Float32Array>): Vocabulary {
 /** Intervals of all figures come from the same resamples. */
 const intervals = bootstrap(0);
 
-/** Rows that are judged at once. */
+/** Rows evaluated at once. */
 const judgedRows = 1024;
 
-/** How near the right token has to be to count: there is no telling apart of places beyond. */
+/** Places beyond this are not distinguished. */
 const nearest = 5;
 
 /**
- * Judges maps on the rows that none of them has seen, reading the rows once for each way of dividing them.
+ * Evaluates maps on their test rows, reading the rows once for each split.
  * @param documents number of the document that each row is from
  * @param onProgress called with the share of the work that is done
  */
@@ -64,24 +64,24 @@ export async function readAll(
   vocabulary: Vocabulary,
   onProgress?: (share: number) => void,
 ): Promise<Evaluation[]> {
-  const tallies = judged.map((one) => new Tally(one, documents, vocabulary));
+  const evaluators = judged.map((one) => new Evaluator(one, documents, vocabulary));
   let done = 0;
   for (const design of new Set(judged.map((one) => one.design))) {
-    const ofDesign = tallies.filter((tally) => tally.judged.design === design);
+    const ofDesign = evaluators.filter((evaluator) => evaluator.judged.design === design);
     const { length } = rowsOfPart(design.parts, testPart);
     for await (const { x, rows } of gatherRows(source, design.parts, testPart, judgedRows)) {
-      for (const tally of ofDesign) {
-        await tally.add(x, rows);
+      for (const evaluator of ofDesign) {
+        await evaluator.add(x, rows);
         done += rows.length / length;
-        onProgress?.(done / tallies.length);
+        onProgress?.(done / evaluators.length);
       }
     }
   }
-  return tallies.map((tally) => tally.reading());
+  return evaluators.map((evaluator) => evaluator.reading());
 }
 
-/** Sums over the judging rows of each document and each band. */
-class Tally {
+/** Sums over the test rows of each document and each band. */
+class Evaluator {
   readonly judged: Judged;
   readonly #documents: Int32Array;
   readonly #vocabulary: Vocabulary;
@@ -200,7 +200,7 @@ interface Described {
   readonly error: number;
   readonly spread: number;
   readonly cosine: number;
-  /** Place of the right token among all, 1 the nearest; not told apart beyond {@link nearest}. */
+  /** Place of the right token among all, 1 the nearest; not distinguished beyond {@link nearest}. */
   readonly rank: number;
 }
 

@@ -1,4 +1,4 @@
-// Linear maps that read a token back out of the residual stream: ridge regressions from streamed moments.
+// Linear maps that predict a token from the residual stream: ridge regressions from streamed moments.
 
 import type { Matrix } from '../../linalg/products.ts';
 import { meanEigenvalue, penalties, Ridge } from '../../linalg/ridge.ts';
@@ -15,7 +15,7 @@ export type Label = Task['label'];
 /** What is held out: positions, or token types. */
 export type Split = Task['split'];
 
-/** One way of dividing the rows, and the labels that are learnt by it. */
+/** A split of the rows, and the labels that are trained on it. */
 export interface Design {
   readonly split: Split;
   readonly parts: Uint8Array;
@@ -24,7 +24,7 @@ export interface Design {
 
 export interface Labelling {
   readonly label: Label;
-  /** Labels exchanged among the rows that are learnt from: a probe that can know nothing. */
+  /** Labels shuffled among the training rows: a control task. */
   readonly shuffled: boolean;
   /** Token id of each row. */
   readonly labels: Int32Array;
@@ -40,7 +40,7 @@ export interface LinearMap {
   readonly offset: Float64Array;
 }
 
-/** A map that was learnt, and from what. */
+/** A trained map, and what it was trained on. */
 export interface Probe extends LinearMap {
   readonly label: Label;
   readonly split: Split;
@@ -68,7 +68,7 @@ export function designsOf(positions: Positions, seed: number): Design[] {
   return [{ split: 'positions', parts, labellings: byPosition }, ...byType];
 }
 
-/** Sums over the rows that are learnt from and over those that choose the penalty. */
+/** Sums over the training and the validation rows. */
 export interface DesignSums {
   readonly design: Design;
   readonly train: Sums;
@@ -117,9 +117,9 @@ export interface Targets {
 
 /**
  * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
- * never learnt from, a token target has no weights.) Shuffled labels are learnt for the embedding only.
+ * never learnt from, a token target has no weights.) Shuffled labels are trained for the embedding only.
  * @param pool of threads for large eigenproblems
- * @param onProgress called with the share of the labellings that are learnt
+ * @param onProgress called with the share of the labellings that are done
  * @throws SurgeryError `numeric` for activations that are not finite
  */
 export async function fitProbes(

@@ -1,4 +1,4 @@
-// Whether a token probe's matrix is nearer to the embedding than chance: rows, kernels, leading subspaces.
+// Similarity of a token probe's matrix to the embedding, compared with chance: rows, kernels, leading subspaces.
 import { alignment, kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
@@ -13,7 +13,7 @@ const randomDraws = 10;
 /** What the leading subspaces hold of all dimensions: an eighth. */
 const leadingShare = 1 / 8;
 
-/** The rule in words, to be printed beside what follows from it. */
+/** The rule in words, printed with the results. */
 export const resemblanceRule =
   `columns centred; leading subspaces of an eighth of the dimensions; chance: ${permutations} random orders of the rows, ` +
   `${randomDraws} random matrices with the same singular values`;

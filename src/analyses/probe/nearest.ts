@@ -45,7 +45,7 @@ export async function placesAmong(
   return ahead.map((count) => count + 1);
 }
 
-/** What the others' scores are held against. */
+/** The score that the others are compared with. */
 interface Contest {
   /** Number of the row that is asked for. */
   readonly own: number;

@@ -1,4 +1,4 @@
-// Probes over the depth of a model: at every point of the residual stream its own, one for all of them, and what they are held against.
+// Probes over the depth of a model: one for each point of the residual stream, one for all of them, and baselines.
 
 import { transpose } from '../../linalg/pca.ts';
 import { type Matrix, productThreads } from '../../linalg/products.ts';
@@ -6,7 +6,7 @@ import { seededRandom } from '../../linalg/random.ts';
 import { pickRows } from '../../linalg/rows.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Activations, Positions } from '../recorded-residuals.ts';
-import { designOf, type Standards } from './baselines.ts';
+import { designOf, type ProbeSetup } from './baselines.ts';
 import { readAll } from './evaluation.ts';
 import { type Design, type DesignSums, designsOf, fitProbes, type LinearMap, momentsOf, type Probe } from './fit.ts';
 import { described } from './matrix-similarity.ts';
@@ -17,11 +17,11 @@ import { embeddingTarget } from './targets.ts';
 import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
 import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
 
-/** Runs of components that weights are told by. */
+/** Runs of components that weights are summed over. */
 export const runs = 8;
 
 /** Where the work at a point is done with each of its stages, as shares of what it takes. */
-const learnt = 0.35;
+const trained = 0.35;
 const judged = 0.6;
 const inside = 0.95;
 
@@ -34,11 +34,11 @@ const inside = 0.95;
 export async function probeDepth(
   activations: Activations,
   names: readonly string[],
-  standards: Standards,
+  setup: ProbeSetup,
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthEvaluation> {
-  const { designs, seed } = standards;
-  const targets = { embedding: embeddingTarget(standards.vocabulary.embedding), tokens: true };
+  const { designs, seed } = setup;
+  const targets = { embedding: embeddingTarget(setup.vocabulary.embedding), tokens: true };
   const anyPoint = seededRandom(seed + 5);
   const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
   onProgress?.(0, names.length);
@@ -55,13 +55,13 @@ export async function probeDepth(
         onProgress?.(i + from + (to - from) * share, names.length);
       const source = activations.at(i);
       const sums = await momentsOf(source, designs);
-      const probes = await fitProbes(sums, targets, pool, between(0, learnt));
+      const probes = await fitProbes(sums, targets, pool, between(0, trained));
       const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
-      const entries = [...own, ...pooled, ...(await baselines(probes, standards))];
-      const readings = await judge(entries, source, standards, between(learnt, judged));
-      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, standards);
-      const parts = await readParts(sums, source, standards, pool, between(judged, inside));
-      points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, standards)) });
+      const entries = [...own, ...pooled, ...(await baselines(probes, setup))];
+      const readings = await judge(entries, source, setup, between(trained, judged));
+      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, setup);
+      const parts = await readParts(sums, source, setup, pool, between(judged, inside));
+      points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, setup)) });
       onProgress?.(i + 1, names.length);
     }
     return { chance, points };
@@ -73,15 +73,15 @@ export async function probeDepth(
 /** A map, and what it is to read. */
 interface Entry extends Task, Pick<Probe, 'outputs'> {
   readonly linear: LinearMap;
-  /** Mean of the target over what was learnt from. */
+  /** Mean of the target over the training rows. */
   readonly mean: Float64Array;
   readonly relativeLambda?: number;
 }
 
 function entryOf(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
   const { label, split, target, outputs, offset, relativeLambda } = probe;
-  const learnt = linear === probe ? { relativeLambda } : {};
-  return { map, label, split, target, outputs, linear, mean: offset, ...learnt };
+  const penalty = linear === probe ? { relativeLambda } : {};
+  return { map, label, split, target, outputs, linear, mean: offset, ...penalty };
 }
 
 const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
@@ -89,7 +89,7 @@ const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
 /** The identity, and a random map as large as the probe: for the probes of the embedding. */
 async function baselines(
   probes: readonly Probe[],
-  { random: [left, right], embeddingSize }: Standards,
+  { random: [left, right], embeddingSize }: ProbeSetup,
 ): Promise<Entry[]> {
   const entries: Entry[] = [];
   const identity = identityMap(left.rows, embeddingSize);
@@ -104,7 +104,7 @@ async function baselines(
 async function judge(
   entries: readonly Entry[],
   source: Source,
-  standards: Standards,
+  setup: ProbeSetup,
   onProgress?: (share: number) => void,
 ): Promise<MapEvaluation[]> {
   const readings = await readAll(
@@ -114,10 +114,10 @@ async function judge(
       target,
       outputs,
       mean,
-      ...designOf(standards.designs, label, split),
+      ...designOf(setup.designs, label, split),
     })),
-    standards.positions.document,
-    standards.vocabulary,
+    setup.positions.document,
+    setup.vocabulary,
     onProgress,
   );
   return readings.map((reading, i) => {
@@ -130,29 +130,29 @@ async function judge(
 async function readParts(
   sums: readonly DesignSums[],
   source: Source,
-  standards: Standards,
+  setup: ProbeSetup,
   pool: WorkerPool,
   onProgress: (share: number) => void,
 ): Promise<PointEvaluation['parts']> {
-  const { design } = designOf(standards.designs, 'input', 'positions');
+  const { design } = designOf(setup.designs, 'input', 'positions');
   const moments = sums.find((one) => one.design === design);
   if (!moments) throw new RangeError('no sums of the rows by position');
-  const target = embeddingTarget(standards.vocabulary.embedding);
-  const probes = await probesInside(moments, standards.parts, target, pool, (share) => onProgress(share / 2));
+  const target = embeddingTarget(setup.vocabulary.embedding);
+  const probes = await probesInside(moments, setup.parts, target, pool, (share) => onProgress(share / 2));
   const entries = probes.map((probe) => entryOf('probe', probe));
-  const readings = await judge(entries, source, standards, (share) => onProgress((1 + share) / 2));
-  return standards.parts.map(({ name, from, to }, i) => {
+  const readings = await judge(entries, source, setup, (share) => onProgress((1 + share) / 2));
+  return setup.parts.map(({ name, from, to }, i) => {
     const { reading } = readings[i] ?? {};
     if (!reading) throw new RangeError('a part was not judged');
     return { part: name, dimensions: to - from, reading };
   });
 }
 
-/** The input token probe's matrix beside the vocabulary's own, and where its weight lies. */
+/** Similarity of the input token probe's matrix to the vocabulary's own, and where its weight lies. */
 async function describeTokenProbe(
   probes: readonly Probe[],
   sums: readonly DesignSums[],
-  { references, bases, compared }: Standards,
+  { references, bases, compared }: ProbeSetup,
 ): Promise<Pick<PointEvaluation, 'resemblance' | 'weights'>> {
   const probe = probes.find(({ target, label }) => target === 'token' && label === 'input');
   const moments = sums.find(({ design }) => design.split === 'positions');

@@ -4,7 +4,7 @@ import { principalComponents } from '../../linalg/subspaces.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { Activations, positionsOf } from '../recorded-residuals.ts';
 import { readEmbedding, readUnembedding } from '../vocabulary.ts';
-import { standardsOf } from './baselines.ts';
+import { probeSetup } from './baselines.ts';
 import { probeDepth } from './over-depth.ts';
 import type { DepthEvaluation } from './result.ts';
 
@@ -36,7 +36,7 @@ export async function probeResiduals(
     embed: await principalComponents(matrices.embed),
     unembed: await principalComponents(matrices.unembed),
   };
-  const baselines = await standardsOf(positionsOf(documents, bosId), matrices, bases, seed);
+  const baselines = await probeSetup(positionsOf(documents, bosId), matrices, bases, seed);
   const results: DepthEvaluation[] = [];
   for (const model of models) {
     const activations = await Activations.record(documents, model, bosId);

@@ -1,4 +1,4 @@
-// Which rows a probe learns from, which its penalty is chosen on, and which it is judged by: a seeded rule.
+// Seeded train / validation / test splits of a probe's rows.
 import { seededRandom } from '../../linalg/random.ts';
 
 /** What a row is for. */
@@ -6,13 +6,12 @@ export const trainPart = 0;
 export const validationPart = 1;
 export const testPart = 2;
 
-/** Of every ten: seven to learn from, one to choose the penalty, two to judge by. */
+/** Of every ten: seven to train, one to validate, two to test. */
 const tenth = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2];
 
-/** The rules in words, to be printed beside what follows from them. */
+/** The rules in words, printed with the results. */
 export const splitRules = {
-  positions:
-    'of every ten positions, taken at random, seven are learnt from, one chooses the penalty, two are judged by',
+  positions: 'positions split at random, 7 : 1 : 2 into training, validation (for the penalty) and test sets',
   types:
     'for unseen tokens the same is done with token types, in tens of equal frequency, so that no type is in two parts',
 } as const;

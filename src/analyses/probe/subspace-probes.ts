@@ -9,7 +9,7 @@ import type { PointEvaluation } from './result.ts';
 import type { Target } from './targets.ts';
 
 /** A subspace of the residual space: neighbouring axes of an orthonormal basis of the whole. */
-export interface Part {
+export interface Subspace {
   /** `leading` and `trailing` directions of the unembedding, or `random` ones. */
   readonly name: PointEvaluation['parts'][number]['part'];
   /** Orthonormal rows, (hidden, hidden). */
@@ -25,12 +25,12 @@ export interface Part {
  * @param ordered (hidden, hidden), orthonormal rows, the most important first
  * @param random the same in no order
  */
-export function partsOf(ordered: Matrix, random: Matrix): Part[] {
+export function subspacesOf(ordered: Matrix, random: Matrix): Subspace[] {
   const size = ordered.rows;
   const cuts = [...new Set([1, 2, 3].map((quarters) => Math.round((quarters * size) / 4)))];
   return cuts
     .filter((cut) => cut > 0 && cut < size)
-    .flatMap((cut): Part[] => [
+    .flatMap((cut): Subspace[] => [
       { name: 'leading', axes: ordered, from: 0, to: cut },
       { name: 'trailing', axes: ordered, from: size - cut, to: size },
       { name: 'random', axes: random, from: 0, to: cut },
@@ -46,7 +46,7 @@ export function partsOf(ordered: Matrix, random: Matrix): Part[] {
  */
 export async function probesInside(
   { design, train, validation }: DesignSums,
-  parts: readonly Part[],
+  parts: readonly Subspace[],
   target: Target,
   pool?: WorkerPool,
   onProgress?: (share: number) => void,
@@ -90,7 +90,7 @@ async function turnedTo(axes: Matrix, sums: Sums): Promise<Sums> {
 }
 
 /** The same of some neighbouring coordinates. */
-function within({ rows, shift, sum, mean, gram, labels }: Sums, { from, to }: Part): Sums {
+function within({ rows, shift, sum, mean, gram, labels }: Sums, { from, to }: Subspace): Sums {
   return {
     rows,
     shift: shift.subarray(from, to),

@@ -1,4 +1,4 @@
-// What a probe is to read: a token's row of the embedding, or the token itself.
+// What a probe predicts: a token's row of the embedding, or the token itself.
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LabelSums } from './moments.ts';
 import type { Task } from './result.ts';
@@ -41,7 +41,7 @@ export function embeddingTarget({ cols, data }: Matrix<Float32Array>): Target {
 }
 
 /**
- * One number for each of the token types learnt from: 1 for the row's own, 0 for all others. Its products with the rows
+ * One number for each token type of the training rows: 1 for the row's own, 0 for all others. Its products with the rows
  * are their sums by type. Types that were never seen would have weights of zero and are left out.
  * @param outputs token ids, ascending
  */

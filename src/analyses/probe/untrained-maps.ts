@@ -1,8 +1,8 @@
-// Maps that were not learnt, beside which a probe has to be seen.
+// Untrained baseline maps.
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LinearMap } from './fit.ts';
 
-/** Always the mean of what was learnt from: for a token target, how frequent each token is. */
+/** Always the training mean: for a token target, how frequent each token is. */
 export function meanMap({ mean, coefficients: { rows, cols }, offset }: LinearMap): LinearMap {
   return { mean, coefficients: { rows, cols, data: new Float64Array(rows * cols) }, offset };
 }
@@ -22,7 +22,7 @@ export function identityMap(hidden: number, size: number): LinearMap {
 }
 
 /**
- * A map with a learnt one's singular values, and so its rank and size, between random directions.
+ * A map with a trained one's singular values, and so its rank and size, between random directions.
  * @param left and right: orthogonal, (hidden, hidden), random
  */
 export async function randomMap({ mean, coefficients, offset }: LinearMap, left: Matrix, right: Matrix) {

@@ -5,9 +5,9 @@ import type { LensChunk } from '../../runtime/sequence.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
 import { Averages } from '../averages.ts';
 import type { BandFigures, UnlikelyTokens } from './result.ts';
-import { likelyFrom, mean, type Normal, rowOf } from './text-norms.ts';
+import { likelyFrom, mean, rowOf, type TextStatistics } from './text-norms.ts';
 
-/** Bands of the final probability, likely first: each holds what is at least its bound, and less than the one before. */
+/** Bands of the final probability, likely first: each from its bound up to the one before. */
 const bands = [
   { name: '≥ 0.1', from: likelyFrom },
   { name: '≥ 0.01', from: 1e-2 },
@@ -19,20 +19,20 @@ const bands = [
 /** Sums of energies over positions and tokens, by point and band. */
 export class Energies {
   readonly #averages: Averages;
-  readonly #normal: Normal;
+  readonly #statistics: TextStatistics;
   /** What a logit above the mean one is worth along its token's unit direction. */
   readonly #scales: Float64Array;
   /** Tokens that are likely in enough contexts. */
   readonly #comparable: readonly number[];
 
-  constructor(documents: number, lengths: Float64Array, normal: Normal) {
+  constructor(documents: number, lengths: Float64Array, statistics: TextStatistics) {
     this.#averages = new Averages(documents);
-    this.#normal = normal;
+    this.#statistics = statistics;
     this.#scales = lengths.map((length) => (length > 0 ? 1 / length : 0));
-    this.#comparable = [...lengths.keys()].filter((token) => !Number.isNaN(normal.whereLikely[token]));
+    this.#comparable = [...lengths.keys()].filter((token) => !Number.isNaN(statistics.whereLikely[token]));
   }
 
-  /** @param partners for each position told of the one whose bands stand for its own in what is shuffled */
+  /** @param partners for each counted position, the one whose bands replace its own in the shuffled baseline */
   add(document: number, from: number, chunk: LensChunk, partners: Int32Array): void {
     const vocab = this.#scales.length;
     const points = chunk.points.length;
@@ -42,7 +42,7 @@ export class Energies {
     for (let point = 0; point < points; point++) {
       const sums = new BandSums();
       for (const [i, pair] of pairs.entries()) this.#addRow(sums, rowOf(chunk, point, from + i, vocab), point, pair);
-      const unit = this.#normal.units[point] ?? 1;
+      const unit = this.#statistics.units[point] ?? 1;
       const add = (name: string, of: Float64Array, counts: Float64Array, scale = 1) => {
         for (const band of bands.keys())
           this.#averages.addSum(
@@ -65,7 +65,7 @@ export class Energies {
   /** One position's projections, still in the residual's own unit. */
   #addRow(sums: BandSums, logits: Float32Array, point: number, pairs: Uint8Array): void {
     const { energy, projection, sameEnergy, sameLikely, samePairs } = sums;
-    const { meanProjections, whereLikely } = this.#normal;
+    const { meanProjections, whereLikely } = this.#statistics;
     const scales = this.#scales;
     const start = point * logits.length;
     const middle = mean(logits);
@@ -91,7 +91,7 @@ export class Energies {
   }
 
   result(points: readonly string[]): UnlikelyTokens {
-    const { positions, whereLikely } = this.#normal;
+    const { positions, whereLikely } = this.#statistics;
     const vocab = this.#scales.length;
     const last = points.length - 1;
     const middle = Math.floor(last / 2);

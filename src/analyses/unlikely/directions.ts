@@ -44,7 +44,7 @@ export function randomDirections(count: number, cols: number, random: () => numb
 }
 
 /**
- * `count` unit rows, each a sum of all token directions with normal weights: random, but where token directions crowd.
+ * `count` unit rows, each a sum of all token directions with Gaussian weights: random, but where token directions crowd.
  * Energy along these that is as large as along the tokens' own says nothing of single tokens.
  */
 export async function mixedDirections(

@@ -1,10 +1,10 @@
-// What has to be known of a text before energies along tokens are taken: means, units, and energies where tokens are likely.
+// Statistics of a text that energies along tokens need: means, units, and energies where tokens are likely.
 
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
-import { firstTold } from '../lens/lens.ts';
+import { firstCounted } from '../lens/lens.ts';
 import { normalised } from '../residual-rows.ts';
 import type { TokenDirections } from './directions.ts';
 
@@ -13,8 +13,8 @@ export const leastContexts = 5;
 /** Probability from which a token is likely in a context. */
 export const likelyFrom = 0.1;
 
-/** What is known of a text before energies are taken. */
-export interface Normal {
+/** Statistics of a text that energies need. */
+export interface TextStatistics {
   readonly positions: number;
   readonly hidden: number;
   readonly epsilon: number;
@@ -30,7 +30,7 @@ export interface Normal {
 
 export interface PlacedChunk {
   readonly document: number;
-  /** First row that is told of. */
+  /** First counted row. */
   readonly from: number;
   readonly chunk: LensChunk;
 }
@@ -42,7 +42,7 @@ export async function* chunksOf(
   bosId: number | undefined,
 ): AsyncGenerator<PlacedChunk> {
   for (const [document, ids] of documents.entries()) {
-    let from = firstTold(ids, bosId);
+    let from = firstCounted(ids, bosId);
     for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
       yield { document, from, chunk };
       from = 0;
@@ -51,13 +51,13 @@ export async function* chunksOf(
 }
 
 /** Reads documents once. @param advance called with the tokens of each chunk */
-export async function normalOf(
+export async function textStatistics(
   documents: readonly (readonly number[])[],
   model: Model,
   bosId: number | undefined,
   { unit, lengths }: TokenDirections,
   advance: (tokens: number) => void,
-): Promise<Normal> {
+): Promise<TextStatistics> {
   const { hiddenSize: hidden, vocabSize: vocab, rmsNormEps: epsilon } = model.runtime.config;
   const points = model.runtime.taps.length;
   const sums = new Float64Array(points * hidden);

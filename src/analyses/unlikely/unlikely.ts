@@ -1,27 +1,27 @@
-// Are directions of tokens that cannot come next reused inside? Energy of the residual stream along them, by probability.
+// Are the directions of near-impossible tokens reused inside? Energy of the residual stream along them, by probability.
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/likelihood.ts';
-import type { Reading } from '../lens/over-text.ts';
+import type { TextReadingOptions } from '../lens/over-text.ts';
 import { normalised } from '../residual-rows.ts';
 import { derangement } from '../similarity.ts';
 import { Energies } from './bands.ts';
 import { mixedDirections, randomDirections, tokenDirections } from './directions.ts';
 import type { UnlikelyTokens } from './result.ts';
-import { chunksOf, leastContexts, type Normal, normalOf } from './text-norms.ts';
+import { chunksOf, leastContexts, type TextStatistics, textStatistics } from './text-norms.ts';
 
 /** Random directions of each kind. */
 const randomCount = 64;
 
-/** The definition, to be printed beside the figures. */
+/** The definition, printed with the results. */
 export const unlikelyRule =
-  'energy of a position along a token: ((y − ȳ) · u)² in units of what a random direction gives, mean |y − ȳ|² / hidden, so ' +
-  'that 1 is chance. y is the residual as the final norm leaves it before its scale γ, which makes layers comparable, and ' +
-  'positions: no attention sink weighs more than the rest; ȳ its mean over the text at that point, since what every context ' +
-  'shares is no reuse; u is γ ⊙ (W_v − mean of W) made unit: what moves all logits alike is invisible to softmax. Bands by the probability at the last point, where the figure follows from ' +
-  'the band; every position but BOS. Projection: (y − ȳ) · u in units of the random root mean square; negative where the ' +
-  'token is pushed down. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
+  'energy of a position along a token: ((y − ȳ) · u)² divided by its expectation for a random direction, mean |y − ȳ|² / hidden, so ' +
+  'that 1 is the chance level. y is the residual after the final norm without its scale γ, which makes layers and positions ' +
+  'comparable: an attention sink has no more weight than other positions. ȳ is its mean over the text at that point: what all contexts ' +
+  'share is no reuse. u is γ ⊙ (W_v − mean of W), normalised: softmax ignores a shift of all logits. Bands by the probability at the last point, where the value follows from ' +
+  'the band; every position except BOS. Projection: (y − ȳ) · u in units of a random direction’s root mean square; negative where the ' +
+  'token is suppressed. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
   `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean energy there, taken as known`;
 
 /**
@@ -33,7 +33,7 @@ export const unlikelyRule =
 export async function unlikelyTokens(
   documents: readonly (readonly number[])[],
   model: Model,
-  { seed, bosId }: Reading,
+  { seed, bosId }: TextReadingOptions,
   onProgress?: (done: number, total: number) => void,
 ): Promise<UnlikelyTokens> {
   const { taps, checkpoint } = model.runtime;
@@ -44,18 +44,18 @@ export async function unlikelyTokens(
     done += tokens;
     onProgress?.(done, total);
   };
-  const normal = await normalOf(documents, model, bosId, directions, advance);
+  const statistics = await textStatistics(documents, model, bosId, directions, advance);
   const random = seededRandom(seed);
   const controls = {
     random: randomDirections(randomCount, checkpoint.config.hiddenSize, random),
     mixtures: await mixedDirections(directions, randomCount, random),
   };
-  const energies = new Energies(documents.length, directions.lengths, normal);
+  const energies = new Energies(documents.length, directions.lengths, statistics);
   for await (const { document, from, chunk } of chunksOf(documents, model, bosId)) {
     energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
     for (const point of taps.keys()) {
-      const rows = centred(chunk, from, point, normal);
-      const unit = normal.units[point] ?? 1;
+      const rows = centred(chunk, from, point, statistics);
+      const unit = statistics.units[point] ?? 1;
       energies.addControl('random', point, document, await energiesAlong(controls.random, rows, unit));
       energies.addControl('mixtures', point, document, await energiesAlong(controls.mixtures, rows, unit));
     }
@@ -76,9 +76,14 @@ async function energiesAlong(
   return energies;
 }
 
-/** y − ȳ of the positions of a chunk that are told of. */
-function centred({ ids, points }: LensChunk, from: number, point: number, normal: Normal): Matrix<Float32Array> {
-  const { hidden, epsilon, means } = normal;
+/** y − ȳ of the counted positions of a chunk. */
+function centred(
+  { ids, points }: LensChunk,
+  from: number,
+  point: number,
+  statistics: TextStatistics,
+): Matrix<Float32Array> {
+  const { hidden, epsilon, means } = statistics;
   const rows = ids.length - from;
   const residual = points[point] ?? new Float32Array(0);
   const data = normalised(residual.subarray(from * hidden), hidden, epsilon);

@@ -68,7 +68,7 @@ export function looks(series: Series, tip: string) {
   return { colour: `var(--${series.colour})`, shape: series.shape ?? 'circle', tip: tipped(series, tip) };
 }
 
-/** Which series a mark is of and what is told of it, in one text: {@link drawn} takes them apart again. */
+/** A mark's series and tooltip in one text, which {@link drawn} splits again. */
 export function tipped(series: Series | undefined, tip: string): string {
   return `${printable(series?.name ?? '')}${separator}${printable(tip)}`;
 }

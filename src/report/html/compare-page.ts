@@ -1,4 +1,4 @@
-// Several studies → one page that has them side by side, on the same axes.
+// Several studies → one page that shows them on the same axes.
 import { itemAt } from '../../platform/indexing.ts';
 import type { Study } from '../../results/study.ts';
 import { bySeries, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
@@ -40,8 +40,12 @@ export async function comparePage(
     }),
   );
   const sections = [
-    { id: 'losses', title: 'What they cost', figures: await lossFigures(entries) },
-    { id: 'pairs', title: 'Compared fairly, within each', figures: pairs.filter((each) => each !== undefined) },
+    { id: 'losses', title: 'Loss', figures: await lossFigures(entries) },
+    {
+      id: 'pairs',
+      title: 'Matched comparisons within each study',
+      figures: pairs.filter((each) => each !== undefined),
+    },
     studiesSection(entries),
     ...more,
   ].filter(({ figures, ...rest }) => figures.length > 0 || 'rest' in rest) satisfies Section[];
@@ -60,7 +64,7 @@ function headOf(entries: readonly Entry[], command: string): Head {
     title: labels.join(' · '),
     lead:
       differ.length === 0
-        ? 'The same model, text, precision and versions: every figure may be held against every other.'
+        ? 'The model, the text, the precision and the versions are the same: all figures can be compared with each other.'
         : undefined,
     ...(differ.length > 0 ? { notice: `These studies differ in ${differ.join(', ')}.` } : {}),
     command,
@@ -69,7 +73,7 @@ function headOf(entries: readonly Entry[], command: string): Head {
   };
 }
 
-/** In what studies differ that decides whether their figures can be compared. */
+/** The differences between studies that make their figures incomparable. */
 function differences(entries: readonly Entry[]): string[] {
   const aspects: readonly (readonly [string, (study: Study) => string])[] = [
     ['the model', ({ model }) => model.sha256],
@@ -80,7 +84,7 @@ function differences(entries: readonly Entry[]): string[] {
   return aspects.filter(([, of]) => new Set(entries.map(({ study }) => of(study))).size > 1).map(([name]) => name);
 }
 
-/** A line a study and mode; perplexity as a multiple of each study's own original. */
+/** One line per study and mode; perplexity as a multiple of each study's own original. */
 async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
   const lines = entries.flatMap(({ label, study, cells }) =>
     [...bySeries(gridCells(study, cells), study)].map(([name, own]) => ({ name: `${label}: ${name}`, own, study })),
@@ -108,7 +112,7 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
         return look ? [{ series: look, marks: marks.sort((a, b) => a.x - b.x) }] : [];
       });
       const svg = await panelSvg({
-        about: `${title} over ${axis.label}, a line a study and mode; the numbers are in the table`,
+        about: `${title} over ${axis.label}, one line per study and mode; the table holds the numbers`,
         x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
         y: { label: unit, log: true },
         lines: drawn,
@@ -117,7 +121,7 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
     }
     figures.push({
       title: `Perplexity and KL over ${axis.label}`,
-      caption: `${rulesOf(entries)} Bars: each study’s own intervals. Logarithmic upwards.`,
+      caption: `${rulesOf(entries)} Error bars: each study’s own intervals. Logarithmic y axis.`,
       notShown: notShown(entries),
       panels,
       legend: series,
@@ -130,9 +134,9 @@ function notShown(entries: readonly Entry[]): string {
   const differ = differences(entries);
   const apart =
     differ.length > 0
-      ? `The studies differ in ${differ.join(', ')}: lines of different studies are not paired, and a distance between them need not be the operation’s. `
-      : 'Lines of different studies are not paired here, though all were scored on the same text. ';
-  return `${apart}Points above each other need not have equal budgets.`;
+      ? `The studies differ in ${differ.join(', ')}: lines of different studies are not paired, and the operation need not be the cause of a gap between them. `
+      : 'Lines of different studies are not paired, although all were scored on the same text. ';
+  return `${apart}Points at the same x need not have equal budgets.`;
 }
 
 function rulesOf(entries: readonly Entry[]): string {
@@ -168,7 +172,7 @@ function cellsFigure(entries: readonly Entry[]): Figure {
   };
 }
 
-/** What each study is: what its own page has at its head. */
+/** What the head of each study's own page shows. */
 function studiesSection(entries: readonly Entry[]): Section {
   return {
     id: 'studies',

@@ -16,16 +16,16 @@ export interface Section {
 
 export interface Figure {
   readonly title: string;
-  /** The rule by which the figures are made, and how to read them. */
+  /** How the numbers are computed, and how to read them. */
   readonly caption: string;
   /** What the figure does not show, where its comparison is not matched. */
   readonly notShown?: string;
   readonly panels: readonly { readonly title?: string; readonly svg: Html }[];
-  /** How panels are laid out: a few beside each other, many small ones, one, or wide ones in their own size. Default: a few. */
+  /** Layout of the panels: a few in a row, many small ones, a single one, or wide ones at their own size. Default: a few. */
   readonly layout?: 'few' | 'small' | 'one' | 'wide';
   readonly legend?: readonly Series[];
   readonly table?: DataTable;
-  /** Whether the table is seen from the start: where it is the figure itself. */
+  /** Whether the table is open from the start, as where it is the figure itself. */
   readonly open?: boolean;
 }
 

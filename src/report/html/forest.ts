@@ -69,7 +69,7 @@ export async function forestSvg({ about, x: scale, rows, at, linearWithin }: For
   return drawn(spec, { bars, dots: values }, about);
 }
 
-/** Ticks at 0 and at powers of ten on both sides, as far as the rows reach. */
+/** Ticks at 0 and at powers of ten on both sides, within the range of the rows. */
 function signedTicks(rows: Forest['rows'], within: number) {
   const all = rows.flatMap(({ x, low = x, high = x }) => [x, low, high]);
   const most = Math.max(...all.map(Math.abs));

@@ -1,4 +1,4 @@
-// A report's head: what was done to which model, how to do it again, and the hashes that say it was this.
+// A report's head: what was done to which model, the command that repeats it, and the hashes that identify it.
 import { integer } from '../format.ts';
 import { type Html, html } from './html.ts';
 
@@ -66,5 +66,5 @@ export function versionsFact(versions: Readonly<Record<string, string>>): string
     .join(', ');
 }
 
-export const footer = html`<footer>Made by surgery from the files beside this page; <code>surgery report</code> with this folder makes it again. The page loads nothing
-and asks nothing of any server.</footer>`;
+export const footer = html`<footer>Made by surgery from the files in this folder; <code>surgery report</code> with the folder makes it again. Self-contained: the page makes no
+network requests.</footer>`;

@@ -12,10 +12,10 @@ export class Html {
 }
 
 /** What a template takes: text is escaped, nothing is left out, lists are joined. */
-export type Part = Html | string | number | false | undefined | null | readonly Part[];
+export type Fragment = Html | string | number | false | undefined | null | readonly Fragment[];
 
 /** A template: html`<p>${text}</p>`. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+export function html(strings: TemplateStringsArray, ...parts: readonly Fragment[]): Html {
   return new Html(strings.map((string, i) => string + (i < parts.length ? markup(parts[i]) : '')).join(''));
 }
 
@@ -29,7 +29,7 @@ export function escaped(text: string): string {
   return printable(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-function markup(part: Part): string {
+function markup(part: Fragment): string {
   if (part instanceof Html) return part.text;
   if (Array.isArray(part)) return part.map(markup).join('');
   if (part === false || part === undefined || part === null) return '';

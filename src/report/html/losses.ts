@@ -1,7 +1,7 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
-import { pointOf, scoresIn, scoreTip } from '../scores.ts';
+import { directionsText, pointOf, scoresIn, scoreTip } from '../scores.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
 import { type Band, type Line, panelSvg } from './panels.ts';
@@ -10,7 +10,7 @@ import { cellsTable } from './study-tables.ts';
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
 
-/** Controls that have a place beside a cell at a threshold. */
+/** Controls of a cell at a threshold. */
 const bandControls: Readonly<Record<string, Series>> = {
   noise: { name: 'control: noise', colour: 'c0' },
   'random-subspace': { name: 'control: random directions', colour: 'c1' },
@@ -19,17 +19,17 @@ const bandControls: Readonly<Record<string, Series>> = {
 
 const notMatched: Readonly<Record<CellAxis['key'], string>> = {
   variance:
-    'At equal variance, modes do not spend equal budgets: sharing keeps fewer components and fewer parameters than separating at ' +
-    'the same threshold. A lower curve here is not yet evidence for a mode; the matched pairs are.',
+    'At equal variance, modes do not have equal budgets: at the same threshold, shared groups keep fewer components and fewer ' +
+    'parameters than separate ones. A lower curve here is not evidence for a mode; the matched pairs are.',
   rank:
-    'The same rank in every group is not the same budget: a group that is shared spends one set of components where separate ' +
-    'groups spend one each.',
+    'The same rank in every group is not the same budget: a shared group uses one set of components where separate groups use ' +
+    'one each.',
   width:
-    'Width counts the components of k and v alone. q is operated on too, in every mode, and a component of a shared group ' +
-    'takes another number of parameters than one of a separate group.',
+    'Width counts the components of k and v only. Every mode operates on q too, and a component of a shared group takes a ' +
+    'different number of parameters than one of a separate group.',
   parameters:
-    'The parameters are those that the factors would take. The matrices that were run are dense and save nothing, and unless a curve ' +
-    'says that it is matched, its points have other budgets than those of the curve beside it.',
+    'Parameters are those of the factors. The matrices that were run are dense and save nothing. Unless a curve is labelled as ' +
+    'matched, its points have different budgets from those of its neighbours.',
 };
 
 /** A figure for each axis along which the cells differ. Nothing where they do not. */
@@ -40,12 +40,12 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   for (const axis of variedAxes(shown)) figures.push(await lossFigure(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: `${textRule(study.text)} Width: components for k and v a layer; size: parameters as factors, of the dense ones; “= width”, “= size”, “= error”: the separate partner of the shared cell, matched in that.`,
+    caption: `${textRule(study.text)} Width: components of k and v per layer. Size: parameters as factors, as a share of the dense ones. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
     panels: [],
     table: cellsTable(study, shown),
     open: true,
   };
-  return { id: 'losses', title: 'What it costs', figures: [...figures, all] };
+  return { id: 'losses', title: 'Loss', figures: [...figures, all] };
 }
 
 async function lossFigure(
@@ -59,7 +59,7 @@ async function lossFigure(
     shown.filter((cell) => axis.of(cell) !== undefined),
     study,
   );
-  const controls = controlsBeside(study, cells, axis);
+  const controls = controlCurves(study, cells, axis);
   const over = new Set<string>();
   const panels = [];
   for (const score of scoresIn('chart')) {
@@ -80,7 +80,7 @@ async function lossFigure(
     const original = study.original && score.of(study.original);
     const rules = original === undefined || original === null ? [] : [{ y: original, label: 'original' }];
     const svg = await panelSvg({
-      about: `${title} over ${axis.label}, a line a mode; the numbers are in the table of every cell`,
+      about: `${title} over ${axis.label}, one line per mode; the table of all cells holds the numbers`,
       x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
       y: { label: unit, log: true, domain },
       lines: drawn,
@@ -89,16 +89,13 @@ async function lossFigure(
     });
     panels.push({ title, svg });
   }
-  const bandText =
-    controls.length > 0 ? ' Bands: what the controls cost, as wide as their intervals; they draw with seed 0.' : '';
+  const bandText = controls.length > 0 ? ' Bands: the intervals of the controls (seed 0).' : '';
   const beyond =
-    over.size > 0
-      ? ' What costs more than ten times the worst cell is cut off at the top: the table of controls has it.'
-      : '';
+    over.size > 0 ? ' Controls above ten times the worst cell are cut off; the table of controls shows them.' : '';
   const legend = [...lines.keys()].flatMap((name) => series.get(name) ?? []);
   return {
     title: `Perplexity and KL over ${axis.label}`,
-    caption: `${textRule(study.text)} Bars: ${study.text.intervalRule}.${bandText}${beyond} Logarithmic upwards.`,
+    caption: `${textRule(study.text)} Error bars: ${study.text.intervalRule}.${bandText}${beyond} Logarithmic y axis.`,
     notShown: notMatched[axis.key],
     panels,
     legend: [...legend, ...new Set(controls.map((control) => control.series))],
@@ -120,8 +117,8 @@ function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Ma
   );
 }
 
-/** The controls of each mode as curves, placed where the cells are that they are held against. */
-function controlsBeside(study: Study, cells: Cells, axis: CellAxis) {
+/** The controls of each mode as curves, at the x of the cells that they belong to. */
+function controlCurves(study: Study, cells: Cells, axis: CellAxis) {
   const curves = new Map<string, { series: Series; name: string; places: { x: number; cell: CellResult }[] }>();
   for (const { control, cell, of } of study.controls) {
     const [own, against] = [cells.get(cell), cells.get(of ?? '')];
@@ -129,7 +126,7 @@ function controlsBeside(study: Study, cells: Cells, axis: CellAxis) {
     const x = against && axis.of(against);
     if (!own || !against || !series || x === undefined) continue;
     const [line = ''] = bySeries([against], study).keys();
-    const name = `${series.name}, beside ${line}`;
+    const name = `${series.name}, of ${line}`;
     const curve = curves.get(name) ?? { series, name, places: [] };
     curve.places.push({ x, cell: own });
     curves.set(name, curve);
@@ -139,7 +136,7 @@ function controlsBeside(study: Study, cells: Cells, axis: CellAxis) {
   return found;
 }
 
-/** What the cells take up on a logarithmic axis; controls that cost far more do not press them flat. */
+/** Range of the cells on a logarithmic axis. Controls far above them do not compress it. */
 function reach(lines: readonly Line[]): [number, number] {
   const values = lines.flatMap(({ marks }) => marks.flatMap(({ y, low = y, high = y }) => [y, low, high]));
   const placed = values.filter((value) => value > 0 && Number.isFinite(value));

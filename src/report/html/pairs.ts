@@ -17,7 +17,7 @@ const mostRows = 60;
 const outcomes = {
   cell: { name: 'the shared (or spread) cell is better', colour: 's0', shape: 'circle' },
   partner: { name: 'its partner is better', colour: 's1', shape: 'square' },
-  open: { name: 'the interval holds 0', colour: 's7', shape: 'diamond' },
+  open: { name: 'the interval contains 0', colour: 's7', shape: 'diamond' },
 } as const satisfies Record<string, Series>;
 
 export async function comparisonsSection(study: Study, cells: Cells): Promise<Section> {
@@ -28,7 +28,7 @@ export async function comparisonsSection(study: Study, cells: Cells): Promise<Se
   ];
   return {
     id: 'comparisons',
-    title: 'Compared fairly',
+    title: 'Matched comparisons',
     figures: figures.filter((each) => each !== undefined),
   };
 }
@@ -60,25 +60,26 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
     tip: `equal ${rule}: ${cellName(cell, study)}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
   }));
   const svg = await forestSvg({
-    about: 'Differences of pairs in nats a token; the numbers are in the table',
-    x: { label: 'Δnll of the cell less its partner, nats a token' },
+    about: 'Differences of pairs in nats per token; the table holds the numbers',
+    x: { label: 'Δnll of the cell minus its partner, nats per token' },
     rows,
     at: 0,
     linearWithin: 0.01,
   });
-  const rest = pairs.length > mostRows ? ` The first ${mostRows} of ${pairs.length}; the table has all.` : '';
+  const rest =
+    pairs.length > mostRows ? ` The first ${mostRows} of ${pairs.length} are shown; the table lists all.` : '';
   return {
-    title: 'Pairs on the same documents: a cell less its partner',
+    title: 'Pairs on the same documents: a cell minus its partner',
     caption:
-      `Below 0 the cell is better, above it its separate (or uniformly spread) partner. Linear within ±0.01, logarithmic beyond. Bars: ` +
+      `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. Error bars: ` +
       `${study.text.intervalRule}, of the paired difference.${rest} ${textRule(study.text)} ` +
-      'Equal width: as many components for k and v in every layer; equal size: no more parameters rank × (in + Σ out); equal error: no larger ' +
-      'Frobenius error over what shares a PCA; equal variance: the same threshold.',
+      'Equal width: the same number of components of k and v in every layer. Equal size: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
+      'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
       ? {
           notShown:
-            'Pairs of equal variance or equal rank are not matched in cost: there the shared cell keeps fewer components than its partner. ' +
-            'And at equal width sharing never has the larger weight error, at equal rank of each matrix never the smaller: these are different questions.',
+            'Pairs of equal variance or equal rank do not have equal budgets: the shared cell keeps fewer components than its partner. ' +
+            'At equal width a shared fit never has the larger weight error, at equal rank of each matrix never the smaller: these are different questions.',
         }
       : {}),
     panels: [{ svg }],
@@ -124,9 +125,9 @@ function controlsFigure(study: Study, cells: Cells): Figure {
   return {
     title: 'Controls',
     caption:
-      'none: the weights put in place of themselves, exactly 0 if all is well. full-rank: all components, so the rounding to the dtype alone. ' +
-      'random-subspace: as many random directions of the row space. noise: normal noise as large as the error of each projection. ' +
-      'other-layer: k shares with the v of the next layer. Seed 0. Where a control is no worse than its cell, the cell shows nothing. ' +
+      'none: unchanged weights, must be exactly 0. full-rank: all components, so rounding to the dtype alone. ' +
+      'random-subspace: the same number of random directions of the row space. noise: Gaussian noise with the norm of each projection’s error. ' +
+      'other-layer: k shares a basis with the v of the next layer. Seed 0. If a control is no worse than its cell, the cell is no evidence. ' +
       `${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
     panels: [],
     table: controlsTable(study, cells),
@@ -142,7 +143,7 @@ async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
   for (const variance of [...new Set(angles.map((angle) => angle.variance))]) {
     const at = angles.filter((angle) => angle.variance === variance);
     const svg = await panelSvg({
-      about: `Agreement of the directions of k and v over the layers at variance ${variance}; the numbers are in the table`,
+      about: `Agreement of the directions of k and v over the layers at variance ${variance}; the table holds the numbers`,
       x: { label: 'layer', format: 'd', domain: [Math.min(...layers), Math.max(...layers)] },
       y: { label: 'mean cos²', domain: [0, 1], ticks: 3 },
       lines: [
@@ -171,10 +172,9 @@ async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
     panels.push({ title: `variance ${variance}`, svg });
   }
   return {
-    title: 'Do k and v read the residual stream in the same directions?',
-    caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 would be the same space. Band: up to the largest of ${angles[0]?.random.draws ?? 0} pairs of random subspaces of the same dimensions, seed 0.`,
-    notShown:
-      'Directions that agree say nothing about what a model does with them; what sharing costs is measured above.',
+    title: 'Do k and v read the same directions of the residual stream?',
+    caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 means the same space. Band: up to the largest of ${angles[0]?.random.draws ?? 0} pairs of random subspaces of the same dimensions, seed 0.`,
+    notShown: 'Agreement of directions does not show how the model uses them; the loss from sharing is measured above.',
     panels,
     layout: 'small',
     legend: [own, random],

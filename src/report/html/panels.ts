@@ -4,7 +4,7 @@ import { axis, color, description, isPlaced, looks, type Scale, type Series, tip
 import type { Html } from './html.ts';
 import { type Datasets, drawn, type Spec, themeOf } from './vega.ts';
 
-/** A place in a chart, and what is told of it when it is pointed at. */
+/** A point of a chart and its tooltip. */
 export interface Mark {
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ export interface Mark {
 export interface Line {
   readonly series: Series;
   readonly marks: readonly Mark[];
-  /** Without its points, for curves of many: what is told of the whole line. */
+  /** Tooltip of the whole line, which is then drawn without its points: for curves of many. */
   readonly curve?: string;
 }
 
@@ -131,7 +131,7 @@ function datasets({ x: xScale, y: yScale, lines = [], bands = [] }: Panel) {
         high: mark.high,
         key,
         ...looks(series, mark.tip),
-        // The dot tells of its bar too: pages of deep models would be half as long again.
+        // The dot's tooltip covers its bar: pages of deep models would be half as long again.
         lineTip: tipped(series, curve ?? ''),
         barTip: tipped(series, ''),
         thin: curve !== undefined,

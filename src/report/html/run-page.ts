@@ -30,7 +30,7 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
         ]
       : undefined;
   const sections = [
-    { id: 'losses', title: 'What it costs', figures: [scoresFigure(run)] },
+    { id: 'losses', title: 'Loss', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
     samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
     await weightsSection(run.curves, [cell], layersOf(cell)),
@@ -55,7 +55,7 @@ function headOf(run: RunResult): Head {
     command: run.command,
     glance: [
       [`${valueText('perplexity', original)} → ${valueText('perplexity', cell)}`, 'perplexity, before and after'],
-      [valueText('kl', cell), 'nats a token of KL from the original'],
+      [valueText('kl', cell), 'nats per token of KL from the original'],
       [valueText('sameTop', cell), 'of tokens keep the likeliest one'],
       ...(size === undefined ? [] : [[valueText('size', cell), sizeWords(cell)] as const]),
       ...(tasks && original.tasks && cell.tasks
@@ -81,8 +81,8 @@ function headOf(run: RunResult): Head {
 
 function sizeWords(cell: RunResult['cell']): string {
   return pcaOf(cell)
-    ? 'of the parameters operated on, if kept as factors'
-    : 'of the parameters operated on are left, without what is zero';
+    ? 'of the parameters operated on, stored as factors'
+    : 'of the parameters operated on remain, zeros left out';
 }
 
 function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): Figure {
@@ -91,15 +91,15 @@ function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): 
   const wider =
     dtype === model.dtype || dtype === 'F32'
       ? ''
-      : ` The written checkpoint holds all weights in ${dtype}; these figures were measured with the weights outside the operation in ${model.dtype}.`;
+      : ` The written checkpoint stores all weights in ${dtype}; these scores were measured with untouched weights in ${model.dtype}.`;
   return {
     title: 'Scores of the original and of the operated model',
     caption: `${textRule(text)} Intervals: ${text.intervalRule}.${wider}`,
     notShown:
-      'One operation without a control and without a partner at an equal budget: that it costs this much says nothing about another way to spend the same parameters. ' +
+      'This is one operation, without a control and without a partner at an equal budget. Its loss says nothing about other uses of the same parameters. ' +
       (parameters
-        ? `A dense rewrite saves no memory; ${integer(parameters.reduced)} parameters are what is left of ${integer(parameters.dense)} as factors, or without what is zero.`
-        : 'A dense rewrite saves no memory.'),
+        ? `The dense rewrite saves no memory. As factors, or without zeros, ${integer(parameters.reduced)} of ${integer(parameters.dense)} parameters remain.`
+        : 'The dense rewrite saves no memory.'),
     panels: [],
     table: {
       name: 'scores',

@@ -1,11 +1,11 @@
-// What the models write, side by side, every token shaded by how much its probability moved.
+// Samples of two models side by side, each token shaded by the change of its probability.
 import { itemAt } from '../../platform/indexing.ts';
 import type { CellSample, Sample } from '../../results/study.ts';
 import { counted } from '../format.ts';
 import type { Section } from './figure.ts';
 import { type Html, html } from './html.ts';
 
-/** A text and how likely two models find each of its tokens. */
+/** A continuation and the log-probabilities of its tokens under two models. */
 export interface Continuation {
   readonly ids: readonly number[];
   readonly pieces: readonly string[];
@@ -17,7 +17,7 @@ export interface Continuation {
 /** The original's continuation of a prompt and a variant's. */
 export interface Comparison {
   readonly name: string;
-  /** What is said beside the name, such as the KL. */
+  /** Shown below the name, such as the KL. */
   readonly about: string;
   readonly prompt: string;
   readonly original: Continuation;
@@ -57,18 +57,18 @@ export function samplesSection(comparisons: readonly Comparison[], rule: string,
   const left = comparisons.length - shown.length;
   return {
     id: 'samples',
-    title: 'What it writes',
+    title: 'Samples',
     lead:
-      `${rule} Both models continue the same prompt from the same seed. A token’s shade tells how its probability moved from the original to the ` +
-      'variant, both asked after the very text that stands before it; before temperature and nucleus. The bar marks the first token that differs.',
+      `${rule} Both models continue the same prompt from the same seed. Shading: the change of a token’s probability from the original to the variant, ` +
+      'given the same preceding text, before temperature and top-p. The bar marks the first token that differs.',
     figures: [],
     rest: html`<p class="scale">less likely in the variant
 ${[4, 3, 2, 1].map((n) => html`<span class="m${n}">${limits(n)}</span>`)} <span>within ±2</span>
 ${[1, 2, 3, 4].map((n) => html`<span class="p${n}">${limits(n)}</span>`)}
-more likely, in points of a hundred</p>
+more likely, in percentage points</p>
 ${shown.map(comparisonHtml)}
-${left > 0 && html`<p>${counted(left, 'further comparison')} found no room on this page: ${where} has them.</p>`}
-<p class="kind"><b>What this does not show.</b> One seed and a handful of prompts: a text that reads well is no measure of what was lost, and one that differs need not be worse.</p>`,
+${left > 0 && html`<p>${counted(left, 'further comparison')} are not shown; ${where} holds them.</p>`}
+<p class="kind"><b>What this does not show.</b> One seed and a few prompts: a fluent text does not show that nothing was lost, and a different text need not be worse.</p>`,
   };
 }
 
@@ -81,8 +81,8 @@ function comparisonHtml({ name, about, prompt, original, variant, folded }: Comp
   const fork = firstDifference(original, variant);
   const where =
     fork === undefined
-      ? 'The two texts are the same.'
-      : `They part at new token ${fork + 1} of ${Math.max(original.pieces.length, variant.pieces.length)}.`;
+      ? 'The two texts are identical.'
+      : `They diverge at new token ${fork + 1} of ${Math.max(original.pieces.length, variant.pieces.length)}.`;
   const sides = html`<p class="about">${about} ${where}</p>
 <div class="sides">
 ${sideHtml('original', prompt, original, fork)}

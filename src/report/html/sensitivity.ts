@@ -23,10 +23,10 @@ async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Ce
   const known = rows.map((ids) => ids.map((id) => cells.get(id)?.scores));
   const text = (row: number, column: number) => {
     const scores = known[row]?.[column];
-    return scores ? withInterval(scores.deltaNll, scores.intervals.deltaNll) : 'not made yet';
+    return scores ? withInterval(scores.deltaNll, scores.intervals.deltaNll) : 'not done yet';
   };
   const svg = await shadesSvg({
-    about: 'Δnll by part and by what is kept; the numbers are in the table',
+    about: 'Δnll by unit and by budget; the table holds the numbers',
     rowLabel: map.rowLabel,
     columnLabel: map.columnLabel,
     cells: map.rows.flatMap((row, i) =>
@@ -38,16 +38,16 @@ async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Ce
     ),
   });
   return {
-    title: 'Δnll in nats a token, one part operated on at a time',
-    caption: `The last row is everything at once. Shaded by the logarithm; in a table with intervals below. ${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
+    title: 'Δnll in nats per token, one unit operated on at a time',
+    caption: `Last row: all units at once. Shading is logarithmic; the table lists the intervals. ${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
     notShown:
-      'A threshold keeps another number of components in each part: a part that hurts more may have been cut deeper, not matter more. ' +
-      'And what one part costs alone is not what it costs beside the others.',
+      'A threshold keeps a different number of components in each unit: one with a larger effect may have lost more components rather than matter more. ' +
+      'The effect of a unit alone is not its effect in combination with others.',
     panels: [{ svg }],
     layout: 'one',
     table: {
       name: 'sensitivity',
-      about: 'Δnll of each part alone and of all at once',
+      about: 'Δnll of each unit alone and of all at once',
       head: [map.rowLabel, ...map.columns.map((column) => `>${column}`)],
       rows: map.rows.map((row, i): Cell[] => [
         row,
@@ -72,11 +72,11 @@ function additivityFigure({ text }: Study, { additivity, kept }: SensitivityResu
   });
   return {
     title: 'Do the effects add up?',
-    caption: `Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse. Interval: ${text.intervalRule}.`,
+    caption: `Δnll in nats. If the joint effect equals the sum, the units do not interact; if it exceeds the sum, they amplify each other. Interval: ${text.intervalRule}.`,
     panels: [],
     table: {
       name: 'additivity',
-      about: 'The sum of the parts beside all at once',
+      about: 'Sum of the single effects, and the joint effect',
       head: ['kept', '>sum of the parts', '>all at once', 'all less sum [95 %]'],
       rows,
     },

@@ -1,4 +1,4 @@
-// Spectra as small multiples, a panel a layer, and the ranks that were kept of them.
+// Spectra as small multiples, one panel per layer, and the ranks kept.
 
 import type { SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
@@ -36,7 +36,7 @@ export async function weightsSection(
     layers,
   }));
   const figures = [await spectraFigure(curves, thresholds, kept), await ranksFigure(sets)];
-  return { id: 'weights', title: 'In the weights', figures: figures.filter((each) => each !== undefined) };
+  return { id: 'weights', title: 'Weights', figures: figures.filter((each) => each !== undefined) };
 }
 
 /** Where a spectrum is read off in the table: shares of the components. */
@@ -72,15 +72,15 @@ async function spectraFigure(
     });
     panels.push({ title: name, svg });
   }
-  const marks = kept.length > 0 ? ' Points: the ranks that were kept.' : '';
+  const marks = kept.length > 0 ? ' Points: ranks kept.' : '';
   return {
-    title: 'Spectra: how much of the variance the leading components explain',
+    title: 'Spectra: variance explained by the leading components',
     caption:
-      'Rightwards the share of a group’s components, largest first; upwards the share of its variance that they explain together. ' +
-      `Dotted: ${thresholds.length === 1 ? 'the threshold' : 'the thresholds'}${thresholds.length > 0 ? ` ${thresholds.join(', ')}` : ' (none was asked for)'}.${marks} ` +
-      'Of the weights alone, by PCA in float64 with the columns’ means taken off (unless the operation says otherwise): no text was read.',
+      'x: share of a group’s components, largest first. y: cumulative share of variance explained. ' +
+      `Dotted: ${thresholds.length === 1 ? 'the threshold' : 'the thresholds'}${thresholds.length > 0 ? ` ${thresholds.join(', ')}` : ' (none)'}.${marks} ` +
+      'PCA of the weights in float64, columns centred unless the operation says otherwise; no text is involved.',
     notShown:
-      'Variance of a weight matrix is not what the model needs of it. A steep curve says that few directions hold most of the weight, not that the rest can go.',
+      'Variance of a weight matrix is not importance to the model. A steep curve shows that few directions hold most of the norm, not that the others can be removed.',
     panels,
     layout: 'small',
     legend: [...series.values()],
@@ -88,7 +88,7 @@ async function spectraFigure(
   };
 }
 
-/** Ranks by layer, a panel a mode and group, a line a threshold. */
+/** Ranks by layer, one panel per mode and group, one line per threshold. */
 interface RankSet {
   readonly panel: string;
   readonly line: string;
@@ -140,8 +140,8 @@ async function ranksFigure(sets: readonly RankSet[]): Promise<Figure | undefined
   return {
     title: 'Ranks by layer',
     caption:
-      'Components kept of each group: the fewest whose cumulative share of the variance reaches the threshold, or as many as were asked for. ' +
-      'Of heads that are decomposed apart, the mean. Matched partners and controls are left out here.',
+      'Components kept in each group: the fewest whose cumulative share of variance reaches the threshold, or the given rank. ' +
+      'For heads decomposed separately, the mean. Without matched partners and controls.',
     panels,
     layout: 'few',
     legend: [...series.values()],
@@ -189,7 +189,7 @@ function rankMarks(layers: readonly LayerReport[], group: string, line: string):
 function spectraTable(curves: readonly SpectrumCurve[]): DataTable {
   return {
     name: 'spectra',
-    about: 'Cumulative explained variance, and in brackets the rank that it is read at',
+    about: 'Cumulative explained variance, in brackets the rank',
     head: ['layer', 'group', '>components', ...readings.map((share) => `>first ${share * 100} %`)],
     rows: curves.map(({ group, layers, of, ranks, explained }) => [
       rangesText(layers),

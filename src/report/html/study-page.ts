@@ -17,7 +17,7 @@ import { sensitivitySection } from './sensitivity.ts';
 import { weightsSection } from './spectra.ts';
 import { tasksSection } from './tasks.ts';
 
-/** Comparisons of samples that stand open on the page. */
+/** Comparisons of samples that are open when the page loads. */
 const mostOpen = 12;
 
 /**
@@ -62,12 +62,12 @@ function headOf(study: Study, cells: Cells): Head {
   const there = inOrder(study, cells).length;
   return {
     kind: study.sensitivity
-      ? 'A sensitivity study by surgery: one part at a time'
+      ? 'A sensitivity study by surgery: one unit at a time'
       : 'A sweep by surgery: many operations on one model',
     title: `${model.ref}: ${titleOf(shown, study)}`,
     ...(study.complete
       ? {}
-      : { notice: `${there} of ${counted(study.cells.length, 'cell')} are there: the study is not finished.` }),
+      : { notice: `${there} of ${counted(study.cells.length, 'cell')} are done: the study is not finished.` }),
     command: study.command,
     glance: glanceOf(study, cells),
     facts: [
@@ -115,7 +115,12 @@ function glanceOf(study: Study, cells: Cells): Head['glance'] {
     const at = sensitivity?.kept[i];
     if (!one || !at) return [];
     const name = 'variance' in at ? `variance ${at.variance}` : `rank ${at.rank}`;
-    return [[signed(one.joint), `Δnll of all parts at once at ${name}; alone they sum to ${signed(one.sum)}`] as const];
+    return [
+      [
+        signed(one.joint),
+        `Δnll of all units at once at ${name}; the single effects sum to ${signed(one.sum)}`,
+      ] as const,
+    ];
   });
   return [...base, ...pairs, ...sums.slice(0, 4)];
 }
@@ -126,7 +131,7 @@ function mainCells(study: Study, cells: Cells): CellResult[] {
   return gridCells(study, cells).filter((cell) => !pcaOf(cell)?.match && (joint.size === 0 || joint.has(cell.id)));
 }
 
-/** Every cell's samples beside the original's: the grid first, then its partners, then the controls. */
+/** Samples of every cell with the original's: the grid first, then its partners, then the controls. */
 function comparisonsOf(study: Study, cells: Cells): Comparison[] {
   const main = new Set(mainCells(study, cells));
   const controls = new Map(study.controls.map(({ cell, control }) => [cell, control]));

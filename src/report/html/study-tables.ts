@@ -10,7 +10,7 @@ export function cellsTable(study: Study, shown: readonly CellResult[]): DataTabl
   const columns = scoresIn('cells', shown);
   return {
     name: 'cells',
-    about: 'Cells, most kept first',
+    about: 'Cells, largest budget first',
     head: ['cell', ...scoreHeads(columns)],
     rows: shown.map((cell) => [cellName(cell, study), ...scoreCells(columns, cell)]),
   };
@@ -32,7 +32,7 @@ export function controlsTable(study: Study, cells: Cells): DataTable {
   });
   return {
     name: 'controls',
-    about: 'Controls, and the cells that they are held against',
+    about: 'Controls, and the cells that they are compared with',
     head: ['control', 'of', ...scoreHeads(columns), 'Δnll less the cell’s [95 %]'],
     rows,
   };

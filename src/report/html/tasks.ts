@@ -1,4 +1,4 @@
-// Accuracy on multiple-choice questions, with intervals, beside what guessing would get.
+// Accuracy on multiple-choice questions, with intervals and the chance level.
 import type { TaskScores } from '../../scores/tasks.ts';
 import { percent } from '../format.ts';
 import type { Series } from './axes.ts';
@@ -28,7 +28,7 @@ export async function tasksSection(
   const all = answered.flatMap(({ scores: { interval } }) => interval);
   const chance = first.scores.chance;
   const svg = await forestSvg({
-    about: 'Accuracy of the original and of the variants; the numbers are in the table',
+    about: 'Accuracy of the original and of the variants; the table holds the numbers',
     x: {
       label: 'accuracy',
       format: '.0%',
@@ -37,16 +37,17 @@ export async function tasksSection(
     rows,
     at: chance,
   });
-  const rest = answered.length > mostRows ? ` The first ${mostRows} of ${answered.length}; the table has all.` : '';
+  const rest =
+    answered.length > mostRows ? ` The first ${mostRows} of ${answered.length} are shown; the table lists all.` : '';
   return {
     id: 'tasks',
     title: 'Questions',
     figures: [
       {
         title: `Accuracy on ${first.scores.questions} questions`,
-        caption: `${file}: ${rule}. Bars: Wilson’s 95 % interval of a share. Dotted: what guessing would get, ${percent(chance)}.${rest}`,
+        caption: `${file}: ${rule}. Error bars: 95 % Wilson interval. Dotted: chance level, ${percent(chance)}.${rest}`,
         notShown:
-          'The intervals are those of each model alone. Where two overlap, the questions cannot tell the two apart; all answered the same questions, but the difference was not tested as a pair.',
+          'Each interval is of one model alone. All models answered the same questions, but their differences were not tested in pairs: overlapping intervals do not show that two models are equal.',
         panels: [{ svg }],
         layout: 'one',
         legend: [original, operated],

@@ -5,7 +5,7 @@ import { counted, integer, percent, printable, table, wrap } from '../format.ts'
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
 
-/** Components that the table tells of; basis.json holds all. */
+/** Components in the table; basis.json holds all. */
 const shown = 16;
 
 /** @param output the folder that the result was written to */
@@ -14,8 +14,8 @@ export function basisText(result: BasisResult, output?: string): string {
   const more = components.length > shown ? `, the first ${shown} of ${integer(components.length)}` : '';
   return [
     [modelText(model), recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}`)].filter(Boolean).join('\n'),
-    `${wrap(`Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Shares in %, of a map that does not care ${percent(1 / result.hidden, 2)}`)}\n${componentTable(result)}`,
-    `How much of the matrix is missed\n${reconstructionTable(result)}`,
+    `${wrap(`Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Shares in %; chance level ${percent(1 / result.hidden, 2)}`)}\n${componentTable(result)}`,
+    `Reconstruction error\n${reconstructionTable(result)}`,
     result.dictionary && dictionaryText(result.dictionary),
     lineChart(reconstructionChart(result)),
     rulesText(result),
@@ -52,7 +52,7 @@ function componentTable({ components, points, method }: BasisResult): string {
   return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
 }
 
-/** The points whose probes are told of: after the first block, in the middle, the last. */
+/** The points whose probes are shown: after the first block, in the middle, the last. */
 export function probedPoints(points: readonly string[]): number[] {
   return [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
 }
@@ -80,27 +80,27 @@ function dictionaryText({ sparsity, limits, coherence, random }: DictionaryRepor
     ]),
   ];
   return [
-    `Error against atoms for each token\n${table(
+    `Error by atoms per token\n${table(
       ['atoms', 'squared error'],
       'rr',
       sparsity.map(({ atoms, error }) => [integer(atoms), percent(error, 2)]),
     )}`,
-    `How nearly orthogonal the atoms are (random: mean of ${random.length} draws)\n${table(['', 'atoms', 'random'], 'lrr', rows)}`,
+    `Coherence of the atoms (random: mean of ${random.length} draws)\n${table(['', 'atoms', 'random'], 'lrr', rows)}`,
   ].join('\n\n');
 }
 
 function rulesText({ text, rules, seed, sparsity, precision }: BasisResult): string {
-  const atoms = sparsity === undefined ? '' : `, ${counted(sparsity, 'atom')} for each token`;
+  const atoms = sparsity === undefined ? '' : `, ${counted(sparsity, 'atom')} per token`;
   return wrap(
     `Columns centred; squared error over the squared norm${atoms}. Lens: the unembedding with the final norm's weight in it. ` +
-      `Probe: the ridge regression that reads the token itself, from ${counted(text.documents, 'document')} of ${text.text}, ` +
+      `Probe: the ridge regression that predicts the token itself, from ${counted(text.documents, 'document')} of ${text.text}, ` +
       `${counted(text.positions, 'position')}: ${rules.positions}, ${precision}; ${rules.split}. Seed ${seed}.`,
   );
 }
 
 function reconstructionChart({ method, reconstruction }: BasisResult): LineChart {
   return {
-    title: 'What is missed of the matrix',
+    title: 'Reconstruction error',
     x: { label: 'components', log: true },
     y: { label: 'squared error' },
     series: [{ name: method, points: reconstruction.map(({ components: x, error: y }) => ({ x, y })) }],

@@ -9,7 +9,7 @@ export function doctorText(found: Diagnosis): string {
   const lines = [
     ['Node', `${versions.node} on ${found.platform}`],
     ['Processor', `${processor.model}, ${processor.cores} ${processor.cores === 1 ? 'core' : 'cores'}`],
-    ['', processor.instructions.join(', ') || 'its vector instructions are not told here'],
+    ['', processor.instructions.join(', ') || 'vector instructions unknown'],
     [
       'onnxruntime',
       versions.onnxruntime
@@ -30,13 +30,13 @@ export function doctorText(found: Diagnosis): string {
       : []),
     ['Fits', `about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
   ];
-  const told = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);
+  const shown = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);
   const problems =
     found.problems.length > 0
       ? ['', ...found.problems.map((problem) => `Problem: ${problem}`)]
       : ['', 'No problem found.'];
   const next = ['', 'Next: surgery run --variance 0.3'];
-  return [...told, ...problems, ...(found.problems.length > 0 ? [] : next)].join('\n');
+  return [...shown, ...problems, ...(found.problems.length > 0 ? [] : next)].join('\n');
 }
 
 function billions(parameters: number): string {

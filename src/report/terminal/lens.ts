@@ -1,4 +1,4 @@
-// What the logit lens shows → heat maps of prompts, tables and curves of a text. At most 80 columns.
+// Results of the logit lens → heat maps of prompts, tables and curves of a text. At most 80 columns.
 
 import type {
   DepthProfile,
@@ -30,14 +30,14 @@ export function lensMap(result: LensResult, prompt: PromptLens, variant: Variant
   }[colour];
   const what = {
     probability: 'its probability',
-    rank: 'the rank of the finally chosen token',
+    rank: 'the rank of the final token',
     kl: 'KL to the last point (bits)',
   }[colour];
   return {
     title: `Likeliest token (${variant}), coloured by ${what}`,
     rowLabel: 'point',
     rows: result.points.toReversed(),
-    columnLabel: 'token read',
+    columnLabel: 'input token',
     columns: prompt.tokens.map((token, i) => `${i} ${shortened(token)}`),
     values: cells.toReversed().map((row) => row.map(value)),
     texts: cells.toReversed().map((row) => row.map(({ top }) => shortened(top[0]?.token ?? ''))),
@@ -77,8 +77,8 @@ function promptText(result: LensResult, prompt: PromptLens, colour: Coloured): s
     ...prompt.variants.map(({ variant }) => heatMap(lensMap(result, prompt, variant, colour))),
     ...last,
     wrap(
-      `KL is that of the last point's distribution from the lens's. Rank final is that of the token that the last point finds ` +
-        `likeliest, rank input that of the token read. By chance: entropy ${bits} bits, KL ${bits} less the last point's entropy, ` +
+      `KL(last point ‖ lens). Rank final: of the token that the last point finds likeliest; rank input: of the input token. ` +
+        `Uniform distribution: entropy ${bits} bits, KL ${bits} minus the last point's entropy, ` +
         `rank ${figure((vocabulary + 1) / 2)}, probability ${figure(1 / vocabulary)}.`,
     ),
   ].join('\n\n');
@@ -134,7 +134,7 @@ function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'
     `The lens at every point, ${variant}`,
     table(['point', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows),
     '',
-    `The same by chance, ${variant}: the lens of a shuffled position`,
+    `Chance levels, ${variant}: lens of a shuffled position, fixed distributions`,
     table(['point', ...lensHead], 'lrrrr', chance),
   ].join('\n');
 }
@@ -170,7 +170,7 @@ function changesText({ changes = [] }: LensOfText['variants'][number]): string {
       plusMinus(middle(relativeError)),
     ]);
   const head = ['point', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
-  return `The operated model beside the original at the same point and position\n${table(head, 'lrrrr', rows)}`;
+  return `The operated model compared with the original at the same point and position\n${table(head, 'lrrrr', rows)}`;
 }
 
 /** "1.234 ±0.010", the interval's half to two digits. */
@@ -192,7 +192,7 @@ const half = ([low, high]: readonly [number, number]) => (high - low) / 2;
 const plain = (mean: Mean | null) => (mean ? figure(mean.mean) : '–');
 const share = (mean: Mean | null) => (mean ? percent(mean.mean) : '–');
 
-/** The lens's figures over depth, the operated model and chance beside the original. */
+/** Statistics of the lens over depth: original, operated model, chance levels. */
 export function lensCharts({ variants }: LensOfText, vocabulary: number): LineChart[] {
   const curve = (label: string, log: boolean, of: (one: LensMeans) => Mean | null, chance: number): LineChart => ({
     title: label,
@@ -210,12 +210,12 @@ export function lensCharts({ variants }: LensOfText, vocabulary: number): LineCh
   const rank = (vocabulary + 1) / 2;
   return [
     curve('KL to the last point (bits)', false, ({ kl }) => kl, variants[0]?.uniform.kl ?? Number.NaN),
-    curve('rank of the finally chosen token', true, ({ rankFinal }) => rankFinal, rank),
-    curve('rank of the token read', true, ({ rankInput }) => rankInput, rank),
+    curve('rank of the final token', true, ({ rankFinal }) => rankFinal, rank),
+    curve('rank of the input token', true, ({ rankInput }) => rankInput, rank),
   ];
 }
 
-/** How alike neighbouring points are, and how alike by chance. */
+/** Similarity of neighbouring points, and its chance level. */
 export function stepCharts({ variants }: LensOfText): LineChart[] {
   type Step = DepthProfile['steps'][number];
   const curve = (label: string, of: (step: Step) => Mean | null, shuffled: (step: Step) => number | undefined) => ({

@@ -34,30 +34,32 @@ export function probeText(result: ProbeResult, output?: string): string {
 function variantText(result: ProbeResult, variant: Variant): string {
   const name = result.variants.length > 1 ? `The ${variant.variant} model. ` : '';
   return [
-    `${name}The input token, read from the residual stream at each point`,
+    `${name}The input token’s embedding, predicted at each point`,
     readTable(variant, { label: 'input', split: 'positions', target: 'embedding' }),
-    'What is not learnt, or learnt from nothing (R², top 1)',
+    'Baselines (R², top 1)',
     baselineTable(variant),
-    'Tokens that were never learnt from',
+    'Held-out token types',
     readTable(variant, { label: 'input', split: 'types', target: 'embedding' }),
     'The token itself, not its embedding',
     readTable(variant, { label: 'input', split: 'positions', target: 'token' }),
-    'Top 1 by how often the token occurs in the text',
+    'Top 1 by token frequency in the text',
     bandTable(variant),
     'The previous token',
     readTable(variant, { label: 'previous', split: 'positions', target: 'embedding' }),
-    'The previous token, never learnt from',
+    'The previous token, held-out types',
     readTable(variant, { label: 'previous', split: 'types', target: 'embedding' }),
     'The previous token itself',
     readTable(variant, { label: 'previous', split: 'positions', target: 'token' }),
     ...(['embed', 'unembed'] as const).flatMap((matrix) => [
-      wrap(`The token probe's matrix beside ${result.rules.matrices[matrix]}, ${integer(result.compared)} tokens`),
+      wrap(
+        `Similarity of the token probe's matrix to ${result.rules.matrices[matrix]}, ${integer(result.compared)} tokens`,
+      ),
       resemblanceTable(variant, matrix),
     ]),
     ...(['embed', 'unembed'] as const).flatMap((basis) =>
       (['weight', 'signal'] as const).flatMap((of) => [
         wrap(
-          `${of === 'weight' ? "Share of the token probe's squared weight" : 'Share of what it puts out'} over eighths of the ` +
+          `${of === 'weight' ? "Share of the token probe's squared weight" : 'Share of its output'} over eighths of the ` +
             `principal components of ${result.rules.matrices[basis]}`,
         ),
         weightTable(result, variant, basis, of),
@@ -65,7 +67,7 @@ function variantText(result: ProbeResult, variant: Variant): string {
     ),
     ...(['r2', 'top1'] as const).flatMap((of) => [
       wrap(
-        `${of === 'r2' ? 'R²' : 'Top 1'} of the input read inside a part of the space alone: leading and trailing components of ` +
+        `${of === 'r2' ? 'R²' : 'Top 1'} of the input, predicted from a subspace: leading and trailing components of ` +
           `${result.rules.matrices.unembed}, random directions; ${partSizes(variant).join(', ')} of them`,
       ),
       partTable(variant, of),
@@ -109,7 +111,7 @@ function baselineTable(variant: Variant): string {
     ...cell(point, 'random', 'positions'),
     ...cell(point, 'identity', 'types'),
   ]);
-  const head = ['point', 'identity', '', 'shuffled', '', 'random', '', 'identity, unseen', ''];
+  const head = ['point', 'identity', '', 'shuffled', '', 'random', '', 'identity, held out', ''];
   return table(head, 'lrrrrrrrr', rows);
 }
 
@@ -212,10 +214,10 @@ function rulesText({ text, rules, seed, variants, precision }: ProbeResult): str
   });
   return wrap(
     `${counted(text.documents, 'document')}${cut} of ${text.text}, ${counted(text.positions, 'position')}: ${rules.positions}. ` +
-      `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. ${counted(judged?.rows ?? 0, 'position')} are judged by. ` +
-      `${rules.reading}. Pooled: one probe for all points, learnt from one of them drawn at random for each position. Identity: the ` +
-      'residual itself. Shuffled: labels exchanged before learning. Random: the probe’s singular values between random ' +
-      `directions. Likeness: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
+      `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. Test set: ${counted(judged?.rows ?? 0, 'position')}. ` +
+      `${rules.reading}. Pooled: one probe for all points, trained on one point per position, drawn at random. Identity: the ` +
+      'residual itself. Shuffled: labels shuffled before training. Random: the probe’s singular values between random ' +
+      `directions. Similarity: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
   );
 }
 
@@ -228,7 +230,7 @@ function depthChart(
   const kinds: readonly (readonly [string, Omit<Wanted, 'label'>])[] = [
     ['probe', { map: 'probe', split: 'positions', target: 'embedding' }],
     ['pooled', { map: 'pooled', split: 'positions', target: 'embedding' }],
-    ['unseen tokens', { map: 'probe', split: 'types', target: 'embedding' }],
+    ['held-out types', { map: 'probe', split: 'types', target: 'embedding' }],
     ...(of === 'top1'
       ? ([
           ['identity', { map: 'identity', split: 'positions', target: 'embedding' }],
@@ -247,7 +249,7 @@ function depthChart(
       }),
     })),
   );
-  const what = of === 'r2' ? 'R²' : 'share read rightly';
+  const what = of === 'r2' ? 'R²' : 'top-1 accuracy';
   return {
     title: label === 'input' ? 'The input token over depth' : 'The previous token over depth',
     x: { label: `point, 0 ${itemAt(points, 0)} to ${points.length - 1} the last block` },

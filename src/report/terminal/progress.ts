@@ -12,7 +12,7 @@ export interface Timed<T> {
 /** Seconds between plain lines about one step. */
 const lineEvery = 5;
 
-/** Seconds from which on a plain line tells what is left of a step, that of bytes always. */
+/** Seconds after which a plain line states the time left of a step; that of bytes always does. */
 const worthTelling = 60;
 
 export class Progress {
@@ -118,6 +118,6 @@ function rateOf(done: number, start: number): number {
 
 function amount(done: number, total: number, unit: string, rate: number): string {
   if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s`;
-  const told = Number.isInteger(done) ? integer(done) : done.toFixed(1);
-  return `${told} of ${integer(total)} ${unit}`;
+  const shown = Number.isInteger(done) ? integer(done) : done.toFixed(1);
+  return `${shown} of ${integer(total)} ${unit}`;
 }

@@ -117,8 +117,8 @@ function cellsText(study: Study, cells: Cells): string {
   ]);
   const align = columns.map(({ showsInterval }) => (showsInterval ? 'l' : 'r')).join('');
   return `${table(['cell', ...columns.map(headOf)], `l${align}`, rows)}\n${wrap(
-    'width: components for k and v a layer; size: parameters as factors, of the dense ones; = width, = size, = error: the ' +
-      'separate partner of the shared cell above it.',
+    'width: components of k and v per layer; size: parameters as factors, as a share of the dense ones; = width, = size, ' +
+      '= error: the separate partner of the shared cell above it.',
   )}`;
 }
 
@@ -153,17 +153,17 @@ function pairsText(study: Study, cells: Cells): string {
     ];
   });
   return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
-    'A shared cell less its separate partner, or ranks spread over the layers less uniform ones (allocate), on the same ' +
-      'documents: above 0, the partner is better. equal: what both have in common in every layer. variance: the threshold, at unequal cost; width: components for k and v; size: parameters, rank × (in + ' +
-      'Σ out); error: the Frobenius error over what shares a PCA. Where q shares none, it is operated on alike. At equal width sharing never has the larger weight ' +
+    'A shared cell minus its separate partner, or ranks allocated over the layers minus uniform ones (allocate), on the same ' +
+      'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: components of k and v; size: parameters, rank × (in + ' +
+      'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
-      '“–”: the interval holds 0.',
+      '“–”: the interval contains 0.',
   )}`;
 }
 
 const widthOf = ({ footprint }: CellResult) => footprint?.width?.toFixed(0) ?? '–';
 
-/** Which of a pair is better, if that can be told. */
+/** Which of a pair is better; “–” where the interval contains 0. */
 export function verdict(
   { interval, deltaNll }: Difference,
   met: boolean | null,
@@ -193,10 +193,10 @@ function controlsText(study: Study, cells: Cells): string {
     `ll${'r'.repeat(columns.length)}l`,
     rows,
   )}\n${wrap(
-    'none: the weights put in place of themselves, exactly 0 if all is well; full-rank: all components, so the rounding to the ' +
-      'dtype alone; random-subspace: as many random directions of the row space (seed 0); noise: normal noise as large as the error ' +
-      'of each projection (seed 0); other-layer: k shares with the v of the next layer. Where a control is no worse than its cell, ' +
-      'the cell shows nothing.',
+    'none: unchanged weights, must be exactly 0; full-rank: all components, so rounding to the dtype alone; ' +
+      'random-subspace: the same number of random directions of the row space (seed 0); noise: Gaussian noise with the norm of each ' +
+      'projection’s error (seed 0); other-layer: k shares a basis with the v of the next layer. If a control is no worse than its ' +
+      'cell, the cell is no evidence.',
   )}`;
 }
 
@@ -216,8 +216,8 @@ function anglesText({ angles }: Study): string {
     short(random.largestCosine),
   ]);
   return `${table(['layer', 'kept', 'k : v', 'mean cos²', 'by chance', 'largest', 'by chance'], 'rrlrlrr', rows)}\n${wrap(
-    `Principal angles between the leading row spaces of k and v. By chance: ${angles[0]?.random.draws ?? 0} pairs of random ` +
-      'subspaces of the same dimensions, seed 0: their mean (and their largest); the largest cosine of all.',
+    `Principal angles between the leading row spaces of k and v. By chance: mean (and largest) of ${angles[0]?.random.draws ?? 0} pairs of ` +
+      'random subspaces of the same dimensions, seed 0; for the largest cosine, the largest of all pairs.',
   )}`;
 }
 
@@ -241,7 +241,7 @@ function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Ce
       wrap(`Operation  ${pcaOf(some)?.mode}, mean ${pcaOf(some)?.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
     `${table(['kept', 'sum of the parts', 'all at once', 'all less sum [95 %]'], 'lrrl', rows)}\n${wrap(
-      'Δnll in nats. Where all at once is the sum, the parts do not act on each other; above it, they make each other worse.',
+      'Δnll in nats per token. If all at once equals the sum, the parts do not interact; if it exceeds the sum, they amplify each other.',
     )}`,
   ]
     .filter(Boolean)

@@ -55,16 +55,14 @@ export function runText(run: RunResult): string {
   ]);
 }
 
-/** What the touched weights would take; nothing where nothing is known of it. */
+/** Parameters of the touched weights, dense and reduced; nothing where they are unknown. */
 function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
   if (!footprint) return undefined;
   const { dense, reduced } = footprint.parameters;
-  const how = recipe.every(({ kind }) => kind === 'pca')
-    ? 'Kept as factors'
-    : 'Without what is zero or low-rank in them';
+  const how = recipe.every(({ kind }) => kind === 'pca') ? 'Stored as factors' : 'Without zeros and low-rank parts';
   return wrap(
-    `The projections operated on hold ${integer(dense)} parameters. ${how} they would take ` +
-      `${integer(reduced)} (${percent(reduced / dense)}); a dense rewrite by itself saves nothing.`,
+    `The projections operated on have ${integer(dense)} parameters. ${how}, they would take ` +
+      `${integer(reduced)} (${percent(reduced / dense)}); the dense rewrite itself saves nothing.`,
   );
 }
 

@@ -46,13 +46,13 @@ function variantText(one: UnlikelyResult['variants'][number]): string[] {
         `${counted(likelyTokens, 'token')} can be compared with themselves where they are likely.`,
     ),
     byBand('Energy', ({ energy }) => plusMinus(energy)),
-    `The same by chance, ${variant}: random directions, and shuffled positions\n${table(
+    `Chance levels, ${variant}: random directions, and shuffled positions\n${table(
       ['point', 'random', 'mixtures', ...names],
       `${align}rr`,
       chance,
     )}`,
     byBand('Mean projection', ({ projection }) => plusMinus(projection)),
-    byBand('Energy less that of the same tokens where they are likely', ({ sameTokens }) =>
+    byBand('Energy minus that of the same tokens where they are likely', ({ sameTokens }) =>
       plusMinus(sameTokens.difference),
     ),
     `${byBand('Change of energy from the point below', ({ change }) => plusMinus(change))}\n${table(
@@ -78,12 +78,12 @@ export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
         }))
         .filter((one) => one.points.length > 0),
     });
-    const energy = curves('energy, 1 by chance', true, (band) => band.energy);
+    const energy = curves('energy (chance: 1)', true, (band) => band.energy);
     const mixtures = { name: 'mixtures', points: points.flatMap((one, x) => point(x, one.mixtures)) };
     return [
       { ...energy, series: [...energy.series, mixtures] },
       curves('mean projection', false, ({ projection }) => projection),
-      curves('energy less that where likely', false, ({ sameTokens }) => sameTokens.difference),
+      curves('energy minus that where likely', false, ({ sameTokens }) => sameTokens.difference),
     ];
   });
 }

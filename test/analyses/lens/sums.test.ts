@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Lens } from '../../../src/analyses/lens/lens.ts';
 import type { DepthProfile } from '../../../src/analyses/lens/result.ts';
-import { Tally } from '../../../src/analyses/lens/sums.ts';
+import { LensAverages } from '../../../src/analyses/lens/sums.ts';
 import { derangement, PositionSample } from '../../../src/analyses/similarity.ts';
 import { gaussian, seededRandom } from '../../../src/linalg/random.ts';
 import type { LensChunk } from '../../../src/runtime/sequence.ts';
@@ -15,7 +15,7 @@ async function profiles(length: number, lengthInVariant = length): Promise<reado
   const counts = Array<number>(documents).fill(tokens);
   const tallies = [0, 1].map(() => {
     const sample = new PositionSample(counts, 1000, 2, hidden, random);
-    return new Tally(documents, ['embed', '0'], new Lens(vocab), sample, epsilon);
+    return new LensAverages(documents, ['embed', '0'], new Lens(vocab), sample, epsilon);
   });
   for (let document = 0; document < documents; document++) {
     const points = [0, 1].map(() => Float32Array.from(gaussian(tokens * hidden, random)));
@@ -30,7 +30,7 @@ async function profiles(length: number, lengthInVariant = length): Promise<reado
     const figures = chunks.map((one, i) => tallies[i]?.add(one, place, partners));
     tallies[1]?.compare([chunks[0], figures[0]], [chunks[1], figures[1]], place);
   }
-  return Promise.all(tallies.map((tally) => tally.profile(0)));
+  return Promise.all(tallies.map((averages) => averages.profile(0)));
 }
 
 test('a sink changes neither CKA nor the middle of the norms, and shows in their largest', async () => {

@@ -4,7 +4,7 @@ import { fitProbes, momentsOf } from '../../../src/analyses/probe/fit.ts';
 import { described, Reference } from '../../../src/analyses/probe/matrix-similarity.ts';
 import { gramAbout } from '../../../src/analyses/probe/moments.ts';
 import { countLabels, rowsOfPart, trainPart } from '../../../src/analyses/probe/splits.ts';
-import { partsOf, probesInside } from '../../../src/analyses/probe/subspace-probes.ts';
+import { probesInside, subspacesOf } from '../../../src/analyses/probe/subspace-probes.ts';
 import { embeddingTarget } from '../../../src/analyses/probe/targets.ts';
 import { inRuns, signalShares, weightShares } from '../../../src/analyses/probe/weight-spectrum.ts';
 import { readEmbedding, readUnembedding } from '../../../src/analyses/vocabulary.ts';
@@ -91,7 +91,7 @@ test.each(probeGolden.points.map((wanted, point) => ({ point, wanted })))(
     expect(largestDifference(shares, wanted.weight)).toBeLessThan(1e-5);
     const gram = gramAbout(moments.train, moments.train.mean);
     expect(largestDifference(await signalShares(shares, basis, gram), wanted.signal)).toBeLessThan(1e-5);
-    const parts = partsOf(basis, basis).filter(({ name, from, to }) => to - from === 12 && name !== 'random');
+    const parts = subspacesOf(basis, basis).filter(({ name, from, to }) => to - from === 12 && name !== 'random');
     expect(parts.map(({ name }) => name)).toEqual(['leading', 'trailing']);
     const probes = await probesInside(moments, parts, embeddingTarget(embedding));
     for (const [i, part] of parts.entries()) {

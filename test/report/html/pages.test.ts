@@ -1,7 +1,7 @@
 // The pages as text: nothing of theirs is markup, nothing asks for anything, the same results give the same bytes.
 import { describe, expect, test } from 'vitest';
 import { comparePage } from '../../../src/report/html/compare-page.ts';
-import { html, type Part, raw } from '../../../src/report/html/html.ts';
+import { type Fragment, html, raw } from '../../../src/report/html/html.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
@@ -9,7 +9,7 @@ import { run, sample } from '../../support/runs.ts';
 import { largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
 
 test('a template escapes what it is given, but for what is markup already', () => {
-  const parts: Part[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
+  const parts: Fragment[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
   expect(html`<p title="${`"'`}">${parts}</p>${raw('<hr>')}`.text).toBe(
     '<p title="&#34;&#39;"><b>&#60;</b>&#38;7</p><hr>',
   );
@@ -62,19 +62,19 @@ describe('samples', () => {
       ['d', 'p4', '0.200 → 0.900'],
     ]);
     for (const n of [0, 1]) expect(side(page, n)).toMatch(/<mark class="fork"><span[^>]*>c<\/span><\/mark>/);
-    expectWords(page, ['They part at new token 3 of 4.']);
+    expectWords(page, ['They diverge at new token 3 of 4.']);
   });
 
   test('show tokens that only together make a character as one', async () => {
     const halves = { original: [0.5, 0.5], operated: [0.5, 0.25] };
     const page = await runPage(run({}, [[sample(['', 'é'], halves), sample(['', 'é'], halves)]]));
     expect(side(page, 0)).toMatch(/<span class="m2" title="0.250 → 0.125">é<\/span>/);
-    expectWords(page, ['The two texts are the same.']);
+    expectWords(page, ['The two texts are identical.']);
   });
 
   test('a text that ends earlier parts from the longer one where it ends', async () => {
     const page = await runPage(run({}, [[sample([' a', ' b']), sample([' a'])]]));
-    expectWords(page, ['They part at new token 2 of 2.']);
+    expectWords(page, ['They diverge at new token 2 of 2.']);
   });
 });
 
@@ -93,7 +93,7 @@ describe('the page of a study', () => {
     expectAlone(page);
     expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
     expect(Buffer.byteLength(page)).toBeLessThan(3e6);
-    expectWords(page, ['What it costs', 'Compared fairly', 'Questions', 'In the weights', 'What this does not show.']);
+    expectWords(page, ['Loss', 'Matched comparisons', 'Questions', 'Weights', 'What this does not show.']);
   });
 
   test('marks of a chart carry their series and their words, and a legend names every series', async () => {
@@ -114,7 +114,7 @@ describe('the page of a study', () => {
   test('one that is not finished says so', async () => {
     const cells = smallStudy();
     const page = await studyPage(study(['c0', 'c1', 'c2', 'c3', 'missing']), cells);
-    expectWords(page, ['4 of 5 cells are there']);
+    expectWords(page, ['4 of 5 cells are done']);
     expectWellFormed(page);
   });
 });
@@ -142,5 +142,5 @@ test('the page of several studies has a line a study and mode, and says in what 
   for (const name of ['one: separate', 'one: shared-kv', 'other &#60;b&#62;: separate', 'other &#60;b&#62;: shared-kv'])
     expect(page.includes(`data-key="${name}"`), name).toBe(true);
   const alike = await comparePage([one, { ...one, label: 'again' }], '');
-  expectWords(alike, ['The same model, text, precision and versions']);
+  expectWords(alike, ['The model, the text, the precision and the versions are the same']);
 });

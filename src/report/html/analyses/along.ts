@@ -67,10 +67,10 @@ export async function alongFigure({
   return {
     title: 'Shares of each map along the components',
     caption:
-      `Logarithmic upwards${perRun > 1 ? `, means of ${perRun} neighbouring components` : ''}; dotted: a map that does not care about the basis. Probe: the ridge regression that reads ` +
+      `Logarithmic y axis${perRun > 1 ? `, means of ${perRun} neighbouring components` : ''}; dotted: the chance level, a map unrelated to the basis. Probe: the ridge regression that predicts ` +
       `the token itself, from ${counted(text.positions, 'position')}: ${rules.positions}, ${precision}; ${rules.split}. Seed ${seed}. Each component: the table above.`,
     notShown:
-      'Directions that are not orthogonal, as of nmf and of dictionaries, share what lies between them: such shares may sum to more than 1.',
+      'Directions that are not orthogonal, as those of nmf and of dictionaries, overlap: their shares may sum to more than 1.',
     panels,
     legend: [embed, lens, ...probes],
   };

@@ -1,4 +1,4 @@
-// What basis.json tells: the tokens of each component, what is missed without the others, and what lies along them.
+// Figures of basis.json: the tokens of each component, the reconstruction error, and each map's share along them.
 
 import type { BasisResult, Component, DictionaryReport } from '../../../analyses/basis/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
@@ -28,7 +28,7 @@ export async function basisSections(result: BasisResult): Promise<Section[]> {
       lead: `${sentence(result.rules.basis)}.`,
       figures: [componentsFigure(result), reconstruction, ...(dictionary ? [coherenceFigure(dictionary)] : [])],
     },
-    { id: 'basis-along', title: 'What lies along it', figures: [await alongFigure(result)] },
+    { id: 'basis-along', title: 'Shares along the basis', figures: [await alongFigure(result)] },
   ];
 }
 
@@ -37,7 +37,7 @@ export function basisGlance({ reconstruction, method, dictionary }: BasisResult)
   if (!last) return [];
   const atoms = dictionary?.coherence.independent[0];
   return [
-    [share(last.error), `of the squared norm is missed with ${counted(last.components, 'component')} by ${method}`],
+    [share(last.error), `squared error with ${counted(last.components, 'component')} of ${method}`],
     ...(atoms === undefined
       ? []
       : [[integer(atoms), `atoms are all within ${dictionary?.limits[0]} of orthogonal to each other`] as const]),
@@ -55,14 +55,15 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
   const chosen = probedPoints(points);
   const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
   const rest =
-    components.length > mostRows ? ` The first ${mostRows} of ${integer(components.length)}; basis.json has all.` : '';
+    components.length > mostRows
+      ? ` The first ${mostRows} of ${integer(components.length)} are shown; basis.json lists all.`
+      : '';
   return {
     title: 'Components, and the tokens nearest to them',
     caption:
       `Of ${rules.matrix}, columns centred; nearest and farthest by cosine; ${spelling} Shares of squared norm along each component: of the embedding, of the ` +
-      `unembedding with the final norm’s weight in it, which is the lens’s, and of the token probe at some points; a map that does not care has ${share(1 / hidden)}.${rest}`,
-    notShown:
-      'The nearest tokens name a component only as far as they are near: at a small cosine they are merely the least far.',
+      `unembedding with the final norm’s weight in it, which is the lens’s, and of the token probe at some points; chance level: ${share(1 / hidden)}.${rest}`,
+    notShown: 'The nearest tokens describe a component only if their cosine is large.',
     panels: [],
     table: {
       name: 'basis-components',
@@ -134,13 +135,13 @@ async function reconstructionFigure({
     what: `${counted(x, 'atom')} for each token`,
   }));
   return {
-    title: 'How much of the matrix is missed',
+    title: 'Reconstruction error',
     caption:
       `‖M − M̂‖² / ‖M‖² of ${rules.matrix}, columns centred. ` +
       (sparsity === undefined
-        ? 'Of the first components of an orthonormal basis, else of a basis made anew for each size.'
-        : `Dictionaries of several sizes with ${counted(sparsity, 'atom')} for each token; of the largest, with fewer.`),
-    notShown: 'A basis that rebuilds a matrix well need not be the one that the model reads or writes in.',
+        ? 'Of the first components of an orthonormal basis; other bases are refitted for each size.'
+        : `Dictionaries of several sizes with ${counted(sparsity, 'atom')} per token; the largest also with fewer.`),
+    notShown: 'A basis that reconstructs a matrix well need not be the one that the model uses.',
     panels: [
       await curve(method, 'components', true, sizes),
       ...(atoms ? [await curve('Fewer atoms for each token', 'atoms', false, atoms)] : []),
@@ -174,7 +175,7 @@ function reach(values: readonly number[]): [number, number] {
   return low < high ? [low, high] : [low / 2, low * 2];
 }
 
-/** How nearly orthogonal the atoms are, beside as many random directions. */
+/** Coherence of the atoms, and of as many random directions. */
 function coherenceFigure({ limits, coherence, random }: DictionaryReport): Figure {
   const chance = (of: (draw: (typeof random)[number]) => number | undefined) =>
     random.reduce((sum, draw) => sum + (of(draw) ?? 0), 0) / random.length;
@@ -185,10 +186,10 @@ function coherenceFigure({ limits, coherence, random }: DictionaryReport): Figur
     show: (value: number) => string,
   ): Cell[] => [name, number(of(coherence), show), number(chance(of), show)];
   return {
-    title: 'How nearly orthogonal the atoms are',
+    title: 'Coherence of the atoms',
     caption: `By |cosine| of two atoms; random: as many random directions of the same size, mean of ${counted(random.length, 'draw')}. Atoms all within a limit: a greedy count, in their order.`,
     notShown:
-      'More nearly orthogonal pairs than random directions have would speak for packing; fewer say that atoms come in families. The greedy count is a lower bound for both.',
+      'More nearly orthogonal pairs than among random directions would indicate packing; fewer indicate clusters of atoms. The greedy count is a lower bound for both.',
     panels: [],
     table: {
       name: 'basis-coherence',

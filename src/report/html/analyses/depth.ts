@@ -16,10 +16,10 @@ export interface Value {
 }
 
 /** One figure over depth: a value a point, or none. */
-export interface Curve {
+export interface DepthCurve {
   readonly series: Series;
   readonly values: readonly (Value | undefined)[];
-  /** A line without points and intervals, which the table has: for what stands for chance. */
+  /** A line without points and intervals, which the table lists: for baselines. */
   readonly bare?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface DepthPanel {
   readonly across?: string;
   readonly y: Scale;
   readonly show: (value: number) => string;
-  readonly curves: readonly Curve[];
+  readonly curves: readonly DepthCurve[];
   readonly bands?: readonly Band[];
   readonly rules?: readonly Rule[];
 }
@@ -50,7 +50,7 @@ export const shuffledSeries: Series = {
 export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][number]> {
   const { title, points, across = 'point, from the embedding up', y, show, curves, bands = [], rules = [] } = panel;
   const svg = await panelSvg({
-    about: `${title}, over depth; the numbers are in the table`,
+    about: `${title}, over depth; the table holds the numbers`,
     x: { label: across, names: points },
     y,
     bands,
@@ -72,13 +72,13 @@ export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][nu
 }
 
 /** "0.013" of what is the same at every point, else "0.013 to 0.118". */
-function rangeText(values: Curve['values'], show: DepthPanel['show']): string {
+function rangeText(values: DepthCurve['values'], show: DepthPanel['show']): string {
   const all = values.flatMap((one) => (one ? [one.value] : []));
   const ends = [Math.min(...all), Math.max(...all)].map(show);
   return [...new Set(ends)].join(' to ');
 }
 
-/** Panels that are held against each other: all have one scale upwards. */
+/** Panels to be compared: all share one y axis. */
 export async function depthPanels(panels: readonly DepthPanel[]): Promise<Figure['panels'][number][]> {
   const [first] = panels;
   const domain = first?.y.domain ?? commonDomain(panels, first?.y.log ?? false);
@@ -106,7 +106,7 @@ function commonDomain(panels: readonly DepthPanel[], log: boolean): [number, num
 }
 
 /** Series that any of the curves has, each once. */
-export function legendOf(curves: readonly Curve[]): Series[] {
+export function legendOf(curves: readonly DepthCurve[]): Series[] {
   return [...new Map(curves.map(({ series }) => [series.name, series])).values()];
 }
 
@@ -119,7 +119,7 @@ export function valueCell(one: Value | undefined, show: (value: number) => strin
   return number(one && Number.isFinite(one.value) ? one.value : undefined, () => (one ? withEnds(one, show) : ''));
 }
 
-/** The scale of shares, and how they are told. */
+/** The axis of shares, and their format. */
 export const sharesUp = { domain: [0, 1], format: '.0%' } as const;
 export const share = (value: number) => percent(value);
 

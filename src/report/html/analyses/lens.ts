@@ -1,4 +1,4 @@
-// What lens.json tells: a section a prompt, and over a text the lens at every point, the steps between them, the change.
+// Figures of lens.json: a section for each prompt; for a text, the lens at every point, steps between points, and changes.
 import type { LensResult } from '../../../analyses/lens/result.ts';
 import { counted, percent } from '../../format.ts';
 import { promptWords } from '../../terminal/text.ts';
@@ -16,9 +16,9 @@ export async function lensSections(result: LensResult): Promise<Section[]> {
   return [
     ...prompts,
     { id: 'lens-depth', title: 'The lens over depth', figures: [await pointsFigure(text)] },
-    { id: 'lens-steps', title: 'From point to point', figures: [await stepsFigure(text)] },
+    { id: 'lens-steps', title: 'Steps between points', figures: [await stepsFigure(text)] },
     ...(text.variants.some(({ changes }) => changes)
-      ? [{ id: 'lens-changes', title: 'What the operation changes inside', figures: [await changesFigure(text)] }]
+      ? [{ id: 'lens-changes', title: 'Changes by the operation', figures: [await changesFigure(text)] }]
       : []),
   ];
 }
@@ -34,7 +34,7 @@ export function lensGlance({ text }: LensResult): Head['glance'] {
       first.cosine.mean.toFixed(3),
       `cosine from ${first.from} to ${first.to}; of later steps ${Math.min(...others).toFixed(3)} to ${Math.max(...others).toFixed(3)}`,
     ],
-    [percent(after.sameTop.mean), `of positions whose final token the lens names at point ${after.point}`],
+    [percent(after.sameTop.mean), `of positions whose final token the lens ranks first at point ${after.point}`],
   ];
 }
 

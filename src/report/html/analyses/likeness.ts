@@ -1,4 +1,4 @@
-// The token probe's matrix beside the embedding or the unembedding: four measures over depth, each with its chance.
+// Similarity of the token probe's matrix to the embedding or the unembedding: four measures over depth, each with its chance level.
 import type { Chance, Likeness, ProbeResult, Resemblance } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { integer } from '../../format.ts';
@@ -29,7 +29,7 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
       await depthPanel({
         title: measures[name],
         points: result.points,
-        y: { label: 'likeness' },
+        y: { label: 'similarity' },
         show: plain,
         curves: result.variants.map(({ variant, points }) => ({
           series: variantSeries[variant],
@@ -42,18 +42,18 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
       }),
     );
   return {
-    title: `The token probe’s matrix beside ${result.rules.matrices[matrix]}`,
+    title: `Similarity of the token probe’s matrix to ${result.rules.matrices[matrix]}`,
     caption:
-      `Rows of the ${integer(result.compared)} tokens that were learnt from most. Subspaces: mean squared cosine of the principal angles. Shaded: from the least to ` +
-      `the most of all draws of chance, of the original; ${result.rules.resemblance}.`,
+      `Rows of the ${integer(result.compared)} most frequent training tokens. Subspaces: mean squared cosine of the principal angles. Shaded: range of all ` +
+      `chance draws, of the original; ${result.rules.resemblance}.`,
     notShown:
-      'Likeness of matrices is not likeness of what they read: a ridge regression turns its rows away from directions of much variance. ' +
-      'Where rows are in no order, as in subspaces of the residual space, permuting them changes nothing and is left out.',
+      'Similar matrices need not read similar information: a ridge regression turns its rows away from directions of high variance. ' +
+      'Permuting rows does not change subspaces of the residual space and is left out there.',
     panels,
     legend: [...result.variants.map(({ variant }) => variantSeries[variant]), permutedSeries, randomSeries],
     table: {
       name: `probe-likeness-${matrix}`,
-      about: 'Likeness, in brackets the least and the most by chance: rows permuted; random',
+      about: 'Similarity, in brackets the range by chance: rows permuted; random',
       head: ['model', 'point', ...names.map((name) => `>${measures[name]}`)],
       rows: result.variants.flatMap(({ variant, points }) =>
         points

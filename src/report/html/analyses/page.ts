@@ -33,7 +33,7 @@ async function viewOf(finding: Finding): Promise<View> {
       const { result } = finding;
       return {
         name: 'the logit lens',
-        question: 'What every point of the residual stream says when it is unembedded',
+        question: 'Next-token predictions from every point of the residual stream',
         read: lensRead(result),
         glance: lensGlance(result),
         sections: await lensSections(result),
@@ -53,7 +53,7 @@ async function viewOf(finding: Finding): Promise<View> {
       const { result } = finding;
       return {
         name: 'input probes',
-        question: 'How much of the token read each point of the residual stream still holds, and where',
+        question: 'How well each point of the residual stream predicts its input token, and from which directions',
         read: probedText(result.text),
         glance: probeGlance(result),
         sections: await probeSections(result),
@@ -63,7 +63,7 @@ async function viewOf(finding: Finding): Promise<View> {
       const { result } = finding;
       return {
         name: `a basis of the ${matrixWords[result.of]}`,
-        question: 'An ordered basis of the vocabulary’s matrix, and what lies along it',
+        question: 'An ordered basis of the vocabulary’s matrix, and the share of each map along it',
         read: probedText(result.text),
         glance: basisGlance(result),
         sections: await basisSections(result),
@@ -100,13 +100,14 @@ export async function findingSections(entries: readonly FindingEntry[], report?:
   if (entries.length === 0) return [];
   const views: { entry: FindingEntry; view: View }[] = [];
   for (const entry of entries) views.push({ entry, view: await viewOf(entry.finding) });
-  const isTold = ({ finding: { kind } }: FindingEntry) => entries.filter((one) => one.finding.kind === kind).length > 1;
+  const isLabelled = ({ finding: { kind } }: FindingEntry) =>
+    entries.filter((one) => one.finding.kind === kind).length > 1;
   const sections = views.flatMap(({ entry, view }, i) => {
     const before = views.slice(0, i).flatMap((one) => one.view.sections.map(({ id }) => id));
     return view.sections.map((section) => ({
       ...section,
       id: before.includes(section.id) ? `${section.id}-of-${i + 1}` : section.id,
-      title: isTold(entry) ? `${section.title} (${entry.label})` : section.title,
+      title: isLabelled(entry) ? `${section.title} (${entry.label})` : section.title,
     }));
   });
   return [...sections, sourcesSection(views, report)];
@@ -119,10 +120,10 @@ function sourcesSection(
   const others = views.filter(({ entry }) => report && !report.models.has(entry.finding.result.model.sha256));
   return {
     id: 'findings',
-    title: 'Where the findings come from',
+    title: 'Sources of the results',
     ...(others.length > 0
       ? {
-          lead: `Of another model than the rest of this report: ${others.map(({ entry }) => entry.label).join(', ')}. Their figures say nothing about it.`,
+          lead: `These results are of another model than the rest of this report: ${others.map(({ entry }) => entry.label).join(', ')}.`,
         }
       : {}),
     figures: [],

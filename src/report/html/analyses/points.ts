@@ -1,11 +1,11 @@
-// The lens at every point of depth, over a text, beside chance.
+// The lens at every point, averaged over a text, with its chance levels.
 import type { LensMeans, LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
 import type { Scale } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
 import {
-  type Curve,
+  type DepthCurve,
   depthPanel,
   exact,
   legendOf,
@@ -22,9 +22,9 @@ import {
 
 /** By what rule a text was read. */
 export const lensRule = ({ rule, intervalRule, positions }: LensOfText) =>
-  `${integer(positions)} positions: ${rule}. Bars and brackets: ${intervalRule}.`;
+  `${integer(positions)} positions: ${rule}. Error bars and brackets: ${intervalRule}.`;
 
-/** A figure of the lens, and what stands beside it. */
+/** A statistic of the lens, and its value for the uniform distribution. */
 interface Aspect {
   readonly title: string;
   readonly y: Scale;
@@ -42,7 +42,7 @@ const aspects: readonly Aspect[] = [
     uniform: ({ kl }) => kl,
   },
   {
-    title: 'Names the final token first',
+    title: 'Final token ranked first',
     y: { label: 'of positions', ...sharesUp },
     show: share,
     of: ({ sameTop }) => ofMean(sameTop),
@@ -56,7 +56,7 @@ const aspects: readonly Aspect[] = [
     uniform: ({ rank }) => rank,
   },
   {
-    title: 'Rank of the token read',
+    title: 'Rank of the input token',
     y: { label: 'mean rank', log: true },
     show: figure,
     of: ({ rankInput }) => ofMean(rankInput),
@@ -69,15 +69,15 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
   const [original] = variants;
   const names = original?.points.map(({ point }) => point) ?? [];
   const panels = [];
-  const legend: Curve[] = [];
+  const legend: DepthCurve[] = [];
   for (const { title, y, show, of, uniform } of aspects) {
-    const curves: Curve[] = [
+    const curves: DepthCurve[] = [
       ...(original ? [{ series: shuffledSeries, values: original.points.map(({ shuffled }) => of(shuffled)) }] : []),
       ...variants.map(({ variant, points }) => ({ series: variantSeries[variant], values: points.map(of) })),
     ];
     const unigram = original && of(original.unigram);
     const rules = [
-      ...(original && y.domain === undefined ? [{ y: uniform(original.uniform), label: 'all tokens alike' }] : []),
+      ...(original && y.domain === undefined ? [{ y: uniform(original.uniform), label: 'uniform' }] : []),
       ...(unigram ? [{ y: unigram.value, label: 'token frequencies' }] : []),
     ];
     legend.push(...curves);
@@ -86,11 +86,11 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
   return {
     title: 'The lens at every point',
     caption:
-      `Final norm, recomputed at the point, and unembedding. ${lensRule(text)} Dashed: the lens of a shuffled position of the original. Dotted: one ` +
-      'distribution in the place of every lens, uniform or by how often each token occurs in the text.',
+      `Final norm, applied at the point, and unembedding. ${lensRule(text)} Dashed: the original’s lens at a shuffled position. Dotted: one ` +
+      'fixed distribution in place of every lens, uniform or the text’s token frequencies.',
     notShown:
-      'That the lens names the final token is no proof that a block decided it, and that the token read stands nowhere near the top is no ' +
-      'proof that it is forgotten: the lens reads one direction a token, and the probe another.',
+      'If the lens ranks the final token first, the block below need not have decided it. If the input token ranks low, it need not be ' +
+      'forgotten: the lens reads one direction per token, the probe another.',
     panels,
     legend: legendOf(legend),
     table: {
@@ -151,7 +151,7 @@ function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]
       .toReversed(),
     ['token frequencies', '', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
     [
-      'all tokens alike',
+      'uniform',
       '',
       '',
       '',

@@ -1,4 +1,4 @@
-// What probe.json tells: how much of the token each point holds, what the probe's matrix is like, and where its weight lies.
+// Figures of probe.json: how well each point predicts its token, the probe's similarity to the embedding, and where its weight lies.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import { counted, integer, percent } from '../../format.ts';
 import { readingAt } from '../../terminal/probe.ts';
@@ -15,19 +15,19 @@ export async function probeSections(result: ProbeResult): Promise<Section[]> {
   return [
     {
       id: 'probe-input',
-      title: 'The input token, read back',
+      title: 'Predicting the input token',
       lead: lead(result),
       figures: [...input, await bandsFigure(result)],
     },
-    { id: 'probe-previous', title: 'The token before it', figures: previous },
+    { id: 'probe-previous', title: 'Predicting the previous token', figures: previous },
     {
       id: 'probe-likeness',
-      title: 'Is the probe like the embedding?',
+      title: 'Is the probe similar to the embedding?',
       figures: [await resemblanceFigure(result, 'embed'), await resemblanceFigure(result, 'unembed')],
     },
     {
       id: 'probe-place',
-      title: 'Where the input is kept',
+      title: 'Where the input is stored',
       figures: [await weightFigure(result, 'embed'), await weightFigure(result, 'unembed'), await partsFigure(result)],
     },
   ];
@@ -35,7 +35,7 @@ export async function probeSections(result: ProbeResult): Promise<Section[]> {
 
 function lead({ rules, text, seed, precision }: ProbeResult): string {
   return (
-    `Ridge regressions in closed form, float64, that read a position’s token out of the residual stream: ${rules.positions}. ` +
+    `Ridge regressions in closed form, float64, that predict a position’s token from the residual stream: ${rules.positions}. ` +
     `${counted(text.positions, 'position')}; ${rules.split}. Residuals in ${precision}, seed ${seed}.`
   );
 }
@@ -60,7 +60,7 @@ export function probeGlance({ variants }: ProbeResult): Head['glance'] {
     return [
       [
         percent(found.top1.value),
-        `of tokens read rightly at the last point${name}; by shuffled labels ${percent(chance.top1.value)}`,
+        `top-1 accuracy for the input token at the last point${name}; with shuffled labels ${percent(chance.top1.value)}`,
       ] as const,
     ];
   });

@@ -17,7 +17,7 @@ const acrossMap = 13;
 interface Measure {
   readonly title: string;
   readonly reading: string;
-  /** Of a distribution in which all tokens are alike. */
+  /** For the uniform distribution. */
   readonly chance: (result: LensResult) => string;
   readonly of: (cell: SpelledCell) => number | undefined;
   readonly text: (cell: SpelledCell) => string;
@@ -27,30 +27,29 @@ interface Measure {
 
 const measures: readonly Measure[] = [
   {
-    title: 'What each point would say next',
-    reading: `In each cell the likeliest token of the lens; the stronger the colour, the larger its probability. ${spelling}`,
+    title: 'Likeliest next token at each point',
+    reading: `The lens’s likeliest token; colour: its probability. ${spelling}`,
     chance: ({ vocabulary }) => figure(1 / vocabulary),
     of: ({ top }) => top[0]?.probability,
     text: ({ top }) => spelled(top[0]?.token ?? ''),
     tip: ({ top, entropy }) => [...likeliest(top, 5), `entropy ${figure(entropy)} bits`].join('\n'),
   },
   {
-    title: 'How far the lens is from the last point',
-    reading: 'KL(last point ‖ lens) in bits; the stronger the colour, the further.',
+    title: 'KL from the last point to the lens',
+    reading: 'KL(last point ‖ lens) in bits.',
     chance: ({ vocabulary }) => `${figure(Math.log2(vocabulary))} bits less the last point’s entropy`,
     of: ({ kl }) => Math.max(kl, 0),
     text: ({ kl }) => Math.max(kl, 0).toFixed(kl < 0.995 ? 2 : kl < 9.95 ? 1 : 0),
     tip: ({ kl, probabilityFinal }) =>
-      `KL ${figure(roundedKl(kl))} bits\nthe finally chosen token has ${percent(probabilityFinal)}`,
+      `KL ${figure(roundedKl(kl))} bits\nprobability of the final token ${percent(probabilityFinal)}`,
   },
   {
-    title: 'Where the finally chosen token ranks',
-    reading:
-      'Rank of the token that the last point finds likeliest, 1 the first; the stronger the colour, the further down, by the logarithm.',
+    title: 'Rank of the final token',
+    reading: 'Rank of the token that the last point finds likeliest, 1 the first; logarithmic colours.',
     chance: ({ vocabulary }) => figure((vocabulary + 1) / 2),
     of: ({ rankFinal }) => rankFinal,
     text: ({ rankFinal }) => String(rankFinal),
-    tip: ({ rankFinal, rankInput }) => `finally chosen token: rank ${rankFinal}\ntoken read: rank ${rankInput}`,
+    tip: ({ rankFinal, rankInput }) => `final token: rank ${rankFinal}\ninput token: rank ${rankInput}`,
     log: true,
   },
 ];
@@ -97,7 +96,7 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
       const svg = await shadesSvg({
         about: `${measure.title}, ${variant} model, tokens ${from} to ${from + shown.length - 1}`,
         rowLabel: 'point',
-        columnLabel: 'token read',
+        columnLabel: 'input token',
         width: 58,
         cells: result.points.toReversed().flatMap((point, up) =>
           shown.flatMap((token, k) => {
@@ -121,12 +120,12 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
       panels.push({ title: `${variant}${range}`, svg });
     }
   }
-  const cut = first > 0 ? ` The last ${mostShown} of ${tokens.length} tokens; lens.json has all.` : '';
+  const cut = first > 0 ? ` The last ${mostShown} of ${tokens.length} tokens are shown; lens.json lists all.` : '';
   return {
     title: measure.title,
     caption:
-      `${measure.reading} Upwards the points, from the embedding to the last block; rightwards the tokens read, each with what comes ` +
-      `before it in sight.${cut} ${variants.length > 1 ? 'Both models on one scale. ' : ''}By chance, all ${integer(result.vocabulary)} tokens alike: ${measure.chance(result)}.`,
+      `${measure.reading} y: points from the embedding to the last block; x: input tokens, each read with its preceding ` +
+      `context.${cut} ${variants.length > 1 ? 'Both models share one colour scale. ' : ''}Uniform over ${integer(result.vocabulary)} tokens: ${measure.chance(result)}.`,
     panels,
     layout: 'wide',
   };
@@ -153,10 +152,10 @@ function lastFigure(result: LensResult, { tokens, variants }: PromptLens): Figur
   );
   return {
     title: `After the last token, “${spelled(tokens.at(-1) ?? '')}”`,
-    caption: `Entropy and KL in bits. Rank and probability of the token that the last point finds likeliest; rank of the token read. ${spelling} Chance: the figures above.`,
+    caption: `Entropy and KL in bits. Rank and probability of the token that the last point finds likeliest; rank of the input token. ${spelling} For chance levels see the figures above.`,
     notShown:
-      'One text is one text: that a layer names the final token here says nothing about how often it does. The lens asks what the ' +
-      'unembedding would make of a point; it does not show what later blocks read there.',
+      'One prompt does not show how often a layer predicts the final token. The lens applies the unembedding to a point; ' +
+      'it does not show what later blocks read there.',
     panels: [],
     table: {
       name: 'lens-prompt',

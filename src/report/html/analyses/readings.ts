@@ -1,4 +1,4 @@
-// How well probes read a token over depth, by the kind of map: R², cosine, and how often the right one is the nearest.
+// How well probes predict a token over depth, by the kind of map: R², cosine, top-1 and top-5 accuracy.
 
 import type { DepthEvaluation, Evaluation, MapKind, ProbeResult, Task } from '../../../analyses/probe/result.ts';
 import { integer } from '../../format.ts';
@@ -6,7 +6,7 @@ import { readingAt } from '../../terminal/probe.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
-import { type Curve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
 
 type Variant = ProbeResult['variants'][number];
 type Asked = Omit<Task, 'map'> & { readonly title: string };
@@ -24,7 +24,7 @@ const kinds = ['mean', 'shuffled', 'random', 'identity', 'pooled', 'probe'] as c
 /** Points of a deep model. */
 const deep = 16;
 
-/** R² below this is left out of charts: maps that were not learnt may be far off. */
+/** R² below this is left out of charts: untrained maps may be far off. */
 const leastR2 = -0.25;
 
 const plain = (value: number) => (Math.abs(value) >= 100 ? value.toExponential(1) : value.toFixed(3));
@@ -44,19 +44,19 @@ const fit: Measure = {
 };
 const cosine: Measure = { title: 'Cosine', y: { label: 'mean' }, show: plain, of: (reading) => reading.cosine };
 const top1: Measure = {
-  title: 'Nearest is the right one',
+  title: 'Top-1 accuracy',
   y: { label: 'of positions', ...sharesUp },
   show: share,
   of: (reading) => reading.top1,
 };
 const top5: Measure = {
-  title: 'Right one among the nearest five',
+  title: 'Top-5 accuracy',
   y: { label: 'of positions', ...sharesUp },
   show: share,
   of: (reading) => reading.top5,
 };
 
-/** What is read, from what was learnt how; each a figure. */
+/** One figure per label, split and target. */
 export const readingTasks: readonly Asked[] = (['input', 'previous'] as const).flatMap((label) => {
   const what = label === 'input' ? 'token' : 'previous token';
   return [
@@ -65,7 +65,7 @@ export const readingTasks: readonly Asked[] = (['input', 'previous'] as const).f
       label,
       split: 'types' as const,
       target: 'embedding' as const,
-      title: `The same, for tokens that were never learnt from`,
+      title: `The same, for held-out token types`,
     },
     { label, split: 'positions' as const, target: 'token' as const, title: `The ${what} itself over depth` },
   ];
@@ -98,16 +98,16 @@ export async function readingFigure(result: ProbeResult, task: Asked): Promise<F
 }
 
 /** The curves of all kinds of maps that have any place on the scale. */
-function curvesOf(variant: Variant, task: Asked, { of }: Measure): Curve[] {
-  return kinds.flatMap((map): Curve[] => {
+function curvesOf(variant: Variant, task: Asked, { of }: Measure): DepthCurve[] {
+  return kinds.flatMap((map): DepthCurve[] => {
     const values = readingsOf(variant, { ...task, map }).map((one) => one && of(one));
     return values.some((one) => one) ? [{ series: maps[map], values, bare: isBare(map, variant) }] : [];
   });
 }
 
-/** The mean is the same at every point. In a deep model points of all chance would double the page. */
+/** The mean is the same at every point. In a deep model the points of all baselines would double the page. */
 function isBare(map: MapKind, { points }: Variant): boolean {
-  return map === 'mean' || (points.length > deep && chances[map] !== undefined);
+  return map === 'mean' || (points.length > deep && baselineWords[map] !== undefined);
 }
 
 const titled = ({ variants }: ProbeResult, title: string, { variant }: Variant) =>
@@ -118,29 +118,29 @@ function readingsOf({ points, chance }: DepthEvaluation, task: Task): (Evaluatio
   return points.map(({ readings }) => readingAt(task.map === 'mean' ? chance : readings, task));
 }
 
-/** What stands for chance, in words. */
-const chances: Partial<Readonly<Record<MapKind, string>>> = {
-  mean: 'the mean of what was learnt from',
-  shuffled: 'labels exchanged before learning',
+/** Baselines, in words. */
+const baselineWords: Partial<Readonly<Record<MapKind, string>>> = {
+  mean: 'the training mean',
+  shuffled: 'labels shuffled before training',
   random: 'the probe’s singular values between random directions',
 };
 
 function captionOf({ variants: [first], rules }: ProbeResult, task: Asked, shown: readonly MapKind[]): string {
   const rows = first && readingsOf(first, { ...task, map: 'probe' })[0]?.rows;
-  const left = task.target === 'embedding' ? ` R² below ${leastR2} is in the table only.` : '';
+  const left = task.target === 'embedding' ? ` The table also lists R² below ${leastR2}.` : '';
   return (
-    `Judged by ${integer(rows ?? 0)} positions that were not learnt from${task.split === 'types' ? ', of token types that were not either' : ''}. ` +
-    `${rules.reading}. One probe for all points: learnt from one of them, drawn at random for each position. ` +
-    `Dashed is chance: ${shown.flatMap((map) => chances[map] ?? []).join('; ')}.${left} Bars and brackets: ${rules.intervals}.`
+    `Test set: ${integer(rows ?? 0)} held-out positions${task.split === 'types' ? ' of held-out token types' : ''}. ` +
+    `${rules.reading}. One probe for all points: trained on one point per position, drawn at random. ` +
+    `Dashed, the baselines: ${shown.flatMap((map) => baselineWords[map] ?? []).join('; ')}.${left} Error bars and brackets: ${rules.intervals}.`
   );
 }
 
 function notShown({ split, label }: Asked): string {
   if (split === 'types')
-    return 'Few types are judged by, and those are rare ones: what is read of them is a lower bound for a linear code that all tokens share.';
+    return 'The test types are few and rare: their scores are a lower bound for a linear code that all tokens share.';
   return label === 'input'
-    ? 'A position’s type is mostly among those learnt from: a probe may have learnt a code for each token rather than how tokens are kept. What a probe reads, the model need not use.'
-    : 'Which token comes before is partly known from the token itself: reading it above chance is no proof that attention has carried it here.';
+    ? 'Most test positions have a token type seen in training: a probe may have memorised a code for each token. The model need not use what a probe predicts.'
+    : 'The token itself partly determines the previous one: accuracy above chance does not prove that attention has moved it here.';
 }
 
 function readingTable(result: ProbeResult, task: Asked) {
@@ -177,7 +177,7 @@ function readingTable(result: ProbeResult, task: Asked) {
   };
 }
 
-/** How often a token occurs in the text decides how well it is read. */
+/** Accuracy by how often a token occurs in the text. */
 export async function bandsFigure(result: ProbeResult): Promise<Figure> {
   const task = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' } as const;
   const bands =
@@ -204,10 +204,10 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
     })),
   );
   return {
-    title: 'By how often a token occurs in the text',
+    title: 'Accuracy by token frequency in the text',
     caption: `The point’s own probe of the embedding; nearest of the vocabulary is the right one. A band begins at so many occurrences and ends at the next one’s; in brackets the positions that it is judged by. Chance: figure above.`,
     notShown:
-      'Frequent tokens are also short, and are learnt from more often: the bands differ in more than frequency.',
+      'Frequent tokens are also short and occur more often in training: the bands differ in more than frequency.',
     panels,
     legend: series,
     table: {

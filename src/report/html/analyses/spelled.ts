@@ -1,7 +1,7 @@
 // Tokens as a page shows them.
 import { shortened } from '../../terminal/lens.ts';
 
-/** What stands beside spelled tokens. */
+/** The note that captions add. */
 export const spelling = '· begins a word.';
 
 /** A token short enough for a cell, with SentencePiece's mark of a space as a dot. */

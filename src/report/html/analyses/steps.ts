@@ -1,10 +1,10 @@
-// How alike neighbouring points are, and what an operation changes at each point.
+// Similarity of neighbouring points, and the change that an operation makes at each point.
 import type { LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
 import {
-  type Curve,
+  type DepthCurve,
   depthPanel,
   exact,
   ofMean,
@@ -48,25 +48,25 @@ export async function stepsFigure(text: LensOfText): Promise<Figure> {
   const thousandths = (value: number) => value.toFixed(3);
   const panels = [];
   for (const { title, y, of, by } of likenesses) {
-    const curves: Curve[] = [
+    const curves: DepthCurve[] = [
       ...(original ? [{ series: shuffledSeries, values: original.steps.map(by) }] : []),
       ...variants.map(({ variant, steps }) => ({ series: variantSeries[variant], values: steps.map(of) })),
     ];
     panels.push(await depthPanel({ title, points: names, across: 'step to the point', y, show: thousandths, curves }));
   }
   return {
-    title: 'How alike each point is to the one below',
+    title: 'Similarity of each point to the one below',
     caption:
-      `The first step is that over the first block${names[0]?.includes(' ') ? '’s attention' : ''}. ${lensRule(text)} Dashed: with the point below taken at another position, of the original. ` +
+      `The first step is that over the first block${names[0]?.includes(' ') ? '’s attention' : ''}. ${lensRule(text)} Dashed: the original, with the point below taken at another position. ` +
       `CKA over ${integer(text.sampled)} positions.`,
     notShown:
-      'A small cosine says that a block adds much beside what was there, not that it overwrites it. What blocks do to the length of ' +
-      'residuals is in neither cosine nor CKA.',
+      'A small cosine shows that a block adds a large update, not that it overwrites the residual. Neither cosine nor CKA shows changes of the ' +
+      'residual’s norm.',
     panels,
     legend: [shuffledSeries, ...variants.map(({ variant }) => variantSeries[variant])],
     table: {
       name: 'lens-steps',
-      about: 'Each point beside the one below, the last step first',
+      about: 'Similarity of each point to the one below, the last step first',
       head: ['model', 'to', ...likenesses.flatMap(({ title }) => [`>${title}`, '>shuffled'])],
       rows: variants.flatMap(({ variant, steps }) =>
         steps
@@ -108,12 +108,12 @@ export async function changesFigure(text: LensOfText): Promise<Figure> {
   for (const { title, y, show, of } of differences)
     panels.push(await depthPanel({ title, points: names, y, show, curves: [{ series, values: changes.map(of) }] }));
   return {
-    title: 'The operated model beside the original, at the same point and position',
+    title: 'The operated model compared with the original, at the same point and position',
     caption:
-      `KL(original’s lens ‖ operated lens). ${integer(text.positions)} positions; bars and brackets: ${text.intervalRule}. ‖difference‖ / ‖original‖ is the median ` +
-      'over positions: where an operation makes a new attention sink, one position differs by a hundred times its length.',
+      `KL(original’s lens ‖ operated lens). ${integer(text.positions)} positions; error bars and brackets: ${text.intervalRule}. ‖difference‖ / ‖original‖ is the median ` +
+      'over positions: where an operation creates an attention sink, a single position differs by a hundred times its norm.',
     notShown:
-      'Both read the same text, so that what differs at a point is all that the operated blocks below it have changed, not what that block alone does.',
+      'Both models read the same text: the difference at a point accumulates over all operated blocks below it, not over that block alone.',
     panels,
     legend: [series],
     table: {

@@ -1,4 +1,4 @@
-// What unlikely.json tells: energy of the residual along tokens by their final probability, over depth, beside chance.
+// Figures of unlikely.json: energy of the residual along tokens by their final probability, over depth, with its chance level.
 import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
 import { counted, integer, sentence } from '../../format.ts';
 import type { Scale, Series } from '../axes.ts';
@@ -6,7 +6,7 @@ import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import type { Rule } from '../panels.ts';
 import type { Cell } from '../table.ts';
-import { type Curve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
 
 type Variant = UnlikelyResult['variants'][number];
 
@@ -23,8 +23,8 @@ export async function unlikelySections(result: UnlikelyResult): Promise<Section[
   return [
     {
       id: 'unlikely',
-      title: 'Tokens that cannot come next',
-      lead: 'Does the network reuse directions of tokens that are near-impossible in context, and subtract what it put there at the end? Reuse would lift their energy above chance.',
+      title: 'Near-impossible next tokens',
+      lead: 'Does the network reuse the directions of tokens that are near-impossible in context, and clear them at the end? Reuse would raise their energy above the chance level.',
       figures: [
         await crucialFigure(result, bands.length - 1),
         await energyFigure(result, series),
@@ -42,7 +42,7 @@ export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
   const least = last?.bands.at(-1);
   if (!last?.mixtures || !least?.energy || !least.shuffled) return [];
   return [
-    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last point, 1 by chance`],
+    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last point (chance: 1)`],
     [least.shuffled.mean.toFixed(3), 'the same at a shuffled position'],
     [last.mixtures.mean.toFixed(3), 'along mixtures of tokens’ directions'],
   ];
@@ -53,7 +53,7 @@ export function unlikelyRead({ text, variants }: UnlikelyResult): string {
   return `${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens of ${text.text}, ${counted(variants[0]?.positions ?? 0, 'position')}`;
 }
 
-const rule = ({ text }: UnlikelyResult) => `Bars and brackets: ${text.intervalRule}.`;
+const rule = ({ text }: UnlikelyResult) => `Error bars and brackets: ${text.intervalRule}.`;
 const energy = (value: number) => value.toFixed(Math.abs(value) < 10 ? 3 : 2);
 const chance: readonly Rule[] = [{ y: 1, label: 'chance' }];
 
@@ -61,11 +61,11 @@ const names = ({ points }: Variant) => points.map(({ point }) => point);
 const titled = (result: UnlikelyResult, { variant }: Variant) =>
   result.variants.length > 1 ? `${variant} model` : 'the model';
 
-/** The band that the question is about, beside everything that it has to exceed. */
+/** The band in question, and the baselines that it would have to exceed. */
 async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figure> {
   const name = result.variants[0]?.points[0]?.bands[band]?.band ?? '';
   const own: Series = { name, colour: `q${band % 6}`, shape: shapes[band % shapes.length] ?? 'circle' };
-  const curvesOf = ({ points }: Variant): Curve[] => [
+  const curvesOf = ({ points }: Variant): DepthCurve[] => [
     { series: shuffledSeries, values: points.map(({ bands }) => ofMean(bands[band]?.shuffled)) },
     { series: mixturesSeries, values: points.map(({ mixtures }) => ofMean(mixtures)) },
     { series: randomSeries, values: points.map(({ random }) => ofMean(random)) },
@@ -82,11 +82,11 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
     })),
   );
   return {
-    title: `Energy along tokens of final probability ${name}, and what it has to exceed`,
+    title: `Energy along tokens of final probability ${name}, and its baselines`,
     caption: `${sentence(result.text.rule)}. Seed ${result.seed}. ${rule(result)}`,
     notShown:
-      'Energy is not use: a direction may carry much that nothing reads. And at the last point the figure follows from the band, since ' +
-      'the band is made there.',
+      'Energy is not use: nothing need read a direction that carries much energy. At the last point the value follows from the band, ' +
+      'which is defined there.',
     panels,
     legend: [own, shuffledSeries, mixturesSeries, randomSeries],
     table: {
@@ -112,7 +112,7 @@ async function energyFigure(result: UnlikelyResult, series: readonly Series[]): 
   return bandsFigure(result, series, {
     name: 'unlikely-energy',
     title: 'Energy along tokens by their final probability',
-    caption: 'Logarithmic upwards; a random direction has 1.',
+    caption: 'Logarithmic y axis; a random direction has 1.',
     y: { label: 'energy', log: true },
     rules: chance,
     of: ({ energy: one }) => ofMean(one),
@@ -134,16 +134,16 @@ const others: Readonly<Record<'projection' | 'sameTokens' | 'change', Aspect>> =
   projection: {
     name: 'unlikely-projection',
     title: 'Mean projection on tokens’ directions',
-    caption: 'In units of the random root mean square; below 0 the tokens are pushed down.',
+    caption: 'In units of a random direction’s root mean square; below 0 the token is suppressed.',
     y: { label: 'projection' },
     rules: [{ y: 0 }],
     of: ({ projection }) => ofMean(projection),
   },
   sameTokens: {
     name: 'unlikely-same',
-    title: 'Energy, less that of the same tokens where they are likely',
+    title: 'Energy minus that of the same tokens where they are likely',
     caption:
-      'Over tokens that are likely in enough other contexts; the energy there is taken as known. Below 0 a token has less energy where it cannot come.',
+      'Over tokens that are likely in enough other contexts; the intervals take the energy there as known. Below 0 a token has less energy where it is unlikely.',
     y: { label: 'difference of energies' },
     rules: [{ y: 0 }],
     of: ({ sameTokens }) => ofMean(sameTokens.difference),
@@ -153,7 +153,7 @@ const others: Readonly<Record<'projection' | 'sameTokens' | 'change', Aspect>> =
     title: 'Change of energy from the point below',
     caption: 'None at the embedding. Paired by position.',
     notShown:
-      'As energy gathers along likely tokens, every other direction loses some: a fall alone is no subtraction. It would have to begin above chance.',
+      'As energy concentrates along likely tokens, all other directions lose some: a fall alone is no evidence of clearing, which would have to start above the chance level.',
     y: { label: 'change of energy' },
     rules: [{ y: 0 }],
     of: ({ change }) => ofMean(change),
@@ -198,7 +198,7 @@ function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure 
   const pairs = result.variants[0]?.points[0]?.bands.map((one) => `${one.band}: ${integer(one.pairs)}`).join(', ');
   return {
     title: 'From the middle to the end',
-    caption: `Energy at the last point less that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
+    caption: `Energy at the last point minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
     panels: [],
     table: {
       name: 'unlikely-middle',

@@ -1,4 +1,4 @@
-// Where the input is kept: the token probe's weight along ordered bases, and what parts of the residual space hold of it.
+// Where the input is stored: the token probe's weight along ordered bases, and probes restricted to subspaces.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { percent } from '../../format.ts';
@@ -9,14 +9,14 @@ import { shadesSvg } from '../shades.ts';
 import { type Cell, number } from '../table.ts';
 import { depthPanel, share, sharesUp, type Value, valueCell } from './depth.ts';
 
-/** Times chance from which a cell has its full colour. */
+/** Multiple of the chance level at which a cell has its full colour. */
 const full = 3;
 
 type Variant = ProbeResult['variants'][number];
 
 const aspects = [
   { of: 'weight', title: 'squared weight' },
-  { of: 'signal', title: 'what it puts out' },
+  { of: 'signal', title: 'output' },
 ] as const;
 
 /** Rows of a map: the points from the last down, then the matrices themselves. */
@@ -43,7 +43,7 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   const panels = [];
   for (const { name, rows } of sets) {
     const svg = await shadesSvg({
-      about: `Share of the token probe’s ${name}, by point and by eighth of the components; the numbers are in the table`,
+      about: `Share of the token probe’s ${name}, by point and by eighth of the components; the table holds the numbers`,
       rowLabel: 'point',
       columnLabel: `components, in ${runs} runs from the largest`,
       width: 42,
@@ -62,11 +62,11 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   return {
     title: `The token probe along the principal components of ${result.rules.matrices[basis]}`,
     caption:
-      `Shares in %, of ${runs} runs of neighbouring components, the largest first; chance is ${percent(1 / runs)} in each. The last two rows: the embedding’s and the ` +
-      'unembedding’s own shares of squared norm. Much weight where the embedding has little means that the input is kept beside the guess. ' +
-      `What it puts out: weight × the residual’s variance there. Full colour: ${full} times chance or more.`,
+      `Shares in % over ${runs} runs of neighbouring components, the largest first; chance level: ${percent(1 / runs)} each. Last two rows: the embedding’s and the ` +
+      'unembedding’s own shares of squared norm. Large weight where the embedding has little means that the input is stored apart from the prediction. ' +
+      `Output: weight × the residual’s variance. Full colour: ${full} times the chance level or more.`,
     notShown:
-      'A ridge regression puts little weight where the residual varies little, and much on small directions that tell tokens apart: weight is not content. The parts below are the better evidence.',
+      'A ridge regression puts little weight where the residual varies little, and much on small directions that distinguish tokens: weight is not information content. The subspaces below are better evidence.',
     panels,
     table: {
       name: `probe-weight-${basis}`,
@@ -100,7 +100,7 @@ function partValues({ points }: Variant, part: (typeof parts)[number], dimension
   );
 }
 
-/** Probes that see a part of the space alone, a panel a size. */
+/** Probes restricted to a subspace, one panel per size. */
 export async function partsFigure(result: ProbeResult): Promise<Figure> {
   const sizes = [...new Set(result.variants[0]?.points[0]?.parts.map(({ dimensions }) => dimensions) ?? [])].sort(
     (a, b) => a - b,
@@ -114,7 +114,7 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
         await depthPanel({
           title,
           points: result.points,
-          y: { label: 'read rightly', ...sharesUp },
+          y: { label: 'top-1 accuracy', ...sharesUp },
           show: share,
           curves,
         }),
@@ -122,17 +122,17 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
     }
   }
   return {
-    title: 'The input, read inside a part of the space alone',
+    title: 'Predicting the input from a subspace',
     caption:
-      `Probes of the embedding refitted inside the leading or the trailing singular vectors of ${result.rules.matrices.unembed}, or as many random directions, which are chance here; ` +
-      `nearest of the vocabulary is the right one. Bars and brackets: ${result.rules.intervals}.`,
+      `Probes of the embedding, refitted within the leading or the trailing singular vectors of ${result.rules.matrices.unembed}, or within as many random directions, which serve as the baseline. ` +
+      `Top-1 accuracy: how often the right token’s embedding is the nearest. Error bars and brackets: ${result.rules.intervals}.`,
     notShown:
-      'The parts overlap in what they hold: that one half reads a token well does not mean that the other does not, and shares do not add up to the whole.',
+      'Subspaces hold overlapping information: high accuracy in one half does not imply low accuracy in the other, and accuracies do not add up.',
     panels,
     legend: [partSeries.all, partSeries.leading, partSeries.trailing, partSeries.random],
     table: {
       name: 'probe-parts',
-      about: 'Read rightly inside each part, the last point first',
+      about: 'Top-1 accuracy within each subspace, the last point first',
       head: ['model', 'directions', 'point', ...parts.toReversed().map((part) => `>${partSeries[part].name}`)],
       rows: result.variants.flatMap((variant) =>
         sizes.flatMap((dimensions) =>

@@ -14,15 +14,20 @@ const { lens, unlikely, probe, basis } = findings();
 const pages = { lens: pageOf(lens), unlikely: pageOf(unlikely), probe: pageOf(probe), basis: pageOf(basis) };
 
 const told = {
-  lens: ['What each point would say next', 'The lens at every point', 'From point to point', 'all 1,024 tokens alike'],
-  unlikely: ['Tokens that cannot come next', 'final probability &#60; 1e-6', 'mixtures of tokens', 'From the middle'],
+  lens: [
+    'Likeliest next token at each point',
+    'The lens at every point',
+    'Steps between points',
+    'Uniform over 1,024 tokens',
+  ],
+  unlikely: ['Near-impossible next tokens', 'final probability &#60; 1e-6', 'mixtures of tokens', 'From the middle'],
   probe: [
-    'The input token, read back',
-    'The token before it',
-    'Is the probe like the embedding?',
+    'Predicting the input token',
+    'Predicting the previous token',
+    'Is the probe similar to the embedding?',
     'Where the input is',
   ],
-  basis: ['A basis of the embedding: dictionary', '40 components', 'How nearly orthogonal', 'What lies along it'],
+  basis: ['A basis of the embedding: dictionary', '40 components', 'Coherence of the atoms', 'Shares along the basis'],
 };
 
 test.each(findingKinds)('the page of %s has its head, its figures with rules and tables', async (kind) => {
@@ -75,7 +80,7 @@ test('the probe’s R² of the residual itself, thousands below 0, is in the tab
   const page = await pages.probe;
   expect(page.includes('R², original: -')).toBe(false);
   expect(page.includes('R², original: 0.0')).toBe(true);
-  expectWords(page, ['-2.4e+3', 'R² below -0.25 is in the table only.']);
+  expectWords(page, ['-2.4e+3', 'The table also lists R² below -0.25.']);
 });
 
 /** A text's figures at points of these names. */
@@ -107,13 +112,13 @@ describe('several results', () => {
     expectAlone(page);
     expectNamed(page);
     expectWords(page, [
-      'What lies along it (one)',
-      'What lies along it (two &#60;b&#62;)',
-      'From point to point',
-      'Where the findings come from',
+      'Shares along the basis (one)',
+      'Shares along the basis (two &#60;b&#62;)',
+      'Steps between points',
+      'Sources of the results',
       'surgery report one two',
     ]);
-    expect(content(page).includes('From point to point (')).toBe(false);
+    expect(content(page).includes('Steps between points (')).toBe(false);
   });
 
   test('as sections of a run’s report, which says of which model they are', async () => {
@@ -122,12 +127,10 @@ describe('several results', () => {
     expectWellFormed(page);
     expectAlone(page);
     expectNamed(page);
-    expectWords(page, ['What it costs', 'The lens over depth', 'surgery report run lens', 'surgery lens']);
-    expect(content(page).includes('Of another model')).toBe(false);
+    expectWords(page, ['Loss', 'The lens over depth', 'surgery report run lens', 'surgery lens']);
+    expect(content(page).includes('of another model')).toBe(false);
     const other = await findingSections([{ label: 'lens', finding: lens }], { ...report, models: new Set(['else']) });
-    expect(other.at(-1)?.lead).toBe(
-      'Of another model than the rest of this report: lens. Their figures say nothing about it.',
-    );
+    expect(other.at(-1)?.lead).toBe('These results are of another model than the rest of this report: lens.');
     expect(await findingSections([], report)).toEqual([]);
   });
 });
