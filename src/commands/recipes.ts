@@ -80,8 +80,10 @@ export function operationOptions(takesSeveral = (_key: string) => false) {
 type RecipeOptions = OptionsOf<typeof recipeOptions>;
 
 function optionOf({ kind, key, field }: NamedField, takesSeveral: boolean): Option {
-  const { flags = '', help, parse } = field;
+  const { flags = '', parse } = field;
   const several = takesSeveral ? field.several : undefined;
+  const byDefault = (several && field.sweepDefault) ?? field.default;
+  const help = byDefault === undefined ? field.help : `${field.help} (default: ${byDefault})`;
   const option = new Option(
     several === 'commas' ? flags.replace('>', ',...>') : flags,
     several === 'repeat' ? `${help}; repeat for several cells` : help,

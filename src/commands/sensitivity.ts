@@ -18,6 +18,11 @@ export async function sensitivity(options: SensitivityOptions, command: string):
       'usage',
       `sensitivity supports only the kind pca, not ${kind}: use sweep, which takes any kind`,
     );
+  if (operation.recipes.length > 0)
+    throw new SurgeryError(
+      'usage',
+      'sensitivity operates on parts of one PCA, which a recipe does not name: give --mode, --variance and the like',
+    );
   const { variance, rank, ...spec } = operation.fields as Omit<PcaSpec, 'kind' | 'variance' | 'rank'> & {
     readonly variance?: readonly number[];
     readonly rank?: readonly number[];

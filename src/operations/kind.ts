@@ -11,6 +11,9 @@ export interface Field<T> {
   readonly flags?: string;
   /** One line, lower case, without a full stop. */
   readonly help: string;
+  /** The default in words, for help; and that of a sweep where it is another. */
+  readonly default?: string;
+  readonly sweepDefault?: string;
   /** Reads an option's text. @throws SurgeryError `usage` that names the option */
   readonly parse: (text: string) => T;
   /** How a sweep takes several values of it: between commas, or by repeating the option. None: it takes one. */

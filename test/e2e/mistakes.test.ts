@@ -51,6 +51,11 @@ const mistakes: [string, () => string[], RegExp][] = [
     () => ['run', '--model', 'pocket', '--heads', '0.0'],
     /--heads is an option of the kind zero, and the kind here is pca/,
   ],
+  [
+    'a recipe for a sensitivity study',
+    () => ['sensitivity', '--model', 'pocket', '--recipe', file('recipe.json', '[{"kind": "none"}]')],
+    /sensitivity operates on parts of one PCA, which a recipe does not name/,
+  ],
   ['nothing to cut', () => ['run', 'zero', '--model', 'pocket'], /zero names nothing to cut: give --heads/],
   [
     'a head that is not there',

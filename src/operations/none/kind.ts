@@ -11,8 +11,8 @@ export const noneKind: OperationKind<NoneSpec, NoneOperation, NonePlan, undefine
   name: 'none',
   summary: 'weights replaced by themselves: what the program itself changes, which must be nothing',
   fields: {
-    targets: { help: 'projections to rewrite (default: q,k,v)', parse: listOf(oneOf('targets', projections)) },
-    layers: { help: 'layers to rewrite (default: all)', parse: ranges('layers') },
+    targets: { help: 'projections to rewrite', default: 'q,k,v', parse: listOf(oneOf('targets', projections)) },
+    layers: { help: 'layers to rewrite', default: 'all', parse: ranges('layers') },
   },
   complete: (spec, config) => ({ kind: 'none', ...completeWhere(spec, config) }),
   touches: ({ layers, targets }) =>

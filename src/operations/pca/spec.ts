@@ -68,13 +68,16 @@ export const defaultVariance = 0.9;
 export const pcaFields: Fields<PcaSpec> = {
   mode: {
     flags: '--mode <mode>',
-    help: `which projections share one PCA: ${modes.join(', ')} (default: shared-kv)`,
+    help: `which projections share one PCA: ${modes.join(', ')}`,
+    default: 'shared-kv',
+    sweepDefault: 'separate,shared-kv',
     parse: oneOf('--mode', modes),
     several: 'commas',
   },
   variance: {
     flags: '--variance <t>',
-    help: 'share of the variance to keep, above 0 up to 1 (default: 0.9)',
+    help: 'share of the variance to keep, above 0 up to 1',
+    default: '0.9',
     parse: number('--variance', 0, 1, true),
     several: 'commas',
   },
@@ -86,24 +89,28 @@ export const pcaFields: Fields<PcaSpec> = {
   },
   mean: {
     flags: '--mean <rule>',
-    help: 'keep adds the column means back, drop does not (the original experiment) (default: keep)',
+    help: 'keep adds the column means back, drop does not (the original experiment)',
+    default: 'keep',
     parse: oneOf('--mean', means),
     several: 'commas',
   },
   layers: {
     flags: '--layers <list>',
-    help: 'layers to operate on, counted from 0, such as 0,5-9 (default: all)',
+    help: 'layers to operate on, counted from 0, such as 0,5-9',
+    default: 'all',
     parse: ranges('--layers'),
     several: 'repeat',
   },
   targets: {
     flags: '--targets <list>',
-    help: `projections to operate on, of ${projections.join(',')} (default: q,k,v)`,
+    help: `projections to operate on, of ${projections.join(',')}`,
+    default: 'q,k,v',
     parse: listOf(oneOf('--targets', projections)),
   },
   center: {
     flags: '--center <on|off>',
-    help: 'off decomposes the weights without subtracting their column means (default: on)',
+    help: 'off decomposes the weights without subtracting their column means',
+    default: 'on',
     parse: onOrOff('--center'),
   },
   balance: {
@@ -113,7 +120,8 @@ export const pcaFields: Fields<PcaSpec> = {
   },
   allocate: {
     flags: '--allocate <rule>',
-    help: 'uniform: the threshold in every layer; global: as many components in all, spent where they explain most (default: uniform)',
+    help: 'uniform: the threshold in every layer; global: as many components in all, spent where they explain most',
+    default: 'uniform',
     parse: oneOf('--allocate', allocations),
     several: 'commas',
   },
