@@ -1,9 +1,10 @@
 // surgery lens and surgery unlikely as a user starts them.
-import type { LensResult } from '../../src/analyses/lens/result.ts';
-import type { UnlikelyResult } from '../../src/analyses/unlikely/result.ts';
+
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { LensResult } from '../../src/analyses/lens/result.ts';
+import type { UnlikelyResult } from '../../src/analyses/unlikely/result.ts';
 import { expectRemade, surgery } from '../support/cli.ts';
 import { type Forward, golden } from '../support/goldens.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
