@@ -71,10 +71,13 @@ docs: node_modules/.package-lock.json
 soak: build
 	node scripts/soak/soak.mjs --seconds 600 --json results/soak.json
 
-# The study of the embedded model in results/reference: two to three minutes.
+# The study of the embedded model in results/reference, made anew: two to three minutes. README.md and inside.md there stay.
 reference: build
+	rm -rf results/.reference
 	node dist/cli.js sweep --model pocket --documents 60 --variance 0.9,0.8,0.7,0.6,0.5 --mode separate,shared-kv \
-	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/reference
+	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/.reference
+	mv results/.reference/* results/reference/
+	rm -rf results/.reference
 
 # What some tests need and are skipped without, from Debian: Chromium for the report, Slurm for array jobs, the shells for
 # their completion.
