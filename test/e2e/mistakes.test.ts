@@ -70,7 +70,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'a recipe and a threshold',
     () => ['run', '--model', 'pocket', '--variance', '0.3', '--recipe', file('recipe.json', '[{"kind": "none"}]')],
-    /--recipe .*recipe\.json says the whole operation: leave out --variance/,
+    /--recipe .*recipe\.json already describes the operation: leave out --variance/,
   ],
   ['a merge without a folder', () => ['merge', tmp], /merge needs --output/],
   ['variance 0', () => ['run', '--variance', '0'], /--variance is "0", allowed: a number above 0 up to 1/],

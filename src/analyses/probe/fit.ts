@@ -117,7 +117,7 @@ export interface Targets {
 
 /**
  * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
- * never learnt from, a token target has no weights.) Shuffled labels are trained for the embedding only.
+ * never trained on, a token target has no weights.) Shuffled labels are trained for the embedding only.
  * @param pool of threads for large eigenproblems
  * @param onProgress called with the share of the labellings that are done
  * @throws SurgeryError `numeric` for activations that are not finite
