@@ -106,6 +106,6 @@ test('what cannot be is refused in one line', async () => {
   mkdirSync(join(tmp, 'mine'));
   writeFileSync(join(tmp, 'mine/notes.txt'), '');
   expect(await refused('--output', join(tmp, 'mine'))).toMatch(
-    /holds other files than lens.json and what belongs to it/,
+    /holds other files than lens\.json and its charts: name a new folder/,
   );
 });
