@@ -34,8 +34,9 @@ export async function turnTelemetryOff(): Promise<void> {
 async function inMainThread(expression: string, expected: string): Promise<void> {
   const { Session } = await import('node:inspector'); // a Node can be built without it
   const session = new Session();
-  session.connectToMainThread();
+  const alive = setInterval(() => {}, 1000); // a session does not keep a thread: it would end before the answer
   try {
+    session.connectToMainThread();
     await new Promise<void>((resolve, reject) => {
       session.post('Runtime.evaluate', { expression }, (error, answer) => {
         if (!error && answer.result.value === expected) resolve();
@@ -43,6 +44,7 @@ async function inMainThread(expression: string, expected: string): Promise<void>
       });
     });
   } finally {
+    clearInterval(alive);
     session.disconnect();
   }
 }
