@@ -17,7 +17,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
   const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
   const recipe = await optionalRecipe(options, model);
   const { runtime, weights } = await openVariant(options, recipe, model, progress);
-  for (const note of notes) progress.say(note);
+  for (const note of notes) progress.say(printable(note));
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
   };

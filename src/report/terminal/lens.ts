@@ -56,7 +56,7 @@ export function lensText(result: LensResult, colour: Coloured, output?: string):
   return [
     modelText(model),
     recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
-    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(line)).join('\n'),
+    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(printable(line))).join('\n'),
     ...prompts.map((prompt) => promptText(result, prompt, colour)),
     text && textText(text),
     output && `Written    ${output}`,

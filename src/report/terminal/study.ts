@@ -13,7 +13,7 @@ import {
   sensitivityMap,
   studyCharts,
 } from '../cells.ts';
-import { counted, integer, percent, short, signed, table, withInterval, wrap } from '../format.ts';
+import { counted, integer, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
 import { brief, csvColumns, headOf, scoresIn, scoreText, valueText } from '../scores.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
@@ -36,7 +36,7 @@ export function studyText(
       wrap(`Model      ${model.ref}, ${model.layers} layers, ${integer(model.parameters)} parameters, ${model.dtype}`),
       wrap(`Text       ${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
-      ...(study.notes ?? []).map((note) => wrap(`Note       ${note}`)),
+      ...(study.notes ?? []).map((note) => wrap(`Note       ${printable(note)}`)),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
     ]
       .filter(Boolean)
