@@ -2,6 +2,7 @@
 import type { TapOptions } from '../graph/taps.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
+import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/likelihood.ts';
 import type { OpenModel } from './model.ts';
@@ -34,18 +35,8 @@ export async function openVariant(
   model: OpenModel,
   progress: Progress,
 ): Promise<Model> {
-  const { precision, threads } = options;
-  const { checkpoint, info } = model;
-  const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
-  const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-    Runtime.open(checkpoint, {
-      precision,
-      threads,
-      onProgress,
-      replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
-    }),
-  );
-  return { runtime, ...(operated ? { weights: runtime.variant(operated.tensors) } : {}) };
+  const { runtime, weights } = await openRuntime(options, recipe, model, {}, progress);
+  return { runtime, ...(weights && { weights }) };
 }
 
 /** Opens one session, with taps, for both the original and the variant. */
@@ -53,23 +44,33 @@ export async function openVariants(
   options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
-  taps: Pick<TapOptions, 'sublayers'>,
+  { sublayers = false }: Pick<TapOptions, 'sublayers'>,
   progress: Progress,
 ): Promise<Variants> {
+  const { runtime, weights } = await openRuntime(options, recipe, model, { taps: true, sublayers }, progress);
+  const original: Variant = { name: 'original', runtime };
+  return { runtime, variants: weights ? [original, { name: 'operated', runtime, weights }] : [original] };
+}
+
+/** The session of a model and, if there is a recipe, the variant's weights in it. */
+async function openRuntime(
+  options: ModelOptions & RuntimeOptions & WeightOptions,
+  recipe: CompleteRecipe | undefined,
+  model: OpenModel,
+  taps: TapOptions,
+  progress: Progress,
+): Promise<{ readonly runtime: Runtime; readonly weights: Weights | undefined }> {
   const { precision, threads } = options;
   const { checkpoint, info } = model;
   const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
   const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
     Runtime.open(checkpoint, {
+      ...taps,
       precision,
       threads,
-      taps: true,
-      sublayers: taps.sublayers ?? false,
       onProgress,
       replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
     }),
   );
-  const original: Variant = { name: 'original', runtime };
-  if (!operated) return { runtime, variants: [original] };
-  return { runtime, variants: [original, { name: 'operated', runtime, weights: runtime.variant(operated.tensors) }] };
+  return { runtime, weights: operated && runtime.variant(operated.tensors) };
 }
