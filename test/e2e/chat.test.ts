@@ -30,22 +30,8 @@ test('greedy answers are those of transformers: --prompt, --system, --chat', asy
 });
 
 const template = '{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}';
-const study = [
-  'sweep',
-  '--variance',
-  '0.5',
-  '--mode',
-  'shared-kv',
-  '--documents',
-  '2',
-  '--max-tokens',
-  '16',
-  '--max-new-tokens',
-  '2',
-  '--threads',
-  '1',
-  '--quiet',
-];
+const small = ['--documents', '2', '--max-tokens', '16', '--max-new-tokens', '2', '--threads', '1', '--quiet'];
+const study = ['sweep', '--variance', '0.5', '--mode', 'shared-kv', ...small];
 
 test('a study keeps its system message, shows it, and is not mixed with one of another', async () => {
   const chatty = copyModel(pocket, join(tmp, 'model'), { 'tokenizer_config.json': merge({ chat_template: template }) });
@@ -87,15 +73,7 @@ test('a run keeps what its prompts were put into the template with, and its page
     '--variance',
     '0.5',
     '--no-save',
-    '--documents',
-    '2',
-    '--max-tokens',
-    '16',
-    '--max-new-tokens',
-    '2',
-    '--threads',
-    '1',
-    '--quiet',
+    ...small,
     '--output',
     output,
     '--chat',
