@@ -38,6 +38,7 @@ export async function openModel(
     layers: config.layers,
     parameters,
     dtype,
+    vocabulary: config.vocabSize,
     ...(notice ? { notice } : {}),
   };
   return { checkpoint, info };

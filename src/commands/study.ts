@@ -291,8 +291,8 @@ function contextOf(
 }
 
 /** Without fields that differ between machines. */
-function publicInfo({ ref, architecture, layers, parameters, dtype, sha256 }: ModelInfo): Study['model'] {
-  return { ref, architecture, layers, parameters, dtype, sha256 };
+function publicInfo({ path, notice, ...model }: ModelInfo): Study['model'] {
+  return model;
 }
 
 /** Derived from the settings, so that the same command finds its unfinished study again. */

@@ -57,6 +57,11 @@ export function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** "a, b and c". */
+export function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
 /** "1 document", "2 documents". */
 export function counted(count: number, noun: string): string {
   return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
@@ -179,6 +184,14 @@ function wrapLine(text: string, width: number): string {
     taken = fits ? taken + 1 + columns : columns;
   }
   return lines.join('\n');
+}
+
+/** Columns that a line's label takes in a list of facts. */
+const labelWidth = 11;
+
+/** "Result     KL 9.07 …": a label, and a text whose further lines stand below its first. */
+export function labelled(label: string, text: string, width = 80): string {
+  return label.padEnd(labelWidth) + wrap(text, width - labelWidth).replaceAll('\n', `\n${' '.repeat(labelWidth)}`);
 }
 
 function trimLines(text: string): string {

@@ -21,6 +21,8 @@ export const model = z.object({
   layers: number,
   parameters: number,
   dtype: z.enum(weightDtypes),
+  /** Tokens of the vocabulary; not known of older results. */
+  vocabulary: number.optional(),
   /** Of the safetensors files, one after the other. */
   sha256: text,
 });

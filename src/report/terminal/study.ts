@@ -15,12 +15,10 @@ import {
 } from '../cells.ts';
 import { counted, integer, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
 import { brief, csvColumns, headOf, scoresIn, scoreText, valueText } from '../scores.ts';
+import { studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
-import { scoredUnits } from './text.ts';
-
-/** Mean KL over Llama-2-7B's 16-bit weights on wikitext-2, as llama.cpp's perplexity tool documents it. */
-const yardstick = 'q8_0 0.0004, q6_K 0.002, q4_K_M 0.013, q2_K 0.11';
+import { resultText, scoredUnits } from './text.ts';
 
 export function studyText(
   study: Study,
@@ -45,7 +43,7 @@ export function studyText(
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
     ...(study.sensitivity ? [sensitivityText(study, study.sensitivity, cells)] : sweepTexts(study, cells)),
     seconds && secondsText(seconds),
-    `Written    ${folder}`,
+    [resultText(studyVerdict(study, cells)), `Written    ${folder}`].filter(Boolean).join('\n'),
   ]
     .filter(Boolean)
     .join('\n\n');
@@ -102,10 +100,7 @@ function sweepTexts(study: Study, cells: Cells): (string | false | undefined)[] 
     study.pairs.length > 0 && pairsText(study, cells),
     study.controls.length > 0 && controlsText(study, cells),
     study.angles.length > 0 && anglesText(study),
-    wrap(
-      `For comparison, the mean KL that llama.cpp publishes for its quantisations of Llama-2-7B: ${yardstick}. Another model ` +
-        'and another text: a yardstick, not a baseline.',
-    ),
+    wrap(yardstickText),
   ];
 }
 

@@ -9,8 +9,9 @@ import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.t
 import type { Comparison, Score, ScoredText } from '../../scores/likelihood.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
 import { layersOf } from '../cells.ts';
-import { counted, figure, integer, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
+import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
+import { evalVerdict, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
@@ -51,8 +52,13 @@ export function runText(run: RunResult): string {
         .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
         .join(', ')}`,
     ),
-    `Written    ${run.output}`,
+    `${resultText(runVerdict(run))}\nWritten    ${run.output}`,
   ]);
+}
+
+/** What was found, in sentences; nothing where there is nothing to say. */
+export function resultText(sentences: readonly string[]): string {
+  return sentences.length > 0 ? labelled('Result', sentences.join(' ')) : '';
 }
 
 /** Parameters of the touched weights, dense and reduced; nothing where they are unknown. */
@@ -78,6 +84,7 @@ export function evalText(result: EvalResult): string {
       .join('\n'),
     scoresText(result.scores, [[name, result.scores]]),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
+    resultText(evalVerdict(result)),
   ]);
 }
 

@@ -1,0 +1,245 @@
+// What scores mean, in sentences: the terminal prints them, pages show them. Words only; every figure is a result's.
+import type { EvalResult } from '../results/outputs.ts';
+import type { RunResult } from '../results/run.ts';
+import type { CellResult, Study } from '../results/study.ts';
+import type { Comparison, Score } from '../scores/likelihood.ts';
+import type { TaskScore } from '../scores/tasks.ts';
+import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf } from './cells.ts';
+import { counted, figure, integer, listed, percent, sentence, short } from './format.ts';
+import { valueText } from './scores.ts';
+
+/**
+ * Mean KL from the 16-bit weights of Llama-3-8B on wikitext-2, nats per token, of its quantisations without an importance
+ * matrix: the scoreboard in the README of llama.cpp's perplexity tool.
+ */
+const quantisations = [
+  ['q8_0', 0.0014],
+  ['q6_K', 0.0055],
+  ['q4_K_M', 0.031],
+  ['q3_K_M', 0.1],
+  ['q2_K', 0.445],
+] as const;
+
+/** All of the yardstick, for a table's note. */
+export const yardstickText =
+  'For comparison, the mean KL that llama.cpp publishes for its quantisations of Llama-3-8B: ' +
+  `${quantisations.map(([name, kl]) => `${name} ${kl}`).join(', ')}. Another model and another text: a yardstick, not a baseline.`;
+
+/** The quantisation whose KL is nearest by its logarithm. */
+function nearestText(kl: number): string {
+  const distance = (each: number) => Math.abs(Math.log(each / kl));
+  const [name, nearest] = quantisations.reduce((best, one) => (distance(one[1]) < distance(best[1]) ? one : best));
+  return `llama.cpp's ${name} costs ${nearest} on Llama-3-8B.`;
+}
+
+/**
+ * A variant is of the first class whose limits it meets: mean KL below `kl`, nats per token, and at least a share `sameTop`
+ * of predictions with the original's first token. The limits of KL lie between those of {@link quantisations}.
+ */
+const severities = [
+  { name: 'negligible', kl: 0.01, sameTop: 0.95, words: 'hardly distinguishable from the original' },
+  { name: 'small', kl: 0.05, sameTop: 0.9, words: 'a small loss' },
+  { name: 'noticeable', kl: 0.2, sameTop: 0.8, words: 'a noticeable loss' },
+  { name: 'severe', kl: 1, sameTop: 0.5, words: 'a severe loss' },
+] as const satisfies readonly { name: string; kl: number; sameTop: number; words: string }[];
+const broken = { name: 'broken', words: 'the model is broken' } as const;
+
+function classOf({ kl, sameTop }: Pick<Comparison, 'kl' | 'sameTop'>) {
+  return severities.find((one) => kl < one.kl && sameTop >= one.sameTop) ?? broken;
+}
+
+export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
+  return classOf(scores) === broken;
+}
+
+/** What a variant lost, a sentence each: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick. */
+export function lossWords(scores: Comparison): string[] {
+  const { kl, sameTop, deltaNll, intervals } = scores;
+  if (kl === 0 && sameTop === 1) return ['KL 0: the predictions are exactly those of the original.'];
+  const value = `KL ${short(kl)} nats/token`;
+  if (kl <= 0 || (intervals.kl && intervals.kl[0] <= 0))
+    return [`${value}: no measurable difference from the original.`, survivingText(sameTop)];
+  const nll = intervals.deltaNll;
+  return [
+    `${value}: ${classOf(scores).words}.`,
+    survivingText(sameTop),
+    nearestText(kl),
+    ...(nll && nll[0] <= 0 && nll[1] >= 0 ? ['Perplexity does not change measurably.'] : []),
+    ...(nll && nll[1] < 0 ? [`Perplexity is lower than the original's: Δnll ${short(deltaNll)}.`] : []),
+  ];
+}
+
+function survivingText(sameTop: number): string {
+  if (sameTop === 1) return 'All top-1 predictions survive.';
+  const share = sameTop >= 0.9995 ? 'More than 99.9 %' : percent(sameTop, sameTop > 0.99 ? 1 : 0);
+  return `${share} of top-1 predictions survive.`;
+}
+
+/** Why figures next to a model that predicts the text worse than uniform probabilities say little; nothing for others. */
+function guessingWords(name: string, { nll }: Pick<Score, 'nll'>, vocabulary: number | undefined): string[] {
+  if (vocabulary === undefined || nll <= Math.log(vocabulary)) return [];
+  return [
+    `${sentence(name)} is worse than uniform guessing: perplexity ${figure(Math.exp(nll))} with ${integer(vocabulary)} tokens ` +
+      'to choose from. Is it trained, and on such text?',
+  ];
+}
+
+/** How a variant answered, next to its original if there is one; nothing where no question was put. */
+function answerWords(own: TaskScore | undefined, original?: TaskScore): string[] {
+  if (!own) return [];
+  const before = original ? `${percent(original.accuracy)} → ` : '';
+  const level = isChance(own) ? `, no better than chance (${percent(own.chance)})` : '';
+  return [
+    `Questions answered correctly: ${before}${percent(own.accuracy)}${level}.`,
+    ...(original && isChance(original) ? ['The original is at chance level too: the questions show no loss.'] : []),
+  ];
+}
+
+const isChance = ({ interval, chance }: TaskScore) => interval[0] <= chance;
+
+/** What a run found. */
+export function runVerdict({ model, original, cell }: Pick<RunResult, 'model' | 'original' | 'cell'>): string[] {
+  return [
+    ...guessingWords('the original', original.scores, model.vocabulary),
+    ...lossWords(cell.scores),
+    ...answerWords(cell.tasks, original.tasks),
+  ];
+}
+
+/** What an evaluation found: next to a base the loss, alone only what is wrong. */
+export function evalVerdict({ model, scores, tasks }: EvalResult): string[] {
+  if (!('kl' in scores))
+    return [
+      ...guessingWords('the model', scores, model.vocabulary),
+      ...(tasks && isChance(tasks) ? answerWords(tasks) : []),
+    ];
+  const base = { nll: scores.nll - scores.deltaNll };
+  return [...guessingWords('the base', base, model.vocabulary), ...lossWords(scores), ...answerWords(tasks)];
+}
+
+/** What a study found; nothing as long as no cell is there. */
+export function studyVerdict(study: Study, cells: Cells): string[] {
+  return [
+    ...(study.original ? guessingWords('the original', study.original.scores, study.model.vocabulary) : []),
+    ...(study.sensitivity ? sensitivityWords(study, cells) : sweepWords(study, cells)),
+  ];
+}
+
+function sweepWords(study: Study, cells: Cells): string[] {
+  const shown = gridCells(study, cells);
+  const [mildest] = shown.toSorted((a, b) => a.scores.kl - b.scores.kl);
+  if (!mildest) return [];
+  const brokenCells = shown.filter(({ scores }) => isBroken(scores));
+  if (brokenCells.length === shown.length && shown.length > 1)
+    return [
+      `Every cell breaks the model: the mildest is ${cellName(mildest, study)} (KL ${valueText('kl', mildest)} nats/token).`,
+    ];
+  return [...cheapestWords(shown, study), ...breakingWords(brokenCells, shown, study)];
+}
+
+/** The cell that saves most parameters at the lowest limit of KL that any meets. */
+function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
+  const limit = severities.find(({ kl }) => shown.some((cell) => cell.scores.kl < kl))?.kl;
+  if (limit === undefined) return [];
+  const [strictest] = severities;
+  const saved = ({ footprint }: CellResult) =>
+    footprint ? footprint.parameters.dense - footprint.parameters.reduced : Number.NEGATIVE_INFINITY;
+  const [best] = shown.filter((cell) => cell.scores.kl < limit).toSorted((a, b) => saved(b) - saved(a));
+  if (!best) return [];
+  const size = best.footprint ? `${valueText('size', best)} of the parameters, ` : '';
+  const none = saved(best) <= 0 ? ' No such cell saves parameters.' : '';
+  return [
+    ...(limit > strictest.kl ? [`No cell stays under KL ${strictest.kl}.`] : []),
+    `Cheapest cell under KL ${limit}: ${cellName(best, study)} (${size}KL ${valueText('kl', best)} nats/token).${none}`,
+  ];
+}
+
+/** From which budget down each line of the charts breaks the model, or how many cells do. */
+function breakingWords(brokenCells: readonly CellResult[], shown: readonly CellResult[], study: Study): string[] {
+  if (brokenCells.length === 0) return shown.length > 1 ? ['No cell breaks the model.'] : [];
+  const graded = shown.filter((cell) => {
+    const operation = pcaOf(cell);
+    return operation && !operation.match;
+  });
+  const limits = new Map<string, string[]>();
+  for (const [name, line] of bySeries(graded, study)) {
+    const where = breakingPoint(line);
+    if (where) limits.set(where, [...(limits.get(where) ?? []), name]);
+  }
+  const most = 3;
+  const names = [...limits.values()].flat();
+  if (names.length === 0 || names.length > most || brokenCells.some((cell) => pcaOf(cell) === undefined))
+    return [
+      `${brokenCells.length} of ${counted(shown.length, 'cell')} break the model` +
+        `${brokenCells.length > most ? '' : `: ${listed(brokenCells.map((cell) => cellName(cell, study)))}`}.`,
+    ];
+  return [...limits].map(
+    ([where, series]) => `${sentence(listed(series))} break${series.length > 1 ? '' : 's'} the model ${where}.`,
+  );
+}
+
+/** "at 0.5 and below" for cells from the least to the most kept, of which the first ones are broken. */
+function breakingPoint(line: readonly CellResult[]): string | undefined {
+  const kept = (cell: CellResult) => pcaOf(cell)?.variance ?? pcaOf(cell)?.rank ?? 0;
+  const ordered = line.toSorted((a, b) => kept(a) - kept(b));
+  const fine = ordered.findIndex(({ scores }) => !isBroken(scores));
+  const last = fine < 0 ? ordered.length - 1 : fine - 1;
+  const operation = ordered[last] && pcaOf(ordered[last]);
+  return operation && `at ${keptName(operation)}${last > 0 ? ' and below' : ''}`;
+}
+
+/** A part of an operation and what it alone costs. */
+export interface Part {
+  readonly layers: readonly number[];
+  readonly targets: readonly string[];
+  /** Nats per token. */
+  readonly kl: number;
+}
+
+/** The parts of a sensitivity study at one of its thresholds; those that are not measured yet are left out. */
+function partsAt({ sensitivity }: Study, cells: Cells, threshold: number): Part[] {
+  return (sensitivity?.rows ?? []).flatMap(({ layers, targets, cells: ids }) => {
+    const cell = cells.get(ids[threshold] ?? '');
+    return cell ? { layers, targets, kl: cell.scores.kl } : [];
+  });
+}
+
+/** The fewest parts that hold more than half of the damage, the worst first, with their share of the summed KL. */
+export function culprits(parts: readonly Part[]): { readonly worst: readonly Part[]; readonly share: number } {
+  const total = parts.reduce((sum, { kl }) => sum + Math.max(kl, 0), 0);
+  const worst: Part[] = [];
+  let held = 0;
+  for (const part of parts.toSorted((a, b) => b.kl - a.kl)) {
+    if (held > total / 2 || part.kl <= 0) break;
+    worst.push(part);
+    held += part.kl;
+  }
+  return { worst, share: total > 0 ? held / total : 0 };
+}
+
+/** "layer 0", "v of layer 1", "v in all layers". @param all layers of the operation */
+function partName({ layers, targets }: Pick<Part, 'layers' | 'targets'>, by: 'layer' | 'projection' | 'both'): string {
+  if (by === 'layer') return `layer ${layers.join()}`;
+  return by === 'projection' ? targets.join() : `${targets.join()} of layer ${layers.join()}`;
+}
+
+function sensitivityWords(study: Study, cells: Cells): string[] {
+  const { kept = [], joint = [], by = 'layer' } = study.sensitivity ?? {};
+  return kept.flatMap((budget, i) => {
+    const parts = partsAt(study, cells, i);
+    const all = cells.get(joint[i] ?? '');
+    const { worst, share } = culprits(parts);
+    const [first] = worst;
+    if (!first || parts.length < 2) return [];
+    const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
+    const names = worst.map((part) => partName(part, by));
+    const who =
+      worst.length > 3
+        ? `${worst.length} of ${parts.length} parts hold half of the damage, the worst is ${names[0]} (KL ${short(first.kl)})`
+        : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of the damage (KL ${worst.map(({ kl }) => short(kl)).join(', ')})`;
+    return [
+      `At ${at} ${who}.`,
+      ...(all ? [`All at once: KL ${short(all.scores.kl)}, ${classOf(all.scores).words}.`] : []),
+    ];
+  });
+}

@@ -1,0 +1,201 @@
+// Sentences about scores: the class of a loss, what is worth keeping, where the damage lies, and what is no evidence.
+import { describe, expect, test } from 'vitest';
+import { itemAt } from '../../src/platform/indexing.ts';
+import {
+  culprits,
+  evalVerdict,
+  isBroken,
+  lossWords,
+  runVerdict,
+  studyVerdict,
+  yardstickText,
+} from '../../src/report/verdict.ts';
+import type { EvalResult } from '../../src/results/outputs.ts';
+import type { CellResult } from '../../src/results/study.ts';
+import type { Comparison } from '../../src/scores/likelihood.ts';
+import { cell, group, sensitivityStudy, study } from '../support/studies.ts';
+
+const scores: Comparison = { ...cell('a', { kind: 'none' }).scores, deltaNll: 0.5 };
+const withKl = (kl: number, sameTop: number, more: Partial<Comparison> = {}): Comparison => ({
+  ...scores,
+  kl,
+  sameTop,
+  intervals: { kl: [kl * 0.9, kl * 1.1], deltaNll: [0.4, 0.6] },
+  ...more,
+});
+
+describe('the loss of a variant', () => {
+  test('is named by KL, with what survives and the nearest quantisation', () => {
+    expect(lossWords(withKl(9.072, 0.163)).join(' ')).toBe(
+      "KL 9.07 nats/token: the model is broken. 16 % of top-1 predictions survive. llama.cpp's q2_K costs 0.445 on Llama-3-8B.",
+    );
+    expect(lossWords(withKl(0.0015, 0.981)).join(' ')).toBe(
+      'KL 0.00150 nats/token: hardly distinguishable from the original. 98 % of top-1 predictions survive. ' +
+        "llama.cpp's q8_0 costs 0.0014 on Llama-3-8B.",
+    );
+  });
+
+  test.each([
+    [0.0099, 0.95, 'hardly distinguishable'],
+    [0.01, 0.95, 'a small loss'],
+    [0.0099, 0.94, 'a small loss'],
+    [0.05, 0.99, 'a noticeable loss'],
+    [0.0001, 0.85, 'a noticeable loss'],
+    [0.2, 0.99, 'a severe loss'],
+    [0.5, 0.49, 'broken'],
+    [1, 0.99, 'broken'],
+  ])('of KL %d with %d of the predictions kept is %s', (kl, sameTop, words) => {
+    expect(lossWords(withKl(kl, sameTop))[0]).toContain(words);
+    expect(isBroken({ kl, sameTop })).toBe(words === 'broken');
+  });
+
+  test('is none where nothing changed, and not measurable where the interval holds 0', () => {
+    expect(lossWords(withKl(0, 1))).toEqual(['KL 0: the predictions are exactly those of the original.']);
+    const intervals = { kl: [-1e-9, 3e-9], deltaNll: null } as const;
+    expect(lossWords(withKl(1e-9, 1, { intervals })).join(' ')).toBe(
+      'KL 1.0e-9 nats/token: no measurable difference from the original. All top-1 predictions survive.',
+    );
+  });
+
+  test('does not claim that all predictions survive where a few do not', () => {
+    expect(lossWords(withKl(0.001, 0.9999))[1]).toBe('More than 99.9 % of top-1 predictions survive.');
+    expect(lossWords(withKl(0.001, 0.9949))[1]).toBe('99.5 % of top-1 predictions survive.');
+  });
+
+  test('says where perplexity does not move, or falls', () => {
+    const words = (deltaNll: readonly [number, number]) =>
+      lossWords(withKl(0.004, 0.97, { deltaNll: -0.1, intervals: { kl: null, deltaNll } })).join(' ');
+    expect(words([-0.2, 0.1])).toContain('Perplexity does not change measurably.');
+    expect(words([-0.2, -0.05])).toContain("Perplexity is lower than the original's: Δnll -0.100.");
+    expect(words([0.1, 0.2])).not.toContain('erplexity');
+  });
+});
+
+describe('a model that guesses', () => {
+  const original = { ...itemOf(study([]).original), scores: { nll: 7.3, perplexity: Math.exp(7.3) } };
+  const model = { ...study([]).model, path: '/m' };
+  const run = (vocabulary?: number) =>
+    runVerdict({ model: { ...model, vocabulary }, original, cell: cell('a', { mode: 'separate' }) }).join(' ');
+
+  test('is noticed where its perplexity is above the size of the vocabulary', () => {
+    expect(run(1024)).toMatch(/^The original is worse than uniform guessing: perplexity 1480 with 1,024 tokens/);
+    expect(run(2000)).toMatch(/^KL/);
+    expect(run()).toMatch(/^KL/); // a result that does not say
+  });
+
+  test('is noticed as the base of an evaluation, whose nll follows from the difference', () => {
+    const of = (nll: number) =>
+      evalVerdict({ model: { ...model, vocabulary: 1024 }, scores: { ...withKl(0.3, 0.9), nll } } as EvalResult)[0];
+    expect(of(Math.log(1024) + 0.51)).toContain('The base is worse than uniform guessing');
+    expect(of(Math.log(1024) + 0.49)).not.toContain('guessing');
+  });
+});
+
+test('answers at chance level are told apart from others', () => {
+  const tasks = (accuracy: number) => {
+    const interval = [accuracy - 0.1, accuracy + 0.1] as const;
+    const score = { correct: 20 * accuracy, questions: 20, accuracy, interval, chance: 0.25 };
+    return { ...score, byTask: { cloze: score } };
+  };
+  const words = (before: number, after: number) => {
+    const original = { ...itemOf(study([]).original), tasks: tasks(before) };
+    const own = { ...cell('a', { mode: 'separate' }), tasks: tasks(after) };
+    return runVerdict({ model: { ...study([]).model, path: '/m' }, original, cell: own })
+      .slice(4)
+      .join(' ');
+  };
+  expect(words(0.8, 0.3)).toBe('Questions answered correctly: 80.0 % → 30.0 %, no better than chance (25.0 %).');
+  expect(words(0.8, 0.6)).toBe('Questions answered correctly: 80.0 % → 60.0 %.');
+  expect(words(0.3, 0.3)).toContain('the questions show no loss');
+});
+
+describe('a sweep', () => {
+  /** Cells by mode and variance with KL; what is saved follows from the rank. */
+  const found = (cells: readonly (readonly ['separate' | 'shared-kv', number, number])[]) => {
+    const made = cells.map(([mode, variance, kl], i) => ({
+      ...cell(`c${i}`, { mode, variance }, { groups: [group('kv', Math.round(variance * 90), { k: 0.5, v: 0.5 })] }),
+      scores: withKl(kl, kl < 1 ? 0.97 : 0.1),
+    }));
+    const byId = new Map<string, CellResult>(made.map((one) => [one.id, one]));
+    return studyVerdict(study([...byId.keys()]), byId);
+  };
+
+  test('names the cheapest cell that stays under a limit, and from where on the modes break the model', () => {
+    expect(
+      found([
+        ['separate', 0.9, 5e-4],
+        ['shared-kv', 0.9, 0.009],
+        ['separate', 0.5, 0.008],
+        ['shared-kv', 0.5, 2],
+        ['separate', 0.3, 4],
+        ['shared-kv', 0.3, 5],
+      ]),
+    ).toEqual([
+      'Cheapest cell under KL 0.01: separate 0.5 (45.0 % of the parameters, KL 0.00800 nats/token).',
+      'Separate breaks the model at 0.3.',
+      'Shared-kv breaks the model at 0.5 and below.',
+    ]);
+  });
+
+  test('joins modes that break at the same threshold, and says so where none or all do', () => {
+    expect(
+      found([
+        ['separate', 0.9, 0.1],
+        ['shared-kv', 0.9, 0.3],
+        ['separate', 0.5, 2],
+        ['shared-kv', 0.5, 2],
+      ]),
+    ).toEqual([
+      'No cell stays under KL 0.01.',
+      'Cheapest cell under KL 0.2: separate 0.9 (81.0 % of the parameters, KL 0.100 nats/token).',
+      'Separate and shared-kv break the model at 0.5.',
+    ]);
+    expect(
+      found([
+        ['separate', 0.9, 0.001],
+        ['separate', 0.5, 0.001],
+      ]),
+    ).toContain('No cell breaks the model.');
+    expect(
+      found([
+        ['separate', 0.9, 3],
+        ['separate', 0.5, 2],
+      ]),
+    ).toEqual(['Every cell breaks the model: the mildest is separate 0.5 (KL 2.00 nats/token).']);
+  });
+
+  test('does not sell a cell that saves nothing', () => {
+    const one = { ...cell('a', { mode: 'separate', variance: 0.9 }, { groups: [group('k', 120, { k: 0.1 })] }) };
+    const words = studyVerdict(study(['a']), new Map([['a', { ...one, scores: withKl(0.001, 0.99) }]]));
+    expect(words[0]).toContain('120.0 % of the parameters');
+    expect(words[0]).toContain('No such cell saves parameters.');
+  });
+});
+
+describe('where the damage is', () => {
+  const part = (layer: number, kl: number) => ({ layers: [layer], targets: ['v'], kl });
+
+  test('is the fewest parts that hold more than half of it', () => {
+    expect(culprits([part(0, 1), part(1, 98), part(2, 1)])).toEqual({ worst: [part(1, 98)], share: 0.98 });
+    expect(culprits([part(0, 3), part(1, 4), part(2, 3)]).worst).toEqual([part(1, 4), part(0, 3)]);
+    expect(culprits([part(0, 0), part(1, -1e-12)])).toEqual({ worst: [], share: 0 });
+  });
+
+  test.each(['layer', 'projection', 'both'] as const)('is told of a study by %s', (by) => {
+    const { study: whole, cells } = sensitivityStudy(by);
+    const text = studyVerdict(whole, cells).join(' ');
+    expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) .* of the damage/);
+    expect(text).not.toMatch(/undefined|NaN/);
+  });
+});
+
+test('the yardstick is stated whole', () => {
+  expect(yardstickText).toContain('q8_0 0.0014, q6_K 0.0055, q4_K_M 0.031, q3_K_M 0.1, q2_K 0.445');
+});
+
+function itemOf<T>(value: T | null): T {
+  return itemAt(
+    [value].filter((one): one is T => one !== null),
+    0,
+  );
+}
