@@ -86,16 +86,15 @@ export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from '
 export {
   type ByDocument,
   type Chunk,
-  type Comparison,
-  type Interval,
   type Model,
   type Predictions,
-  type Score,
   type Scores,
   scoreDocuments as score,
 } from './scores/likelihood.ts';
+export type { Comparison, Score } from './scores/registry.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
 export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
+export type { Interval } from './scores/token-sums.ts';
 export type { Message } from './text/chat.ts';
 export { type Question, readDocuments, readTasks } from './text/documents.ts';
 export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';

@@ -1,6 +1,6 @@
 // Figures of single positions → means over a corpus with intervals over its documents.
 import { itemAt } from '../platform/indexing.ts';
-import { meanOver } from '../scores/likelihood.ts';
+import { meanOver } from '../scores/token-sums.ts';
 import type { Mean } from './shapes.ts';
 
 /** Sums of any number of quantities, by name and document. */

@@ -1,6 +1,7 @@
 // Figures of single positions → their medians over a corpus with intervals over its documents, where a mean would be one position's.
-import { meanOver } from '../scores/likelihood.ts';
+
 import { quantile } from '../scores/statistics.ts';
+import { meanOver } from '../scores/token-sums.ts';
 import type { Median } from './shapes.ts';
 
 /** Values of any number of quantities, by name and document: 8 bytes each. */

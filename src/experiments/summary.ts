@@ -2,7 +2,8 @@
 
 import { itemAt } from '../platform/indexing.ts';
 import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
-import { type ByDocument, meanOver } from '../scores/likelihood.ts';
+import type { ByDocument } from '../scores/likelihood.ts';
+import { meanOver } from '../scores/token-sums.ts';
 
 /** A study with everything that follows from the cells that are there. */
 export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>): Study {

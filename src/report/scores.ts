@@ -1,6 +1,7 @@
-// Every score of a cell, described once: tables in a terminal and on pages, CSV files, tooltips and charts derive from this.
+// Every figure of a cell: tables in a terminal and on pages, CSV files, tooltips and charts derive from its description.
 import type { CellResult } from '../results/study.ts';
-import type { Comparison, Interval, Score } from '../scores/likelihood.ts';
+import { type Comparison, figures, type Score } from '../scores/registry.ts';
+import type { NumberFormat, ScoreFigure, View } from '../scores/score.ts';
 import type { TaskScores } from '../scores/tasks.ts';
 import { between, figure, integer, percent, short, signed } from './format.ts';
 
@@ -11,50 +12,31 @@ export interface Scored {
   readonly tasks?: TaskScores | undefined;
 }
 
-/**
- * Where a score is shown: in the terminal's table of cells, in its table of a run or an evaluation, in a page's table of
- * cells, in that of a run, in tables of controls, in tooltips, in charts of one study, in charts of several.
- */
-type View = 'terminal' | 'evaluation' | 'cells' | 'run' | 'controls' | 'tip' | 'chart' | 'chart of several';
+export type ScoreDescription = ScoreFigure<Scored, (value: number) => string>;
 
-/** To add a score, add an entry to {@link scores}. */
-export interface ScoreDescription {
-  /** In tables and tooltips; without one it is in CSV files alone. */
-  readonly label?: string;
-  /** Where there is little room. Default: the label. */
-  readonly shortLabel?: string;
-  readonly unit: string;
-  readonly better: 'lower' | 'higher';
-  readonly of: (scored: Scored) => number | null | undefined;
-  /** 95 % interval. */
-  readonly interval?: (scored: Scored) => Interval | undefined;
-  /** Whether tables show the interval, which CSV files then have as well; charts always do. */
-  readonly showsInterval?: 'always' | 'on pages' | undefined;
-  readonly format: (value: number) => string;
-  /** In the terminal's table of cells. Default: {@link format}. */
-  readonly brief?: (value: number) => string;
-  /** In the terminal's table of a run or an evaluation. Default: {@link format}. */
-  readonly precise?: (value: number) => string;
-  /** Column of CSV files; without one it is not in them, as it follows from others. */
-  readonly column?: string;
-  /** Of a chart. */
-  readonly title?: string;
-  readonly views?: readonly View[];
+const formats: Readonly<Record<NumberFormat, (value: number) => string>> = {
+  figure,
+  short: (value) => short(value),
+  signed,
+  percent: (value) => percent(value),
+  'percent, two digits': (value) => percent(value, 2),
+};
+
+/** A figure of a score of documents: of a cell's scores, with its formats as functions. */
+function ofScores({ of, interval, format, brief: narrow, precise: wide, ...words }: ScoreFigure<Scored['scores']>) {
+  return {
+    ...words,
+    of: ({ scores }) => of(scores),
+    ...(interval ? { interval: ({ scores }) => interval(scores) } : {}),
+    format: formats[format],
+    ...(narrow ? { brief: formats[narrow] } : {}),
+    ...(wide ? { precise: formats[wide] } : {}),
+  } satisfies ScoreDescription;
 }
 
-const quantile = (
-  column: string,
-  of: keyof Comparison['klQuantiles'],
-  shown: Pick<ScoreDescription, 'label' | 'views'> = {},
-) =>
-  ({
-    ...shown,
-    unit: 'nats per token',
-    better: 'lower',
-    of: (scored) => scored.scores.klQuantiles?.[of],
-    format: (value) => short(value),
-    column,
-  }) satisfies ScoreDescription;
+const ofDocuments = Object.fromEntries(
+  Object.entries<ScoreFigure<Scored['scores']>>(figures).map(([key, one]) => [key, ofScores(one)]),
+) as Readonly<Record<keyof typeof figures, ScoreDescription>>;
 
 const parameters = (column: string, of: 'dense' | 'reduced') =>
   ({
@@ -110,88 +92,7 @@ export const scores = {
     format: (value) => value.toFixed(3),
     column: 'relative_error_kv',
   },
-  nll: {
-    label: 'nll',
-    unit: 'nats per token',
-    better: 'lower',
-    of: (scored) => scored.scores.nll,
-    format: figure,
-    column: 'nll',
-    views: ['evaluation', 'run'],
-  },
-  perplexity: {
-    label: 'perplexity',
-    shortLabel: 'ppl',
-    title: 'Perplexity',
-    unit: 'of the text',
-    better: 'lower',
-    of: (scored) => scored.scores.perplexity,
-    interval: perplexityInterval,
-    format: figure,
-    brief: (value) => short(value),
-    column: 'perplexity',
-    views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart'],
-  },
-  perplexityRatio: {
-    title: 'Perplexity, as a multiple of the original’s',
-    unit: 'times the original’s',
-    better: 'lower',
-    of: ({ scores: { deltaNll } }) => (deltaNll === undefined ? undefined : Math.exp(deltaNll)),
-    interval: ({ scores: { intervals } }) => mapped(intervals?.deltaNll, Math.exp),
-    format: figure,
-    views: ['chart of several'],
-  },
-  deltaNll: {
-    label: 'Δnll',
-    unit: 'nats per token',
-    better: 'lower',
-    of: (scored) => scored.scores.deltaNll,
-    interval: (scored) => scored.scores.intervals?.deltaNll,
-    showsInterval: 'always',
-    format: signed,
-    column: 'delta_nll',
-    views: ['terminal', 'cells', 'run', 'tip'],
-  },
-  kl: {
-    label: 'KL',
-    title: 'KL from the original',
-    unit: 'nats per token',
-    better: 'lower',
-    of: (scored) => scored.scores.kl,
-    interval: (scored) => scored.scores.intervals?.kl,
-    showsInterval: 'on pages',
-    format: (value) => short(value),
-    precise: figure,
-    column: 'kl',
-    views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart', 'chart of several'],
-  },
-  klMedian: quantile('kl_median', 'median', { label: 'KL, median', views: ['run'] }),
-  kl99: quantile('kl_p99', 'p99', { label: 'KL, 99 %', views: ['run'] }),
-  kl999: quantile('kl_p999', 'p999'),
-  klMax: quantile('kl_max', 'max'),
-  deltaPMean: {
-    unit: 'probability',
-    better: 'higher',
-    of: (scored) => scored.scores.deltaP?.mean,
-    format: (value) => percent(value, 2),
-    column: 'delta_p_mean',
-  },
-  deltaPRms: {
-    unit: 'probability',
-    better: 'lower',
-    of: (scored) => scored.scores.deltaP?.rms,
-    format: (value) => percent(value, 2),
-    column: 'delta_p_rms',
-  },
-  sameTop: {
-    label: 'same top',
-    unit: 'of tokens',
-    better: 'higher',
-    of: (scored) => scored.scores.sameTop,
-    format: (value) => percent(value),
-    column: 'same_top',
-    views: ['evaluation', 'cells', 'run'],
-  },
+  ...ofDocuments,
   accuracy: {
     label: 'tasks',
     unit: 'of questions',
@@ -288,14 +189,4 @@ export function directionsText(shown: readonly ScoreDescription[]): string {
 /** Parameters as factors, or without what is zero, as a share of the dense ones. */
 export function sizeOf({ footprint }: Pick<Scored, 'footprint'>): number | undefined {
   return footprint ? footprint.parameters.reduced / footprint.parameters.dense : undefined;
-}
-
-/** That of Δnll, moved to where the perplexity is. */
-function perplexityInterval({ scores: { nll, deltaNll, intervals } }: Scored): Interval | undefined {
-  if (deltaNll === undefined) return undefined;
-  return mapped(intervals?.deltaNll, (delta) => Math.exp(nll - deltaNll + delta));
-}
-
-function mapped(interval: Interval | undefined, to: (end: number) => number): Interval | undefined {
-  return interval && [to(interval[0]), to(interval[1])];
 }

@@ -1,7 +1,9 @@
 // What result files say → what they were, checked to the last figure that a page or a resumed study uses.
+
+import { withPerplexity } from '../scores/nll.ts';
 import { upgraded, upgradedCell } from './format.ts';
 import { type RunResult, run } from './run.ts';
-import { checked, invalid, withPerplexity } from './shapes.ts';
+import { checked, invalid } from './shapes.ts';
 import { type CellResult, cell, mismatches, type Study, study, unmatched } from './study.ts';
 
 /**

@@ -4,13 +4,11 @@ import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { completeOperationSchema } from '../operations/recipe-file.ts';
 import { kinds, type OperationReport } from '../operations/registry.ts';
 import { type Frozen, type Issue, lengthIssues, problem, texts } from '../platform/schemas.ts';
-import type { Interval } from '../scores/likelihood.ts';
 import type { TaskScores } from '../scores/tasks.ts';
 
 export const text = z.string();
 /** Finite: JSON knows no others, and takes 1e999 for one. */
 export const number = z.number();
-export const interval: z.ZodType<Interval> = z.tuple([number, number]).nullable();
 export const versions = z.record(text, text);
 
 /** The model that was operated on. */
@@ -55,18 +53,6 @@ export const footprint = z.object({
   width: number.nullable(),
 });
 
-const scores = z.object({ nll: number, perplexity: number.nullable() });
-export const score = scores.transform(withPerplexity);
-export const comparison = scores
-  .extend({
-    kl: number,
-    sameTop: number,
-    deltaNll: number,
-    intervals: z.object({ deltaNll: interval, kl: interval }),
-    klQuantiles: z.object({ median: number, p99: number, p999: number, max: number }),
-    deltaP: z.object({ mean: number, rms: number }),
-  })
-  .transform(withPerplexity);
 export const scoredText = z.object({
   text,
   chunk: z.literal('stream').optional(),
@@ -103,11 +89,6 @@ export const sampling = z.object({
 export type ModelInfo = Frozen<z.infer<typeof modelHere>>;
 export type SamplingInfo = Frozen<z.infer<typeof sampling>>;
 export type PromptInfo = Pick<SamplingInfo, keyof typeof prompting>;
-
-/** A perplexity that is too large for JSON, which has null in its place, follows from nll as all do. */
-export function withPerplexity<T extends { readonly nll: number; readonly perplexity: number | null }>(one: T) {
-  return { ...one, perplexity: one.perplexity ?? Math.exp(one.nll) };
-}
 
 /**
  * What is wrong with the lists of a sample.

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { projections } from '../operations/where.ts';
 import { type Frozen, type Issue, numbers, ofOneLength, type Path, problem, texts } from '../platform/schemas.ts';
+import { scoreShapes } from '../scores/registry.ts';
+import { interval } from '../scores/score.ts';
 import { format } from './format.ts';
 import {
-  comparison,
   footprint,
-  interval,
   model,
   notes,
   number,
@@ -15,7 +15,6 @@ import {
   reports,
   sampleIssues,
   sampling,
-  score,
   scoredText,
   taskScores,
   text,
@@ -64,7 +63,7 @@ export const cell = z
     /** Null where nothing changes, and for several operations on the same weights. */
     footprint: footprint.nullable(),
     reports,
-    scores: comparison,
+    scores: scoreShapes.compared,
     byDocument: z.object({ ...sums, kl: numbers }).check(ofOneLength('tokens', 'nll', 'kl')),
     tasks: taskScores.optional(),
     samples: z.array(cellSample),
@@ -75,7 +74,7 @@ export const cell = z
   });
 
 export const original = z.object({
-  scores: score,
+  scores: scoreShapes.alone,
   byDocument: z.object(sums).check(ofOneLength('tokens', 'nll')),
   tasks: taskScores.optional(),
   samples: z.array(originalSample),

@@ -4,8 +4,10 @@ import { itemAt } from '../platform/indexing.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { ChunkRule } from '../text/windows.ts';
-import { type Described, describeRow, klDivergence, requireFinite } from './logits.ts';
-import { bootstrap, summarise } from './statistics.ts';
+import { type Described, describeRow, requireFinite } from './logits.ts';
+import { type Comparison, type Score, tokenScores } from './registry.ts';
+import type { Shape, TokenScore } from './score.ts';
+import { type Prediction, TokenSums } from './token-sums.ts';
 
 /** A session and a variant's weights, from `Runtime.variant`. Without weights: the original. */
 export interface Model {
@@ -24,30 +26,6 @@ export interface Predictions {
 export interface Chunk {
   readonly logits: Float32Array;
   readonly rows?: readonly Described[];
-}
-
-/** A 95 % confidence interval. Null for a single document. */
-export type Interval = readonly [low: number, high: number] | null;
-
-/** Mean over scored tokens. */
-export interface Score {
-  /** Negative log-likelihood, nats per token. */
-  readonly nll: number;
-  readonly perplexity: number;
-}
-
-export interface Comparison extends Score {
-  /** Mean KL(original ‖ variant), nats per token. Rounding may leave it a little below 0, and it stays so. */
-  readonly kl: number;
-  /** Share of positions at which both rank the same token first, 0 to 1. */
-  readonly sameTop: number;
-  /** nll of the variant minus nll of the original, nats per token. */
-  readonly deltaNll: number;
-  readonly intervals: { readonly deltaNll: Interval; readonly kl: Interval };
-  /** Quantiles of KL over tokens, nats. */
-  readonly klQuantiles: Readonly<Record<'median' | 'p99' | 'p999' | 'max', number>>;
-  /** Probability of the correct token: variant minus original. */
-  readonly deltaP: { readonly mean: number; readonly rms: number };
 }
 
 /**
@@ -114,39 +92,47 @@ export async function scoreDocuments(
   onProgress?: (done: number, total: number) => void,
 ): Promise<Scores> {
   const base = 'runtime' in original ? predictionsOf(original) : original;
+  const counts = documents.map(countOf);
   const total = scoredTokens(documents);
-  const ours = new TokenSums(total);
-  const theirs = variants.map(() => new TokenSums(total));
+  const ours = emptySums(counts);
+  const theirs = variants.map(() => emptySums(counts));
+  let done = 0;
   for (const [document, ids] of documents.entries()) {
     const read = ids.slice(0, -1); // the last token is predicted, never read
     const chunks = base.chunks(document, read);
     const others = variants.map((variant) => predictionsOf(variant).chunks(document, read));
-    for (const sums of [ours, ...theirs]) sums.startDocument();
     let at = 1;
     for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
-      const rows = rowsOf(chunk.value, base.vocab, ids, at);
-      for (const row of rows) ours.add(row);
+      const predictions = predictionsIn(chunk.value, base.vocab, ids, at);
+      add(ours, document, predictions);
       for (const [i, sums] of theirs.entries()) {
-        const { value } = (await others[i]?.next()) ?? {};
-        if (value) compare(sums, rows, rowsOf(value, base.vocab, ids, at));
+        const own = await itemAt(others, i).next();
+        if (own.done) throw new RangeError('a variant read fewer tokens than the original');
+        add(sums, document, predictionsIn(own.value, base.vocab, ids, at), predictions);
       }
-      at += rows.length;
-      onProgress?.(ours.done, total);
+      at += predictions.length;
+      done += predictions.length;
+      onProgress?.(done, total);
     }
   }
+  const byDocument = ({ nll }: Sums) => ({ tokens: counts, nll: nll.sums });
   return {
     documents: documents.length,
-    tokens: ours.done,
+    tokens: total,
     original: scoreOf(ours),
-    originalByDocument: { tokens: ours.tokens, nll: ours.nll },
-    variants: theirs.map((sums) => comparisonOf(ours, sums)),
-    variantsByDocument: theirs.map(({ tokens, nll, kl }) => ({ tokens, nll, kl })),
+    originalByDocument: byDocument(ours),
+    variants: theirs.map((sums) => comparisonOf(sums, ours)),
+    variantsByDocument: theirs.map((sums) => ({ ...byDocument(sums), kl: sums.kl.sums })),
   };
 }
 
 /** Tokens of documents that are scored: all but the first of each. */
 export function scoredTokens(documents: readonly (readonly number[])[]): number {
-  return documents.reduce((sum, ids) => sum + Math.max(ids.length - 1, 0), 0);
+  return documents.reduce((sum, ids) => sum + countOf(ids), 0);
+}
+
+function countOf(ids: readonly number[]): number {
+  return Math.max(ids.length - 1, 0);
 }
 
 export function predictionsOf({ runtime, weights }: Model): Predictions {
@@ -156,24 +142,6 @@ export function predictionsOf({ runtime, weights }: Model): Predictions {
       for await (const logits of runtime.sequence(read.length, weights).readAll(read)) yield { logits };
     },
   };
-}
-
-/**
- * The token-weighted mean over documents of what a quantity sums to in each, and its interval by {@link intervalRule}.
- * With differences of two variants' sums it is the interval of a paired comparison.
- */
-export function meanOver(tokens: readonly number[], sums: readonly number[]): { mean: number; interval: Interval } {
-  const { mean, low, high } = resampled(sums.map((sum, i) => ({ sum, count: itemAt(tokens, i) })));
-  return { mean, interval: low === undefined || high === undefined ? null : [low, high] };
-}
-
-/** All intervals over the same documents come from the same resamples. */
-const resampled = bootstrap(0);
-
-/** Logits at one position, the token that came next, the likeliest one, and the logarithm of the normaliser. */
-interface Row extends Described {
-  readonly row: Float32Array;
-  readonly target: number;
 }
 
 /** @throws SurgeryError `numeric` for logits that are not finite */
@@ -186,83 +154,43 @@ export function describeRows(logits: Float32Array, vocab: number): Described[] {
 }
 
 /** @param at position in the document of the token that the first row predicts */
-function rowsOf({ logits, rows }: Chunk, vocab: number, ids: readonly number[], at: number): Row[] {
+function predictionsIn({ logits, rows }: Chunk, vocab: number, ids: readonly number[], at: number): Prediction[] {
   return (rows ?? describeRows(logits, vocab)).map(({ top, logSum }, i) => ({
-    row: logits.subarray(i * vocab, (i + 1) * vocab),
+    logits: logits.subarray(i * vocab, (i + 1) * vocab),
     target: itemAt(ids, at + i),
     top,
     logSum,
   }));
 }
 
-/** Sums over the tokens of each document, and what is needed of each token. */
-class TokenSums {
-  readonly tokens: number[] = [];
-  readonly nll: number[] = [];
-  readonly kl: number[] = [];
-  /** For each token: its KL, and the correct token's probability under the variant minus that under the original. */
-  readonly tokenKl: Float64Array;
-  readonly deltaP: Float64Array;
-  same = 0;
-  done = 0;
+/** A model's sums of every score. */
+type Sums = Readonly<Record<keyof typeof tokenScores, TokenSums>>;
+type ScoreName = keyof Sums;
 
-  constructor(total: number) {
-    this.tokenKl = new Float64Array(total);
-    this.deltaP = new Float64Array(total);
-  }
+/** Any of the scores. */
+type AnyScore = Omit<TokenScore<Required<Shape>, string>, 'figures'>;
+const scores = Object.entries(tokenScores) as unknown as (readonly [ScoreName, AnyScore])[];
 
-  startDocument(): void {
-    for (const sums of [this.tokens, this.nll, this.kl]) sums.push(0);
-  }
-
-  add({ row, target, logSum }: Row): void {
-    const document = this.tokens.length - 1;
-    this.tokens[document] = itemAt(this.tokens, document) + 1;
-    this.nll[document] = itemAt(this.nll, document) + logSum - (row[target] as number);
-    this.done++;
-  }
-
-  addComparison(kl: number, deltaP: number, same: boolean): void {
-    const document = this.kl.length - 1;
-    this.kl[document] = itemAt(this.kl, document) + kl;
-    this.tokenKl[this.done] = kl;
-    this.deltaP[this.done] = deltaP;
-    this.same += same ? 1 : 0;
-  }
+function emptySums(counts: readonly number[]): Sums {
+  return Object.fromEntries(scores.map(([name, score]) => [name, new TokenSums(counts, score)])) as Sums;
 }
 
-function compare(sums: TokenSums, original: readonly Row[], variant: readonly Row[]): void {
-  for (const [i, row] of variant.entries()) {
-    const base = original[i];
-    if (!base) throw new RangeError('a variant read another number of tokens than the original');
-    const probability = ({ row: logits, target, logSum }: Row) => Math.exp((logits[target] as number) - logSum);
-    const kl = klDivergence(base.row, base.logSum, row.row, row.logSum);
-    sums.addComparison(kl, probability(row) - probability(base), base.top === row.top);
-    sums.add(row);
-  }
+/** @param original what a variant is compared with, token by token; none for the original itself */
+function add(sums: Sums, document: number, own: readonly Prediction[], original?: readonly Prediction[]): void {
+  for (const [name, { summarise }] of scores)
+    if (original || summarise)
+      for (const [i, prediction] of own.entries())
+        sums[name].add(document, prediction, original ? itemAt(original, i) : prediction);
 }
 
-function scoreOf({ nll, done }: TokenSums): Score {
-  const mean = nll.reduce((sum, value) => sum + value, 0) / done;
-  return { nll: mean, perplexity: Math.exp(mean) };
+function scoreOf(sums: Sums): Score {
+  return Object.assign({}, ...scores.map(([name, score]) => score.summarise?.(sums[name])));
 }
 
-function comparisonOf(original: TokenSums, variant: TokenSums): Comparison {
-  const { tokens, nll, kl, same, done } = variant;
-  const delta = meanOver(
-    tokens,
-    nll.map((value, i) => value - itemAt(original.nll, i)),
-  );
-  const divergence = meanOver(tokens, kl);
-  const { kl: spread, deltaP } = summarise(variant.tokenKl, variant.deltaP);
-  const { median, p99, p999, max } = spread;
-  return {
-    ...scoreOf(variant),
-    kl: divergence.mean,
-    sameTop: same / done,
-    deltaNll: delta.mean,
-    intervals: { deltaNll: delta.interval, kl: divergence.interval },
-    klQuantiles: { median, p99, p999, max },
-    deltaP,
-  };
+function comparisonOf(own: Sums, original: Sums): Comparison {
+  const parts = scores.map(([name, score]) => score.compare?.(own[name], original[name]));
+  const { kl, sameTop, deltaNll, intervals: _, ...others }: Comparison = Object.assign({}, ...parts);
+  const intervals = Object.assign({}, ...parts.map((part) => part?.intervals));
+  // Keys in the order of the files that there are; those of new scores follow.
+  return { ...scoreOf(own), kl, sameTop, deltaNll, intervals, ...others };
 }

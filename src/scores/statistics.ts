@@ -1,4 +1,4 @@
-// Means over documents with intervals, proportions, and llama.cpp's statistics of a distribution over tokens. Float64.
+// Means over documents with intervals, proportions and quantiles. Float64.
 import { seededRandom } from '../linalg/random.ts';
 
 /** A quantity summed over one document's tokens, and how many tokens those are. */
@@ -134,45 +134,6 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   const below = sorted[Math.floor(at)] ?? Number.NaN;
   const above = sorted[Math.ceil(at)] ?? Number.NaN;
   return below === above ? below : below + (at - Math.floor(at)) * (above - below);
-}
-
-/**
- * A variant's predictions compared with the original's, token by token: the statistics of llama.cpp's perplexity tool.
- */
-export interface TokenSummary {
-  /** KL(original ‖ variant), nats. */
-  readonly kl: {
-    readonly mean: number;
-    readonly median: number;
-    readonly p99: number;
-    readonly p999: number;
-    readonly max: number;
-  };
-  /** Probability of the correct token: variant minus original. */
-  readonly deltaP: { readonly mean: number; readonly rms: number };
-}
-
-/**
- * @param kl (tokens), nats; rounding may leave some a little below 0, and they stay so
- * @param deltaP (tokens), −1 to 1
- * @returns NaN everywhere for no tokens
- */
-export function summarise(kl: Float64Array, deltaP: Float64Array): TokenSummary {
-  const sorted = kl.slice().sort();
-  return {
-    kl: {
-      mean: average(kl),
-      median: quantile(sorted, 0.5),
-      p99: quantile(sorted, 0.99),
-      p999: quantile(sorted, 0.999),
-      max: quantile(sorted, 1),
-    },
-    deltaP: { mean: average(deltaP), rms: Math.sqrt(average(deltaP.map((value) => value ** 2))) },
-  };
-}
-
-function average(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
 }
 
 /** Student's t below which a share `p` of the distribution with `freedom` (whole) degrees lies. */

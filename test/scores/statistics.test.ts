@@ -6,7 +6,6 @@ import {
   normalQuantile,
   quantile,
   studentQuantile,
-  summarise,
   wilson,
 } from '../../src/scores/statistics.ts';
 
@@ -140,18 +139,4 @@ test('quantile interpolates as numpy does', () => {
   expect([0, 0.25, 0.5, 0.75, 1].map((p) => quantile([1, 2, 3, 10], p))).toEqual([1, 1.75, 2.5, 4.75, 10]);
   expect(quantile([4], 0.99)).toBe(4);
   expect(quantile([], 0.5)).toBeNaN();
-});
-
-test("a variant's tokens in llama.cpp's terms", () => {
-  const kl = Float64Array.from({ length: 1001 }, (_, i) => (1000 - i) / 1000);
-  const { kl: told, deltaP } = summarise(kl, Float64Array.of(0.5, -0.1, -0.1, -0.1));
-  expect(told.mean).toBeCloseTo(0.5, 12);
-  expect([told.median, told.p99, told.p999, told.max]).toEqual([0.5, 0.99, 0.999, 1]);
-  expect(deltaP.mean).toBeCloseTo(0.05, 12);
-  expect(deltaP.rms).toBeCloseTo(Math.sqrt(0.28 / 4), 12);
-  expect(kl[0]).toBe(1); // left in its order
-  expect(summarise(Float64Array.of(-1e-9, -3e-9, -2e-9), Float64Array.of(0)).kl).toMatchObject({
-    median: -2e-9,
-    max: -1e-9,
-  });
 });

@@ -2,7 +2,7 @@
 
 import type { Mean, Median, VariantName } from '../../../analyses/shapes.ts';
 import { itemAt } from '../../../platform/indexing.ts';
-import type { Interval } from '../../../scores/likelihood.ts';
+import type { Interval } from '../../../scores/token-sums.ts';
 import { percent } from '../../format.ts';
 import { type Scale, type Series, withMargin } from '../axes.ts';
 import type { Figure } from '../figure.ts';

@@ -1,0 +1,61 @@
+// Divergence of a variant's predictions from the original's, with the quantiles that llama.cpp's perplexity tool prints.
+import { z } from 'zod';
+import { klDivergence } from './logits.ts';
+import { interval, tokenScore } from './score.ts';
+
+const unit = 'nats per token';
+const better = 'lower';
+
+export const kl = tokenScore({
+  shape: {
+    compared: {
+      /** Mean KL(original ‖ variant), nats per token. Rounding may leave it a little below 0, and it stays so. */
+      kl: z.number(),
+      /** Quantiles of KL over tokens, nats. */
+      klQuantiles: z.object({ median: z.number(), p99: z.number(), p999: z.number(), max: z.number() }).readonly(),
+    },
+    intervals: { kl: interval },
+  },
+  keepsTokens: true,
+  accumulate: (sum, own, original) => sum + klDivergence(original.logits, original.logSum, own.logits, own.logSum),
+  compare(own) {
+    const { mean, interval: ends } = own.estimate();
+    const [median, p99, p999, max] = [own.quantile(0.5), own.quantile(0.99), own.quantile(0.999), own.quantile(1)];
+    return { kl: mean, klQuantiles: { median, p99, p999, max }, intervals: { kl: ends } };
+  },
+  figures: {
+    kl: {
+      label: 'KL',
+      title: 'KL from the original',
+      unit,
+      better,
+      of: (scores) => scores.kl,
+      interval: ({ intervals }) => intervals?.kl,
+      showsInterval: 'on pages',
+      format: 'short',
+      precise: 'figure',
+      column: 'kl',
+      views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart', 'chart of several'],
+    },
+    klMedian: {
+      label: 'KL, median',
+      unit,
+      better,
+      of: ({ klQuantiles }) => klQuantiles?.median,
+      format: 'short',
+      column: 'kl_median',
+      views: ['run'],
+    },
+    kl99: {
+      label: 'KL, 99 %',
+      unit,
+      better,
+      of: ({ klQuantiles }) => klQuantiles?.p99,
+      format: 'short',
+      column: 'kl_p99',
+      views: ['run'],
+    },
+    kl999: { unit, better, of: ({ klQuantiles }) => klQuantiles?.p999, format: 'short', column: 'kl_p999' },
+    klMax: { unit, better, of: ({ klQuantiles }) => klQuantiles?.max, format: 'short', column: 'kl_max' },
+  },
+});

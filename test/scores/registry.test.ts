@@ -1,0 +1,77 @@
+// Every score by its contract: what it computes is what result files hold of it, and its figures are found there.
+import { expect, test } from 'vitest';
+import type { Comparison } from '../../src/scores/registry.ts';
+import { figures, scoreShapes, tokenScores } from '../../src/scores/registry.ts';
+import type { ScoreFigure } from '../../src/scores/score.ts';
+import { type Accumulation, type Prediction, TokenSums } from '../../src/scores/token-sums.ts';
+
+/** A prediction of token 0 with a probability, where token 1 has the rest. */
+function coin(probability: number): Prediction {
+  const logits = Float32Array.of(Math.log(probability), Math.log(1 - probability));
+  return {
+    logits,
+    target: 0,
+    top: probability >= 0.5 ? 0 : 1,
+    logSum: Math.log(Math.exp(logits[0] ?? 0) + Math.exp(logits[1] ?? 0)),
+  };
+}
+
+/** Pairs of probabilities of the correct token: of the variant, and of the original. */
+function summed(score: Accumulation, pairs: readonly (readonly [own: number, original: number])[]): TokenSums {
+  const sums = new TokenSums([pairs.length], score);
+  for (const [own, original] of pairs) sums.add(0, coin(own), coin(original));
+  return sums;
+}
+
+const pairs = [
+  [0.75, 0.25],
+  [0.25, 0.5],
+  [0.5, 0.5],
+] as const;
+
+test('nll, perplexity and their difference from the original', () => {
+  const { nll } = tokenScores;
+  const own = summed(nll, pairs);
+  const original = summed(
+    nll,
+    pairs.map(([, p]) => [p, p] as const),
+  );
+  const mean = -(Math.log(0.75) + Math.log(0.25) + Math.log(0.5)) / 3;
+  expect(nll.summarise?.(own).nll).toBeCloseTo(mean, 6);
+  expect(nll.summarise?.(own).perplexity).toBeCloseTo(Math.exp(mean), 6);
+  expect(nll.compare?.(own, original).deltaNll).toBeCloseTo(-Math.log(1.5) / 3, 6);
+});
+
+test('KL has the original first, with quantiles over tokens', () => {
+  const { kl } = tokenScores;
+  const sums = summed(kl, pairs);
+  const divergences = [0.25 * Math.log(1 / 3) + 0.75 * Math.log(3), 0.5 * Math.log(2) + 0.5 * Math.log(2 / 3), 0];
+  for (const [i, value] of divergences.entries()) expect(sums.tokens[i]).toBeCloseTo(value, 6);
+  const { kl: mean, klQuantiles, intervals } = kl.compare?.(sums, sums) ?? {};
+  expect(mean).toBeCloseTo(divergences.reduce((sum, value) => sum + value, 0) / 3, 6);
+  expect(klQuantiles?.median).toBe(sums.tokens[1]);
+  expect(klQuantiles?.max).toBe(sums.tokens[0]);
+  expect(klQuantiles?.p99).toBeLessThan(klQuantiles?.p999 ?? 0);
+  expect(intervals).toEqual({ kl: null });
+});
+
+test('the change of the correct token’s probability, and the share of tokens that stay first', () => {
+  const sums = summed(tokenScores.deltaP, pairs);
+  const { mean, rms } = tokenScores.deltaP.compare?.(sums, sums).deltaP ?? {};
+  expect(mean).toBeCloseTo(0.25 / 3, 6);
+  expect(rms).toBeCloseTo(Math.sqrt((0.25 + 0.0625) / 3), 6);
+  const same = summed(tokenScores.sameTop, pairs);
+  expect(tokenScores.sameTop.compare?.(same, same)).toEqual({ sameTop: 1 / 3 });
+});
+
+test('each score’s figures are found in what result files hold', () => {
+  const result = {
+    ...Object.fromEntries(Object.keys(scoreShapes.compared.in.shape).map((key) => [key, 0])),
+    intervals: { deltaNll: [-1, 1], kl: [0, 1] },
+    klQuantiles: { median: 0, p99: 0, p999: 0, max: 0 },
+    deltaP: { mean: 0, rms: 0 },
+  } as unknown as Comparison;
+  expect(scoreShapes.compared.parse(result)).toEqual(result);
+  for (const [name, { of }] of Object.entries<ScoreFigure<Comparison>>(figures))
+    expect(of(result), name).toBeTypeOf('number');
+});
