@@ -2,7 +2,7 @@
 import type { EvalResult } from '../results/outputs.ts';
 import type { RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
-import type { Comparison, Score } from '../scores/likelihood.ts';
+import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
 import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf } from './cells.ts';
 import { counted, figure, integer, listed, percent, sentence, short } from './format.ts';

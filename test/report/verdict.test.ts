@@ -12,7 +12,7 @@ import {
 } from '../../src/report/verdict.ts';
 import type { EvalResult } from '../../src/results/outputs.ts';
 import type { CellResult } from '../../src/results/study.ts';
-import type { Comparison } from '../../src/scores/likelihood.ts';
+import type { Comparison } from '../../src/scores/registry.ts';
 import { cell, group, sensitivityStudy, study } from '../support/studies.ts';
 
 const scores: Comparison = { ...cell('a', { kind: 'none' }).scores, deltaNll: 0.5 };
