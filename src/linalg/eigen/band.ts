@@ -2,6 +2,7 @@
 // Lang and Sun, SBR toolbox, 2000), and the reflectors of that stage applied to vectors. Nearly all of it is products.
 
 import { type Matrix, multiply, multiplyInto } from '../products.ts';
+import { rowOf, rowRange } from '../rows.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Rows that are kept together: a block of them times a panel stays within the second-level cache. */
@@ -33,7 +34,6 @@ export interface Banded {
 export async function reduceToBand(workspace: Workspace, a: Float64Array, n: number, width: number): Promise<Banded> {
   const b = width;
   const panels = Math.max(0, Math.ceil((n - b) / b));
-  const { kernels } = workspace;
   const band = workspace.floats(2 * b * (n + 2 * b));
   const mark = workspace.mark();
   const panel = workspace.floats(n * b);
@@ -56,7 +56,7 @@ export async function reduceToBand(workspace: Workspace, a: Float64Array, n: num
     if (rows <= 0) break;
     // Row j of the upper triangle is column j of the panel below the diagonal block.
     for (let c = 0; c < b; c++) panel.set(upper.row(start + c, next, n), c * rows);
-    kernels.panelQr(panel.byteOffset, rows, b, tau.byteOffset, diagonal.byteOffset);
+    workspace.call('panelQr', panel, rows, b, tau, diagonal);
     for (let c = 0; c < b; c++) {
       const column = 2 * b * (start + c) + b - c; // of the band: its entry for row `next`
       band.set(panel.subarray(c * rows, c * rows + Math.min(c, rows)), column);
@@ -68,13 +68,13 @@ export async function reduceToBand(workspace: Workspace, a: Float64Array, n: num
     v.fill(0, first * b, next * b);
     w.fill(0, first * b, next * b);
     y.fill(0, first * b);
-    kernels.panelV(panel.byteOffset, rows, b, v.byteOffset + 8 * next * b);
+    workspace.call('panelV', panel, rows, b, v.subarray(next * b));
     const vRows = { rows, cols: b, data: v.subarray(next * b) };
     const yRows = { rows, cols: b, data: y.subarray(next * b) };
     const wRows = { rows, cols: b, data: w.subarray(next * b) };
     keep(reflectors, p, next, vRows, tau);
     await multiplyInto(t, vRows, vRows, { transposeA: true });
-    kernels.triangularFactors(t.data.byteOffset, tau.byteOffset, b, 1, 1);
+    workspace.call('triangularFactors', t.data, tau, b, 1, 1);
     // With Y = A V, X = Y T: W = X − ½ V (Tᵀ Vᵀ X), and QᵀAQ = A − V Wᵀ − W Vᵀ.
     await upper.times(v, y, next, b);
     await multiplyInto(s, vRows, yRows, { transposeA: true });
@@ -82,15 +82,9 @@ export async function reduceToBand(workspace: Workspace, a: Float64Array, n: num
     await multiplyInto(s, t, m, { transposeA: true, alpha: -0.5 });
     await multiplyInto(wRows, vRows, s);
     await multiplyInto(wRows, yRows, t, { accumulate: true });
-    const from = 8 * first * b;
-    kernels.interleave(
-      v.byteOffset + from,
-      w.byteOffset + from,
-      n - first,
-      b,
-      vw.byteOffset + 2 * from,
-      wv.byteOffset + 2 * from,
-    );
+    const [vFrom, wFrom] = [v.subarray(first * b), w.subarray(first * b)];
+    const [vwFrom, wvFrom] = [vw.subarray(2 * first * b), wv.subarray(2 * first * b)];
+    workspace.call('interleave', vFrom, wFrom, n - first, b, vwFrom, wvFrom);
     await upper.update(vw, wv, next, 2 * b);
   }
   workspace.release(mark);
@@ -105,16 +99,15 @@ export async function applyBandReflectors(
 ): Promise<void> {
   const { n, width, reflectors } = banded;
   const k = width * PANELS_TOGETHER;
-  const { kernels } = workspace;
   const mark = workspace.mark();
   const t = { rows: k, cols: k, data: workspace.floats(k * k) };
   const tau = workspace.floats(k);
   for (const { start, v, taus } of reflectors.toReversed()) {
     tau.set(taus);
     await multiplyInto(t, v, v, { transposeA: true });
-    kernels.triangularFactors(t.data.byteOffset, tau.byteOffset, k, 1, 1);
-    for (const { cols, data } of slabs) {
-      const rows = { rows: n - start, cols, data: data.subarray(start * cols, n * cols) };
+    workspace.call('triangularFactors', t.data, tau, k, 1, 1);
+    for (const slab of slabs) {
+      const rows = rowRange(slab, start, n);
       const vz = await multiply(v, rows, { transposeA: true });
       await multiplyInto(rows, v, await multiply(t, vz), { alpha: -1, accumulate: true });
     }
@@ -134,9 +127,7 @@ function keep(reflectors: Banded['reflectors'], p: number, start: number, v: Mat
   const block = reflectors.at(-1);
   if (!block) throw new Error('a panel without a block');
   block.taus.set(tau, slot * b);
-  for (let i = 0; i < v.rows; i++) {
-    block.v.data.set(v.data.subarray(i * b, (i + 1) * b), (start - block.start + i) * cols + slot * b);
-  }
+  for (let i = 0; i < v.rows; i++) block.v.data.set(rowOf(v, i), (start - block.start + i) * cols + slot * b);
 }
 
 function square(workspace: Workspace, n: number): Matrix {
@@ -178,11 +169,7 @@ class UpperRows {
   async times(v: Float64Array, y: Float64Array, from: number, cols: number): Promise<void> {
     for (let start = from; start < this.n; start = this.blockStart(start) + BLOCK_ROWS) {
       const { block, base, end } = this.block(start);
-      const rowsOf = (x: Float64Array, lo: number, hi: number) => ({
-        rows: hi - lo,
-        cols,
-        data: x.subarray(lo * cols, hi * cols),
-      });
+      const rowsOf = (data: Float64Array, lo: number, hi: number) => rowRange({ rows: this.n, cols, data }, lo, hi);
       // The transposed product adds to all rows from `base`; the diagonal square is counted by the plain product alone.
       const before = y.slice(base * cols, end * cols);
       if (end < this.n) {
@@ -200,8 +187,8 @@ class UpperRows {
   async update(left: Float64Array, right: Float64Array, from: number, cols: number): Promise<void> {
     for (let start = from; start < this.n; start = this.blockStart(start) + BLOCK_ROWS) {
       const { block, base, end } = this.block(start);
-      const l = { rows: end - start, cols, data: left.subarray(start * cols, end * cols) };
-      const r = { rows: this.n - base, cols, data: right.subarray(base * cols, this.n * cols) };
+      const l = rowRange({ rows: this.n, cols, data: left }, start, end);
+      const r = rowRange({ rows: this.n, cols, data: right }, base, this.n);
       await multiplyInto(block, l, r, { transposeB: true, alpha: -1, accumulate: true });
     }
   }

@@ -52,8 +52,7 @@ export function reduceToTridiagonal(workspace: Workspace, banded: Banded): Tridi
   let done = 0;
   for (let from = 0; from < sweeps; from += SWEEPS_A_CALL) {
     const to = Math.min(from + SWEEPS_A_CALL, sweeps);
-    const [v, tau] = [vs.byteOffset + 8 * done * b, taus.byteOffset + 8 * done];
-    done += workspace.kernels.chaseBulges(band.byteOffset, n, b, from, to, v, tau, work.byteOffset);
+    done += workspace.call('chaseBulges', band, n, b, from, to, vs.subarray(done * b), taus.subarray(done), work);
   }
   workspace.release(mark);
   const d = Float64Array.from({ length: n }, (_, j) => band[2 * b * j] as number);
@@ -127,7 +126,6 @@ async function orthogonalBlocks(
   step: number,
   count: number,
 ): Promise<Float64Array> {
-  const { kernels } = workspace;
   const b = tridiagonal.width;
   const mark = workspace.mark();
   const squares = await orthogonalSquares(workspace, tridiagonal, block, step, count);
@@ -138,11 +136,11 @@ async function orthogonalBlocks(
   const rows = workspace.floats(count * 8 * b * b);
   const turned = workspace.floats(count * 8 * b * b);
   const u = workspace.floats(count * 16 * b * b);
-  kernels.splitSquares(b, count, first.byteOffset, last.byteOffset, sides.byteOffset);
+  workspace.call('splitSquares', b, count, first, last, sides);
   await multiplyEach(middle, sides, middleLast, { count: 2 * count, rows: 2 * b, inner: b, cols: 2 * b });
-  kernels.joinSquares(b, count, first.byteOffset, last.byteOffset, middle.byteOffset, u.byteOffset, rows.byteOffset);
+  workspace.call('joinSquares', b, count, first, last, middle, u, rows);
   await multiplyEach(turned, middleFirst, rows, { count, rows: 2 * b, inner: 2 * b, cols: 4 * b });
-  kernels.putRows(b, count, turned.byteOffset, u.byteOffset);
+  workspace.call('putRows', b, count, turned, u);
   workspace.release(mark);
   return u.slice();
 }
@@ -155,7 +153,6 @@ async function orthogonalSquares(
   step: number,
   count: number,
 ): Promise<Float64Array> {
-  const { kernels } = workspace;
   const { n, width: b, vs, taus, first, steps } = tridiagonal;
   const all = 4 * count;
   const squares = workspace.floats(all * 4 * b * b);
@@ -164,31 +161,21 @@ async function orthogonalSquares(
   const vtProduct = workspace.floats(all * 2 * b * b);
   const tau = workspace.floats(all * b);
   const t = workspace.floats(all * b * b);
-  for (const [i, [later, next]] of [
+  const places = [
     [0, 1],
     [0, 0],
     [1, 1],
     [1, 0],
-  ].entries()) {
-    kernels.packBlocks(
-      vs.byteOffset,
-      taus.byteOffset,
-      first.byteOffset,
-      steps.byteOffset,
-      n - 2,
-      b,
-      (block + (later ?? 0)) * b,
-      step + (next ?? 0),
-      count,
-      v.byteOffset + 8 * i * count * 2 * b * b,
-      vt.byteOffset + 8 * i * count * 2 * b * b,
-      tau.byteOffset + 8 * i * count * b,
-    );
+  ] as const;
+  for (const [i, [later, next]] of places.entries()) {
+    const part = (x: Float64Array) => x.subarray((i * x.length) / 4);
+    const [sweep, from] = [(block + later) * b, step + next];
+    workspace.call('packBlocks', vs, taus, first, steps, n - 2, b, sweep, from, count, part(v), part(vt), part(tau));
   }
   await multiplyEach(t, vt, v, { count: all, rows: b, inner: 2 * b, cols: b });
-  kernels.triangularFactors(t.byteOffset, tau.byteOffset, b, all, -1);
+  workspace.call('triangularFactors', t, tau, b, all, -1);
   await multiplyEach(vtProduct, v, t, { count: all, rows: 2 * b, inner: b, cols: b });
   await multiplyEach(squares, vtProduct, vt, { count: all, rows: 2 * b, inner: b, cols: 2 * b });
-  kernels.addIdentity(squares.byteOffset, 2 * b, all);
+  workspace.call('addIdentity', squares, 2 * b, all);
   return squares;
 }

@@ -122,8 +122,7 @@ function leaf(
   const rows = workspace.floats(size * size);
   diagonal.set(d.subarray(from, to));
   below.set(e.subarray(from, to - 1));
-  const failed = workspace.kernels.smallTridiagonal(diagonal.byteOffset, below.byteOffset, size, rows.byteOffset);
-  if (failed) throw noConvergence();
+  if (workspace.call('smallTridiagonal', diagonal, below, size, rows) !== 0) throw noConvergence();
   d.set(diagonal, from);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) q[(from + i) * n + from + j] = rows[j * size + i] as number;
@@ -236,17 +235,8 @@ function join(
     poles[p] = values[j] as number;
     weights[p] = z[j] as number;
   });
-  if (k > 0) {
-    const [a, b, c, f, g, h] = [poles, weights, origins, shifts, roots, work].map((x) => x.byteOffset) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    if (workspace.kernels.secularRoots(a, b, k, rho, c, f, g, h) < 0) throw noConvergence();
-  }
+  if (k > 0 && workspace.call('secularRoots', poles, weights, k, rho, origins, shifts, roots, work) < 0)
+    throw noConvergence();
   const all = [...roots, ...deflated.map((j) => values[j] as number)];
   const order = all.map((_, i) => i).sort((i, j) => (all[i] as number) - (all[j] as number));
   const inHalf = (half: number) => {
@@ -297,7 +287,7 @@ async function writeVectors(
   wanted: number[],
   to: { target: Float64Array; stride: number; at: number },
 ): Promise<void> {
-  const { from, middle, poles, topIndex, bottomIndex } = merge;
+  const { from, middle, poles, z, origins, shifts, topIndex, bottomIndex } = merge;
   const k = poles.length;
   const mark = workspace.mark();
   const integers = (list: ArrayLike<number>) => {
@@ -313,22 +303,9 @@ async function writeVectors(
     const work = workspace.floats(k);
     const top = { rows: roots.length, cols: upper.cols, data: workspace.floats(roots.length * upper.cols) };
     const bottom = { rows: roots.length, cols: lower.cols, data: workspace.floats(roots.length * lower.cols) };
-    workspace.kernels.secularVectors(
-      poles.byteOffset,
-      merge.z.byteOffset,
-      k,
-      merge.origins.byteOffset,
-      merge.shifts.byteOffset,
-      roots.byteOffset,
-      roots.length,
-      topAt.byteOffset,
-      top.cols,
-      top.data.byteOffset,
-      bottomAt.byteOffset,
-      bottom.cols,
-      bottom.data.byteOffset,
-      work.byteOffset,
-    );
+    const [topHalf, bottomHalf] = [[topAt, top.cols, top.data] as const, [bottomAt, bottom.cols, bottom.data] as const];
+    const secular = [poles, z, k, origins, shifts, roots, roots.length] as const;
+    workspace.call('secularVectors', ...secular, ...topHalf, ...bottomHalf, work);
     scatter(await multiply(upper, top, { transposeB: true }), to, 0, columns);
     scatter(await multiply(lower, bottom, { transposeB: true }), to, middle - from, columns);
   }

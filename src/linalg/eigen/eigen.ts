@@ -2,6 +2,7 @@
 // and the two reductions' reflectors applied to the vectors that are wanted.
 import { SurgeryError } from '../../platform/errors.ts';
 import type { Matrix } from '../products.ts';
+import { rowRange, transpose } from '../rows.ts';
 import { applyBandReflectors, bandBytes, reduceToBand } from './band.ts';
 import { applyChaseReflectors, chaseBytes, reduceToTridiagonal } from './chase.ts';
 import { divideBytes, solveTridiagonal } from './divide.ts';
@@ -58,20 +59,11 @@ function normalise(a: Float64Array, n: number): number {
   let largest = 0;
   for (let i = 0; i < a.length; i++) {
     const size = Math.abs(a[i] as number);
-    if (size > largest) largest = size;
-    else if (!(size <= largest)) {
-      throw new SurgeryError(
-        'numeric',
-        `entry (${Math.floor(i / n)}, ${i % n}) of a symmetric matrix is ${a[i]}: it has no eigenvalues`,
-      );
+    if (!Number.isFinite(size)) {
+      const entry = `entry (${Math.floor(i / n)}, ${i % n}) of a symmetric matrix is ${a[i]}`;
+      throw new SurgeryError('numeric', `${entry}: it has no eigenvalues`);
     }
-  }
-  if (largest === Number.POSITIVE_INFINITY) {
-    const i = a.findIndex((x) => Math.abs(x) === largest);
-    throw new SurgeryError(
-      'numeric',
-      `entry (${Math.floor(i / n)}, ${i % n}) of a symmetric matrix is ${a[i]}: it has no eigenvalues`,
-    );
+    if (size > largest) largest = size;
   }
   if (largest === 0) return 1;
   const scale = 2 ** Math.max(-1000, Math.min(1000, Math.round(Math.log2(largest))));
@@ -84,19 +76,13 @@ function checked(count: number, n: number): number {
   throw new SurgeryError('numeric', `${count} eigenvectors were asked for, a matrix of ${n} rows has 0 to ${n}`);
 }
 
-/** The columns of all slabs, cut to n numbers, as rows; in squares that fit the first-level cache. */
+/** The columns of all slabs, cut to n numbers, as rows. */
 function rowsOf(slabs: readonly Matrix[], n: number): Float64Array {
   const out = new Float64Array(slabs.reduce((sum, { cols }) => sum + cols, 0) * n);
-  const side = 32;
   let first = 0;
-  for (const { cols, data } of slabs) {
-    for (let i0 = 0; i0 < n; i0 += side) {
-      const i1 = Math.min(i0 + side, n);
-      for (let j = 0; j < cols; j++) {
-        for (let i = i0; i < i1; i++) out[(first + j) * n + i] = data[i * cols + j] as number;
-      }
-    }
-    first += cols;
+  for (const slab of slabs) {
+    out.set(transpose(rowRange(slab, 0, n)).data, first * n);
+    first += slab.cols;
   }
   return out;
 }

@@ -1,77 +1,11 @@
 // The compiled kernels of assembly/eigen.ts and the memory they work in.
 import { instantiate, type WasmMemory } from '../../platform/wasm.ts';
 
-/** The exports of eigen.wasm; addresses are bytes into `memory`. Each is described where it is written. */
-export interface Kernels {
-  readonly memory: WasmMemory;
-  panelQr(panel: number, rows: number, columns: number, tau: number, diagonal: number): void;
-  panelV(panel: number, rows: number, columns: number, v: number): void;
-  triangularFactors(gram: number, tau: number, k: number, count: number, sign: number): void;
-  interleave(v: number, w: number, rows: number, b: number, vw: number, wv: number): void;
-  chaseBulges(
-    band: number,
-    n: number,
-    b: number,
-    from: number,
-    to: number,
-    vs: number,
-    taus: number,
-    work: number,
-  ): number;
-  packBlocks(
-    vs: number,
-    taus: number,
-    first: number,
-    steps: number,
-    sweeps: number,
-    b: number,
-    sweep: number,
-    step: number,
-    count: number,
-    v: number,
-    vt: number,
-    tau: number,
-  ): void;
-  addIdentity(matrices: number, n: number, count: number): void;
-  splitSquares(b: number, count: number, squareB: number, squareC: number, sides: number): void;
-  joinSquares(
-    b: number,
-    count: number,
-    squareB: number,
-    squareC: number,
-    middle: number,
-    u: number,
-    rows: number,
-  ): void;
-  putRows(b: number, count: number, rows: number, u: number): void;
-  secularRoots(
-    d: number,
-    z: number,
-    k: number,
-    rho: number,
-    origins: number,
-    shifts: number,
-    values: number,
-    work: number,
-  ): number;
-  secularVectors(
-    d: number,
-    z: number,
-    k: number,
-    origins: number,
-    shifts: number,
-    wanted: number,
-    count: number,
-    topIndex: number,
-    tops: number,
-    top: number,
-    bottomIndex: number,
-    bottoms: number,
-    bottom: number,
-    work: number,
-  ): void;
-  smallTridiagonal(d: number, e: number, n: number, q: number): number;
-}
+/** What eigen.wasm exports, by the file of assembly/ that holds and describes it. */
+type PanelKernel = 'panelQr' | 'panelV' | 'triangularFactors' | 'interleave';
+type ChaseKernel = 'chaseBulges' | 'packBlocks' | 'addIdentity' | 'splitSquares' | 'joinSquares' | 'putRows';
+type Kernel = PanelKernel | ChaseKernel | 'secularRoots' | 'secularVectors' | 'smallTridiagonal';
+type Exports = { readonly memory: WasmMemory } & Readonly<Record<Kernel, (...parameters: number[]) => number>>;
 
 /** Bytes in a page of WebAssembly's memory. */
 const page = 65536;
@@ -96,33 +30,41 @@ export async function withWorkspace<T>(bytes: number, work: (workspace: Workspac
  * detaches every array in it, so all room is reserved at the start. The memory goes when the workspace does.
  */
 export class Workspace {
-  readonly kernels: Kernels;
   readonly bytes: number;
+  private readonly exports: Exports;
   private readonly start: number;
   private next: number;
 
   /** Room for `bytes` in arrays. */
   constructor(bytes: number) {
-    this.kernels = instantiate<Kernels>('eigen');
+    this.exports = instantiate<Exports>('eigen');
     this.bytes = bytes;
-    this.start = this.kernels.memory.buffer.byteLength;
+    this.start = this.exports.memory.buffer.byteLength;
     this.next = this.start;
-    this.kernels.memory.grow(Math.ceil(bytes / page) + 1); // the last for what alignment takes
+    this.exports.memory.grow(Math.ceil(bytes / page) + 1); // the last for what alignment takes
   }
 
   /** Itself as it was made, for `bytes`. */
   cleared(bytes: number): this {
-    new Uint8Array(this.kernels.memory.buffer, this.start, bytes + page).fill(0);
+    new Uint8Array(this.exports.memory.buffer, this.start, bytes + page).fill(0);
     this.next = this.start;
     return this;
   }
 
+  /** Calls a kernel. An array of the workspace stands for its address. */
+  call(name: Kernel, ...parameters: readonly (number | Float64Array | Int32Array)[]): number {
+    const kernel = this.exports[name];
+    // WebAssembly would take a missing parameter for 0.
+    if (parameters.length !== kernel.length) throw new RangeError(`${name} takes ${kernel.length} parameters`);
+    return kernel(...parameters.map((one) => (typeof one === 'number' ? one : one.byteOffset)));
+  }
+
   floats(length: number): Float64Array {
-    return new Float64Array(this.kernels.memory.buffer, this.take(8 * length), length);
+    return new Float64Array(this.exports.memory.buffer, this.take(8 * length), length);
   }
 
   integers(length: number): Int32Array {
-    return new Int32Array(this.kernels.memory.buffer, this.take(4 * length), length);
+    return new Int32Array(this.exports.memory.buffer, this.take(4 * length), length);
   }
 
   /** Where the next array will lie: `release` of it gives back all that was taken since. */
