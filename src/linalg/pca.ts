@@ -1,7 +1,8 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
 import { itemAt } from '../platform/indexing.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
-import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
+import { gramOfRows, type Matrix, multiply, multiplyInto } from './products.ts';
+import { columnMeans, rowRange, transpose } from './rows.ts';
 
 /** A fitted PCA: the spectrum, and the leading directions on the smaller side of the matrix. */
 export interface Pca {
@@ -14,7 +15,7 @@ export interface Pca {
   /** Share of the variance along each component, largest first, (min(rows, cols)). All 0 where rows do not differ. */
   readonly explainedVarianceRatio: Float64Array;
   /** What was fitted, lying down: (rows, cols), or (cols, rows) if there are more rows than columns. */
-  readonly centred: Matrix<Float64Array>;
+  readonly centred: Matrix;
   /** Whether `centred` is the transpose. */
   readonly transposed: boolean;
   /** Leading eigenvectors of `centred · centredᵀ`, one a row, (k, min(rows, cols)). */
@@ -28,10 +29,7 @@ export interface Components {
 }
 
 /** Finds the components of a matrix that lies down; `count` says from the explained-variance ratios how many are wanted. */
-export type Solver = (
-  centred: Matrix<Float64Array>,
-  count: (explainedVarianceRatio: Float64Array) => number,
-) => Promise<Components>;
+export type Solver = (centred: Matrix, count: (explainedVarianceRatio: Float64Array) => number) => Promise<Components>;
 
 /** What is done to the matrix before it is decomposed. */
 export interface PcaOptions {
@@ -52,17 +50,17 @@ export interface PcaOptions {
  * @throws SurgeryError `numeric` for NaN or infinity
  */
 export async function fitPca(
-  x: Matrix<Float64Array>,
+  x: Matrix,
   components: (explainedVarianceRatio: Float64Array) => number,
   solve: Solver = solveByGram,
   { center = true, balance }: PcaOptions = {},
 ): Promise<Pca> {
   const mean = center ? columnMeans(x) : new Float64Array(x.cols);
   const transposed = x.rows > x.cols;
-  const upright = addToRows(x, mean, -1);
-  const scales = balance && blockNorms(upright, balance);
-  if (scales) multiplyRows(upright, scales, -1);
-  const centred = transposed ? transpose(upright) : upright;
+  subtractFromRows(x, mean);
+  const scales = balance && blockNorms(x, balance);
+  if (scales) divideRows(x, scales);
+  const centred = transposed ? transpose(x) : x;
   const { eigenvalues, vectors } = await solve(centred, components);
   const explainedVarianceRatio = explainedRatios(eigenvalues);
   return { mean, ...(scales ? { scales } : {}), eigenvalues, explainedVarianceRatio, centred, transposed, vectors };
@@ -139,29 +137,18 @@ export interface PartialSum {
 /** @throws RangeError if `count` is above the number of vectors kept */
 export async function leadingOf({ centred, transposed, vectors }: Pca, count: number): Promise<Leading> {
   if (count > vectors.rows) throw new RangeError(`rank ${count} asked of a PCA that kept ${vectors.rows} components`);
-  const first = { rows: count, cols: vectors.cols, data: vectors.data.subarray(0, count * vectors.cols) };
+  const first = rowRange(vectors, 0, count);
   const scores = await multiply(first, { ...centred, data: new Float32Array(centred.data) });
   return { transposed, vectors: first, scores };
 }
 
 /**
- * `(X − μ) Vᵣ Vᵣᵀ`, or with `keepMean` `(X − μ) Vᵣ Vᵣᵀ + μ`, in the shape of `x`, (rows, cols); products in float32.
- * Vᵣ are the leading right singular vectors; on a matrix that lies on its other side the left ones serve, since
- * `U Uᵀ X = X V Vᵀ`, so that nothing is divided by a singular value.
- * @throws RangeError if `rank` is above the number of vectors kept
- */
-export async function reconstruct(pca: Pca, rank: number, keepMean: boolean): Promise<Matrix<Float64Array>> {
-  const { projected } = await project(await leadingOf(pca, rank), rank);
-  const { rows, cols, data } = projected;
-  const upright = { rows, cols, data: new Float64Array(data) };
-  if (pca.scales) multiplyRows(upright, pca.scales, 1);
-  return keepMean ? addToRows(upright, pca.mean, 1) : upright;
-}
-
-/**
- * What was fitted, projected on the leading directions, in the shape of `x`, (rows, cols): {@link reconstruct} without
- * the means and with balanced rows still balanced. It is summed over whole blocks of directions, always in the same
- * order: so a larger rank can go on from where a smaller one was, and gives the same digits as from nothing.
+ * What was fitted, projected on the leading directions, `(X − μ) Vᵣ Vᵣᵀ` in the shape of `x`, (rows, cols), balanced rows
+ * still balanced; products in float32. Vᵣ are the leading right singular vectors; on a matrix that lies on its other side
+ * the left ones serve, since `U Uᵀ X = X V Vᵀ`, so that nothing is divided by a singular value.
+ *
+ * It is summed over whole blocks of directions, always in the same order: so a larger rank can go on from where a smaller
+ * one was, and gives the same digits as from nothing.
  * @param from is used up; that of a larger rank is of no use
  * @returns not to be changed, since it may be the sum itself; and the sum to go on from
  * @throws RangeError if `rank` is above the number of vectors kept
@@ -175,51 +162,19 @@ export async function project(
   const blocks = Math.floor(rank / slab);
   const goOn = from && from.blocks <= blocks ? from : { blocks: 0, sum: new Float32Array(vectors.cols * scores.cols) };
   const sum = { rows: vectors.cols, cols: scores.cols, data: goOn.sum };
-  const rowsOf = ({ cols, data }: Matrix<Float32Array>, first: number, last: number) => ({
-    rows: last - first,
-    cols,
-    data: data.subarray(first * cols, last * cols),
-  });
   const add = (to: Matrix<Float32Array>, first: number, last: number) =>
-    multiplyInto(to, rowsOf(vectors, first, last), rowsOf(scores, first, last), { transposeA: true, accumulate: true });
+    multiplyInto(to, rowRange(vectors, first, last), rowRange(scores, first, last), {
+      transposeA: true,
+      accumulate: true,
+    });
   for (let block = goOn.blocks; block < blocks; block++) await add(sum, block * slab, (block + 1) * slab);
   const rest = blocks * slab < rank ? { ...sum, data: sum.data.slice() } : sum;
   if (rest !== sum) await add(rest, blocks * slab, rank);
   return { projected: transposed ? transpose(rest) : rest, partial: { blocks, sum: sum.data } };
 }
 
-/** (cols, rows), in squares that fit the first-level cache. */
-export function transpose<T extends Numbers>({ rows, cols, data }: Matrix<T>): Matrix<T> {
-  const out = (data instanceof Float64Array ? new Float64Array(data.length) : new Float32Array(data.length)) as T;
-  const side = 32;
-  for (let i0 = 0; i0 < rows; i0 += side) {
-    const i1 = Math.min(i0 + side, rows);
-    for (let j = 0; j < cols; j++) {
-      for (let i = i0; i < i1; i++) out[j * rows + i] = data[i * cols + j] as number;
-    }
-  }
-  return { rows: cols, cols: rows, data: out };
-}
-
-function columnMeans({ rows, cols, data }: Matrix<Float64Array>): Float64Array {
-  const mean = new Float64Array(cols);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) mean[j] = (mean[j] as number) + (data[i * cols + j] as number);
-  }
-  return mean.map((sum) => sum / rows);
-}
-
-/** Adds `sign · row` to every row, in place. */
-function addToRows(matrix: Matrix<Float64Array>, row: Float64Array, sign: 1 | -1): Matrix<Float64Array> {
-  const { rows, cols, data } = matrix;
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] as number) + sign * (row[j] as number);
-  }
-  return matrix;
-}
-
 /** Frobenius norm of the block that each row belongs to, (rows). A block of zeros counts as 1. */
-function blockNorms({ rows, cols, data }: Matrix<Float64Array>, blocks: readonly number[]): Float64Array {
+function blockNorms({ rows, cols, data }: Matrix, blocks: readonly number[]): Float64Array {
   const squares = new Map<number, number>();
   for (let i = 0; i < rows; i++) {
     let sum = squares.get(itemAt(blocks, i)) ?? 0;
@@ -229,10 +184,16 @@ function blockNorms({ rows, cols, data }: Matrix<Float64Array>, blocks: readonly
   return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(squares.get(itemAt(blocks, i)) ?? 0) || 1);
 }
 
-/** Multiplies each row by its own factor, or divides it, in place. */
-function multiplyRows({ rows, cols, data }: Matrix<Float64Array>, factors: Float64Array, power: 1 | -1): void {
+/** Subtracts a row from every row, in place. */
+function subtractFromRows({ rows, cols, data }: Matrix, row: Float64Array): void {
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] as number) - (row[j] as number);
+}
+
+/** Divides each row by its own number, in place. */
+function divideRows({ rows, cols, data }: Matrix, divisors: Float64Array): void {
   for (let i = 0; i < rows; i++) {
-    const factor = (factors[i] ?? 1) ** power;
+    const factor = (divisors[i] as number) ** -1;
     for (let j = 0; j < cols; j++) data[i * cols + j] = (data[i * cols + j] as number) * factor;
   }
 }

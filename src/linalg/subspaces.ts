@@ -1,7 +1,7 @@
 // Subspaces given by orthonormal rows: the leading ones of a matrix, all of one in an order, and angles between them.
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
-import { columnMeans, lessRow, rowRange, unitRows } from './rows.ts';
+import { columnMeans, rowRange, subtractRow, unitRows } from './rows.ts';
 
 /**
  * Cosines of the principal angles of two subspaces, largest first (Björck and Golub 1973): the singular values of A Bᵀ,
@@ -41,7 +41,7 @@ async function centredGram(x: Matrix<Numbers>): Promise<Matrix> {
   const mean = columnMeans(x);
   const gram = { rows: x.cols, cols: x.cols, data: new Float64Array(x.cols * x.cols) };
   for (let from = 0; from < x.rows; from += block) {
-    const part = lessRow(rowRange(x, from, Math.min(from + block, x.rows)), mean);
+    const part = subtractRow(rowRange(x, from, Math.min(from + block, x.rows)), mean);
     await multiplyInto(gram, part, part, { transposeA: true, accumulate: true });
   }
   return gram;

@@ -5,12 +5,14 @@ import { describe, expect, test } from 'vitest';
 import {
   explainedBy,
   fitPca,
+  leadingOf,
+  type Pca,
+  project,
   rankForVariance,
-  reconstruct,
   solveByGram,
   solveByLibrary,
-  transpose,
 } from '../../src/linalg/pca.ts';
+import { transpose } from '../../src/linalg/rows.ts';
 import { random } from './matrices.ts';
 
 interface Dense {
@@ -20,6 +22,16 @@ interface Dense {
 }
 
 const copy = ({ rows, cols, data }: Dense): Dense => ({ rows, cols, data: data.slice() });
+/** (X − μ) V Vᵀ, with `keepMean` + μ, in the scale of the matrix that was fitted, (rows, cols). */
+async function reconstruct(pca: Pca, rank: number, keepMean: boolean): Promise<Dense> {
+  const { projected } = await project(await leadingOf(pca, rank), rank);
+  const { rows, cols } = projected;
+  const data = Float64Array.from(projected.data, (value, i) => {
+    const scaled = value * (pca.scales?.[Math.floor(i / cols)] ?? 1);
+    return keepMean ? scaled + (pca.mean[i % cols] ?? Number.NaN) : scaled;
+  });
+  return { rows, cols, data };
+}
 const rowsOf = ({ rows, cols, data }: Dense) =>
   Array.from({ length: rows }, (_, i) => [...data.subarray(i * cols, (i + 1) * cols)]);
 const matrix = fc

@@ -4,7 +4,7 @@ import { errorsBySparsity, learnDictionary } from '../../linalg/dictionary.ts';
 import { factorise } from '../../linalg/nmf.ts';
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { gaussian, randomOrthonormal, seededRandom } from '../../linalg/random.ts';
-import { centred, columnMeans, lessRow, rowRange, squaredNorm, unitRows } from '../../linalg/rows.ts';
+import { centred, columnMeans, rowRange, squaredNorm, subtractRow, unitRows } from '../../linalg/rows.ts';
 import { orthonormalised, principalComponents } from '../../linalg/subspaces.ts';
 import { weightShares } from '../probe/weight-spectrum.ts';
 import type { BasisMethod } from './methods.ts';
@@ -198,7 +198,7 @@ export async function nearestTokens(
   const mean = columnMeans(matrix);
   const cosines = new Float32Array(matrix.rows * directions.rows);
   for (let from = 0; from < matrix.rows; from += block) {
-    const rows = unitRows(lessRow(rowRange(matrix, from, Math.min(from + block, matrix.rows)), mean));
+    const rows = unitRows(subtractRow(rowRange(matrix, from, Math.min(from + block, matrix.rows)), mean));
     cosines.set((await multiply(rows, directions, { transposeB: true })).data, from * directions.rows);
   }
   const tokens = [...Array(matrix.rows).keys()];

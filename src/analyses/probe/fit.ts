@@ -2,7 +2,7 @@
 
 import type { Matrix } from '../../linalg/products.ts';
 import { meanEigenvalue, penalties, Ridge } from '../../linalg/ridge.ts';
-import { lessRow, pickRows } from '../../linalg/rows.ts';
+import { pickRows, subtractRow } from '../../linalg/rows.ts';
 import type { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Positions } from '../recorded-residuals.ts';
 import { gramAbout, type LabelSums, Moments, meanOfRows, type Source, type Sums, sumsAbout } from './moments.ts';
@@ -91,7 +91,7 @@ export async function momentsOf(source: Source, designs: readonly Design[]): Pro
     validation: empty(design, validationPart),
   }));
   for await (const { from, x } of source.blocks()) {
-    const rows = lessRow(x, shift);
+    const rows = subtractRow(x, shift);
     for (const { design, train, validation } of all) {
       await addPart(train, design, trainPart, from, rows);
       await addPart(validation, design, validationPart, from, rows);

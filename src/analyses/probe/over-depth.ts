@@ -1,9 +1,8 @@
 // Probes over the depth of a model: one for each point of the residual stream, one for all of them, and baselines.
 
-import { transpose } from '../../linalg/pca.ts';
 import { type Matrix, productThreads } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
-import { pickRows } from '../../linalg/rows.ts';
+import { pickRows, transpose } from '../../linalg/rows.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Activations, Positions } from '../recorded-residuals.ts';
 import { designOf, type ProbeSetup } from './baselines.ts';

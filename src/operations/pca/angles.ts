@@ -2,6 +2,7 @@
 import { fitPca, rankForVariance } from '../../linalg/pca.ts';
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
+import { rowRange, unitRows } from '../../linalg/rows.ts';
 import { principalCosines } from '../../linalg/subspaces.ts';
 import type { Member } from './group-pca.ts';
 
@@ -27,7 +28,10 @@ export async function principalAngles([k, v]: readonly Member[], kept: readonly 
     const count = ({ ratio, rows }: Basis, which: 0 | 1) =>
       Math.min('variance' in one ? rankForVariance(ratio, one.variance) : one.ranks[which], rows.rows);
     const [r, s] = [count(a, 0), count(b, 1)];
-    results.push({ dimensions: [r, s], cosines: await principalCosines(leading(a.rows, r), leading(b.rows, s)) });
+    results.push({
+      dimensions: [r, s],
+      cosines: await principalCosines(rowRange(a.rows, 0, r), rowRange(b.rows, 0, s)),
+    });
   }
   return results;
 }
@@ -54,7 +58,7 @@ export async function randomAngles(
 interface Basis {
   readonly ratio: Float64Array;
   /** Orthonormal rows, leading direction first, (components, hidden). */
-  readonly rows: Matrix<Float64Array>;
+  readonly rows: Matrix;
 }
 
 /** Leading right singular vectors of the centred weight. Those of no variance to speak of are left out. */
@@ -62,22 +66,7 @@ async function rightBasis({ shape: [count, width], values }: Member): Promise<Ba
   const x = { rows: count, cols: width, data: new Float64Array(values) };
   const { vectors, centred, transposed, explainedVarianceRatio: ratio } = await fitPca(x, (all) => all.length);
   const size = ratio.filter((share) => share > 1e-12).length;
-  const kept = {
-    rows: size,
-    cols: vectors.cols,
-    data: new Float64Array(vectors.data.subarray(0, size * vectors.cols)),
-  };
-  if (transposed) return { ratio, rows: kept };
+  const kept = rowRange({ ...vectors, data: new Float64Array(vectors.data) }, 0, size);
   // Uᵀ C = S Vᵀ: rows of length s, which the vectors' float32 left orthogonal to seven digits.
-  const { rows, cols, data } = await multiply(kept, centred);
-  for (let i = 0; i < rows; i++) {
-    const row = data.subarray(i * cols, (i + 1) * cols);
-    const norm = Math.sqrt(row.reduce((sum, value) => sum + value ** 2, 0)) || 1;
-    for (let j = 0; j < cols; j++) row[j] = (row[j] as number) / norm;
-  }
-  return { ratio, rows: { rows, cols, data } };
-}
-
-function leading({ cols, data }: Matrix<Float64Array>, rows: number): Matrix<Float64Array> {
-  return { rows, cols, data: data.subarray(0, rows * cols) };
+  return { ratio, rows: transposed ? kept : unitRows(await multiply(kept, centred)) };
 }

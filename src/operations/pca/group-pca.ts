@@ -10,13 +10,12 @@ import {
   type Pca,
   project,
   rankForVariance,
-  reconstruct,
   solveByGram,
   solveByLibrary,
-  transpose,
 } from '../../linalg/pca.ts';
 import type { Matrix } from '../../linalg/products.ts';
 import { gaussian, randomOrthonormal, seededRandom } from '../../linalg/random.ts';
+import { squaredNorm as sumOfSquares, transpose } from '../../linalg/rows.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import type { PcaEngine } from '../kind.ts';
 import { cached } from './component-cache.ts';
@@ -140,7 +139,7 @@ export async function fitGroup(
 export function spectrumOf({ pca }: Fitted): GroupSpectrum {
   const { eigenvalues, explainedVarianceRatio, mean, centred, transposed } = pca;
   const rows = transposed ? centred.cols : centred.rows;
-  return { eigenvalues, explainedVarianceRatio, meanSquares: rows * mean.reduce((sum, value) => sum + value ** 2, 0) };
+  return { eigenvalues, explainedVarianceRatio, meanSquares: rows * sumOfSquares(mean) };
 }
 
 /** The second half of {@link operateGroup}. @throws SurgeryError as it does */
@@ -155,7 +154,7 @@ export async function rebuildGroup(
   const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(rebuilding.control?.seed ?? 0)) : pca;
   const { projected } = await project(await leadingOf(along, rank), rank);
   const parts = partsOf(members, projected, { ...pca, transposed }, rebuilding);
-  const explained = isRandom ? await shareAlong(along, rank) : explainedBy(ratio, rank);
+  const explained = isRandom ? shareOf(projected, pca) : explainedBy(ratio, rank);
   return { rank, of: ratio.length, explained, explainedVarianceRatio: ratio, fromCache, parts };
 }
 
@@ -263,18 +262,16 @@ async function withRandomVectors(pca: Pca, rank: number, random: () => number): 
   return { ...pca, vectors: { rows, cols, data: new Float32Array(data) } };
 }
 
-/** Share of the variance that lies along the first `rank` vectors, whatever they are. */
-async function shareAlong(pca: Pca, rank: number): Promise<number> {
-  const sumOfSquares = (values: Float64Array) => values.reduce((sum, value) => sum + value ** 2, 0);
-  const kept = await reconstruct({ ...pca, transposed: false, mean: new Float64Array(pca.centred.cols) }, rank, false);
-  const total = sumOfSquares(pca.centred.data);
-  return total > 0 ? sumOfSquares(kept.data) / total : 1;
+/** Share of the variance of what was fitted that its projection holds. */
+function shareOf(projected: Matrix<Float32Array>, { centred }: Pca): number {
+  const total = sumOfSquares(centred.data);
+  return total > 0 ? sumOfSquares(projected.data) / total : 1;
 }
 
 /** The weight itself with normal noise, as large in Frobenius norm as the error that it takes the place of. */
 function putNoise(out: Float32Array, weight: Float32Array, squaredError: number, random: () => number): void {
   const noise = gaussian(weight.length, random);
-  const factor = Math.sqrt(squaredError / noise.reduce((sum, value) => sum + value ** 2, 0));
+  const factor = Math.sqrt(squaredError / sumOfSquares(noise));
   for (let i = 0; i < out.length; i++) out[i] = (weight[i] as number) + factor * (noise[i] as number);
 }
 

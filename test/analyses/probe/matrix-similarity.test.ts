@@ -8,10 +8,9 @@ import { probesInside, subspacesOf } from '../../../src/analyses/probe/subspace-
 import { embeddingTarget } from '../../../src/analyses/probe/targets.ts';
 import { inRuns, signalShares, weightShares } from '../../../src/analyses/probe/weight-spectrum.ts';
 import { readEmbedding, readUnembedding } from '../../../src/analyses/vocabulary.ts';
-import { transpose } from '../../../src/linalg/pca.ts';
 import { type Matrix, multiply } from '../../../src/linalg/products.ts';
 import { gaussian, randomOrthonormal, seededRandom } from '../../../src/linalg/random.ts';
-import { pickRows } from '../../../src/linalg/rows.ts';
+import { pickRows, transpose } from '../../../src/linalg/rows.ts';
 import { principalComponents } from '../../../src/linalg/subspaces.ts';
 import { largestDifference } from '../../support/goldens.ts';
 import { openGoldenProbes, probeGolden } from '../../support/probes.ts';

@@ -236,21 +236,25 @@ describe.each(modes)('controls of %s', (mode) => {
   });
 });
 
-test('random directions hold, on the mean, as much of the variance as they are of all directions', async () => {
-  const operator = new Operator(await open('mqa-bias-f32'));
-  const found: number[] = [];
-  for (let seed = 0; seed < 20; seed++) {
-    const { layers } = await applyPca(operator, {
-      mode: 'shared-kv',
-      rank: 4,
-      mean: 'keep',
-      control: 'random-subspace',
-      seed,
-    });
-    for (const { explained, of } of groupReports(layers)) found.push(explained / (4 / of));
-  }
-  expect(Math.abs(found.reduce((sum, share) => sum + share, 0) / found.length - 1)).toBeLessThan(0.1);
-});
+test.each([{ balance: false }, { balance: true }])(
+  'random directions hold, on the mean, as much of the variance as they are of all directions (balance: $balance)',
+  async ({ balance }) => {
+    const operator = new Operator(await open('mqa-bias-f32'));
+    const found: number[] = [];
+    for (let seed = 0; seed < 20; seed++) {
+      const { layers } = await applyPca(operator, {
+        mode: 'shared-kv',
+        rank: 4,
+        mean: 'keep',
+        balance,
+        control: 'random-subspace',
+        seed,
+      });
+      for (const { explained, of } of groupReports(layers)) found.push(explained / (4 / of));
+    }
+    expect(Math.abs(found.reduce((sum, share) => sum + share, 0) / found.length - 1)).toBeLessThan(0.1);
+  },
+);
 
 test.each(['per-head', 'per-head-kv'] as const)('%s covers every row once', async (mode) => {
   const checkpoint = await open('gqa-headdim-llama3-bf16-sharded');
