@@ -1,7 +1,7 @@
 // config.json and generation_config.json → the numbers that define the forward pass. Refuses what it does not know.
 import { z } from 'zod';
-import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
-import { parseJson } from '../platform/strict-json.ts';
+import { SurgeryError, shown } from '../platform/errors.ts';
+import { parseJsonFile } from '../platform/strict-json.ts';
 import {
   type Architecture,
   architectures,
@@ -301,12 +301,7 @@ function list(ids: number | number[] | null | undefined): number[] {
 
 /** The object in JSON text, or a one-line error that names the file. */
 function readObject(text: string, file: string): Record<string, unknown> {
-  try {
-    return check(z.record(z.string(), z.unknown()), parseJson(text), file);
-  } catch (cause) {
-    if (cause instanceof SurgeryError) throw cause;
-    throw new SurgeryError('config', `${file} ${messageOf(cause)}`, cause);
-  }
+  return check(z.record(z.string(), z.unknown()), parseJsonFile(text, 'config', file), file);
 }
 
 /** What `schema` reads from a value of this file, or a one-line error that names the file and the key. */

@@ -1,6 +1,6 @@
 // The safetensors header: bytes → tensor table, validated as the Rust crate does. Knows no file system.
 import { SurgeryError, shown } from '../platform/errors.ts';
-import { decimalNumber, duplicateKey } from '../platform/strict-json.ts';
+import { decimalNumber, duplicateKey, isObject } from '../platform/strict-json.ts';
 import { bitsPerElement } from './dtypes.ts';
 
 /** A tensor's table entry. Its bytes are `begin` (included) to `end` (excluded), counted from the start of the file. */
@@ -148,10 +148,6 @@ function readEntry(name: string, value: unknown, start: number, file: string): T
     throw broken(file, `tensor ${name} has shape [${shape}]: its sizes are too large`);
   }, 1n);
   return { name, dtype, shape, begin: start + begin, end: start + end };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {

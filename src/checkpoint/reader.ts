@@ -2,8 +2,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
-import { parseJson } from '../platform/strict-json.ts';
+import { SurgeryError, systemMessage } from '../platform/errors.ts';
+import { parseJsonFile } from '../platform/strict-json.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
@@ -246,13 +246,7 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
  * @throws SurgeryError `checkpoint` for anything else than that, and for shard names that lead out of the folder.
  */
 export function parseIndex(text: string, file: string): Map<string, string> {
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (cause) {
-    throw new SurgeryError('checkpoint', `${file} ${messageOf(cause)}`, cause);
-  }
-  const parsed = indexSchema.safeParse(value);
+  const parsed = indexSchema.safeParse(parseJsonFile(text, 'checkpoint', file));
   if (!parsed.success || Object.keys(parsed.data.weight_map).length === 0) {
     throw new SurgeryError('checkpoint', `${file} has no weight_map from tensor names to files`);
   }

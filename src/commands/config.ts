@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { isRepeatable } from '../platform/option-values.ts';
+import { isObject } from '../platform/strict-json.ts';
 import { overruledOperation } from './recipes.ts';
 
 /** Read if --config names no other file. */
@@ -196,10 +197,6 @@ function optionOf({ options }: CommandUnknownOpts, key: string): Option | undefi
     options.find(({ long }) => long === `--${key}`) ??
     options.find(({ long, negate }) => negate && long === `--no-${key}`)
   );
-}
-
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refused(file: string, key: string, value: unknown, allowed: string): SurgeryError {

@@ -44,14 +44,7 @@ export async function generate(
   prompt: readonly number[],
   options: GenerateOptions & Omit<Start, 'prompt'>,
 ): Promise<Generated> {
-  const { weights, onToken } = options;
-  const [generated] = await generateTogether(
-    runtime,
-    [{ prompt, ...(weights ? { weights } : {}), ...(onToken ? { onToken } : {}) }],
-    options,
-  );
-  if (!generated) throw new TypeError('a prompt was not continued');
-  return generated;
+  return itemAt(await generateTogether(runtime, [{ ...options, prompt }], options), 0);
 }
 
 /**
@@ -118,14 +111,14 @@ async function generateBatch(
     Math.max(...limits),
     starts.map(({ weights }) => weights ?? runtime.original),
   );
-  const texts = starts.map((start, i) => new Text(sequenceAt(batch, i), start, options, itemAt(limits, i)));
+  const texts = starts.map((start, i) => new Text(itemAt(batch.sequences, i), start, options, itemAt(limits, i)));
   // Prompts are read one by one: many tokens at once are bound by arithmetic, so nothing would be gained together.
   const logits = new Map<Text, Float32Array>();
-  for (const [i, text] of texts.entries()) logits.set(text, await text.sequence.readToEnd(starts[i]?.prompt ?? []));
+  for (const text of texts) logits.set(text, await text.sequence.readToEnd(text.ids));
   const seconds = await continueTexts(batch, logits);
-  return texts.map((text, i) => ({
+  return texts.map((text) => ({
     ids: text.ids,
-    promptTokens: starts[i]?.prompt.length ?? 0,
+    promptTokens: text.ids.length - text.created,
     // The first token comes with the prompt: only the others took a step each.
     tokensPerSecond: text.created > 1 ? (text.created - 1) / (seconds.get(text) ?? 0) : 0,
   }));
@@ -154,10 +147,4 @@ async function continueTexts(
     );
   }
   return seconds;
-}
-
-function sequenceAt(batch: Batch, i: number): Sequence {
-  const sequence = batch.sequences[i];
-  if (!sequence) throw new RangeError(`no sequence ${i} in the batch`);
-  return sequence;
 }

@@ -1,5 +1,6 @@
 // x @ W.T + b in a graph: from a float32 weight, from one that variants replace, or in 8 bits.
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import { getOrMake } from '../platform/indexing.ts';
 import { type ElementType, type ExternalData, elementTypes, type GraphBuilder, microsoft } from './builder.ts';
 
 /** The checkpoint's own bytes; 16-bit dtypes are cast to float32 when the session is made. */
@@ -54,7 +55,7 @@ export class Linears {
   readonly #setRows: string;
   readonly #float32 = new Map<string, string>();
   readonly #quantised = new Map<string, { integers: string; scales: string }>();
-  readonly #middles = new Map<string, string>();
+  readonly #zeroPoints = new Map<string, string>();
   readonly #split = new Map<string, string[]>();
 
   /** @param sets of replaceable weights: rows of one batch may differ in them and share the reading of all others */
@@ -67,9 +68,7 @@ export class Linears {
 
   /** A weight as float32: norm scales, biases, and projections that are not quantised. @throws RangeError for one that is */
   weight(name: string): string {
-    const value = this.#float32.get(name) ?? this.#add(name);
-    this.#float32.set(name, value);
-    return value;
+    return getOrMake(this.#float32, name, () => this.#add(name));
   }
 
   /** (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. Returns the output's name. */
@@ -102,7 +101,7 @@ export class Linears {
     const g = this.#g;
     const weights = g.external(`${weight}.integers`, 'int8', [into, out], integers);
     const steps = g.external(`${weight}.scales`, 'float32', [out], scales);
-    const rows = this.#quantisedRows(x, count);
+    const rows = getOrMake(this.#quantised, x, () => this.#quantisedRows(x, count));
     const inputs = [rows.integers, weights, g.scalar('float32', 1), steps, g.scalar('uint8', 128)];
     const product = g.node('MatMulIntegerToFloat', inputs, `${output}.integer`, {}, microsoft);
     const scaled = g.node('Mul', [product, rows.scales], bias.length > 0 ? `${output}.product` : output);
@@ -111,28 +110,20 @@ export class Linears {
 
   /** Rows as integers from 1 to 255 about 128, and their scales as a column. */
   #quantisedRows(x: string, count: string): { integers: string; scales: string } {
-    const known = this.#quantised.get(x);
-    if (known) return known;
     const g = this.#g;
     const largest = g.node('ReduceMax', [g.node('Abs', [x], `${x}.abs`)], `${x}.largest`, { axes: [-1], keepdims: 0 });
     const step = g.node('Mul', [largest, g.scalar('float32', 1 / 127)], `${x}.step`);
     // A row of zeros keeps a scale that can be divided by.
     const scale = g.node('Max', [step, g.scalar('float32', 1e-30)], `${x}.scale`);
-    const integers = g.node('QuantizeLinear', [x, scale, this.#middle(count)], `${x}.integers`, { axis: 0 });
-    const rows = { integers, scales: g.node('Reshape', [scale, g.constant([-1, 1])], `${x}.scales`) };
-    this.#quantised.set(x, rows);
-    return rows;
+    const zeroPoint = getOrMake(this.#zeroPoints, count, () => this.#zeroPoint(count));
+    const integers = g.node('QuantizeLinear', [x, scale, zeroPoint], `${x}.integers`, { axis: 0 });
+    return { integers, scales: g.node('Reshape', [scale, g.constant([-1, 1])], `${x}.scales`) };
   }
 
   /** The zero point of each row. */
-  #middle(count: string): string {
-    const known = this.#middles.get(count);
-    if (known) return known;
-    const g = this.#g;
-    const shape = g.node('Shape', [count], `${count}.count`);
-    const middle = g.node('Expand', [g.scalar('uint8', 128), shape], `${count}.middle`);
-    this.#middles.set(count, middle);
-    return middle;
+  #zeroPoint(count: string): string {
+    const shape = this.#g.node('Shape', [count], `${count}.count`);
+    return this.#g.node('Expand', [this.#g.scalar('uint8', 128), shape], `${count}.middle`);
   }
 
   /** Each set's rows through that set's weight, and its bias where that is replaceable too. A set without rows costs nothing. */
@@ -141,7 +132,8 @@ export class Linears {
       const from = this.#source(name);
       return from.kind === 'input' ? this.#g.input(setName(name, set), 'float32', from.shape) : this.weight(name);
     };
-    const parts = this.#rowsOfSets(x).map((rows, set) => {
+    const rowsOfSets = getOrMake(this.#split, x, () => this.#rowsOfSets(x));
+    const parts = rowsOfSets.map((rows, set) => {
       const own = this.#g.input(setName(weight, set), 'float32', shape);
       const added = bias === undefined ? [] : [biasOf(bias, set)];
       return this.#g.node('Gemm', [rows, own, ...added], `${output}.set${set}`, { transB: 1 });
@@ -150,11 +142,8 @@ export class Linears {
   }
 
   #rowsOfSets(x: string): string[] {
-    const known = this.#split.get(x);
-    if (known) return known;
     const parts = Array.from({ length: this.#sets }, (_, set) => `${x}.set${set}`);
     this.#g.nodes('Split', [x, this.#setRows], parts, { axis: 0 });
-    this.#split.set(x, parts);
     return parts;
   }
 }

@@ -1,6 +1,7 @@
 // `hub:org/dataset[/config[/split]]` → Parquet files in the cache.
 import { readdir } from 'node:fs/promises';
 import { SurgeryError } from '../platform/errors.ts';
+import { getOrMake } from '../platform/indexing.ts';
 import type { HubClient } from './client.ts';
 import { listRepository } from './listing.ts';
 import { cachedSnapshot, hubCache, inside, offlineBy, type Repository, repositoryName } from './paths.ts';
@@ -128,7 +129,7 @@ function located({ repository }: DatasetReference, { config, split, paths }: Spl
  * `config/split.parquet`, `config/split/0000.parquet`; a folder `data` or none is the configuration `default`.
  */
 export function splitsOf(paths: readonly string[]): SplitFiles[] {
-  const found = new Map<string, { config: string; split: string; paths: string[] }>();
+  const found = new Map<string, SplitFiles & { readonly paths: string[] }>();
   for (const path of [...paths].sort()) {
     if (!path.endsWith('.parquet')) continue;
     const parts = path.slice(0, -'.parquet'.length).split('/');
@@ -136,10 +137,7 @@ export function splitsOf(paths: readonly string[]): SplitFiles[] {
     const isNumber = /^\d+$/.test(last);
     const split = isNumber ? (parts.pop() ?? '') : last.replace(/-\d{5}-of-\d{5}.*$/, '');
     const config = parts.filter((part, i) => !(i === 0 && part === 'data')).join('/') || 'default';
-    const key = `${config}/${split}`;
-    const entry = found.get(key) ?? { config, split, paths: [] };
-    entry.paths.push(path);
-    found.set(key, entry);
+    getOrMake(found, `${config}/${split}`, () => ({ config, split, paths: [] })).paths.push(path);
   }
   return [...found.values()];
 }

@@ -1,6 +1,7 @@
 // Which way a request goes: straight, or through the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name.
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { SurgeryError } from '../platform/errors.ts';
+import { getOrMake } from '../platform/indexing.ts';
 
 /** Seconds until a host has to take a connection, and between two pieces of an answer. */
 export const patience = { connect: 5, answer: 30 };
@@ -19,11 +20,9 @@ const dispatchers = new Map<string, Dispatcher>();
  */
 export function dispatcherFor(url: URL): Dispatcher {
   const proxy = proxyFor(url) ?? '';
-  const known = dispatchers.get(proxy);
-  if (known) return known;
-  const made = proxy === '' ? new Agent(timeouts) : new ProxyAgent({ uri: proxy, ...timeouts });
-  dispatchers.set(proxy, made);
-  return made;
+  return getOrMake(dispatchers, proxy, () =>
+    proxy === '' ? new Agent(timeouts) : new ProxyAgent({ uri: proxy, ...timeouts }),
+  );
 }
 
 /** Address of the proxy for a URL, as the environment says; names may be in small or capital letters. */

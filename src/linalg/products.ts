@@ -4,6 +4,7 @@
 // float64, 75 in float32, 20 µs a call. `run` computes on the calling thread before its promise resolves.
 import onnxProto from 'onnx-proto';
 import { SurgeryError } from '../platform/errors.ts';
+import { getOrMake } from '../platform/indexing.ts';
 import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
 
 /** float32 or float64 numbers of a matrix. */
@@ -164,18 +165,16 @@ function matMulSession(): Promise<Session> {
 }
 
 function cached(key: string, model: () => Uint8Array): Promise<Session> {
-  const known = sessions.get(key);
-  if (known) return known;
-  const session = openSession(model(), {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    // Outputs are given by the caller, so an arena would only hold memory; idle threads must not burn a core.
-    enableCpuMemArena: false,
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
-  sessions.set(key, session);
-  return session;
+  return getOrMake(sessions, key, () =>
+    openSession(model(), {
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      // Outputs are given by the caller, so an arena would only hold memory; idle threads must not burn a core.
+      enableCpuMemArena: false,
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    }),
+  );
 }
 
 function oneNode(opType: string, input: string[], type: 'float32' | 'float64', attribute: object[]): Uint8Array {

@@ -32,16 +32,13 @@ export function transpose<T extends Numbers>({ rows, cols, data }: Matrix<T>): M
   return { rows: cols, cols: rows, data: out };
 }
 
-/** Mean of each column, (cols), or the mean weighted by `weights`, (rows). */
-export function columnMeans({ rows, cols, data }: Matrix<Numbers>, weights?: ArrayLike<number>): Float64Array {
-  const mean = new Float64Array(cols);
-  let total = 0;
+/** Mean of each column, (cols); zeros for a matrix without rows. */
+export function columnMeans({ rows, cols, data }: Matrix<Numbers>): Float64Array {
+  const sums = new Float64Array(cols);
   for (let i = 0; i < rows; i++) {
-    const weight = weights ? (weights[i] ?? 0) : 1;
-    total += weight;
-    for (let j = 0; j < cols; j++) mean[j] = (mean[j] as number) + weight * (data[i * cols + j] as number);
+    for (let j = 0; j < cols; j++) sums[j] = (sums[j] as number) + (data[i * cols + j] as number);
   }
-  return total > 0 ? mean.map((sum) => sum / total) : mean;
+  return rows > 0 ? sums.map((sum) => sum / rows) : sums;
 }
 
 /** The matrix with a row subtracted from each of its own, as a float64 copy: with its column means, it is centred. */

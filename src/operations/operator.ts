@@ -1,6 +1,8 @@
 // Recipes → variants' weights: operations planned and applied in order, layer by layer.
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { canonicalHash } from '../platform/canonical.ts';
+import { getOrMake } from '../platform/indexing.ts';
+import { inTurn } from '../platform/threads/pool.ts';
 import {
   type Closable,
   type EditedTensor,
@@ -74,11 +76,9 @@ export class Operator {
 
   /** What operations of one checkpoint share, such as decompositions. */
   shared<R extends Closable>(make: MakeShared<R>): R {
-    const known = this.#shared.get(make) as R | undefined;
-    if (known) return known;
-    const made = make(this.checkpoint, this.#settings);
-    this.#shared.set(make, made);
-    return made;
+    return getOrMake<MakeShared<Closable>, Closable>(this.#shared, make, () =>
+      make(this.checkpoint, this.#settings),
+    ) as R;
   }
 
   /** Ends the threads. */
@@ -96,7 +96,7 @@ export class Operator {
     };
     const plan = await work.plan(operation, context);
     let done = 0;
-    const edits = await this.#each(plan.layers, async (layer) => {
+    const edits = await inTurn(plan.layers, this.threaded, async (layer) => {
       const edit = await work.apply(plan, layer, context);
       onProgress(++done, plan.layers.length);
       return edit;
@@ -106,14 +106,6 @@ export class Operator {
       edits.map(({ details }) => details),
     );
     return { tensors: new Map(edits.flatMap((edit) => [...edit.tensors])), report, footprint: work.footprint(report) };
-  }
-
-  /** All at once where there are threads for them, else one after the other. */
-  async #each<A, B>(items: readonly A[], call: (item: A) => Promise<B>): Promise<B[]> {
-    if (this.threaded) return Promise.all(items.map(call));
-    const results: B[] = [];
-    for (const item of items) results.push(await call(item));
-    return results;
   }
 }
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
-import { parseJson } from '../platform/strict-json.ts';
+import { parseJsonFile } from '../platform/strict-json.ts';
 import type { Recipe } from './recipe.ts';
 import { type CompleteOperation, type KindName, kindNames, kindOf, kinds, type Operation } from './registry.ts';
 
@@ -26,12 +26,7 @@ export async function readRecipe(file: string): Promise<Recipe> {
   } catch (cause) {
     throw new SurgeryError('usage', `${file} cannot be read: ${systemMessage(cause)}`, cause);
   }
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (cause) {
-    throw new SurgeryError('usage', `${file} ${messageOf(cause)}`, cause);
-  }
+  const value = parseJsonFile(text, 'usage', file);
   const parsed = recipeSchema.safeParse(Array.isArray(value) ? { operations: value } : value);
   if (parsed.success) return parsed.data.operations;
   const issue = parsed.error.issues[0];

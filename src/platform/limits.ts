@@ -1,5 +1,5 @@
 // How much of the machine this process may use: all of it, or the share of a container or batch job, which Linux keeps
-// in control groups. A group lies in others, and the tightest limit of all of them holds.
+// in control groups (cgroups). A cgroup lies in others, and the tightest limit of all of them holds.
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 
@@ -15,27 +15,19 @@ export interface Machine {
   readonly read: (path: string) => string | undefined;
 }
 
-const here: Machine = {
-  get total() {
-    return totalmem();
-  },
-  get free() {
-    return freemem();
-  },
-  get processors() {
-    return cpus().length;
-  },
-  get parallelism() {
-    return availableParallelism();
-  },
+const here = (): Machine => ({
+  total: totalmem(),
+  free: freemem(),
+  processors: cpus().length,
+  parallelism: availableParallelism(),
   read(path) {
     try {
       return readFileSync(path, 'utf8');
     } catch {
-      return undefined; // another system, or a group above that a container does not see
+      return undefined; // another system, or a control group above that a container does not see
     }
   },
-};
+});
 
 /** Bytes that may be used, and those of them that nothing uses. Files in the system's cache count as free: they give way. */
 export interface Memory {
@@ -43,22 +35,22 @@ export interface Memory {
   readonly free: number;
 }
 
-export function memory(machine: Machine = here): Memory {
+export function memory(machine: Machine = here()): Memory {
   const limits = [
-    ...groups('memory', machine).map((group) => limitedMemory(group, files.v1, machine)),
-    ...groups('', machine).map((group) => limitedMemory(group, files.v2, machine)),
+    ...cgroups('memory', machine).map((folder) => limitedMemory(folder, files.v1, machine)),
+    ...cgroups('', machine).map((folder) => limitedMemory(folder, files.v2, machine)),
   ];
   const least = (key: keyof Memory) => Math.min(machine[key], ...limits.map((limit) => limit[key]));
   return { total: least('total'), free: least('free') };
 }
 
 /** Threads that can run at the same time. */
-export function cores(machine: Machine = here): number {
+export function cores(machine: Machine = here()): number {
   return Math.min(machine.parallelism, processorQuota(machine) ?? machine.parallelism);
 }
 
 /** Threads for onnxruntime, which knows of no quota: 0, its own choice, where there is none. */
-export function defaultThreads(machine: Machine = here): number {
+export function defaultThreads(machine: Machine = here()): number {
   return processorQuota(machine) === undefined ? 0 : cores(machine);
 }
 
@@ -66,8 +58,11 @@ export function defaultThreads(machine: Machine = here): number {
 function processorQuota(machine: Machine): number | undefined {
   const { read, processors } = machine;
   const quotas = [
-    ...groups('cpu', machine).map((group) => [read(`${group}/cpu.cfs_quota_us`), read(`${group}/cpu.cfs_period_us`)]),
-    ...groups('', machine).map((group) => read(`${group}/cpu.max`)?.split(' ') ?? []),
+    ...cgroups('cpu', machine).map((folder) => [
+      read(`${folder}/cpu.cfs_quota_us`),
+      read(`${folder}/cpu.cfs_period_us`),
+    ]),
+    ...cgroups('', machine).map((folder) => read(`${folder}/cpu.max`)?.split(' ') ?? []),
   ].map(([time, period]) => Math.ceil(Number(time) / Number(period)));
   const least = Math.min(...quotas.filter((quota) => quota > 0)); // "max" is no number, and -1 no limit
   return least < processors ? least : undefined;
@@ -82,19 +77,19 @@ const files = {
   v2: { limits: ['memory.max', 'memory.high'], used: 'memory.current', cached: /^(?:in)?active_file (\d+)$/gm },
 };
 
-function limitedMemory(group: string, { limits, used, cached }: (typeof files)['v1'], { read }: Machine): Memory {
-  const bytes = (name: string) => Number.parseInt(read(`${group}/${name}`) ?? '', 10); // "max" is no number
+function limitedMemory(folder: string, { limits, used, cached }: (typeof files)['v1'], { read }: Machine): Memory {
+  const bytes = (name: string) => Number.parseInt(read(`${folder}/${name}`) ?? '', 10); // "max" is no number
   const total = Math.min(...limits.map((name) => bytes(name) || Number.POSITIVE_INFINITY));
-  const givesWay = [...(read(`${group}/memory.stat`) ?? '').matchAll(cached)].map(([, count]) => Number(count));
+  const givesWay = [...(read(`${folder}/memory.stat`) ?? '').matchAll(cached)].map(([, count]) => Number(count));
   const taken = givesWay.reduce((rest, count) => rest - count, bytes(used) || 0);
   return { total, free: Math.max(0, total - Math.max(0, taken)) };
 }
 
 /**
- * The folders of the groups that this process is in, inner first.
+ * The folders of the cgroups that this process is in, inner first.
  * @param controller of version 1; '' is version 2, which has one tree for all
  */
-function groups(controller: string, { read }: Machine): string[] {
+function cgroups(controller: string, { read }: Machine): string[] {
   const lines = read('/proc/self/cgroup')?.split('\n') ?? [];
   const line = lines.find((one) => one.split(':')[1]?.split(',').includes(controller));
   if (line === undefined) return [];

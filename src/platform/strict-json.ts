@@ -1,5 +1,5 @@
 // JSON files of a checkpoint: read strictly, since JSON.parse keeps the last of two equal keys without a word.
-import { messageOf } from './errors.ts';
+import { type ErrorCode, messageOf, SurgeryError } from './errors.ts';
 
 /**
  * The value in a JSON text.
@@ -15,6 +15,23 @@ export function parseJson(text: string): unknown {
   const duplicate = duplicateKey(text);
   if (duplicate !== undefined) throw new Error(`names ${JSON.stringify(duplicate)} twice`);
   return value;
+}
+
+/**
+ * {@link parseJson} of the text of a file.
+ * @throws SurgeryError of this code, which names the file
+ */
+export function parseJsonFile(text: string, code: ErrorCode, file: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    throw new SurgeryError(code, `${file} ${messageOf(cause)}`, cause);
+  }
+}
+
+/** Whether a JSON value is an object. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A key that occurs twice in one object of `json`, which is known to be valid JSON. JSON.parse keeps the last silently. */

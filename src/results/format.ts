@@ -1,6 +1,8 @@
 // The version of result files, and how those of older versions become it.
+
 import { footprint } from '../operations/pca/footprint.ts';
 import { pcaReport } from '../operations/pca/report.ts';
+import { isObject } from '../platform/strict-json.ts';
 
 /** Version of run.json, study.json and cells.jsonl. */
 export const format = 3;
@@ -92,8 +94,4 @@ function variantOf({ control, ...rest }: Json, layers: unknown): Json {
     footprint: success ? footprint(data.layers) : null,
     reports: [{ kind: 'pca', layers }],
   };
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 // --chat: a file of conversations → their turns, checked to the last one.
 import { z } from 'zod';
-import { messageOf, SurgeryError } from '../platform/errors.ts';
-import { parseJson } from '../platform/strict-json.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { parseJsonFile } from '../platform/strict-json.ts';
 import { type Message, roles } from './chat.ts';
 import { decodeText, readContents } from './text-file.ts';
 
@@ -15,12 +15,7 @@ const conversation = z.array(z.strictObject({ role: z.enum(roles), content: z.st
  */
 export async function readConversations(file: string): Promise<Conversation[]> {
   const text = decodeText(await readContents(file, 'a .json file'));
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (cause) {
-    throw new SurgeryError('text', `${file} ${messageOf(cause)}`, cause);
-  }
+  const value = parseJsonFile(text, 'text', file);
   if (!Array.isArray(value) || value.length === 0)
     throw new SurgeryError(
       'text',

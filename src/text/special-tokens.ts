@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Architecture } from '../checkpoint/architectures.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
-import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
-import { parseJson } from '../platform/strict-json.ts';
+import { SurgeryError, shown } from '../platform/errors.ts';
+import { isObject, parseJsonFile } from '../platform/strict-json.ts';
 
 /** A token that is found in a text as it stands, in tokenizer.json's own words. */
 export interface AddedToken {
@@ -158,11 +158,7 @@ function classTokens({ tokenizer_class }: Fields, definition: Fields, architectu
 async function readFields(folder: string, name: string): Promise<Fields> {
   const text = await readText(folder, name, maxBytes.tokenizerConfig);
   if (text === undefined) return {};
-  try {
-    const value = parseJson(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch (cause) {
-    throw new SurgeryError('config', `${join(folder, name)} ${messageOf(cause)}`, cause);
-  }
+  const value = parseJsonFile(text, 'config', join(folder, name));
+  if (isObject(value)) return value;
   throw new SurgeryError('config', `${join(folder, name)} does not hold a JSON object`);
 }

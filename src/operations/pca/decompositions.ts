@@ -2,7 +2,8 @@
 // matrices are large enough to be worth a thread.
 import { projectionName } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
-import { WorkerPool } from '../../platform/threads/pool.ts';
+import { getOrMake } from '../../platform/indexing.ts';
+import { inTurn, WorkerPool } from '../../platform/threads/pool.ts';
 import { type OperatorSettings, worthThreads } from '../kind.ts';
 import { type Angles, type AnglesAt, principalAngles } from './angles.ts';
 import {
@@ -73,11 +74,11 @@ export class Decompositions {
 
   /** @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
   async spectra(groups: readonly Group[], how: Preprocessing, onProgress?: OnProgress): Promise<GroupSpectrum[]> {
-    return this.#each(groups, onProgress, (group) => {
-      const key = keyOf(group, how);
-      const known = this.#spectra.get(key) ?? this.#spectrum(group, how);
-      this.#spectra.set(key, known);
-      return known;
+    let done = 0;
+    return inTurn(groups, this.threaded, async (group) => {
+      const spectrum = await getOrMake(this.#spectra, keyOf(group, how), () => this.#spectrum(group, how));
+      onProgress?.(++done, groups.length);
+      return spectrum;
     });
   }
 
@@ -146,11 +147,9 @@ export class Decompositions {
   }
 
   #fit(group: Group, how: Preprocessing): Promise<Fitted> {
-    const key = keyOf(group, how);
-    const make = async () => fitGroup(await this.members(group), (ratio) => ratio.length, this.#fitOptions(how));
-    const known = this.#fitted.get(key) ?? make();
-    this.#fitted.set(key, known);
-    return known;
+    return getOrMake(this.#fitted, keyOf(group, how), async () =>
+      fitGroup(await this.members(group), (ratio) => ratio.length, this.#fitOptions(how)),
+    );
   }
 
   #fitOptions(how: Preprocessing): FitOptions {
@@ -182,24 +181,6 @@ export class Decompositions {
     if (!this.#pool) throw new TypeError('there are no threads');
     const sources = this.#sources(group);
     return this.#pool.run<T>(new URL('./thread.ts', import.meta.url), job, () => [sources, ...parameters]);
-  }
-
-  /** All at once where there are threads for them, else one after the other. */
-  async #each<A, B>(
-    items: readonly A[],
-    onProgress: OnProgress | undefined,
-    call: (item: A) => Promise<B>,
-  ): Promise<B[]> {
-    let done = 0;
-    const counted = async (item: A) => {
-      const result = await call(item);
-      onProgress?.(++done, items.length);
-      return result;
-    };
-    if (this.#pool) return Promise.all(items.map(counted));
-    const results: B[] = [];
-    for (const item of items) results.push(await counted(item));
-    return results;
   }
 }
 

@@ -2,6 +2,7 @@
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { canonical } from '../../platform/canonical.ts';
 import { SurgeryError } from '../../platform/errors.ts';
+import { getOrMake } from '../../platform/indexing.ts';
 import type { PlannedControl, PlannedPair, SweepPlan, SweepRequest } from '../kind.ts';
 import { noneKind } from '../none/kind.ts';
 import type { NoneOperation } from '../none/spec.ts';
@@ -134,11 +135,7 @@ class CellList {
   }
 
   #place(operation: SweepPlan<PcaOperation | NoneOperation>['cells'][number]): number {
-    const key = canonical(operation);
-    const known = this.#places.get(key);
-    if (known !== undefined) return known;
-    this.#places.set(key, this.#cells.length);
-    return this.#cells.push(operation) - 1;
+    return getOrMake(this.#places, canonical(operation), () => this.#cells.push(operation) - 1);
   }
 }
 

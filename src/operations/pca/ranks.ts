@@ -1,8 +1,7 @@
 // How many components each group of an operation gets. Pure arithmetic on spectra, in float64.
 
-import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import type { GroupSpectrum } from './group-pca.ts';
+import { type GroupSpectrum, rankFor } from './group-pca.ts';
 import { classOf, type Group } from './grouping.ts';
 import type { MatchRule, MeanRule, RankBudget } from './spec.ts';
 
@@ -17,11 +16,7 @@ export interface Known {
  * the groups.
  */
 export function uniformRanks(groups: readonly Known[], budget: RankBudget): number[] {
-  return groups.map(({ spectrum: { eigenvalues } }) =>
-    'rank' in budget
-      ? Math.min(budget.rank, eigenvalues.length)
-      : rankForVariance(explainedRatios(eigenvalues), budget.variance),
-  );
+  return groups.map(({ spectrum }) => rankFor(spectrum.explainedVarianceRatio, budget));
 }
 
 /**
@@ -32,8 +27,8 @@ export function uniformRanks(groups: readonly Known[], budget: RankBudget): numb
 export function globalRanks(groups: readonly Known[], uniform: readonly number[]): number[] {
   const ranks = uniform.map(() => 0);
   for (const name of new Set(groups.map(({ group }) => classOf(group)))) {
-    const chosen = [...groups.keys()].filter((i) => groups[i] && classOf(groups[i].group) === name);
-    const lists = chosen.map((i) => explainedRatios(groups[i]?.spectrum.eigenvalues ?? new Float64Array()));
+    const chosen = [...groups.keys()].filter((i) => classOf(itemAt(groups, i).group) === name);
+    const lists = chosen.map((i) => itemAt(groups, i).spectrum.explainedVarianceRatio);
     const total = chosen.reduce((sum, i) => sum + itemAt(uniform, i), 0);
     const taken = merged(lists).slice(0, total);
     for (const { list } of taken) {
@@ -87,8 +82,7 @@ export function matchedRanks(
 
   function countError(): number {
     // Summed from the smallest on: nothing is lost to cancellation where little is left.
-    const dropped = mean === 'drop' ? parts.reduce((sum, { meanSquares }) => sum + meanSquares, 0) : 0;
-    let error = dropped;
+    let error = mean === 'drop' ? parts.reduce((sum, { meanSquares }) => sum + meanSquares, 0) : 0;
     const limit = squaredError * (1 + 1e-9);
     let count = order.length;
     while (count > 0) {

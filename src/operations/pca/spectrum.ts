@@ -1,6 +1,6 @@
 // Spectra of groups, with the ranks that thresholds would need.
 import type { Checkpoint } from '../../checkpoint/reader.ts';
-import { explainedRatios, rankForVariance } from '../../linalg/pca.ts';
+import { rankForVariance } from '../../linalg/pca.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { type DecompositionOptions, Decompositions, type OnProgress } from './decompositions.ts';
 import { groupsOf } from './grouping.ts';
@@ -34,7 +34,7 @@ export async function spectra(
   try {
     const found = await decompositions.spectra(groups, { center, balance }, onProgress);
     return groups.map(({ name, layer }, i) => {
-      const ratio = explainedRatios(itemAt(found, i).eigenvalues);
+      const ratio = itemAt(found, i).explainedVarianceRatio;
       const ranks = thresholds.map((variance) => rankForVariance(ratio, variance));
       return { layer, group: name, explainedVarianceRatio: [...ratio], ranks };
     });

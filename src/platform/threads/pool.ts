@@ -169,6 +169,18 @@ export class WorkerPool {
   }
 }
 
+/** Results of a call for each item: all at once where threads do the work, else one after the other. */
+export async function inTurn<A, B>(
+  items: readonly A[],
+  threaded: boolean,
+  call: (item: A) => Promise<B>,
+): Promise<B[]> {
+  if (threaded) return Promise.all(items.map(call));
+  const results: B[] = [];
+  for (const item of items) results.push(await call(item));
+  return results;
+}
+
 /** The buffers of all typed arrays in a plain value, to be moved between threads. */
 export function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
