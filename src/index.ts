@@ -39,6 +39,7 @@
  */
 import { Checkpoint } from './checkpoint/reader.ts';
 import { type HubAccess, resolveModel } from './hub/model-reference.ts';
+import { aFlag, isPlainObject, requireArgument, requireOptions } from './platform/arguments.ts';
 
 export { type LensCell, lensOf as logitLens, type RankedToken } from './analyses/lens/lens.ts';
 export {
@@ -59,6 +60,7 @@ export { type ExperimentOptions, type ExperimentResult, runExperiment } from './
 export {
   type Generated,
   type GenerateOptions,
+  type GenerationSettings,
   generate,
   generateTogether,
   type Start,
@@ -86,17 +88,18 @@ export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from '
 export {
   type ByDocument,
   type Chunk,
-  type Model,
   type Predictions,
   type Scores,
   scoreDocuments as score,
 } from './scores/likelihood.ts';
+export type { Model } from './scores/model.ts';
 export type { Comparison, Score } from './scores/registry.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
 export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
 export type { Interval } from './scores/token-sums.ts';
 export type { Message } from './text/chat.ts';
 export { type Question, readDocuments, readTasks } from './text/documents.ts';
+export type { Documents } from './text/encode-documents.ts';
 export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';
 
 /**
@@ -106,6 +109,14 @@ export { StreamDecoder, Tokenizer } from './text/tokenizer.ts';
  * are damaged or incomplete, `unsupported` for an architecture that does not run
  */
 export async function openCheckpoint(reference: string, access: HubAccess = {}): Promise<Checkpoint> {
+  requireArgument('reference', reference, {
+    words: 'a checkpoint folder, "pocket" or "org/name[@revision]"',
+    test: (value) => typeof value === 'string' && value !== '',
+  });
+  requireOptions('openCheckpoint', access, {
+    offline: aFlag,
+    reporter: { words: 'an object with say and step', test: isPlainObject },
+  });
   const { folder } = await resolveModel(reference, access);
   return Checkpoint.open(folder);
 }

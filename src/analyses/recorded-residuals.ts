@@ -7,7 +7,7 @@ import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
 import { cacheFolder } from '../platform/cache.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import type { Model } from '../scores/likelihood.ts';
+import type { Model } from '../scores/model.ts';
 import type { Block, Source } from './probe/moments.ts';
 import { normalised, normalisedRule } from './residual-rows.ts';
 import { residuals } from './residual-stream.ts';
@@ -41,6 +41,23 @@ export function positionsOf(documents: readonly (readonly number[])[], bosId: nu
     input: Int32Array.from(found, (row) => row.input),
     previous: Int32Array.from(found, (row) => row.previous),
   };
+}
+
+/** The fewest positions to fit a probe to; a tenth of them selects its penalty. */
+const leastPositions = 100;
+
+/** @throws SurgeryError `text` for a text too short to fit a probe to */
+export function probedPositions(
+  documents: readonly (readonly number[])[],
+  text: string,
+  bosId: number | undefined,
+): Positions {
+  const positions = positionsOf(documents, bosId);
+  if (positions.rows >= leastPositions) return positions;
+  throw new SurgeryError(
+    'text',
+    `${text}: ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer text`,
+  );
 }
 
 const firstRow = (ids: readonly number[], bosId: number | undefined) => (ids[0] === bosId ? 2 : 1);

@@ -1,6 +1,6 @@
 // The residual stream of a corpus, one chunk of a document after the other: never more than a chunk in memory.
 import type { ResidualChunk } from '../runtime/sequence.ts';
-import type { Model } from '../scores/likelihood.ts';
+import type { Model } from '../scores/model.ts';
 
 /** A chunk and where it stands. */
 export interface CorpusChunk extends ResidualChunk {

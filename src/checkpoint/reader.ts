@@ -2,7 +2,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SurgeryError, systemMessage } from '../platform/errors.ts';
+import { aText, requireArgument } from '../platform/arguments.ts';
+import { SurgeryError, shown, systemMessage } from '../platform/errors.ts';
 import { parseJsonFile } from '../platform/strict-json.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
@@ -58,6 +59,7 @@ export class Checkpoint {
    * that cannot be read
    */
   static async open(folder: string): Promise<Checkpoint> {
+    requireArgument('folder', folder, aText);
     await requireFolder(folder);
     const configFile = join(folder, 'config.json');
     const text = await readText(folder, 'config.json', maxBytes.config);
@@ -104,13 +106,18 @@ export class Checkpoint {
 
   /**
    * The byte range of a tensor, or of its rows `from` (included) to `to` (excluded).
-   * @throws SurgeryError `checkpoint` if there is no such tensor
+   * @throws SurgeryError `checkpoint` if there is no such tensor, `usage` if it has no such rows
    */
   byteRange(name: string, rows?: readonly [from: number, to: number]): ByteRange {
     const { file, begin, end, shape } = this.tensor(name);
     const path = join(this.folder, file);
-    const row = (end - begin) / Math.max(shape[0] ?? 1, 1);
-    return rows ? { path, begin: begin + rows[0] * row, end: begin + rows[1] * row } : { path, begin, end };
+    if (!rows) return { path, begin, end };
+    const [count = 1] = shape;
+    const [from, to] = rows;
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= count))
+      throw new SurgeryError('usage', `rows of ${name} are ${shown(rows)}, allowed: [from, to] within 0 to ${count}`);
+    const row = (end - begin) / Math.max(count, 1);
+    return { path, begin: begin + from * row, end: begin + to * row };
   }
 
   /**
@@ -184,6 +191,14 @@ export class Checkpoint {
       this.weightDtype(name);
     }
   }
+}
+
+/** @throws SurgeryError `usage` for anything else than a checkpoint that is open */
+export function requireCheckpoint(checkpoint: Checkpoint): void {
+  requireArgument('checkpoint', checkpoint, {
+    words: 'a Checkpoint, from openCheckpoint',
+    test: (value) => value instanceof Checkpoint,
+  });
 }
 
 /** Bytes of each of two tensors that are compared at a time. */

@@ -1,9 +1,20 @@
 // A checkpoint with some tensors replaced → a folder that any Hugging Face reader opens.
 import { join } from 'node:path';
+import {
+  type AllowedOptions,
+  aCount,
+  aFunction,
+  aText,
+  isPlainObject,
+  oneOfWords,
+  requireArgument,
+  requireOptions,
+} from '../platform/arguments.ts';
 import { append, copySafely, writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
-import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype } from './dtypes.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype, weightDtypes } from './dtypes.ts';
 import { buildHeader } from './header.ts';
-import { type Checkpoint, indexFile, singleFile } from './reader.ts';
+import { type Checkpoint, indexFile, requireCheckpoint, singleFile } from './reader.ts';
 import { locate, maxBytes, readText } from './safe-paths.ts';
 import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
 
@@ -20,6 +31,16 @@ export interface WriteOptions {
   /** Called with the bytes written so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+const writeOptions: AllowedOptions<WriteOptions> = {
+  dtype: oneOfWords(weightDtypes),
+  maxShardBytes: aCount(1),
+  provenance: {
+    words: 'an object of strings',
+    test: (value) => isPlainObject(value) && Object.values(value).every((text) => typeof text === 'string'),
+  },
+  onProgress: aFunction,
+};
 
 /** transformers refuses metadata that does not say which framework the tensors are laid out for. */
 const torch = { format: 'pt' };
@@ -38,10 +59,32 @@ export const companions: readonly string[] = [
 ];
 
 /**
+ * Checks weights by name that stand for a checkpoint's own.
+ * @throws SurgeryError `usage` for what is no map of weights, for a name that the checkpoint lacks, and for numbers of
+ * another type or count
+ */
+export function requireReplacements(source: Checkpoint, replaced: Replacements): void {
+  requireArgument('the replaced weights', replaced, {
+    words: 'a Map of Float32Array by tensor name',
+    test: (value) => value instanceof Map,
+  });
+  for (const [name, values] of replaced) {
+    const tensor = source.tensors.get(name);
+    if (!tensor) throw new SurgeryError('usage', `the replaced weight ${name} is not in ${source.folder}`);
+    const count = tensor.shape.reduce((product, n) => product * n, 1);
+    requireArgument(`the replaced weight ${name}`, values, {
+      words: `a Float32Array of ${count} numbers`,
+      test: (value) => value instanceof Float32Array && value.length === count,
+    });
+  }
+}
+
+/**
  * Writes a checkpoint folder atomically: it appears when it is complete. The division into shards stays, unless a
  * maximum size is given. Tensors pass through memory one at a time. A tensor that is neither replaced nor converted
  * keeps its bytes.
- * @throws SurgeryError `output` if the system refuses, `numeric` if a value does not fit the dtype.
+ * @throws SurgeryError `usage` for an argument that is not allowed, `output` if the system refuses, `numeric` if a value does
+ * not fit the dtype
  */
 export async function writeCheckpoint(
   source: Checkpoint,
@@ -49,6 +92,10 @@ export async function writeCheckpoint(
   folder: string,
   options: WriteOptions = {},
 ): Promise<void> {
+  requireCheckpoint(source);
+  requireReplacements(source, replaced);
+  requireArgument('folder', folder, aText);
+  requireOptions('writeCheckpoint', options, writeOptions);
   const { dtype, maxShardBytes, provenance } = options;
   const same = sourceFiles(source, dtype);
   const files = maxShardBytes === undefined ? same : cutFiles(same, maxShardBytes);

@@ -1,9 +1,8 @@
 // Records the residual stream of a text in the original and the edited model, for probes to be fitted to.
 
-import { Activations, type Positions, positionsOf } from '../analyses/recorded-residuals.ts';
+import { Activations } from '../analyses/recorded-residuals.ts';
 import { setProductThreads } from '../linalg/products.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
-import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
@@ -14,23 +13,6 @@ export interface Recorded {
   readonly points: readonly string[];
   readonly variants: readonly { readonly name: Variant['name']; readonly activations: Activations }[];
   close(): Promise<void>;
-}
-
-/** The fewest positions to fit a probe to; a tenth of them selects its penalty. */
-const leastPositions = 100;
-
-/** @throws SurgeryError `text` for a text too short to fit a probe to */
-export function probedPositions(
-  documents: readonly (readonly number[])[],
-  text: string,
-  bosId: number | undefined,
-): Positions {
-  const positions = positionsOf(documents, bosId);
-  if (positions.rows >= leastPositions) return positions;
-  throw new SurgeryError(
-    'text',
-    `${text}: ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer --text`,
-  );
 }
 
 /** Runs all variants over the documents, then closes the session to free its memory for the fits. */

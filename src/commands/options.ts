@@ -2,6 +2,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { basisMethods } from '../analyses/basis/methods.ts';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
 import { cores } from '../platform/limits.ts';
@@ -143,20 +144,35 @@ export const samplingOptions = together(
   promptOptions,
   optionGroup('Samples:', (command) =>
     command
-      .option('--max-new-tokens <n>', 'longest continuation, in tokens', whole('--max-new-tokens', 1), 100)
-      .option('--temperature <t>', 'sampling temperature; 0 is greedy', number('--temperature', 0, 100), 0.7)
+      .option(
+        '--max-new-tokens <n>',
+        'longest continuation, in tokens',
+        whole('--max-new-tokens', 1),
+        defaultMaxNewTokens,
+      )
+      .option(
+        '--temperature <t>',
+        'sampling temperature; 0 is greedy',
+        number('--temperature', 0, 100),
+        defaultSampling.temperature,
+      )
       .option(
         '--top-p <p>',
         'nucleus sampling: the most likely tokens that add up to this probability',
         number('--top-p', 0, 1, true),
-        0.9,
+        defaultSampling.topP,
       )
-      .option('--top-k <k>', 'sample from the k most likely tokens; 0 for all', whole('--top-k', 0), 0)
+      .option(
+        '--top-k <k>',
+        'sample from the k most likely tokens; 0 for all',
+        whole('--top-k', 0),
+        defaultSampling.topK,
+      )
       .option(
         '--repetition-penalty <r>',
         'above 1 makes repeated tokens less likely; 1 has no effect',
         number('--repetition-penalty', 0, 100, true),
-        1,
+        defaultSampling.repetitionPenalty,
       )
       .option('--seed <n>', 'random seed; the same seed gives the same text', whole('--seed', 0), 0),
   ),

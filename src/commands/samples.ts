@@ -106,10 +106,11 @@ export function samplingInfo(
 
 /** The sampling options as generate takes them, with the model's own stop tokens. */
 export function generateSettings(options: SamplingOptions, runtime: Runtime) {
+  const { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens } = options;
   return {
-    sampling: options,
-    seed: options.seed,
-    maxNewTokens: options.maxNewTokens,
+    sampling: { temperature, topP, topK, repetitionPenalty },
+    seed,
+    maxNewTokens,
     stopIds: runtime.checkpoint.config.eosIds,
   };
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { pocketFolder } from '../hub/model-reference.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
 import { type EncodedQuestion, encodeTasks, taskRule } from '../scores/tasks.ts';
 import { passages } from '../text/default-passages.ts';
@@ -109,7 +110,7 @@ async function streamed(
 ): Promise<Cut> {
   requireDocuments(texts, name);
   const { value: encoded } = await progressOf({ quiet }).step(`Tokenising ${name}`, 'tokens', async () =>
-    encodeUpTo(tokenizer, joinTexts(texts), count * maxTokens),
+    itemAt(encodeEach(tokenizer, [joinTexts(texts)], Math.min(count * maxTokens, Number.MAX_SAFE_INTEGER - 1)), 0),
   );
   const { windows, rest } = windowsOf(encoded.ids, maxTokens, tokenizer.bosId);
   if ((windows[0]?.length ?? 0) < 2) throw new SurgeryError('text', `${name} has no two tokens: nothing to score`);
@@ -123,31 +124,11 @@ interface Encoded {
   readonly cut: boolean;
 }
 
-/** Characters of a text to encode in the first attempt. */
-const firstTry = (maxTokens: number) => maxTokens * 8;
-
-/** The first `maxTokens` of each text, encoding no more of long texts than necessary. */
+/** The first `maxTokens` of each text. */
 function encodeEach(tokenizer: Tokenizer, texts: readonly string[], maxTokens: number): Encoded[] {
-  const starts = texts.map((text) => text.slice(0, firstTry(maxTokens)));
-  const encoded = tokenizer.encodeAll(starts);
-  return texts.map((text, i) => {
-    const first = enough(encoded[i] ?? [], maxTokens, starts[i]?.length === text.length);
-    return first ?? encodeUpTo(tokenizer, text, maxTokens, 2 * firstTry(maxTokens));
-  });
-}
-
-/** {@link encodeEach} for one text. @param first characters to encode in the first attempt */
-function encodeUpTo(tokenizer: Tokenizer, text: string, maxTokens: number, first = firstTry(maxTokens)): Encoded {
-  for (let length = first; ; length *= 2) {
-    const encoded = enough(tokenizer.encode(text.slice(0, length)), maxTokens, length >= text.length);
-    if (encoded) return encoded;
-  }
-}
-
-/** Tokens at the end of a slice may differ from those of the whole text, hence the margin. */
-function enough(ids: number[], maxTokens: number, whole: boolean): Encoded | undefined {
-  if (!whole && ids.length <= maxTokens + 64) return undefined;
-  return { ids: ids.slice(0, maxTokens), cut: ids.length > maxTokens };
+  return tokenizer
+    .encodeAll(texts, maxTokens + 1)
+    .map((ids) => ({ ids: ids.slice(0, maxTokens), cut: ids.length > maxTokens }));
 }
 
 /** @throws SurgeryError `text` for questions that do not fit the model's context */

@@ -4,7 +4,7 @@ import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
-import type { Model } from '../scores/likelihood.ts';
+import type { Model } from '../scores/model.ts';
 import type { OpenModel } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 import { namesOperation, type OperationRequest, recipeOf } from './recipes.ts';

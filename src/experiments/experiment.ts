@@ -1,18 +1,27 @@
 // Several recipes on one checkpoint, measured on the same documents: the whole of a study but for its folder.
 import { join } from 'node:path';
-import type { Checkpoint } from '../checkpoint/reader.ts';
-import type { GenerateOptions } from '../generate/generate.ts';
-import { greedy } from '../generate/sampling.ts';
+import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
+import { completeGeneration, type GenerationSettings } from '../generate/generate.ts';
 import type { OperatorSettings } from '../operations/kind.ts';
-import { Operator } from '../operations/operator.ts';
+import { Operator, operatorOptions } from '../operations/operator.ts';
 import { completeRecipe, type Recipe, recipeHash, touchedBy } from '../operations/recipe.ts';
+import {
+  type AllowedOptions,
+  aFunction,
+  aList,
+  isPlainObject,
+  oneOfWords,
+  requireArgument,
+  requireOptions,
+} from '../platform/arguments.ts';
 import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
 import { cacheFolder } from '../platform/cache.ts';
 import { temporaryName } from '../platform/temp-files.ts';
 import type { CellResult, OriginalResult } from '../results/study.ts';
-import { type Precision, Runtime } from '../runtime/session.ts';
+import { type Precision, precisions, Runtime } from '../runtime/session.ts';
 import { Recording } from '../scores/recording.ts';
 import type { EncodedQuestion } from '../scores/tasks.ts';
+import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { cellsTogether, type Measurement, measureCells, measureOriginal, VariantQueue } from './run-cells.ts';
 
@@ -23,11 +32,26 @@ export interface ExperimentOptions extends OperatorSettings {
   readonly questions?: readonly EncodedQuestion[];
   /** Prompts to continue with every variant. Without any, nothing is generated. */
   readonly prompts?: Measurement['prompts'];
-  /** How prompts are continued. Default: greedily, 100 new tokens, up to the model's own stop tokens. */
-  readonly generation?: Partial<GenerateOptions>;
+  /** How prompts are continued. Default: as the commands do, see {@link generate}. */
+  readonly generation?: GenerationSettings;
   /** Called after each cell, with the cells measured so far and in all. */
   readonly onCell?: (done: number, total: number, cell: CellResult) => void;
 }
+
+const experimentOptions: AllowedOptions<ExperimentOptions> = {
+  ...operatorOptions,
+  precision: oneOfWords(precisions),
+  questions: aList(
+    { words: '', test: (one) => isPlainObject(one) && 'shared' in one },
+    'a list of questions, from encodeTasks',
+  ),
+  prompts: aList(
+    { words: '', test: (one) => isPlainObject(one) && typeof one.text === 'string' && Array.isArray(one.ids) },
+    'a list of {text, ids}',
+  ),
+  generation: { words: 'an object, as generate takes it', test: isPlainObject },
+  onCell: aFunction,
+};
 
 /** What an experiment measured. */
 export interface ExperimentResult {
@@ -40,7 +64,8 @@ export interface ExperimentResult {
  * Applies each recipe to the checkpoint, and scores all variants and the original on the same documents. This is what
  * `surgery sweep` does for its cells. One session serves them all, and the original is read once. Its logits lie in a
  * temporary file meanwhile: 4 bytes × scored tokens × vocabulary.
- * @param documents token ids, each document with BOS first where the model has one, as `Tokenizer.encode` gives them
+ * @param given documents: texts, or token ids with BOS first where the model has one, as `Tokenizer.encode` gives them; texts are cut
+ * to the model's context
  * @returns nll and KL in nats per token, with 95 % bootstrap-t intervals over documents; `byDocument` holds sums over the
  * tokens of each document, from which paired differences of two cells follow
  * @throws SurgeryError `usage` for a recipe that this model does not allow, `text` for a document longer than the context,
@@ -49,10 +74,17 @@ export interface ExperimentResult {
 export async function runExperiment(
   checkpoint: Checkpoint,
   recipes: readonly Recipe[],
-  documents: readonly (readonly number[])[],
+  given: Documents,
   options: ExperimentOptions = {},
 ): Promise<ExperimentResult> {
-  const { precision, threads, questions = [], prompts = [], generation, onCell } = options;
+  requireCheckpoint(checkpoint);
+  requireArgument('recipes', recipes, {
+    words: 'a list of recipes, which are lists of operations',
+    test: Array.isArray,
+  });
+  requireOptions('runExperiment', options, experimentOptions);
+  const { precision, questions = [], prompts = [], generation = {}, onCell, ...settings } = options;
+  const documents = await encodeDocuments(given, checkpoint);
   const { config } = checkpoint;
   const planned = recipes.map((recipe) => {
     const complete = completeRecipe(recipe, config);
@@ -71,12 +103,17 @@ export async function runExperiment(
     documents,
     tasks: questions,
     prompts,
-    generation: { sampling: greedy, maxNewTokens: 100, seed: 0, stopIds: config.eosIds, ...generation },
+    generation: completeGeneration(generation, config),
   };
   const tokenizer = await Tokenizer.open(checkpoint);
-  const operator = new Operator(checkpoint, options);
+  const operator = new Operator(checkpoint, settings);
   try {
-    const runtime = await Runtime.open(checkpoint, { ...(precision ? { precision } : {}), threads, replaceable, sets });
+    const runtime = await Runtime.open(checkpoint, {
+      ...(precision ? { precision } : {}),
+      threads: settings.threads,
+      replaceable,
+      sets,
+    });
     try {
       return await withLogits(documents, runtime, async (recording) => {
         const variants = new VariantQueue(

@@ -1,8 +1,8 @@
 // How likely a model finds each token of a continuation, its own or another model's.
 
 import { itemAt } from '../platform/indexing.ts';
-import type { Model } from '../scores/likelihood.ts';
 import { logProbability, requireFinite } from '../scores/logits.ts';
+import type { Model } from '../scores/model.ts';
 
 /**
  * Log-probability of each token from position `from` on, given all before it: nats, to four decimals. Of the model's own

@@ -1,9 +1,22 @@
 // Prompts → continuations, token by token, several in one batch.
-
+import type { LlamaConfig } from '../checkpoint/config.ts';
 import { seededRandom } from '../linalg/random.ts';
+import {
+  type AllowedOptions,
+  aCount,
+  aFunction,
+  aNumber,
+  isPlainObject,
+  requireArgument,
+  requireOptions,
+} from '../platform/arguments.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Batch, Sequence, Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
+import { requireRuntime } from '../scores/model.ts';
+import { requireIds } from '../text/token-ids.ts';
+import { defaultMaxNewTokens, defaultSampling } from './defaults.ts';
 import { type Sampling, sample } from './sampling.ts';
 
 export interface GenerateOptions {
@@ -12,6 +25,37 @@ export interface GenerateOptions {
   readonly seed: number;
   /** Tokens that end the text; they are not part of it. */
   readonly stopIds: readonly number[];
+}
+
+/** As a program gives them: what is left out has the commands' default. */
+export interface GenerationSettings extends Partial<Omit<GenerateOptions, 'sampling'>> {
+  /** Default: temperature 0.7, top-p 0.9. */
+  readonly sampling?: Partial<Sampling>;
+}
+
+const samplingOptions: AllowedOptions<Sampling> = {
+  temperature: aNumber(0, 100),
+  topP: aNumber(0, 1, true),
+  topK: aCount(0),
+  repetitionPenalty: aNumber(0, 100, true),
+};
+
+const generationOptions: AllowedOptions<GenerationSettings> = {
+  sampling: { words: `an object with ${Object.keys(samplingOptions).join(', ')}`, test: isPlainObject },
+  maxNewTokens: aCount(1),
+  seed: aCount(0),
+  stopIds: { words: 'a list of token ids', test: Array.isArray },
+};
+
+/**
+ * The settings with the commands' defaults: 100 new tokens, seed 0, up to the model's own stop tokens.
+ * @throws SurgeryError `usage` for a setting that is not allowed
+ */
+export function completeGeneration(settings: GenerationSettings, config: LlamaConfig): GenerateOptions {
+  requireOptions('generation', settings, generationOptions);
+  const { sampling = {}, maxNewTokens = defaultMaxNewTokens, seed = 0, stopIds = config.eosIds } = settings;
+  requireOptions('sampling', sampling, samplingOptions);
+  return { sampling: { ...defaultSampling, ...sampling }, maxNewTokens, seed, stopIds };
 }
 
 /** A prompt and the variant that continues it. */
@@ -37,33 +81,49 @@ const batchSize = 8;
 /**
  * Continues a prompt until a stop token, `maxNewTokens`, or the end of the model's context.
  * The same seed gives the same text, whatever was generated before.
- * @throws SurgeryError `text` if the prompt alone does not fit the context
+ * @param options what is left out has the commands' default: temperature 0.7, top-p 0.9, seed 0, 100 new tokens, up to the
+ * model's own stop tokens
+ * @throws SurgeryError `text` if the prompt is empty or does not fit the context, `usage` for an option that is not allowed
  */
 export async function generate(
   runtime: Runtime,
   prompt: readonly number[],
-  options: GenerateOptions & Omit<Start, 'prompt'>,
+  options: GenerationSettings & Omit<Start, 'prompt'> = {},
 ): Promise<Generated> {
-  return itemAt(await generateTogether(runtime, [{ ...options, prompt }], options), 0);
+  requireOptions('generate', options, { ...generationOptions, weights: anything, onToken: aFunction });
+  const { weights, onToken, ...settings } = options;
+  return itemAt(await generateTogether(runtime, [{ prompt, weights, onToken }], settings), 0);
 }
+
+/** Checked by the runtime that gave it. */
+const anything = { words: '', test: () => true };
 
 /**
  * Continues each start as {@link generate} does, each from the same seed, up to eight in a batch: a step reads the
  * weights once for all of them.
- * @throws SurgeryError `text` if a prompt alone does not fit the context
- * @throws RangeError for more different weights than the runtime was opened for
+ * @throws SurgeryError `text` if a prompt is empty or does not fit the context, `usage` for an option that is not allowed
+ * and for more different weights than the runtime was opened for
  */
 export async function generateTogether(
   runtime: Runtime,
   starts: readonly Start[],
-  options: GenerateOptions,
+  settings: GenerationSettings = {},
 ): Promise<Generated[]> {
+  requireRuntime(runtime);
+  requireArgument('starts', starts, { words: 'a list of {prompt, weights}', test: isListOfObjects });
+  for (const { prompt } of starts) {
+    requireIds('the prompt', prompt, runtime.config);
+    if (prompt.length === 0) throw new SurgeryError('text', 'the prompt has no tokens, and nothing can be continued');
+  }
+  const options = completeGeneration(settings, runtime.config);
   const generated: Generated[] = [];
   for (let at = 0; at < starts.length; at += batchSize) {
     generated.push(...(await generateBatch(runtime, starts.slice(at, at + batchSize), options)));
   }
   return generated;
 }
+
+const isListOfObjects = (value: unknown) => Array.isArray(value) && value.every(isPlainObject);
 
 /** A text in the making. */
 class Text {

@@ -1,5 +1,15 @@
 // Recipes → variants' weights: operations planned and applied in order, layer by layer.
-import type { Checkpoint } from '../checkpoint/reader.ts';
+import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
+import {
+  type AllowedOptions,
+  aCount,
+  aFunction,
+  oneOfWords,
+  optional,
+  requireArgument,
+  requireOptions,
+} from '../platform/arguments.ts';
 import { canonicalHash } from '../platform/canonical.ts';
 import { getOrMake } from '../platform/indexing.ts';
 import { inTurn } from '../platform/threads/pool.ts';
@@ -10,6 +20,7 @@ import {
   type MakeShared,
   type OperationContext,
   type OperatorSettings,
+  pcaEngines,
   worthThreads,
 } from './kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from './recipe.ts';
@@ -29,13 +40,24 @@ export interface Operated {
 /** Called with the layers done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
+/** The options of all that operates. */
+export const operatorOptions: AllowedOptions<OperatorSettings> = {
+  threads: aCount(1, 256),
+  dtype: oneOfWords(weightDtypes),
+  engine: oneOfWords(pcaEngines),
+  upcoming: { words: 'a list of operations', test: Array.isArray },
+};
+
 /** Applies recipes to one checkpoint, which is not modified. Decompositions are shared between recipes. */
 export class Operator {
   readonly checkpoint: Checkpoint;
   readonly #settings: OperatorSettings;
   readonly #shared = new Map<MakeShared<Closable>, Closable>();
 
+  /** @throws SurgeryError `usage` for an argument that is not allowed */
   constructor(checkpoint: Checkpoint, settings: OperatorSettings = {}) {
+    requireCheckpoint(checkpoint);
+    requireOptions('Operator', settings, operatorOptions);
     this.checkpoint = checkpoint;
     this.#settings = settings;
   }
@@ -51,6 +73,7 @@ export class Operator {
    */
   async apply(recipe: Recipe, onProgress?: OnProgress): Promise<Operated> {
     const operations = completeRecipe(recipe, this.checkpoint.config);
+    requireArgument('onProgress', onProgress, optional(aFunction));
     const edited = new Map<string, EditedTensor>();
     const reports: OperationReport[] = [];
     const footprints: (Footprint | null)[] = [];
@@ -116,8 +139,10 @@ export class Operator {
 export async function operate(
   checkpoint: Checkpoint,
   recipe: Recipe,
-  { onProgress, ...settings }: OperatorSettings & { readonly onProgress?: OnProgress } = {},
+  options: OperatorSettings & { readonly onProgress?: OnProgress } = {},
 ): Promise<Operated> {
+  requireOptions('operate', options, { ...operatorOptions, onProgress: aFunction });
+  const { onProgress, ...settings } = options;
   const operator = new Operator(checkpoint, settings);
   try {
     return await operator.apply(recipe, onProgress);

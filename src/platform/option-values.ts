@@ -16,9 +16,15 @@ function tagged<F extends object>(parser: F, own: Tags): F {
 
 const tagsOf = (parser: object | undefined): Tags => (parser && tags.get(parser)) ?? {};
 
-/** The error for an option's text. */
-export function refused(option: string, text: string, allowed: string): SurgeryError {
-  return new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: ${allowed}`);
+/** The refusal of an option's text. */
+export class NotAllowed extends SurgeryError {
+  /** What is allowed, in words. */
+  readonly allowed: string;
+
+  constructor(option: string, text: string, allowed: string) {
+    super('usage', `${option} is ${JSON.stringify(text)}, allowed: ${allowed}`);
+    this.allowed = allowed;
+  }
 }
 
 /** The words that an option's value may be made of; none where it is free. */
@@ -37,7 +43,7 @@ export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
 /** A parser for a single value of an option that elsewhere takes several. @param elsewhere who takes them */
 export function single<T>(option: string, one: (text: string) => T, elsewhere: string): (text: string) => T {
   const parser = (text: string) => {
-    if (text.includes(',')) throw refused(option, text, `one value (${elsewhere} takes several)`);
+    if (text.includes(',')) throw new NotAllowed(option, text, `one value (${elsewhere} takes several)`);
     return one(text);
   };
   return tagged(parser, tagsOf(one));
@@ -53,7 +59,7 @@ export function ranges(option: string): (text: string) => number[] {
   return (text) =>
     text.split(',').flatMap((part) => {
       const range = rangeOf(part);
-      if (!range) throw refused(option, text, 'numbers and ranges such as 0,5-9');
+      if (!range) throw new NotAllowed(option, text, 'numbers and ranges such as 0,5-9');
       const [from, to] = range;
       return Array.from({ length: to - from + 1 }, (_, i) => from + i);
     });
@@ -72,7 +78,7 @@ export function bytes(option: string): (text: string) => number {
     const power = ' KMGT'.indexOf(prefix.toUpperCase() || ' ');
     const size = Math.floor(Number(amount) * (binary ? 1024 : 1000) ** power);
     if (size >= 1 && Number.isSafeInteger(size)) return size;
-    throw refused(option, text, 'a size such as 1GB, 500MB, 2GiB or a number of bytes');
+    throw new NotAllowed(option, text, 'a size such as 1GB, 500MB, 2GiB or a number of bytes');
   };
 }
 
@@ -80,7 +86,7 @@ export function bytes(option: string): (text: string) => number {
 export function oneOf<const T extends string>(option: string, allowed: readonly T[]): (text: string) => T {
   const parser = (text: string) => {
     const found = allowed.find((word) => word === text);
-    if (found === undefined) throw refused(option, text, allowed.join(', '));
+    if (found === undefined) throw new NotAllowed(option, text, allowed.join(', '));
     return found;
   };
   return tagged(parser, { allowed });
@@ -97,7 +103,7 @@ export function number(option: string, from: number, to: number, above = false):
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text);
     if (value >= from && value <= to && !(above && value === from)) return value;
-    throw refused(option, text, `a number ${above ? 'above' : 'from'} ${from} up to ${to}`);
+    throw new NotAllowed(option, text, `a number ${above ? 'above' : 'from'} ${from} up to ${to}`);
   };
 }
 
@@ -106,7 +112,11 @@ export function whole(option: string, least: number, most = Number.MAX_SAFE_INTE
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    throw refused(option, text, `a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`);
+    throw new NotAllowed(
+      option,
+      text,
+      `a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}`,
+    );
   };
 }
 

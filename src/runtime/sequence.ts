@@ -3,7 +3,10 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { setName } from '../graph/linear.ts';
 import { cacheHeadDim, cacheName } from '../graph/llama.ts';
 import type { Tap } from '../graph/taps.ts';
+import { aCount, requireArgument } from '../platform/arguments.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { Tensor } from '../platform/onnxruntime.ts';
+import { requireIds } from '../text/token-ids.ts';
 
 /** Replaceable weights by tensor name, each (out, in) float32, as inputs of the graph. */
 export type Weights = Readonly<Record<string, Tensor>>;
@@ -96,6 +99,7 @@ export class Sequence {
 
   /** Reads tokens in chunks and returns the logits after the last one, (vocab). */
   async readToEnd(ids: readonly number[], onProgress?: (tokens: number) => void): Promise<Float32Array> {
+    requireIds('ids', ids, this.#runner.config);
     let logits: Float32Array = new Float32Array(0);
     let done = 0;
     for (const chunk of chunksOf(ids, chunkTokens)) {
@@ -108,11 +112,14 @@ export class Sequence {
 
   /** Reads tokens in chunks and yields each chunk's logits, (tokens, vocab). */
   async *readAll(ids: readonly number[]): AsyncGenerator<Float32Array> {
+    requireIds('ids', ids, this.#runner.config);
     for (const chunk of chunksOf(ids, chunkTokens)) yield await this.#read(chunk, this.#rows(chunk.length));
   }
 
   /** Reads tokens in chunks and yields each chunk's residual stream, and no logits. The runtime needs taps. */
   async *readResiduals(ids: readonly number[]): AsyncGenerator<ResidualChunk> {
+    this.#requireTaps();
+    requireIds('ids', ids, this.#runner.config);
     for (const chunk of chunksOf(ids, chunkTokens)) {
       await this.#read(chunk, []);
       yield { ids: chunk, points: this.residuals };
@@ -124,6 +131,8 @@ export class Sequence {
    * The runtime needs taps. A chunk's logits take up to 134 MB, or one token's.
    */
   async *readLens(ids: readonly number[]): AsyncGenerator<LensChunk> {
+    this.#requireTaps();
+    requireIds('ids', ids, this.#runner.config);
     const { taps, config } = this.#runner;
     const tokens = Math.floor(lensNumbers / (taps.length * config.vocabSize));
     for (const chunk of chunksOf(ids, Math.min(Math.max(tokens, 1), chunkTokens))) {
@@ -140,7 +149,7 @@ export class Sequence {
 
   /** Forgets all tokens after the first `length`. */
   rewind(length: number): void {
-    if (length > this.length) throw new RangeError(`cannot rewind from ${this.length} to ${length} tokens`);
+    requireArgument('length', length, aCount(0, this.length));
     this.length = length;
   }
 
@@ -170,10 +179,19 @@ export class Sequence {
     return floats(outputs, 'logits');
   }
 
-  /** @throws RangeError where `tokens` more do not fit */
+  #requireTaps(): void {
+    if (this.#runner.taps.length === 0)
+      throw new SurgeryError(
+        'usage',
+        'this runtime has no taps, which the residual stream needs: open it with taps: true',
+      );
+  }
+
+  /** @throws SurgeryError `text` where `tokens` more do not fit */
   requireRoom(tokens: number): void {
     const to = this.length + tokens;
-    if (to > this.#capacity) throw new RangeError(`${to} tokens in a sequence made for ${this.#capacity}`);
+    if (to > this.#capacity)
+      throw new SurgeryError('text', `${to} tokens do not fit a sequence with room for ${this.#capacity}`);
   }
 }
 
@@ -189,14 +207,17 @@ export class Batch {
   /** The sequences in the cache's order, where those with the same weights are neighbours. */
   readonly #rows: readonly { readonly sequence: Sequence; readonly weights: Weights }[];
 
-  /** @throws RangeError for more different weights than the runner has sets */
+  /** @throws SurgeryError `usage` for more different weights than the runner has sets */
   constructor(runner: GraphRunner, capacity: number, weights: readonly Weights[]) {
     this.#runner = runner;
     // One position more than is ever used: a full sequence that sits out a step has somewhere to write.
     this.#cache = new KeyValues(runner.config, weights.length, capacity + 1);
     const different = [...new Set(weights)];
     if (different.length > runner.sets)
-      throw new RangeError(`${different.length} variants in a batch, the runtime was opened for ${runner.sets}`);
+      throw new SurgeryError(
+        'usage',
+        `${different.length} different variants in a batch, the runtime was opened for ${runner.sets}: open it with sets: ${different.length}`,
+      );
     const order = different.flatMap((one) => weights.flatMap((other, at) => (other === one ? [at] : [])));
     const sequences = weights.map((one, at) => {
       const row = order.indexOf(at);
@@ -208,9 +229,11 @@ export class Batch {
 
   /**
    * Reads one more token of each sequence in `next` and returns the logits after it, (vocab).
-   * @throws RangeError for a sequence that is full
+   * @throws SurgeryError `text` for a sequence that is full, `usage` for a token that the model does not have
    */
   async step(next: ReadonlyMap<Sequence, number>): Promise<Map<Sequence, Float32Array>> {
+    requireArgument('next', next, { words: 'a Map of tokens by sequence', test: (value) => value instanceof Map });
+    requireIds('next', [...next.values()], this.#runner.config);
     for (const sequence of next.keys()) sequence.requireRoom(1);
     const isActive = ({ sequence }: { sequence: Sequence }) => next.has(sequence);
     const first = this.#rows.findIndex(isActive);

@@ -1,11 +1,22 @@
 // The native session: a checkpoint's graph in onnxruntime, and the weights that variants replace.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
-import type { Checkpoint } from '../checkpoint/reader.ts';
+import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
+import { requireReplacements } from '../checkpoint/writer.ts';
 import type { WeightSource } from '../graph/linear.ts';
 import { cacheHeadDim, llamaGraph } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
+import {
+  type AllowedOptions,
+  aCount,
+  aFlag,
+  aFunction,
+  isPlainObject,
+  oneOfWords,
+  requireArgument,
+  requireOptions,
+} from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { memory } from '../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
@@ -15,7 +26,8 @@ import { Batch, type GraphRunner, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
 
 /** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8 bits, and rounds what they are multiplied with to 8 bits too. */
-export type Precision = 'fp32' | 'int8';
+export const precisions = ['fp32', 'int8'] as const;
+export type Precision = (typeof precisions)[number];
 
 /**
  * With `taps`, runs also output the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}.
@@ -34,6 +46,19 @@ export interface RuntimeOptions extends TapOptions {
   /** Called with the weights done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+const runtimeOptions: AllowedOptions<RuntimeOptions> = {
+  precision: oneOfWords(precisions),
+  threads: aCount(1, 256),
+  replaceable: {
+    words: 'a list of tensor names, as touchedBy gives them',
+    test: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+  },
+  sets: aCount(1),
+  taps: aFlag,
+  sublayers: aFlag,
+  onProgress: aFunction,
+};
 
 /** A model as an onnxruntime session. One session serves the original and every variant of it. */
 export class Runtime implements GraphRunner {
@@ -60,8 +85,13 @@ export class Runtime implements GraphRunner {
     this.taps = tapsOf(checkpoint.config.layers, taps);
   }
 
-  /** Builds the graph over the checkpoint's files and makes a session of it. Takes seconds at a billion parameters. */
+  /**
+   * Builds the graph over the checkpoint's files and makes a session of it. Takes seconds at a billion parameters.
+   * @throws SurgeryError `usage` for an option that is not allowed, `checkpoint` for a replaceable weight that is not there
+   */
   static async open(checkpoint: Checkpoint, options: RuntimeOptions = {}): Promise<Runtime> {
+    requireCheckpoint(checkpoint);
+    requireOptions('Runtime.open', options, runtimeOptions);
     const replaceable = new Set(options.replaceable ?? []);
     // Without replaceable weights there is nothing for the sets to differ in.
     const sets = replaceable.size > 0 ? options.sets : 1;
@@ -83,12 +113,20 @@ export class Runtime implements GraphRunner {
     return new Runtime(checkpoint, session, original, { ...options, sets });
   }
 
-  /** The original with some weights replaced. @throws RangeError for a weight that was not declared replaceable */
+  /**
+   * The original with some weights replaced.
+   * @throws SurgeryError `usage` for a weight that was not declared replaceable, or of another size
+   */
   variant(replaced: ReadonlyMap<string, Float32Array>): Weights {
+    requireReplacements(this.checkpoint, replaced);
     const weights: Record<string, Tensor> = { ...this.original };
     for (const [name, values] of replaced) {
       const from = weights[name];
-      if (!from) throw new RangeError(`${name} was not declared replaceable`);
+      if (!from)
+        throw new SurgeryError(
+          'usage',
+          `${name} was not declared replaceable: give it to Runtime.open, as touchedBy does`,
+        );
       weights[name] = new Tensor('float32', values, from.dims);
     }
     return weights;
@@ -98,8 +136,12 @@ export class Runtime implements GraphRunner {
     return this.checkpoint.config;
   }
 
-  /** An empty sequence with room for `capacity` tokens. @throws SurgeryError `text` beyond the model's context. */
+  /**
+   * An empty sequence with room for `capacity` tokens.
+   * @throws SurgeryError `text` beyond the model's context, `usage` for what are no weights of this runtime
+   */
   sequence(capacity: number, weights: Weights = this.original): Sequence {
+    this.#requireWeights(weights);
     this.#requireRoom(capacity, 1);
     return new Sequence(this, capacity, weights);
   }
@@ -107,9 +149,11 @@ export class Runtime implements GraphRunner {
   /**
    * Empty sequences that can be read side by side, one for each of `weights`, with room for `capacity` tokens each.
    * @throws SurgeryError `text` beyond the model's context
-   * @throws RangeError for more different weights than the runtime was opened for
+   * @throws SurgeryError `usage` for what are no weights of this runtime, and for more different ones than it was opened for
    */
   batch(capacity: number, weights: readonly Weights[]): Batch {
+    requireArgument('weights', weights, { words: 'a list of weights, from Runtime.variant', test: Array.isArray });
+    for (const one of weights) this.#requireWeights(one);
     this.#requireRoom(capacity, weights.length);
     return new Batch(this, capacity, weights);
   }
@@ -125,7 +169,16 @@ export class Runtime implements GraphRunner {
     return this.#session.run({ ...feeds, ...this.#rotaryFeeds(capacity) }, wanted);
   }
 
+  #requireWeights(weights: Weights): void {
+    requireArgument('weights', weights, {
+      words: 'what variant of this runtime gives',
+      test: (value) =>
+        isPlainObject(value) && Object.keys(this.original).every((name) => value[name] instanceof Tensor),
+    });
+  }
+
   #requireRoom(capacity: number, rows: number): void {
+    requireArgument('capacity', capacity, aCount(0));
     const { contextLength: limit, layers, kvHeads } = this.config;
     if (capacity > limit) {
       throw new SurgeryError(
@@ -154,8 +207,9 @@ export class Runtime implements GraphRunner {
 }
 
 /** Names of the attention projections that operations replace, in all layers. */
-export function attentionWeights({ config }: Checkpoint): string[] {
-  return Array.from({ length: config.layers }, (_, layer) =>
+export function attentionWeights(checkpoint: Checkpoint): string[] {
+  requireCheckpoint(checkpoint);
+  return Array.from({ length: checkpoint.config.layers }, (_, layer) =>
     (['q', 'k', 'v'] as const).map((projection) => projectionName(layer, projection)),
   ).flat();
 }

@@ -1,19 +1,15 @@
 // How well a model predicts documents, and how far a variant's predictions are from the original's.
 
+import { aFunction, optional, requireArgument } from '../platform/arguments.ts';
+import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import type { Weights } from '../runtime/sequence.ts';
-import type { Runtime } from '../runtime/session.ts';
+import { requireDocumentIds } from '../text/token-ids.ts';
 import type { ChunkRule } from '../text/windows.ts';
 import { type Described, describeRow, requireFinite } from './logits.ts';
+import { type Model, requireModel, requireModels } from './model.ts';
 import { type Comparison, type Score, tokenScores } from './registry.ts';
 import type { Shape, TokenScore } from './score.ts';
 import { type Prediction, TokenSums } from './token-sums.ts';
-
-/** A session and a variant's weights, from `Runtime.variant`. Without weights: the original. */
-export interface Model {
-  readonly runtime: Runtime;
-  readonly weights?: Weights;
-}
 
 /** A model's logits for documents: computed live, or read from a recording. */
 export interface Predictions {
@@ -83,7 +79,8 @@ export function intervalRule(chunk: ChunkRule): string {
  * Every position of a document but the first is scored. Means are over tokens, in nats.
  * @param documents token ids, with BOS first where the model has one, each no longer than the context
  * @param onProgress called with the tokens scored so far and in all
- * @throws SurgeryError `text` for a document longer than the context, `numeric` for logits that are not finite
+ * @throws SurgeryError `usage` for an argument that is not allowed, `text` for a document that is empty or longer than the
+ * context, and if none has two tokens, `numeric` for logits that are not finite
  */
 export async function scoreDocuments(
   documents: readonly (readonly number[])[],
@@ -91,9 +88,13 @@ export async function scoreDocuments(
   variants: readonly Model[] = [],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Scores> {
-  const base = 'runtime' in original ? predictionsOf(original) : original;
+  requireModels('variants', variants);
+  requireArgument('onProgress', onProgress, optional(aFunction));
+  const base = basePredictions(original);
+  requireDocumentIds(documents, { vocabSize: base.vocab, contextLength: contextOf(original, variants) });
   const counts = documents.map(countOf);
   const total = scoredTokens(documents);
+  if (total === 0) throw new SurgeryError('text', 'no document has two tokens, so there is nothing to score');
   const ours = emptySums(counts);
   const theirs = variants.map(() => emptySums(counts));
   let done = 0;
@@ -133,6 +134,18 @@ export function scoredTokens(documents: readonly (readonly number[])[]): number 
 
 function countOf(ids: readonly number[]): number {
   return Math.max(ids.length - 1, 0);
+}
+
+/** @throws SurgeryError `usage` for what are neither a model nor predictions */
+function basePredictions(original: Model | Predictions): Predictions {
+  if (typeof original === 'object' && original !== null && 'chunks' in original) return original;
+  requireModel('the original', original);
+  return predictionsOf(original);
+}
+
+function contextOf(original: Model | Predictions, variants: readonly Model[]): number {
+  const [model] = 'runtime' in original ? [original] : variants;
+  return model ? model.runtime.config.contextLength : Number.POSITIVE_INFINITY;
 }
 
 export function predictionsOf({ runtime, weights }: Model): Predictions {

@@ -3,8 +3,9 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { append } from '../platform/atomic-files.ts';
 import { requireSpace } from '../platform/disk-space.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
-import { type Chunk, describeRows, type Model, type Predictions, predictionsOf, scoredTokens } from './likelihood.ts';
+import { type Chunk, describeRows, type Predictions, predictionsOf, scoredTokens } from './likelihood.ts';
 import type { Described } from './logits.ts';
+import type { Model } from './model.ts';
 
 /** Some tokens of a document: where their logits lie, in numbers, and the statistics of each row. */
 interface Place {

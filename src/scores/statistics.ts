@@ -1,5 +1,6 @@
 // Means over documents with intervals, proportions and quantiles. Float64.
 import { seededRandom } from '../linalg/random.ts';
+import { aCount, aList, isPlainObject, requireArgument } from '../platform/arguments.ts';
 
 /** A quantity summed over one document's tokens, and how many tokens those are. */
 export interface DocumentSum {
@@ -37,7 +38,15 @@ export interface Estimate {
  * @param level share of samples whose interval is to contain the true mean
  * @returns no interval for a single document; one of no width where all documents have the same mean
  */
-export function bootstrapMean(groups: readonly DocumentSum[], seed: number, resamples = 2000, level = 0.95): Estimate {
+export function bootstrapMean(groups: readonly DocumentSum[], seed = 0, resamples = 2000, level = 0.95): Estimate {
+  const isSum = (one: unknown) => isPlainObject(one) && Number.isFinite(one.sum) && aCount(0).test(one.count);
+  requireArgument('groups', groups, aList({ words: '', test: isSum }, 'a list of {sum, count}, one at least', 1));
+  requireArgument('seed', seed, aCount(0));
+  requireArgument('resamples', resamples, aCount(1));
+  requireArgument('level', level, {
+    words: 'a number between 0 and 1',
+    test: (value) => level > 0 && level < 1 && value === level,
+  });
   return bootstrap(seed, resamples, level)(groups);
 }
 

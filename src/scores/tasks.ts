@@ -1,11 +1,12 @@
 // Multiple-choice questions: a choice's score is its summed log-probability after the context.
 
+import { aCount, aFunction, aText, isPlainObject, optional, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
-import type { Question } from '../text/documents.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
-import type { Model } from './likelihood.ts';
+import { type Question, requireQuestions } from '../text/documents.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
 import { logProbability } from './logits.ts';
+import { type Model, requireModel } from './model.ts';
 import { wilson } from './statistics.ts';
 
 export interface TaskScore {
@@ -56,6 +57,14 @@ export async function encodeTasks(
   contextLength: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<EncodedQuestion[]> {
+  requireQuestions(tasks);
+  requireArgument('name', name, aText);
+  requireArgument('tokenizer', tokenizer, {
+    words: 'a Tokenizer, from Tokenizer.open',
+    test: (value) => value instanceof Tokenizer,
+  });
+  requireArgument('contextLength', contextLength, aCount(1));
+  requireArgument('onProgress', onProgress, optional(aFunction));
   const questions: EncodedQuestion[] = [];
   for (let from = 0; from < tasks.length; from += encodedAtOnce) {
     const some = tasks.slice(from, from + encodedAtOnce);
@@ -84,12 +93,22 @@ export async function encodeTasks(
   return questions;
 }
 
-/** Answers each question with the likeliest choice: the highest summed log-probability after the context. */
+/**
+ * Answers each question with the likeliest choice: the highest summed log-probability after the context.
+ * @throws SurgeryError `usage` for an argument that is not allowed
+ */
 export async function scoreTasks(
   questions: readonly EncodedQuestion[],
   model: Model,
   onProgress?: (done: number, total: number) => void,
 ): Promise<TaskScores> {
+  requireArgument('questions', questions, {
+    words: 'a list of questions, from encodeTasks',
+    test: (value) =>
+      Array.isArray(value) && value.length > 0 && value.every((one) => isPlainObject(one) && 'shared' in one),
+  });
+  requireModel('the model', model);
+  requireArgument('onProgress', onProgress, optional(aFunction));
   const results: { task: string; correct: boolean; chance: number }[] = [];
   for (const [i, question] of questions.entries()) {
     const scores = await scoreChoices(question, model);

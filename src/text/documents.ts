@@ -1,5 +1,6 @@
 // Files of text and of multiple-choice questions → documents and tasks.
 import { z } from 'zod';
+import { aText, optional, requireArgument } from '../platform/arguments.ts';
 import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
 import { isParquet, readParquetTexts } from './parquet.ts';
 import { defaultColumn, readSeparatedTexts, requireColumn, textOf } from './tables.ts';
@@ -28,6 +29,8 @@ export interface Question {
  * document is left; `usage` for a column of what has none
  */
 export async function readDocuments(file: string, column?: string): Promise<string[]> {
+  requireArgument('file', file, aText);
+  requireArgument('column', column, optional(aText));
   return requireDocuments(await readTexts(file, column), file);
 }
 
@@ -78,11 +81,20 @@ const taskSchema = z
   })
   .refine(({ choices, answer }) => answer < choices.length, 'answer is not the number of a choice, counted from 0');
 
+/** @throws SurgeryError `usage` for what are no questions */
+export function requireQuestions(questions: readonly Question[]): void {
+  requireArgument('tasks', questions, {
+    words: 'a list of questions, {"task", "context", "choices", "answer"}',
+    test: (value) => Array.isArray(value) && value.every((one) => taskSchema.safeParse(one).success),
+  });
+}
+
 /**
  * Reads multiple-choice questions from JSON, as a list or one on each line: `{"task", "context", "choices", "answer"}`.
  * @throws SurgeryError `text`, with the line or item
  */
 export async function readTasks(file: string): Promise<Question[]> {
+  requireArgument('file', file, aText);
   const contents = await readContents(file, taskFormats);
   const tasks = jsonItems(decodeText(contents), contents.name).map(({ value, where }) => {
     const parsed = taskSchema.safeParse(value);

@@ -2,12 +2,15 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import type { Checkpoint } from '../checkpoint/reader.ts';
+import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
+import { aCount, aList, aText, isPlainObject, requireArgument } from '../platform/arguments.ts';
 import { messageOf, SurgeryError } from '../platform/errors.ts';
-import { ChatTemplate, chatTemplate, type Message } from './chat.ts';
+import { itemAt } from '../platform/indexing.ts';
+import { ChatTemplate, chatTemplate, type Message, roles } from './chat.ts';
 import { within } from './deadline.ts';
 import { type SpecialTokens, specialTokens } from './special-tokens.ts';
+import { requireIds } from './token-ids.ts';
 import { Pipeline } from './tokenizer/pipeline.ts';
 
 const templates = z.union([
@@ -30,6 +33,22 @@ const tokenizerConfigSchema = z.looseObject({
 
 /** Texts that share a deadline. */
 const textsADeadline = 64;
+
+/** Characters of a text that are encoded first, for each of the tokens that are wanted of it. */
+const charactersAToken = 8;
+
+/** Tokens at the end of a part of a text may differ from those of the whole: so many more are encoded. */
+const margin = 64;
+
+const messageList = aList(
+  {
+    words: '',
+    test: (value) =>
+      isPlainObject(value) && typeof value.content === 'string' && roles.includes(value.role as Message['role']),
+  },
+  `a list of {"role", "content"}, with a role of ${roles.join(', ')}`,
+  1,
+);
 
 export class Tokenizer {
   readonly #inner: Pipeline;
@@ -57,6 +76,7 @@ export class Tokenizer {
 
   /** @throws SurgeryError `config` if the folder's tokenizer files are missing or damaged */
   static async open(checkpoint: Checkpoint): Promise<Tokenizer> {
+    requireCheckpoint(checkpoint);
     const file = join(checkpoint.folder, 'tokenizer.json');
     const text = await readText(checkpoint.folder, 'tokenizer.json', maxBytes.tokenizer);
     if (text === undefined)
@@ -91,14 +111,32 @@ export class Tokenizer {
 
   /**
    * Encodes a text as token ids, with BOS first (and only once) if the model's texts begin with one.
-   * @throws SurgeryError `text` for ids beyond the model's vocabulary
+   * @param maxTokens the first so many tokens, without encoding the rest of a long text. Default: all
+   * @throws SurgeryError `config` for ids beyond the model's vocabulary, `usage` for what is no text
    */
-  encode(text: string): number[] {
-    return this.encodeAll([text])[0] ?? [];
+  encode(text: string, maxTokens?: number): number[] {
+    return itemAt(this.encodeAll([text], maxTokens), 0);
   }
 
-  /** {@link encode} of each text. A deadline costs about a millisecond, so several share one. */
-  encodeAll(texts: readonly string[]): number[][] {
+  /** {@link encode} of each text. */
+  encodeAll(texts: readonly string[], maxTokens = Number.MAX_SAFE_INTEGER): number[][] {
+    requireArgument('texts', texts, { words: 'a list of texts', test: Array.isArray });
+    for (const text of texts) requireArgument('the text', text, aText);
+    requireArgument('maxTokens', maxTokens, aCount(1));
+    const first = charactersAToken * maxTokens;
+    const starts = this.#encodeWhole(texts.map((text) => text.slice(0, first)));
+    return texts.map((text, i) => {
+      let ids = itemAt(starts, i);
+      for (let length = first; length < text.length && ids.length <= maxTokens + margin; ) {
+        length *= 2;
+        ids = itemAt(this.#encodeWhole([text.slice(0, length)]), 0);
+      }
+      return ids.length > maxTokens ? ids.slice(0, maxTokens) : ids;
+    });
+  }
+
+  /** A deadline costs about a millisecond, so several texts share one. */
+  #encodeWhole(texts: readonly string[]): number[][] {
     const ids: number[][] = [];
     for (let from = 0; from < texts.length; from += textsADeadline)
       ids.push(...this.#pieces(texts.slice(from, from + textsADeadline)));
@@ -111,6 +149,7 @@ export class Tokenizer {
    * @throws SurgeryError `config` for ids beyond the model's vocabulary
    */
   encodeChat(prompt: string): number[] {
+    requireArgument('the prompt', prompt, aText);
     return this.#requireKnown(this.#pieces([prompt], false).flat());
   }
 
@@ -153,11 +192,13 @@ export class Tokenizer {
 
   /** Decodes token ids, leaving out BOS, EOS and other special tokens. */
   decode(ids: readonly number[]): string {
+    requireIds('ids', ids, { vocabSize: this.#vocabSize });
     return this.#inner.decode(ids);
   }
 
   /** A token as the vocabulary spells it, such as `▁the`; `#5` for an id that has no token. */
   piece(id: number): string {
+    requireIds('id', [id], { vocabSize: this.#vocabSize });
     return this.#inner.idToToken(id) ?? `#${id}`;
   }
 
@@ -185,6 +226,7 @@ export class Tokenizer {
    * @throws SurgeryError `config` if there is no template, there are several and none is the default, it fails, or it may never end
    */
   chat(messages: readonly Message[]): string {
+    requireArgument('messages', messages, messageList);
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
     if (this.#template instanceof SurgeryError) throw this.#template;

@@ -5,7 +5,7 @@ import { Activations, positionsOf } from '../../src/analyses/recorded-residuals.
 import { normalised } from '../../src/analyses/residual-rows.ts';
 import { readEmbedding } from '../../src/analyses/vocabulary.ts';
 import { cacheFolder } from '../../src/platform/cache.ts';
-import type { Model } from '../../src/scores/likelihood.ts';
+import type { Model } from '../../src/scores/model.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { openGoldenProbes } from '../support/probes.ts';
 

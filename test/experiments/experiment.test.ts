@@ -36,7 +36,7 @@ test('each cell has the scores and the text of its recipe applied by hand', asyn
   const { original, cells } = await runExperiment(checkpoint, recipes, documents, {
     threads: 1,
     prompts,
-    generation: { maxNewTokens: 4 },
+    generation: { sampling: greedy, maxNewTokens: 4 },
     onCell: (done) => seen.push(done),
   });
   expect(seen).toEqual([1, 2]);

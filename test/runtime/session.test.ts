@@ -55,9 +55,9 @@ test('a context beyond the memory is refused before it is asked for', async () =
 test('what cannot be is refused', async () => {
   const checkpoint = await Checkpoint.open(fixture('mha-tied-f16'));
   const runtime = await Runtime.open(checkpoint, { threads: 1 });
-  expect(() => runtime.variant(new Map([['lm_head.weight', new Float32Array(1)]]))).toThrow(RangeError);
+  expect(() => runtime.variant(new Map([['lm_head.weight', new Float32Array(1)]]))).toThrow(/lm_head.weight is not in/);
   expect(() => runtime.sequence(checkpoint.config.contextLength + 1)).toThrow(/do not fit the model's context of/);
   const sequence = runtime.sequence(2);
-  await expect(sequence.readToEnd([1, 2, 3])).rejects.toThrow(RangeError);
-  expect(() => sequence.rewind(1)).toThrow(RangeError);
+  await expect(sequence.readToEnd([1, 2, 3])).rejects.toThrow('3 tokens do not fit a sequence with room for 2');
+  expect(() => sequence.rewind(1)).toThrow('length is 1, allowed: a whole number from 0 to 0');
 });

@@ -54,9 +54,9 @@ describe('the mean over documents', () => {
     expect(bootstrapMean([...documents, { sum: 0, count: 0 }], 3)).toEqual(bootstrapMean(documents, 3));
   });
 
-  test('one document gives no interval, nothing gives NaN', () => {
+  test('one document gives no interval, and nothing is refused', () => {
     expect(bootstrapMean([{ sum: 6, count: 4 }], 0)).toEqual({ mean: 1.5 });
-    expect(bootstrapMean([], 0)).toEqual({ mean: Number.NaN });
+    expect(() => bootstrapMean([], 0)).toThrow('groups is [], allowed: a list of {sum, count}, one at least');
   });
 
   test('equal documents give an interval of no width, whatever rounding leaves', () => {

@@ -1,7 +1,9 @@
 // The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
+import { aCount, aFunction, optional, requireArgument } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import type { Model } from '../../scores/likelihood.ts';
+import { type Model, requireModel } from '../../scores/model.ts';
+import { requireDocumentIds } from '../../text/token-ids.ts';
 import { Distributions } from './distributions.ts';
 import type { SpelledCell } from './result.ts';
 
@@ -187,13 +189,20 @@ export type LensCell = Omit<SpelledCell, 'top'> & { readonly top: readonly Ranke
  * The lens at every point and position of one text, (points, positions).
  * @param ids BOS first, no longer than the model's context
  * @param count likeliest tokens of each
+ * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for ids that the
+ * context does not hold
  */
 export async function lensOf(
-  { runtime, weights }: Model,
+  model: Model,
   ids: readonly number[],
   count: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<LensCell[][]> {
+  requireModel('the model', model);
+  const { runtime, weights } = model;
+  requireDocumentIds([ids], runtime.config);
+  requireArgument('count', count, aCount(1, 1000));
+  requireArgument('onProgress', onProgress, optional(aFunction));
   const lens = new Lens(runtime.config.vocabSize, undefined, count);
   const cells: LensCell[][] = runtime.taps.map(() => []);
   for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {

@@ -1,7 +1,18 @@
 // The logit lens over a text: averages at every point, similarity of consecutive points, and chance levels.
+
 import { seededRandom } from '../../linalg/random.ts';
+import {
+  type AllowedOptions,
+  aCount,
+  aFunction,
+  optional,
+  requireArgument,
+  requireOptions,
+} from '../../platform/arguments.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import type { Model } from '../../scores/likelihood.ts';
+import { type Model, requireTappedModels } from '../../scores/model.ts';
+import { requireDocumentIds } from '../../text/token-ids.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
 import { firstCounted, Lens } from './lens.ts';
@@ -15,11 +26,13 @@ export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'>
 
 /** How a text is read. */
 export interface TextReadingOptions {
-  /** Of all random draws. */
-  readonly seed: number;
+  /** Of all random draws. Default 0. */
+  readonly seed?: number;
   /** The token that the tokenizer puts first, if any: its position is left out. */
-  readonly bosId: number | undefined;
+  readonly bosId?: number | undefined;
 }
+
+export const readingOptions: AllowedOptions<TextReadingOptions> = { seed: aCount(0), bosId: aCount(0) };
 
 /** Positions that CKA is taken over at most. */
 const sampleSize = 1024;
@@ -36,15 +49,20 @@ export const depthRule =
  * @param documents token ids, BOS first, each no longer than the model's context
  * @param models the original first, all on one runtime with taps
  * @param onProgress called with the tokens done and in all
+ * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for documents that the
+ * context does not hold
  */
 export async function depthProfiles(
   documents: readonly (readonly number[])[],
   models: readonly Model[],
-  { seed, bosId }: TextReadingOptions,
+  options: TextReadingOptions = {},
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
-  const [original] = models;
-  if (!original) throw new RangeError('no model given');
+  requireTappedModels(models);
+  requireDocumentIds(documents, itemAt(models, 0).runtime.config);
+  requireOptions('lensOverText', options, readingOptions);
+  requireArgument('onProgress', onProgress, optional(aFunction));
+  const { seed = 0, bosId } = options;
   const counts = documents.map((ids) => ids.length - firstCounted(ids, bosId));
   const averages = makeAverages(documents, counts, models, seed);
   const random = seededRandom(seed);

@@ -1,8 +1,11 @@
 // Probes of several models on the same documents: recording, baselines and fits in one call.
-import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { principalComponents } from '../../linalg/subspaces.ts';
-import type { Model } from '../../scores/likelihood.ts';
-import { Activations, positionsOf } from '../recorded-residuals.ts';
+import { requireOptions } from '../../platform/arguments.ts';
+import { type Model, requireTappedModels } from '../../scores/model.ts';
+import { type Documents, encodeDocuments } from '../../text/encode-documents.ts';
+import { readingOptions } from '../lens/over-text.ts';
+import { Activations, probedPositions } from '../recorded-residuals.ts';
 import { readEmbedding, readUnembedding } from '../vocabulary.ts';
 import { probeSetup } from './baselines.ts';
 import { probeDepth } from './over-depth.ts';
@@ -20,23 +23,30 @@ export interface ProbeOptions {
  * result compares them with shuffled labels, random maps, the identity and the mean predictor. This is what
  * `surgery probe` does.
  * @param models the original, and variants of the same checkpoint, on a runtime with taps
- * @param documents token ids, each no longer than the model's context; together at least 100 positions
+ * @param given documents: texts, which are cut to the model's context, or token ids; together at least 100 positions
  * @returns for each model, in the order of `models`, the accuracies at each point on held-out positions and token types
- * @throws SurgeryError `output` if the residual stream cannot be written to the cache, `numeric` for activations that are
+ * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for documents that are
+ * too short in all or that the context does not hold, `output` if the residual stream cannot be written to the cache, `numeric` for activations that are
  * not finite
  */
 export async function probeResiduals(
   checkpoint: Checkpoint,
   models: readonly Model[],
-  documents: readonly (readonly number[])[],
-  { seed = 0, bosId }: ProbeOptions = {},
+  given: Documents,
+  options: ProbeOptions = {},
 ): Promise<DepthEvaluation[]> {
+  requireCheckpoint(checkpoint);
+  requireTappedModels(models);
+  requireOptions('probeResiduals', options, readingOptions);
+  const { seed = 0, bosId } = options;
+  const documents = await encodeDocuments(given, checkpoint);
+  const positions = probedPositions(documents, 'the documents', bosId);
   const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
   const bases = {
     embed: await principalComponents(matrices.embed),
     unembed: await principalComponents(matrices.unembed),
   };
-  const baselines = await probeSetup(positionsOf(documents, bosId), matrices, bases, seed);
+  const baselines = await probeSetup(positions, matrices, bases, seed);
   const results: DepthEvaluation[] = [];
   for (const model of models) {
     const activations = await Activations.record(documents, model, bosId);

@@ -2,8 +2,8 @@
 
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import type { Model } from '../../scores/likelihood.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
+import type { Model } from '../../scores/model.ts';
 import { firstCounted } from '../lens/lens.ts';
 import { normalised } from '../residual-rows.ts';
 import type { TokenDirections } from './directions.ts';

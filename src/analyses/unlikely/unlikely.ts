@@ -2,7 +2,7 @@
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import type { Model } from '../../scores/likelihood.ts';
+import type { Model } from '../../scores/model.ts';
 import type { TextReadingOptions } from '../lens/over-text.ts';
 import { normalised } from '../residual-rows.ts';
 import { derangement } from '../similarity.ts';
@@ -33,7 +33,7 @@ export const unlikelyRule =
 export async function unlikelyTokens(
   documents: readonly (readonly number[])[],
   model: Model,
-  { seed, bosId }: TextReadingOptions,
+  { seed = 0, bosId }: TextReadingOptions,
   onProgress?: (done: number, total: number) => void,
 ): Promise<UnlikelyTokens> {
   const { taps, checkpoint } = model.runtime;

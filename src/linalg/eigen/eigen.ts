@@ -1,5 +1,6 @@
 // Eigenvalues and leading eigenvectors of a dense symmetric matrix: full → band → tridiagonal, divide and conquer,
 // and the two reductions' reflectors applied to the vectors that are wanted.
+import { aFunction, requireArgument, requireOptions } from '../../platform/arguments.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import type { Matrix } from '../products.ts';
 import { rowRange, transpose } from '../rows.ts';
@@ -33,6 +34,8 @@ export interface Eigen {
  *     const { values } = await symmetricEigen(Float64Array.of(2, 1, 1, 2), 2); // values: 3, 1
  */
 export async function symmetricEigen(a: Float64Array, n: number, options: EigenOptions = {}): Promise<Eigen> {
+  requireArgument('the matrix', a, { words: 'a Float64Array', test: (value) => value instanceof Float64Array });
+  requireOptions('symmetricEigen', options, { count: aFunction });
   if (!Number.isInteger(n) || n < 0 || a.length !== n * n) {
     throw new SurgeryError('numeric', `a symmetric matrix of ${n} rows needs ${n}² numbers, here are ${a.length}`);
   }

@@ -1,7 +1,7 @@
 // The parameters of the kind `zero`: what is cut out of which layers.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { SurgeryError } from '../../platform/errors.ts';
-import { listOf, rangeOf, ranges, refused } from '../../platform/option-values.ts';
+import { listOf, NotAllowed, rangeOf, ranges } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
 import { ordered, requireLayer } from '../where.ts';
 
@@ -33,7 +33,8 @@ export interface Units {
 
 const units = (option: string, example: string) =>
   listOf((text: string) => {
-    if (!unitsOf(text)) throw refused(option, text, `a layer, a point and what is cut there, such as ${example}`);
+    if (!unitsOf(text))
+      throw new NotAllowed(option, text, `a layer, a point and what is cut there, such as ${example}`);
     return text;
   });
 

@@ -18,7 +18,10 @@ const biased = await Checkpoint.open(fixture('mqa-bias-f32')); // o and down hav
 const grouped = await Checkpoint.open(fixture('gqa-headdim-llama3-bf16-sharded')); // 3 query heads a KV head
 
 type Cut = Omit<ZeroSpec, 'kind'>;
-const zeroed = (checkpoint: Checkpoint, cut: Cut) => operate(checkpoint, [{ kind: 'zero', ...cut }]);
+const zeroed = (checkpoint: Checkpoint, cut: Cut) =>
+  operate(checkpoint, [
+    { kind: 'zero', ...Object.fromEntries(Object.entries(cut).filter(([, list]) => list.length > 0)) },
+  ]);
 
 /** Entries of a list of any length, or none. */
 const some = <T>(one: fc.Arbitrary<T>) => fc.array(one, { maxLength: 3 });

@@ -1,0 +1,42 @@
+// A model as scores and analyses take it: a session, and the weights of a variant in it.
+import { isPlainObject, requireArgument } from '../platform/arguments.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import type { Weights } from '../runtime/sequence.ts';
+import { Runtime } from '../runtime/session.ts';
+
+/** A session and a variant's weights, from `Runtime.variant`. Without weights: the original. */
+export interface Model {
+  readonly runtime: Runtime;
+  readonly weights?: Weights;
+}
+
+/** @throws SurgeryError `usage` */
+export function requireRuntime(runtime: Runtime): void {
+  requireArgument('runtime', runtime, {
+    words: 'a Runtime, from Runtime.open',
+    test: (value) => value instanceof Runtime,
+  });
+}
+
+/** @throws SurgeryError `usage` for anything else than a model; the runtime itself checks the weights */
+export function requireModel(name: string, model: Model): void {
+  requireArgument(name, model, { words: 'an object with runtime and weights', test: isPlainObject });
+  requireRuntime(model.runtime);
+  const strange = Object.keys(model).find((key) => !['runtime', 'weights', 'name'].includes(key));
+  if (strange !== undefined)
+    throw new SurgeryError('usage', `${name} has a key ${strange}, allowed: runtime, and weights from Runtime.variant`);
+}
+
+/** @throws SurgeryError `usage` for what is no list of one model or more on runtimes with taps */
+export function requireTappedModels(models: readonly Model[]): void {
+  requireModels('models', models);
+  if (models.length === 0) throw new SurgeryError('usage', 'models is [], allowed: at least one {runtime, weights}');
+  if (models.some(({ runtime }) => runtime.taps.length === 0))
+    throw new SurgeryError('usage', 'a runtime has no taps, which the residual stream needs: open it with taps: true');
+}
+
+/** @throws SurgeryError `usage` for what is no list of models */
+export function requireModels(name: string, models: readonly Model[]): void {
+  requireArgument(name, models, { words: 'a list of {runtime, weights}', test: Array.isArray });
+  for (const [i, model] of models.entries()) requireModel(`${name}: model ${i + 1}`, model);
+}

@@ -1,0 +1,435 @@
+// The library's functions, called as a program in plain JavaScript may call them: every mistake is one line.
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import * as library from '../src/index.ts';
+import { SurgeryError } from '../src/index.ts';
+import { fixture, temporaryFolder } from './support/paths.ts';
+
+const tmp = temporaryFolder();
+const folder = fixture('mha-tied-f16');
+const checkpoint = await library.openCheckpoint(folder);
+const { config } = checkpoint;
+const tokenizer = await library.Tokenizer.open(await library.openCheckpoint('pocket'));
+const operator = new library.Operator(checkpoint);
+const recipe = library.completeRecipe([{ kind: 'pca', variance: 0.5 }], config);
+const replaceable = library.touchedBy([recipe], config);
+const runtime = await library.Runtime.open(checkpoint, { replaceable, threads: 1 });
+const tapped = await library.Runtime.open(checkpoint, { taps: true, threads: 1 });
+const weights = runtime.variant(new Map());
+const documents = [[1, 24, 70, 3, 24]];
+const questions = [
+  {
+    task: { task: 'a', context: 'a', choices: ['b', 'c'], answer: 0 },
+    context: [1],
+    choices: [
+      [1, 2],
+      [1, 3],
+    ],
+    shared: 1,
+  },
+];
+const q = replaceable[0] ?? '';
+const long = [Array<number>(config.contextLength + 1).fill(3)];
+
+beforeAll(() => {
+  vi.stubEnv('SURGERY_CACHE', tmp);
+});
+
+/** A call that a compiler would refuse. */
+// biome-ignore lint/suspicious/noExplicitAny: what plain JavaScript may give
+type Anything = any;
+const lib = library as Anything;
+
+/** By function: a wrong call, and how its line begins or what it holds. */
+const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: RegExp][]>> = {
+  openCheckpoint: [
+    [() => lib.openCheckpoint(), /^reference is missing, allowed: a checkpoint folder, "pocket" or/],
+    [() => lib.openCheckpoint(''), /^reference is "", allowed: /],
+    [() => lib.openCheckpoint('no/such/folder/at-all'), /^no folder no\/such/],
+    [
+      () => lib.openCheckpoint('pocket', { ofline: true }),
+      /^openCheckpoint has no option "ofline", allowed: offline, reporter$/,
+    ],
+  ],
+  Checkpoint: [
+    [() => lib.Checkpoint.open(), /^folder is missing, allowed: a string$/],
+    [() => checkpoint.tensor('q'), /holds no tensor q$/],
+    [
+      () => checkpoint.readFloat32(q, [0, 1e6]),
+      /^rows of .* are \[0,1000000\], allowed: \[from, to\] within 0 to \d+$/,
+    ],
+  ],
+  operate: [
+    [
+      () => lib.operate(lib.openCheckpoint(folder), recipe),
+      /^checkpoint is a Promise \(put await before it\), allowed: a Checkpoint/,
+    ],
+    [() => lib.operate(checkpoint), /^the recipe is missing, allowed: a list of operations, such as \[\{"kind": "pca"/],
+    [() => lib.operate(checkpoint, []), /^the recipe is \[\], allowed/],
+    [
+      () => lib.operate(checkpoint, { mode: 'shared-kv', rank: 3 }),
+      /^the recipe is \{"mode":"shared-kv","rank":3\}, allowed: a list/,
+    ],
+    [() => lib.operate(checkpoint, [{ mode: 'shared-kv' }]), /^kind is missing, allowed: pca, zero, none$/],
+    [() => lib.operate(checkpoint, [{ kind: 'svd' }]), /^kind is "svd", allowed: pca, zero, none$/],
+    [() => lib.operate(checkpoint, ['pca']), /^an operation is "pca", allowed: an object with its kind/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', mode: 'shared' }]),
+      /^mode is "shared", allowed: shared-kv, separate/,
+    ],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', mean: 'kept' }]), /^mean is "kept", allowed: keep, drop$/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', targets: ['mlp'] }]),
+      /^targets is \["mlp"\], allowed: q, k, v, o, gate, up, down$/,
+    ],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', targets: [] }]), /^targets is \[\], allowed: q, k/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', allocate: 'all' }]),
+      /^allocate is "all", allowed: uniform, global$/,
+    ],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', control: 'nois' }]), /^control is "nois", allowed: full-rank, /],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', match: 'width' }]), /^match is "width", allowed: shared-kv/],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', center: 'no' }]), /^center is "no", allowed: on, off$/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', varience: 0.5 }]),
+      /^pca has no field "varience", allowed: mode, variance/,
+    ],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', rank: 3, variance: 0.5 }]),
+      /^variance 0.5 and rank 3: give one of them$/,
+    ],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', variance: Number.NaN }]),
+      /^variance is NaN, allowed: a number above 0 up to 1$/,
+    ],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', variance: null }]), /^variance is null, which no option takes$/],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', rank: 1.5 }]), /^rank is 1.5, allowed: a whole number from 0$/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca', layers: [99] }]),
+      /^layer 99 is not there, this model's layers are 0 to/,
+    ],
+    [() => lib.operate(checkpoint, [{ kind: 'pca', layers: [] }]), /^layers is \[\], allowed: numbers and ranges/],
+    [() => lib.operate(checkpoint, [{ kind: 'pca' }, { kind: 'zero' }]), /^zero names nothing to cut/],
+    [
+      () => lib.operate(checkpoint, [{ kind: 'pca' }, { kind: 'zero', heads: ['x'] }]),
+      /^operation 2: heads is \["x"\], allowed: a layer/,
+    ],
+    [
+      () => lib.operate(checkpoint, recipe, { dtype: 'float16' }),
+      /^operate: dtype is "float16", allowed: F32, F16, BF16$/,
+    ],
+    [
+      () => lib.operate(checkpoint, recipe, { thread: 2 }),
+      /^operate has no option "thread", allowed: threads, dtype, engine/,
+    ],
+    [
+      () => lib.operate(checkpoint, recipe, { threads: '2' }),
+      /^operate: threads is "2", allowed: a whole number from 1 to 256$/,
+    ],
+    [() => lib.operate(checkpoint, recipe, null), /^operate: options is null, allowed: an object with threads/],
+  ],
+  Operator: [
+    [() => new lib.Operator(folder), /^checkpoint is ".*", allowed: a Checkpoint, from openCheckpoint$/],
+    [
+      () => new lib.Operator(checkpoint, { engine: 'lapack' }),
+      /^Operator: engine is "lapack", allowed: native, ml-pca$/,
+    ],
+    [() => operator.apply([{ kind: 'pca', mean: 'kept' } as Anything]), /^mean is "kept"/],
+    [() => operator.apply(recipe, 5 as Anything), /^onProgress is 5, allowed: a function$/],
+  ],
+  completeRecipe: [
+    [() => lib.completeRecipe([{ kind: 'zero', heads: ['0.99'] }], config), /^0.99 is not there/],
+    [() => lib.completeRecipe(recipe, checkpoint), /^config is a Checkpoint, allowed: a checkpoint's config$/],
+  ],
+  touchedBy: [
+    [() => lib.touchedBy(recipe, config), /^the recipe is \{"kind":"pca".*, allowed: a list of operations/],
+    [() => lib.touchedBy([recipe]), /^config is missing/],
+  ],
+  recipeHash: [
+    [
+      () => lib.recipeHash([{ kind: 'pca' }]),
+      /^mode is missing, allowed: a recipe with nothing left to default, from completeRecipe$/,
+    ],
+    [() => lib.recipeHash('pca'), /^the recipe is "pca"/],
+  ],
+  recipeText: [[() => lib.recipeText([{ kind: 'pca', mean: 'kept' }]), /^mean is "kept"/]],
+  readRecipe: [
+    [() => lib.readRecipe(), /^file is missing, allowed: a string$/],
+    [() => lib.readRecipe('no.json'), /^no.json cannot be read/],
+  ],
+  planSweep: [
+    [() => lib.planSweep({}, config), /^planSweep: kind is missing, allowed: pca, zero, none$/],
+    [
+      () => lib.planSweep({ kind: 'pca', varied: { variance: 0.5 } }, config),
+      /^planSweep: varied.variance is 0.5, allowed: a list of values/,
+    ],
+    [() => lib.planSweep({ kind: 'pca', varied: { variance: [3] } }, config), /^variance is 3, allowed/],
+    [() => lib.planSweep({ kind: 'pca', varied: { heads: ['0.0'] } }, config), /^pca has no field "heads"/],
+    [() => lib.planSweep({ kind: 'pca', fixed: { targets: 'x' } }, config), /^targets is "x"/],
+    [
+      () => lib.planSweep({ kind: 'pca', match: 'width' }, config),
+      /^planSweep: match is "width", allowed: a list of variance, width/,
+    ],
+    [
+      () => lib.planSweep({ kind: 'pca', variance: [0.5] }, config),
+      /^planSweep has no option "variance", allowed: kind, varied/,
+    ],
+    [() => lib.planSweep({ kind: 'pca' }), /^config is missing/],
+  ],
+  runExperiment: [
+    [() => lib.runExperiment('pocket', [recipe], documents), /^checkpoint is "pocket", allowed: a Checkpoint/],
+    [() => lib.runExperiment(checkpoint, recipe, documents), /^the recipe is \{"kind"/],
+    [() => lib.runExperiment(checkpoint, [recipe]), /^documents is missing, allowed: a list of texts or/],
+    [() => lib.runExperiment(checkpoint, [recipe], []), /^documents is \[\], allowed: at least one document$/],
+    [
+      () => lib.runExperiment(checkpoint, [recipe], [[1, 5000]]),
+      /^document 1 holds 5000, allowed: token ids from 0 to/,
+    ],
+    [
+      () => lib.runExperiment(checkpoint, [recipe], long),
+      /^document 1 has \d+ tokens, the model's context is \d+: cut it$/,
+    ],
+    [
+      () => lib.runExperiment(checkpoint, [recipe], documents, { generation: { maxNewToken: 3 } }),
+      /^generation has no option "maxNewToken"/,
+    ],
+    [
+      () => lib.runExperiment(checkpoint, [recipe], documents, { precision: 'int4' }),
+      /^runExperiment: precision is "int4", allowed: fp32, int8$/,
+    ],
+    [
+      () => lib.runExperiment(checkpoint, [recipe], documents, { prompts: ['Once'] }),
+      /^runExperiment: prompts is \["Once"\], allowed/,
+    ],
+  ],
+  writeCheckpoint: [
+    [() => lib.writeCheckpoint(checkpoint, { [q]: new Float32Array(4) }, tmp), /^the replaced weights is \{/],
+    [
+      () => lib.writeCheckpoint(checkpoint, new Map([['q', new Float32Array(4)]]), tmp),
+      /^the replaced weight q is not in /,
+    ],
+    [
+      () => lib.writeCheckpoint(checkpoint, new Map([[q, new Float32Array(4)]]), tmp),
+      /^the replaced weight .* is a Float32Array, allowed: a Float32Array of \d+ numbers$/,
+    ],
+    [() => lib.writeCheckpoint(checkpoint, new Map()), /^folder is missing/],
+    [
+      () => lib.writeCheckpoint(checkpoint, new Map(), tmp, { dtype: 'bf16' }),
+      /^writeCheckpoint: dtype is "bf16", allowed: F32/,
+    ],
+    [
+      () => lib.writeCheckpoint(checkpoint, new Map(), tmp, { provenance: { a: 1 } }),
+      /^writeCheckpoint: provenance is \{"a":1\}/,
+    ],
+  ],
+  spectra: [
+    [() => lib.spectra(checkpoint, { mode: 'shared' }), /^mode is "shared"/],
+    [() => lib.spectra(checkpoint, {}, { threads: 0 }), /^spectra: threads is 0/],
+  ],
+  attentionWeights: [[() => lib.attentionWeights(config), /^checkpoint is \{.*, allowed: a Checkpoint/]],
+  Runtime: [
+    [() => lib.Runtime.open('pocket'), /^checkpoint is "pocket"/],
+    [
+      () => lib.Runtime.open(checkpoint, { replacable: [] }),
+      /^Runtime.open has no option "replacable", allowed: precision/,
+    ],
+    [
+      () => lib.Runtime.open(checkpoint, { replaceable: 'q' }),
+      /^Runtime.open: replaceable is "q", allowed: a list of tensor names/,
+    ],
+    [() => lib.Runtime.open(checkpoint, { replaceable: ['q'] }), /holds no tensor q$/],
+    [() => lib.Runtime.open(checkpoint, { sets: 0 }), /^Runtime.open: sets is 0, allowed: a whole number from 1$/],
+    [
+      () => runtime.variant(new Map([['model.norm.weight', new Float32Array(config.hiddenSize)]])),
+      /^model.norm.weight was not declared replaceable/,
+    ],
+    [() => runtime.variant(new Map([[q, new Float32Array(1)]])), /^the replaced weight /],
+    [() => runtime.sequence('5' as Anything), /^capacity is "5", allowed: a whole number from 0$/],
+    [
+      () => runtime.sequence(5, new Map() as Anything),
+      /^weights is a Map, allowed: what variant of this runtime gives$/,
+    ],
+    [() => runtime.sequence(config.contextLength + 1), /tokens do not fit the model's context of/],
+    [
+      () => runtime.batch(5, [weights, runtime.variant(new Map())]),
+      /^2 different variants in a batch, the runtime was opened for 1: open it with sets: 2$/,
+    ],
+    [() => runtime.sequence(5).readToEnd([1, 5000]), /^ids holds 5000, allowed: token ids from 0 to/],
+    [() => runtime.sequence(5).readToEnd('Once' as Anything), /^ids is "Once", allowed: a list of token ids/],
+    [() => runtime.sequence(2).readToEnd([1, 2, 3]), /^3 tokens do not fit a sequence with room for 2$/],
+    [() => runtime.sequence(2).readResiduals([1]).next(), /^this runtime has no taps/],
+    [() => runtime.sequence(2).readLens([1]).next(), /^this runtime has no taps/],
+    [() => runtime.sequence(2).rewind(1), /^length is 1, allowed: a whole number from 0 to 0$/],
+  ],
+  Sequence: [[() => runtime.sequence(5).readAll([0.5]).next(), /^ids holds 0.5, allowed/]],
+  Batch: [
+    [() => runtime.batch(5, [weights]).step([1] as Anything), /^next is \[1\], allowed: a Map of tokens by sequence$/],
+  ],
+  score: [
+    [() => lib.score('Once upon', { runtime }), /^documents is "Once upon", allowed: a list of documents$/],
+    [() => lib.score([], { runtime }), /^documents is \[\], allowed: at least one/],
+    [() => lib.score(['Once'], { runtime }), /^document 1 is "Once", allowed: a list of token ids/],
+    [() => lib.score([[1, -1]], { runtime }), /^document 1 holds -1, allowed: token ids/],
+    [() => lib.score([[]], { runtime }), /^document 1 has no tokens/],
+    [() => lib.score([[1]], { runtime }), /^no document has two tokens/],
+    [() => lib.score(long, { runtime }), /^document 1 has \d+ tokens, the model's context/],
+    [() => lib.score(documents, runtime), /^the original is a Runtime, allowed: an object with runtime and weights$/],
+    [() => lib.score(documents), /^the original is missing/],
+    [
+      () => lib.score(documents, { runtime }, { runtime, weights }),
+      /^variants is .*, allowed: a list of \{runtime, weights\}$/,
+    ],
+    [
+      () => lib.score(documents, { runtime }, [{ runtime, tensors: weights }]),
+      /^variants: model 1 has a key tensors, allowed: runtime, and weights/,
+    ],
+    [() => lib.score(documents, { runtime }, [{ runtime, weights: new Map() }]), /^weights is a Map/],
+  ],
+  generate: [
+    [() => lib.generate(runtime, 'Once upon'), /^the prompt is "Once upon", allowed: a list of token ids/],
+    [() => lib.generate(runtime, []), /^the prompt has no tokens/],
+    [() => lib.generate(checkpoint, [1]), /^runtime is a Checkpoint, allowed: a Runtime, from Runtime.open$/],
+    [() => lib.generate(runtime, [1], { temperature: 0 }), /^generate has no option "temperature", allowed: sampling/],
+    [
+      () => lib.generate(runtime, [1], { sampling: { temperature: -1 } }),
+      /^sampling: temperature is -1, allowed: a number from 0 up to 100$/,
+    ],
+    [
+      () => lib.generate(runtime, [1], { maxNewTokens: 0 }),
+      /^generate: maxNewTokens is 0, allowed: a whole number from 1$/,
+    ],
+  ],
+  generateTogether: [
+    [() => lib.generateTogether(runtime, [[1]]), /^starts is \[\[1\]\], allowed: a list of \{prompt, weights\}$/],
+    [() => lib.generateTogether(runtime, [{ prompt: [1] }], { seed: -1 }), /^generation: seed is -1/],
+  ],
+  logitLens: [
+    [() => lib.logitLens({ runtime }, [1, 2], 5), /^this runtime has no taps/],
+    [() => lib.logitLens({ runtime: tapped }, 'Once', 5), /^document 1 is "Once", allowed/],
+    [() => lib.logitLens({ runtime: tapped }, [1, 2]), /^count is missing, allowed: a whole number from 1 to 1000$/],
+  ],
+  lensOverText: [
+    [() => lib.lensOverText(documents, []), /^models is \[\], allowed: at least one/],
+    [() => lib.lensOverText(documents, [{ runtime }]), /^a runtime has no taps/],
+    [() => lib.lensOverText([], [{ runtime: tapped }]), /^documents is \[\]/],
+    [() => lib.lensOverText(documents, [{ runtime: tapped }], { sed: 1 }), /^lensOverText has no option "sed"/],
+  ],
+  probeResiduals: [
+    [() => lib.probeResiduals(checkpoint, [{ runtime }], documents), /^a runtime has no taps/],
+    [
+      () => lib.probeResiduals(checkpoint, [{ runtime: tapped }], documents),
+      /^the documents: 4 positions to probe, 100 are the least/,
+    ],
+    [
+      () => lib.probeResiduals(checkpoint, [{ runtime: tapped }], documents, { bosId: '1' }),
+      /^probeResiduals: bosId is "1"/,
+    ],
+  ],
+  encodeTasks: [
+    [
+      () => lib.encodeTasks([{ context: 'a' }], 'name', tokenizer, 8),
+      /^tasks is \[\{"context":"a"\}\], allowed: a list of questions/,
+    ],
+    [() => lib.encodeTasks([], 'name', {}, 8), /^tokenizer is \{\}, allowed: a Tokenizer/],
+  ],
+  scoreTasks: [
+    [
+      () => lib.scoreTasks([{ context: 'a' }], { runtime }),
+      /^questions is .*, allowed: a list of questions, from encodeTasks$/,
+    ],
+    [() => lib.scoreTasks(questions, runtime), /^the model is a Runtime/],
+  ],
+  readDocuments: [
+    [() => lib.readDocuments(), /^file is missing, allowed: a string$/],
+    [() => lib.readDocuments('a.csv', 3), /^column is 3, allowed: a string$/],
+  ],
+  readTasks: [[() => lib.readTasks(['a.jsonl']), /^file is \["a.jsonl"\], allowed: a string$/]],
+  bootstrapMean: [
+    [() => lib.bootstrapMean([]), /^groups is \[\], allowed: a list of \{sum, count\}, one at least$/],
+    [() => lib.bootstrapMean([{ sum: 1, count: 1 }], 0, 10, 95), /^level is 95, allowed: a number between 0 and 1$/],
+  ],
+  multiply: [
+    [() => lib.multiply([[1]], [[1]]), /^a matrix is \[\[1\]\], allowed: \{rows, cols, data\}/],
+    [
+      () =>
+        lib.multiply({ rows: 1, cols: 2, data: new Float64Array(2) }, { rows: 3, cols: 1, data: new Float64Array(3) }),
+      /1/,
+    ],
+  ],
+  symmetricEigen: [
+    [() => lib.symmetricEigen([1], 1), /^the matrix is \[1\], allowed: a Float64Array$/],
+    [() => lib.symmetricEigen(new Float64Array(3), 2), /2² numbers, here are 3$/],
+  ],
+  Tokenizer: [
+    [() => lib.Tokenizer.open(folder), /^checkpoint is "/],
+    [() => tokenizer.encode(5 as Anything), /^the text is 5, allowed: a string$/],
+    [() => tokenizer.encode('a', 0), /^maxTokens is 0, allowed: a whole number from 1$/],
+    [() => tokenizer.encodeAll('a' as Anything), /^texts is "a", allowed: a list of texts$/],
+    [() => tokenizer.encodeChat([] as Anything), /^the prompt is \[\], allowed: a string$/],
+    [() => tokenizer.chat('Hello' as Anything), /^messages is "Hello", allowed: a list of \{"role", "content"\}/],
+    [() => tokenizer.decode(['a'] as Anything), /^ids holds "a", allowed: token ids from 0 to/],
+    [() => tokenizer.piece(-1), /^id holds -1, allowed/],
+  ],
+};
+
+describe('a mistake in a call is one line', () => {
+  const rows = Object.entries(mistakes).flatMap(([name, calls]) =>
+    calls.map(([call, line], i) => ({ name: `${name} ${i + 1}`, call, line })),
+  );
+  test.each(rows)('$name', async ({ call, line }) => {
+    const error = await (async () => call())().then(
+      () => new TypeError('it was taken'),
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(SurgeryError);
+    const { message } = error as SurgeryError;
+    expect(message).toMatch(line);
+    expect(message).not.toContain('\n');
+  });
+
+  test('of every function and class that the library has', () => {
+    const functions = Object.entries(library).filter(([, value]) => typeof value === 'function');
+    const names = functions.map(([name]) => name).filter((name) => !['SurgeryError', 'StreamDecoder'].includes(name));
+    expect(Object.keys(mistakes).sort()).toEqual(names.sort());
+  });
+});
+
+describe('what is left out has the default of the commands', () => {
+  const errorOf = async (spec: object) => {
+    const { footprint } = await library.operate(checkpoint, [
+      { kind: 'pca', mode: 'shared-kv', rank: 3, ...spec } as Anything,
+    ]);
+    return footprint?.relativeError;
+  };
+
+  test('an operation keeps the mean', async () => {
+    expect(await errorOf({})).toBe(await errorOf({ mean: 'keep' }));
+    expect(await errorOf({})).not.toBe(await errorOf({ mean: 'drop' }));
+  });
+
+  test('a text is continued with temperature 0.7, top-p 0.9 and seed 0', async () => {
+    const { ids } = await library.generate(runtime, [1, 24]);
+    const sampling = { temperature: 0.7, topP: 0.9, topK: 0, repetitionPenalty: 1 };
+    const same = await library.generate(runtime, [1, 24], {
+      sampling,
+      seed: 0,
+      maxNewTokens: 100,
+      stopIds: config.eosIds,
+    });
+    expect(ids).toEqual(same.ids);
+    expect((await library.generate(runtime, [1, 24], { sampling: { temperature: 0 } })).ids).not.toEqual(ids);
+  });
+
+  test('recipes that are not complete have the same weights and cells as complete ones', () => {
+    expect(library.touchedBy([[{ kind: 'pca', variance: 0.5 }]], config)).toEqual(replaceable);
+    expect(
+      library.planSweep({ kind: 'pca', varied: { variance: [0.5] } }, config).cells.map(({ kind }) => kind),
+    ).toEqual(['pca', 'pca']);
+  });
+});
+
+test('a long text is encoded as far as is wanted', () => {
+  const text = 'Once upon a time there was a dog. '.repeat(400);
+  const ids = tokenizer.encode(text);
+  for (const length of [1, 7, 100, ids.length, ids.length + 1])
+    expect(tokenizer.encode(text, length)).toEqual(ids.slice(0, length));
+});
