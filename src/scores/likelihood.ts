@@ -204,6 +204,6 @@ function comparisonOf(own: Sums, original: Sums): Comparison {
   const parts = scores.map(([name, score]) => score.compare?.(own[name], original[name]));
   const { kl, sameTop, deltaNll, intervals: _, ...others }: Comparison = Object.assign({}, ...parts);
   const intervals = Object.assign({}, ...parts.map((part) => part?.intervals));
-  // Keys in the order of the files that there are; those of new scores follow.
+  // Keys in the order that result files have had; those of other scores follow.
   return { ...scoreOf(own), kl, sameTop, deltaNll, intervals, ...others };
 }

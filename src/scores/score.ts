@@ -24,7 +24,9 @@ type Values<F> = { readonly [K in keyof F]: z.output<F[K]> };
 type WithIntervals<S> = S extends { readonly intervals: infer F } ? { readonly intervals: Values<F> } : None;
 
 /** All that a score may say of a variant; of the original, what there is of a model alone. */
-type Source<S> = Partial<Values<Part<S, 'alone'>> & Values<Part<S, 'compared'>> & WithIntervals<S>>;
+type Source<S> = Partial<Values<Part<S, 'alone'> & Part<S, 'compared'>>> & {
+  readonly intervals?: Partial<Values<Part<S, 'intervals'>>>;
+};
 
 export interface TokenScore<S extends Shape, Name extends string> extends Accumulation {
   readonly shape: S;

@@ -1,8 +1,8 @@
 // Every score by its contract: what it computes is what result files hold of it, and its figures are found there.
 import { expect, test } from 'vitest';
-import type { Comparison } from '../../src/scores/registry.ts';
-import { figures, scoreShapes, tokenScores } from '../../src/scores/registry.ts';
-import type { ScoreFigure } from '../../src/scores/score.ts';
+import { z } from 'zod';
+import { scoreShapes, tokenScores } from '../../src/scores/registry.ts';
+import type { Shape, TokenScore } from '../../src/scores/score.ts';
 import { type Accumulation, type Prediction, TokenSums } from '../../src/scores/token-sums.ts';
 
 /** A prediction of token 0 with a probability, where token 1 has the rest. */
@@ -64,14 +64,27 @@ test('the change of the correct token’s probability, and the share of tokens t
   expect(tokenScores.sameTop.compare?.(same, same)).toEqual({ sameTop: 1 / 3 });
 });
 
-test('each score’s figures are found in what result files hold', () => {
-  const result = {
-    ...Object.fromEntries(Object.keys(scoreShapes.compared.in.shape).map((key) => [key, 0])),
-    intervals: { deltaNll: [-1, 1], kl: [0, 1] },
-    klQuantiles: { median: 0, p99: 0, p999: 0, max: 0 },
-    deltaP: { mean: 0, rms: 0 },
-  } as unknown as Comparison;
-  expect(scoreShapes.compared.parse(result)).toEqual(result);
-  for (const [name, { of }] of Object.entries<ScoreFigure<Comparison>>(figures))
-    expect(of(result), name).toBeTypeOf('number');
+const all = tokenScores as unknown as Readonly<Record<string, TokenScore<Required<Shape>, string>>>;
+
+test('what each score computes is what result files hold, and its figures are found in it', () => {
+  for (const [name, score] of Object.entries(all)) {
+    const [own, original] = [
+      summed(score, pairs),
+      summed(
+        score,
+        pairs.map(([, p]) => [p, p] as const),
+      ),
+    ];
+    const { intervals = {}, ...compared } = score.compare?.(own, original) ?? {};
+    const { shape } = score;
+    const held = (fields: Shape['alone'] = {}) => z.strictObject(fields);
+    const result = {
+      ...held(shape.alone).parse(score.summarise?.(own) ?? {}),
+      ...held(shape.compared).parse(compared),
+    };
+    expect(held(shape.intervals).parse(intervals), name).toEqual(intervals);
+    for (const [key, { of }] of Object.entries(score.figures)) expect(of(result), key).toBeTypeOf('number');
+    const keys = Object.keys(scoreShapes.compared.in.shape);
+    expect(keys).toEqual(expect.arrayContaining(Object.keys(result)));
+  }
 });
