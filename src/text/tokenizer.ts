@@ -203,6 +203,14 @@ export class Tokenizer {
   }
 
   /**
+   * A token as people read it, on one line: `·the`, `⏎`, `⇥`, `⟨U+00A0⟩` for a no-break space, `⟨E2⟩` for a byte of a
+   * character, `<|im_end|>`, and `#5` for an id that has no token.
+   */
+  shown(id: number): string {
+    return this.#inner.shown(id) ?? `#${id}`;
+  }
+
+  /**
    * Text of a prompt and what follows it, of what follows alone, and what each new token adds to it: nothing for one that
    * leaves a character unfinished.
    */

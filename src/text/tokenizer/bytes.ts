@@ -21,11 +21,13 @@ export function byteCharacters(text: string): string {
   return spelled;
 }
 
-/**
- * Text of byte-level tokens. A token that has any other character stands for its own UTF-8 bytes. Where the bytes are no
- * UTF-8, U+FFFD stands for each longest part of a character.
- */
+/** Text of byte-level tokens. Where their bytes are no UTF-8, U+FFFD stands for each longest part of a character. */
 export function textOfBytes(tokens: readonly string[]): string {
+  return decoder.decode(Uint8Array.from(bytesOfTokens(tokens)));
+}
+
+/** Bytes of byte-level tokens. A token that has any other character stands for its own UTF-8 bytes. */
+export function bytesOfTokens(tokens: readonly string[]): number[] {
   const utf8: number[] = [];
   for (const token of tokens) {
     const before = utf8.length;
@@ -39,5 +41,5 @@ export function textOfBytes(tokens: readonly string[]): string {
       }
     }
   }
-  return decoder.decode(Uint8Array.from(utf8));
+  return utf8;
 }

@@ -1,12 +1,13 @@
 // The last step of tokenizer.json: tokens become text again.
 import { z } from 'zod';
-import { textOfBytes } from './bytes.ts';
+import { bytesOfTokens, textOfBytes } from './bytes.ts';
 import { patternSchema, replacer } from './pattern.ts';
 import { metaspaceSchema } from './pre-tokenizer.ts';
 import { type Makers, makeSteps } from './step.ts';
 
 type Decode = (tokens: readonly string[]) => string[];
 
+const encoder = new TextEncoder();
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const makers: Makers<Decode> = {
@@ -40,8 +41,8 @@ function fallBack(tokens: readonly string[]): string[] {
     run = [];
   };
   for (const token of tokens) {
-    const hex = /^<0x(?:([\da-fA-F]{2})|\+([\da-fA-F]))>$/.exec(token);
-    if (hex) run.push(Number.parseInt(hex[1] ?? hex[2] ?? '', 16));
+    const byte = byteOf(token);
+    if (byte !== undefined) run.push(byte);
     else {
       close();
       decoded.push(token);
@@ -49,6 +50,12 @@ function fallBack(tokens: readonly string[]): string[] {
   }
   close();
   return decoded;
+}
+
+/** The byte that a token such as `<0x0A>` stands for. */
+function byteOf(token: string): number | undefined {
+  const hex = /^<0x(?:([\da-fA-F]{2})|\+([\da-fA-F]))>$/.exec(token);
+  return hex ? Number.parseInt(hex[1] ?? hex[2] ?? '', 16) : undefined;
 }
 
 function textOrMarks(bytes: Uint8Array): string[] {
@@ -76,4 +83,16 @@ export function makeDecoder(part: unknown): (tokens: readonly string[]) => strin
   if (part === null || part === undefined) return (tokens) => tokens.join(' ');
   const steps = makeSteps(part, 'decoder', 'decoders', makers);
   return (tokens) => steps.reduce<readonly string[]>((chain, decode) => decode(chain), tokens).join('');
+}
+
+/**
+ * UTF-8 of one token inside a text, where no first space is dropped. Of a token that is a part of a character: its bytes.
+ * @param decode as {@link makeDecoder} makes it
+ */
+export function bytesOf(token: string, decode: (tokens: readonly string[]) => string): Uint8Array {
+  const before = 'a';
+  const text = decode([before, token]).slice(decode([before, '']).length);
+  if (!text.includes('\uFFFD')) return encoder.encode(text);
+  const byte = byteOf(token);
+  return byte === undefined ? Uint8Array.from(bytesOfTokens([token])) : Uint8Array.of(byte);
 }

@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import { AddedTokens, addedTokensSchema } from './added-tokens.ts';
 import { BytePairs } from './bpe.ts';
-import { makeDecoder } from './decoder.ts';
+import { bytesOf, makeDecoder } from './decoder.ts';
 import { makeNormalizer } from './normalizer.ts';
 import { makePostProcessor } from './post-processor.ts';
 import { makePreTokenizer } from './pre-tokenizer.ts';
 import { readFields } from './step.ts';
+import { visible } from './visible.ts';
+
+const encoder = new TextEncoder();
 
 const definitionSchema = z.looseObject({ added_tokens: addedTokensSchema.default([]) });
 
@@ -68,5 +71,12 @@ export class Pipeline {
 
   idToToken(id: number): string | undefined {
     return this.#added.idToToken(id) ?? this.#model.idToToken(id);
+  }
+
+  /** A token as people read it, on one line: see {@link visible}. A special token by its name. */
+  shown(id: number): string | undefined {
+    const token = this.idToToken(id);
+    if (token === undefined) return undefined;
+    return visible(this.#added.isSpecial(token) ? encoder.encode(token) : bytesOf(token, this.#decode));
   }
 }
