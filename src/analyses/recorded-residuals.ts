@@ -23,7 +23,10 @@ export interface Positions {
 }
 
 /** The rule in words, printed with the results. */
-export const positionRule = `every position of a document from its second token of text on, BOS left out; ${normalisedRule}`;
+export function positionRule(hasBos: boolean): string {
+  const bos = hasBos ? 'BOS left out' : "no BOS, as the model's tokenizer adds none";
+  return `every position of a document from its second token of text on, ${bos}; ${normalisedRule}`;
+}
 
 /**
  * Positions whose token and the one before are both text.

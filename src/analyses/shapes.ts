@@ -14,21 +14,30 @@ export const mean = z.object({ mean: number, interval }).nullable();
 export const median = z.object({ median: number, interval, largest: number }).nullable();
 export const variant = z.enum(['original', 'operated']);
 
+/** A token as the vocabulary spells it, and as people read it. */
+export const piece = { token: text, shown: text.optional() };
+
 /** The same of the embedding and of the unembedding. */
 export function ofBoth<T extends z.ZodType>(one: T) {
   return z.object({ embed: one, unembed: one });
 }
 
-/** A text that activations were recorded of. */
-export const probedText = z.object({
+/** A text that was read. */
+const readText = z.object({
   text,
+  /** Or windows, of a stream. */
   documents: number,
-  positions: number,
-  /** Documents that were longer than `maxTokens`. */
-  cut: number,
+  chunk: z.literal('stream').optional(),
+  /** Documents that were longer than `maxTokens`; not known of older results. */
+  cut: number.optional(),
   maxTokens: number,
 });
+/** With the rules by which its positions became means and intervals. */
+export const averagedText = readText.extend({ rule: text, intervalRule: text });
+/** A text that activations were recorded of. */
+export const probedText = readText.extend({ positions: number });
 
+export type TextRead = Frozen<z.infer<typeof readText>>;
 export type Mean = NonNullable<Frozen<z.infer<typeof mean>>>;
 export type Median = NonNullable<Frozen<z.infer<typeof median>>>;
 export type VariantName = z.infer<typeof variant>;

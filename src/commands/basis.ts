@@ -20,7 +20,7 @@ import { record } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { BasisOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { scoringInput } from './scoring.ts';
+import { scoringInput, textRead } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
 /** Tokens to list at each end of a component. */
@@ -58,14 +58,13 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
       );
       weights.push({ variant: name, points });
     }
-    const { text, maxTokens, cut } = about;
     const result: BasisResult = {
       ...analysisInfo(options, command, info, recipe, documents),
-      text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
+      text: { ...textRead(about), positions: positions.rows },
       rules: {
         basis: basisRules[method],
         matrix: matrixNames[of],
-        positions: positionRule,
+        positions: positionRule(tokenizer.bosId !== undefined),
         split: splitRules.positions,
       },
       of,
@@ -79,7 +78,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
     };
     const charts = async () => ({ 'basis.svg': await lineChartSvg(basisCharts(result)) });
     await writeAnalysis(options, 'basis', result, charts, progress);
-    print(options, result, () => withReport(basisText(result, options.output), options));
+    print(options, result, () => withReport(basisText(result, options.full ?? false, options.output), options));
   } finally {
     await recorded.close();
   }
@@ -119,10 +118,10 @@ async function describe(
   const embed = await weightShares(centred(matrices.embed), directions);
   const unembed = await weightShares(centred(matrices.unembed), directions);
   const named = (list: readonly Near[]) =>
-    list.map(({ token, cosine }) => ({ id: token, token: tokenizer.piece(token), cosine }));
+    list.map(({ token, cosine }) => ({ id: token, ...tokenizer.spelled(token), cosine }));
   return near.map(({ nearest, farthest }, k) => ({
     component: k + 1,
-    ...(tokens?.[k] === undefined ? {} : { from: tokenizer.piece(tokens[k]) }),
+    ...(tokens?.[k] === undefined ? {} : { from: tokenizer.piece(tokens[k]), fromShown: tokenizer.shown(tokens[k]) }),
     nearest: named(nearest),
     farthest: named(farthest),
     shares: { embed: embed[k] as number, unembed: unembed[k] as number },

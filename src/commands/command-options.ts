@@ -119,7 +119,7 @@ const analysing = <const Own extends readonly OptionGroup<never>[]>(...own: Own)
     engine,
   );
 
-export const lensOptions = analysing(shared.promptOptions, shared.lensOptions);
+export const lensOptions = analysing(shared.readPromptOptions, shared.lensOptions);
 export type LensOptions = WithOperation<typeof lensOptions>;
 
 export const unlikelyOptions = analysing();

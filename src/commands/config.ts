@@ -119,7 +119,7 @@ function conflictsOf(option: Option & { readonly conflictsWith?: readonly string
 
 /** The value as the command line would have set it. */
 function parsedValue({ place, option, texts }: Entry, file: string): unknown {
-  if (!takesValue(option)) return !option.negate;
+  if (texts.length === 0) return !option.negate;
   let value: unknown;
   try {
     for (const text of texts) value = option.parseArg ? option.parseArg(text, value) : text;
@@ -173,7 +173,7 @@ function entriesOf(command: CommandUnknownOpts, values: Values, prefix: string, 
     if (!option) return [];
     const place = `${prefix}${key}`;
     const long = option.long ?? '';
-    if (!takesValue(option)) {
+    if (!takesValue(option) || (option.optional && typeof value === 'boolean')) {
       if (typeof value !== 'boolean') throw refused(file, place, value, 'true or false');
       const isOn = long === `--${key}` ? value : !value;
       return { place, option, texts: [], words: isOn ? [long] : [] };

@@ -1,9 +1,10 @@
 // surgery lens: the logit lens at every point of the residual stream, for prompts and averaged over a text.
 
-import { lensOf } from '../analyses/lens/lens.ts';
+import { lensesOf } from '../analyses/lens/lens.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { lensCharts, lensMap, lensText, stepCharts } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -13,7 +14,7 @@ import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Colour } from './options.ts';
 import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
-import { type ScoringInput, scoringInput } from './scoring.ts';
+import { type ScoringInput, scoringInput, textRead } from './scoring.ts';
 import { openVariants, optionalRecipe, type Variant } from './variants.ts';
 
 export async function lens(options: LensOptions, command: string): Promise<void> {
@@ -25,7 +26,8 @@ export async function lens(options: LensOptions, command: string): Promise<void>
   const readsPrompts = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
   if (!readsPrompts && options.system !== undefined)
     throw new SurgeryError('usage', '--system has no prompt to go before: give --prompt or --chat, or leave it out');
-  const prompting = readsPrompts ? await promptsOf(options, tokenizer, checkpoint) : noPrompts;
+  const isVerbatim = options.chat === undefined && options.system === undefined;
+  const prompting = readsPrompts ? await promptsOf({ ...options, raw: isVerbatim }, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
   await requireAnalysisOutput(options, 'lens');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
@@ -39,12 +41,23 @@ export async function lens(options: LensOptions, command: string): Promise<void>
     vocabulary: checkpoint.config.vocabSize,
     ...prompting.info,
     prompts: ofPrompts,
-    ...withNotes(prompting.notes),
+    ...withNotes([...prompting.notes, ...(readsPrompts && isVerbatim ? verbatimNotes(tokenizer) : [])]),
     ...(text ? { text } : {}),
   };
   await runtime.close();
   await writeAnalysis(options, 'lens', result, () => chartsOf(result, options.colour), progress);
-  print(options, result, () => withReport(lensText(result, options.colour, options.output), options));
+  print(options, result, () => withReport(lensText(result, options), options));
+}
+
+/** How prompts are read that are not in the chat template. */
+function verbatimNotes(tokenizer: Tokenizer): string[] {
+  const { bosId, hasChatTemplate } = tokenizer;
+  return [
+    bosId === undefined
+      ? "No BOS comes first, as in transformers: the model's tokenizer adds none."
+      : `${tokenizer.shown(bosId)} comes first, as the model's tokenizer adds it.`,
+    ...(hasChatTemplate ? ['--chat wraps prompts in the chat template.'] : []),
+  ];
 }
 
 async function lensOfPrompt(
@@ -54,22 +67,26 @@ async function lensOfPrompt(
   tokenizer: Tokenizer,
   progress: Progress,
 ): Promise<PromptLens> {
-  const cells: PromptLens['variants'][number][] = [];
-  for (const variant of variants) {
-    const { value } = await progress.step(`Reading the prompt, ${variant.name}`, 'tokens', (onProgress) =>
-      lensOf(variant, ids, topTokens, onProgress),
-    );
-    const named = value.map((row) =>
-      row.map((cell) => ({ ...cell, top: cell.top.map((one) => ({ ...one, token: tokenizer.piece(one.id) })) })),
-    );
-    cells.push({ variant: variant.name, cells: named });
-  }
-  return { prompt: text, ids, tokens: ids.map((id) => tokenizer.piece(id)), variants: cells };
+  const { value } = await progress.step('Reading the prompt', 'tokens', (onProgress) =>
+    lensesOf(variants, ids, topTokens, onProgress),
+  );
+  const spelled = value.map((rows) =>
+    rows.map((row) =>
+      row.map((cell) => ({ ...cell, top: cell.top.map((one) => ({ ...one, ...tokenizer.spelled(one.id) })) })),
+    ),
+  );
+  return {
+    prompt: text,
+    ids,
+    tokens: ids.map((id) => tokenizer.piece(id)),
+    shown: ids.map((id) => tokenizer.shown(id)),
+    variants: variants.map(({ name }, i) => ({ variant: name, cells: itemAt(spelled, i) })),
+  };
 }
 
 async function lensOfText(
   { seed }: LensOptions,
-  { documents, about: { text, maxTokens, intervalRule } }: ScoringInput,
+  { documents, about }: ScoringInput,
   variants: readonly Variant[],
   tokenizer: Tokenizer,
   progress: Progress,
@@ -79,11 +96,9 @@ async function lensOfText(
   );
   const { profiles, positions, sampled } = value;
   return {
-    text,
-    documents: documents.length,
-    maxTokens,
-    rule: depthRule,
-    intervalRule,
+    ...textRead(about),
+    rule: depthRule(tokenizer.bosId !== undefined),
+    intervalRule: about.intervalRule,
     positions,
     sampled,
     variants: profiles.map((profile, i) => ({ variant: variants[i]?.name ?? 'original', ...profile })),

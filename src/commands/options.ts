@@ -118,6 +118,13 @@ export const unitOption = optionGroup('Operation:', (command) =>
   ),
 );
 
+const systemOption = (more = '') =>
+  new Option(
+    '--system <text>',
+    `system message for every prompt${more} (default: the chat template's own, if it has one)`,
+  ).conflicts('raw');
+const conversations = 'conversations instead of prompts: a JSON list of {"role", "content"}, or a list of such lists';
+
 export const promptOptions = optionGroup('Samples:', (command) =>
   command
     .option(
@@ -125,19 +132,24 @@ export const promptOptions = optionGroup('Samples:', (command) =>
       'prompt, repeatable; wrapped in the chat template if the model has one',
       repeatable((text) => text),
     )
-    .addOption(
-      new Option(
-        '--chat <file>',
-        'conversations instead of prompts: a JSON list of {"role", "content"}, or a list of such lists',
-      ).conflicts(['prompt', 'raw']),
-    )
-    .addOption(
-      new Option(
-        '--system <text>',
-        "system message for every prompt (default: the chat template's own, if it has one)",
-      ).conflicts('raw'),
-    )
+    .addOption(new Option('--chat <file>', conversations).conflicts(['prompt', 'raw']))
+    .addOption(systemOption())
     .option('--raw', 'use prompts verbatim, without the chat template'),
+);
+
+/** A lens reads a prompt as it is, unless the chat template is asked for. */
+export const readPromptOptions = optionGroup('Prompt:', (command) =>
+  command
+    .option(
+      '--prompt <text>',
+      'prompt, repeatable; read as it is, without the chat template',
+      repeatable((text) => text),
+    )
+    .addOption(
+      new Option('--chat [file]', `wrap prompts in the chat template; with a file, ${conversations}`).conflicts('raw'),
+    )
+    .addOption(systemOption(', which it wraps too'))
+    .option('--raw', 'the default: read prompts verbatim'),
 );
 
 export const samplingOptions = together(
@@ -220,6 +232,7 @@ export const analysisOptions = optionGroup('Analysis:', (command) =>
 
 export const analysisOutputOptions = optionGroup('Output:', (command) =>
   command
+    .option('--full', 'print all tables, not only the result in brief; --output writes them in any case')
     .option('--output <dir>', 'also write the result, charts and an HTML report to this folder')
     .option('--force', 'replace earlier results in --output'),
 );
@@ -301,7 +314,10 @@ export type ModelOptions = OptionsOf<typeof modelOption> &
   OptionsOf<typeof jsonOption> &
   OptionsOf<typeof quietOption>;
 export type RuntimeOptions = OptionsOf<typeof runtimeOptions>;
-export type PromptOptions = OptionsOf<typeof promptOptions>;
+export type PromptOptions = Omit<OptionsOf<typeof promptOptions>, 'chat'> & {
+  /** A file of conversations; `true` for prompts in the chat template, which a model then has to have. */
+  readonly chat?: string | boolean | undefined;
+};
 export type SamplingOptions = OptionsOf<typeof samplingOptions>;
 export type ScoringOptions = OptionsOf<typeof scoringOptions>;
 export type RunOutputOptions = OptionsOf<typeof runOutputOptions>;

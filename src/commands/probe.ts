@@ -19,7 +19,7 @@ import { record } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { ProbeOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
-import { scoringInput } from './scoring.ts';
+import { scoringInput, textRead } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
 export async function probe(options: ProbeOptions, command: string): Promise<void> {
@@ -43,12 +43,11 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       );
       variants.push({ variant: name, ...value });
     }
-    const { text, maxTokens, cut } = about;
     const result: ProbeResult = {
       ...analysisInfo(options, command, info, recipe, documents),
-      text: { text, documents: documents.length, positions: positions.rows, cut, maxTokens },
+      text: { ...textRead(about), positions: positions.rows },
       rules: {
-        positions: positionRule,
+        positions: positionRule(tokenizer.bosId !== undefined),
         split: `${splitRules.positions}; ${splitRules.types}`,
         reading: readingRule,
         resemblance: resemblanceRule,
@@ -61,7 +60,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       variants,
     };
     await writeAnalysis(options, 'probe', result, () => chartsOf(result), progress);
-    print(options, result, () => withReport(probeText(result, options.output), options));
+    print(options, result, () => withReport(probeText(result, options.full ?? false, options.output), options));
   } finally {
     await recorded.close();
   }

@@ -3,7 +3,7 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { quoted } from './next-steps.ts';
 
 /** Options that change where and how a result is computed or shown, but not the result. */
-const unrecorded = ['json', 'quiet', 'csv', 'offline', 'force', 'output', 'shard', 'threads', 'config'].map(
+const unrecorded = ['json', 'quiet', 'full', 'csv', 'offline', 'force', 'output', 'shard', 'threads', 'config'].map(
   (name) => `--${name}`,
 );
 

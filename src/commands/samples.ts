@@ -36,11 +36,14 @@ export async function promptsOf(
   tokenizer: Tokenizer,
   checkpoint: Checkpoint,
 ): Promise<Prompts> {
-  const { prompt, chat, system, raw } = options;
-  const needsTemplate = chat !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
+  const { prompt, chat: wanted, system, raw } = options;
+  const chat = typeof wanted === 'string' ? wanted : undefined;
+  const needsTemplate = wanted !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
   if (!tokenizer.hasChatTemplate && needsTemplate)
     throw new SurgeryError('config', `this model has no chat template, which ${needsTemplate} needs: leave it out`);
   const isChat = tokenizer.hasChatTemplate && !raw;
+  if (chat !== undefined && prompt !== undefined)
+    throw new SurgeryError('usage', `--chat ${chat} replaces the prompts: leave out --prompt, or the name of the file`);
   const texts = prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'];
   const questions = texts.map((content): Conversation => [{ role: 'user', content }]);
   const conversations = chat === undefined ? questions : await readConversations(chat);
@@ -52,7 +55,17 @@ export async function promptsOf(
     ...(system === undefined ? {} : { system }),
     ...(chat === undefined ? {} : { chat: hashOf(conversations) }),
   };
-  return { prompts, info, notes: promptNotes(prompts, tokenizer) };
+  return { prompts, info, notes: [...wrappingNote(options, tokenizer), ...promptNotes(prompts, tokenizer)] };
+}
+
+/** Whether prompts are wrapped, for a model that has a chat template. */
+function wrappingNote({ chat, raw }: PromptOptions, { hasChatTemplate }: Tokenizer): string[] {
+  if (!hasChatTemplate || typeof chat === 'string') return [];
+  return [
+    raw
+      ? "Prompts are used verbatim, not in the model's chat template."
+      : "Prompts are wrapped in the model's chat template; --raw uses them verbatim.",
+  ];
 }
 
 /** {@link promptsOf}, with notes on sampling. @throws SurgeryError as {@link promptsOf} */

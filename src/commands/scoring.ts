@@ -1,5 +1,6 @@
 // Documents and questions as the scoring commands use them.
 import { join } from 'node:path';
+import type { TextRead } from '../analyses/shapes.ts';
 import { pocketFolder } from '../hub/model-reference.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
@@ -51,6 +52,11 @@ export async function scoringInput(
       ? { tasks: { file, rule: taskRule(hasBos), questions: await readQuestions(options, file, tokenizer, context) } }
       : {}),
   };
+}
+
+/** What results of analyses record of the text that they read. */
+export function textRead({ text, documents, chunk, cut, maxTokens }: ScoringInput['about']): TextRead {
+  return { text, documents, ...(chunk ? { chunk } : {}), cut, maxTokens };
 }
 
 interface Source {

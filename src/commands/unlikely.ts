@@ -7,7 +7,7 @@ import { Tokenizer } from '../text/tokenizer.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { UnlikelyOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import { scoringInput } from './scoring.ts';
+import { scoringInput, textRead } from './scoring.ts';
 import { openVariants, optionalRecipe } from './variants.ts';
 
 export async function unlikely(options: UnlikelyOptions, command: string): Promise<void> {
@@ -26,13 +26,13 @@ export async function unlikely(options: UnlikelyOptions, command: string): Promi
     measured.push({ variant: variant.name, ...value });
   }
   await runtime.close();
-  const { text, maxTokens, intervalRule } = about;
+  const { intervalRule } = about;
   const result: UnlikelyResult = {
     ...analysisInfo(options, command, await identify(model, progress), recipe, documents),
-    text: { text, documents: documents.length, maxTokens, rule: unlikelyRule, intervalRule },
+    text: { ...textRead(about), rule: unlikelyRule(tokenizer.bosId !== undefined), intervalRule },
     variants: measured,
   };
   const charts = async () => ({ 'unlikely.svg': await lineChartSvg(unlikelyCharts(result)) });
   await writeAnalysis(options, 'unlikely', result, charts, progress);
-  print(options, result, () => withReport(unlikelyText(result, options.output), options));
+  print(options, result, () => withReport(unlikelyText(result, options.full ?? false, options.output), options));
 }

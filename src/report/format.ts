@@ -159,7 +159,7 @@ function breakLongWords(text: string, width: number): string {
 }
 
 /** Columns of a terminal that a text takes: two for most East Asian characters and emoji. */
-function columnsOf(text: string): number {
+export function columnsOf(text: string): number {
   // What most texts are, and much faster.
   return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
 }

@@ -210,6 +210,11 @@ export class Tokenizer {
     return this.#inner.shown(id) ?? `#${id}`;
   }
 
+  /** Both, as results hold a token. */
+  spelled(id: number): { token: string; shown: string } {
+    return { token: this.piece(id), shown: this.shown(id) };
+  }
+
   /**
    * Text of a prompt and what follows it, of what follows alone, and what each new token adds to it: nothing for one that
    * leaves a character unfinished.

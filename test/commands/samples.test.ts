@@ -35,9 +35,13 @@ async function model(template: string | null, generation: object = { eos_token_i
     texts: async (options: PromptOptions) =>
       (await promptsOf(options, tokenizer, checkpoint)).prompts.map(({ text }) => text),
     notes: async (options: Partial<SamplingOptions> = {}) =>
-      (await samplePrompts({ ...drawn, ...options }, tokenizer, checkpoint)).notes,
+      (await samplePrompts({ ...drawn, ...options }, tokenizer, checkpoint)).notes.filter((note) => !isWrapping(note)),
+    wrapping: async (options: PromptOptions = {}) =>
+      (await promptsOf(options, tokenizer, checkpoint)).notes.filter(isWrapping),
   };
 }
+
+const isWrapping = (note: string) => note.startsWith('Prompts are ');
 
 function conversations(content: object): string {
   const file = join(tmp, `chat-${made++}.json`);
@@ -94,6 +98,7 @@ describe('prompts', () => {
     await expect(none.of({ system: 'S' })).rejects.toThrow(/no chat template, which --system needs: leave it out/);
     await expect(none.of({ chat: 'x.json' })).rejects.toThrow(/no chat template, which --chat needs/);
     const { of } = await model(turns);
+    await expect(of({ chat: 'x.json', prompt: ['Hi'] })).rejects.toThrow(/--chat x\.json replaces the prompts/);
     const own = conversations([[asked], [{ role: 'system', content: 'S' }, asked]]);
     await expect(of({ chat: own, system: 'T' })).rejects.toThrow(
       /, conversation 2 begins with a system message of its own/,
@@ -117,6 +122,18 @@ describe('notes', () => {
     expect(await (await model(null)).notes()).toEqual([]);
     const bosless = await model('{{ messages[0].content }}', { eos_token_id: [2, 0] }, fixture('smollm2-tied-bf16'));
     expect(await bosless.notes()).toEqual([]);
+  });
+
+  test('on whether prompts are wrapped, where there is a chat template', async () => {
+    const { wrapping } = await model(turns);
+    const wrapped = ["Prompts are wrapped in the model's chat template; --raw uses them verbatim."];
+    expect(await wrapping()).toEqual(wrapped);
+    expect(await wrapping({ chat: true, prompt: ['Hi'] })).toEqual(wrapped);
+    expect(await wrapping({ raw: true })).toEqual(["Prompts are used verbatim, not in the model's chat template."]);
+    expect(await wrapping({ chat: conversations([asked]) })).toEqual([]);
+    const none = await model(null);
+    expect(await none.wrapping()).toEqual([]);
+    await expect(none.of({ chat: true })).rejects.toThrow(/no chat template, which --chat needs/);
   });
 
   test('on BOS that the template leaves out or writes twice', async () => {

@@ -44,7 +44,7 @@ test('a study keeps its system message, shows it, and is not mixed with one of a
   const before = written();
   const { context, notes, original } = JSON.parse(`${before['study.json']}`);
   expect(context.sampling.system).toBe('Tell a story.');
-  expect(notes).toEqual([expect.stringContaining('writes no BOS')]);
+  expect(notes).toEqual([expect.stringContaining('wrapped'), expect.stringContaining('writes no BOS')]);
   expect(original.samples[0].prompt).toBe('<system>Tell a story.</><user>Go.</>');
   expect(`${before['report.html']}`).toContain('System message: “Tell a story.”. The chat template writes no BOS');
   await expectRemade(output);
@@ -85,4 +85,21 @@ test('a run keeps what its prompts were put into the template with, and its page
   expect(sampling.chat).toMatch(/^[\da-f]{64}$/);
   for (const { samples } of [original, cell]) expect(samples).toHaveLength(answers.length);
   await expectRemade(output);
+});
+
+test('a lens reads a prompt as it is; --chat and --system wrap it in the template', async () => {
+  const lens = async (...more: string[]) =>
+    JSON.parse(
+      (await surgery(['lens', '--model', fixture(model), '--top-tokens', '1', '--json', '--quiet', ...more])).stdout,
+    );
+  const ofPrompt = async (...more: string[]) => lens('--prompt', 'The cat', ...more);
+  const [plain, wrapped, asked] = [await ofPrompt(), await ofPrompt('--chat'), await ofPrompt('--system', 'Be brief.')];
+  expect(plain.prompts[0].prompt).toBe('The cat');
+  expect(plain.notes).toContain("Prompts are used verbatim, not in the model's chat template.");
+  expect(plain.notes).toContain('--chat wraps prompts in the chat template.');
+  expect(wrapped.prompts[0].prompt).toContain('The cat');
+  expect(wrapped.prompts[0].ids.length).toBeGreaterThan(plain.prompts[0].ids.length);
+  expect(wrapped.command).toMatch(/ --chat( |$)/);
+  expect(asked.prompts[0].prompt).toContain('Be brief.');
+  expect((await lens('--chat', chat)).prompts).toHaveLength(answers.length);
 });

@@ -60,7 +60,7 @@ test('lens: text for a terminal, points up, also after attention alone', async (
     '--quiet',
   ]);
   expect([code, stderr]).toEqual([0, '']);
-  expect(stdout).toMatch(/coloured by KL to the last point \(bits\)/);
+  expect(stdout).toMatch(/coloured by KL to the last layer \(bits\)/);
   expect(stdout).toMatch(/\n5 {9}.*\n5 attn .*\n4 {9}/);
   expect(widest(stdout)).toBeLessThanOrEqual(80);
 });
@@ -73,7 +73,8 @@ test('unlikely: the same seed gives the same figures, and chance beside each', a
   expect(variants).toHaveLength(1);
   const last = variants[0]?.points.at(-1);
   expect(last?.bands[0]?.energy?.mean).toBeGreaterThan(last?.mixtures?.mean ?? 99);
-  expect(text.stdout).toContain(` ${last?.random?.mean.toFixed(3)} `);
+  expect(text.stdout).toContain(` ${last?.random?.mean.toFixed(3)}\n`);
+  expect(text.stdout).toMatch(/\nResult {5}.*near-impossible tokens/);
   expect(text.stdout).toMatch(/\nReport {5}.*unlikely\/report\.html\n$/);
   expect(widest(text.stdout.replaceAll(tmp, ''))).toBeLessThanOrEqual(80);
   expect(JSON.parse(readFileSync(join(output, 'unlikely.json'), 'utf8')).variants).toEqual(variants);

@@ -11,11 +11,13 @@ const widest = (text: string) => Math.max(...text.split('\n').map((line) => [...
 describe('surgery probe', () => {
   const output = join(tmp, 'probe');
 
-  test('both models at every point, as text and in a folder', async () => {
+  test('both models at every layer, as text and in a folder', async () => {
     const args = ['probe', '--model', model, '--variance', '0.5', '--max-tokens', '64', '--output', output, '--quiet'];
     const { code, stdout, stderr } = await surgery(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain('The operated model');
+    expect(stdout).toMatch(/\nResult {5}Original model: input tokens recovered from the last layer: /);
+    expect(stdout).toContain('Top-1 accuracy of the probes, %, operated model\n');
+    expect(stdout.split('\n').length).toBeLessThan(60);
     expect(widest(stdout)).toBeLessThanOrEqual(80);
     expect(readdirSync(output).sort()).toEqual([
       'probe-depth.svg',
@@ -93,7 +95,18 @@ describe('surgery basis', () => {
   });
 
   test('as text, with the variant and the original', async () => {
-    const args = ['basis', '--model', model, '--variance', '0.5', '--method', 'dictionary', '--components', '30'];
+    const args = [
+      'basis',
+      '--model',
+      model,
+      '--variance',
+      '0.5',
+      '--method',
+      'dictionary',
+      '--components',
+      '30',
+      '--full',
+    ];
     const { code, stdout } = await surgery([...args, '--max-tokens', '64', '--quiet', '--output', join(tmp, 'basis')]);
     expect(code).toBe(0);
     expect(stdout).toContain('Coherence of the atoms');

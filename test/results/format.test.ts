@@ -134,7 +134,7 @@ test('lens.json: the variant as a recipe, everything else as it was', () => {
   const read = readFinding('lens', old);
   if (read.kind !== 'lens') throw new TypeError('not a lens');
   expect(read.result).toEqual({ format, ...rest, recipe: [{ kind: 'pca', ...settings }] });
-  expectWhole(lensText(read.result, 'probability', 'folder'));
+  expectWhole(lensText(read.result, { colour: 'probability', full: true, output: 'folder' }));
   const { recipe: _, ...alone } = read.result;
   expect(readFinding('lens', { schema, ...rest }).result).toEqual(alone);
 });

@@ -38,6 +38,9 @@ function series(step: number) {
   };
 }
 
+/** Of a SentencePiece vocabulary. */
+const shownAs = (token: string) => token.replaceAll('▁', '·');
+
 const mean = (value: number): Mean => ({ mean: value, interval: [value * 0.9, value * 1.1] });
 const median = (value: number): Median => ({ median: value, interval: [value * 0.9, value * 1.1], largest: 2 * value });
 
@@ -53,7 +56,7 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
     rankInput: mean(2 + next()),
   });
   const cell = (): SpelledCell => ({
-    top: [{ id: 5, token, probability: next() }],
+    top: [{ id: 5, token, shown: shownAs(token), probability: next() }],
     entropy: next(),
     kl: next(),
     probabilityFinal: next(),
@@ -74,12 +77,20 @@ export function lensResult(token = '▁dog', tokens = 3): LensResult {
         prompt: `${token} said`,
         ids: all.map((_, i) => i),
         tokens: all,
-        variants: variants.map((variant) => ({ variant, cells: points.map(() => all.map(cell)) })),
+        shown: all.map(shownAs),
+        variants: variants.map((variant) => ({
+          variant,
+          cells: points.map((_, layer) =>
+            all.map((_, i) =>
+              variant === 'operated' ? { ...cell(), change: { kl: next(), logProbability: layer - i } } : cell(),
+            ),
+          ),
+        })),
       },
     ],
     text: {
       text: 'text.txt',
-      documents: 2,
+      documents: 12,
       maxTokens: 64,
       rule: 'every position',
       intervalRule: '95 %',
@@ -139,7 +150,7 @@ function unlikelyResult(): UnlikelyResult {
   return {
     ...info,
     command: 'surgery unlikely',
-    text: { text: 'text.txt', documents: 2, maxTokens: 64, rule: 'energy of a position', intervalRule: '95 %' },
+    text: { text: 'text.txt', documents: 12, maxTokens: 64, rule: 'energy of a position', intervalRule: '95 %' },
     variants: variants.map((variant) => ({
       variant,
       positions: 30,
@@ -207,7 +218,7 @@ function probeResult(): ProbeResult {
     command: 'surgery probe',
     points,
     compared: 20,
-    text: { text: 'text.txt', documents: 2, positions: 200, cut: 1, maxTokens: 64 },
+    text: { text: 'text.txt', documents: 12, positions: 200, cut: 1, maxTokens: 64 },
     rules: {
       positions: 'every position',
       split: 'seven of ten',
@@ -224,7 +235,7 @@ function probeResult(): ProbeResult {
 /** A dictionary of tokens that are called `token`. */
 export function basisResult(token = '▁dog'): BasisResult {
   const next = series(0.001);
-  const near = () => [{ id: 5, token, cosine: next() }];
+  const near = () => [{ id: 5, token, shown: shownAs(token), cosine: next() }];
   const coherence = () => ({ largest: next(), mean: next(), pairs: [next()], independent: [3] });
   return {
     ...info,
@@ -234,7 +245,7 @@ export function basisResult(token = '▁dog'): BasisResult {
     hidden: 32,
     points,
     sparsity: 2,
-    text: { text: 'text.txt', documents: 2, positions: 200, cut: 0, maxTokens: 64 },
+    text: { text: 'text.txt', documents: 12, positions: 200, cut: 0, maxTokens: 64 },
     rules: { basis: 'atoms', matrix: 'the embedding', positions: 'every position', split: 'seven of ten' },
     reconstruction: [8, 16, 40].map((components) => ({ components, error: 0.5 - next() })),
     dictionary: {

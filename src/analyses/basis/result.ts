@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { type Frozen, texts } from '../../platform/schemas.ts';
 import { finding } from '../../results/finding.ts';
 import { text } from '../../results/shapes.ts';
-import { number, numbers, ofBoth, probedText, variant } from '../shapes.ts';
+import { number, numbers, ofBoth, piece, probedText, variant } from '../shapes.ts';
 import { basisMethods } from './methods.ts';
 
 /** ‖M − M̂‖² / ‖M‖² with some components. */
 const reconstruction = z.object({ components: number, error: number });
-const near = z.array(z.object({ id: number, token: text, cosine: number }));
+const near = z.array(z.object({ id: number, ...piece, cosine: number }));
 const coherence = z.object({ largest: number, mean: number, pairs: numbers, independent: numbers });
 
 const component = z.object({
@@ -16,6 +16,7 @@ const component = z.object({
   component: number,
   /** The token that it came from, of a basis made of tokens. */
   from: text.optional(),
+  fromShown: text.optional(),
   nearest: near,
   farthest: near,
   /** Share of each matrix's squared norm along it, columns centred; the unembedding's is the lens's. */

@@ -2,6 +2,7 @@
 import { aCount, aFunction, optional, requireArgument } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
+import { klDivergence } from '../../scores/logits.ts';
 import { type Model, requireModel } from '../../scores/model.ts';
 import { requireDocumentIds } from '../../text/token-ids.ts';
 import { Distributions } from './distributions.ts';
@@ -181,8 +182,13 @@ export function firstCounted(ids: readonly number[], bosId: number | undefined):
   return bosId !== undefined && ids[0] === bosId ? 1 : 0;
 }
 
+/** {@link firstCounted} in words. */
+export function countedRule(hasBos: boolean): string {
+  return hasBos ? 'every position except BOS' : "every position; no BOS, as the model's tokenizer adds none";
+}
+
 /** A token whose text is not looked up yet. */
-export type RankedToken = Omit<SpelledCell['top'][number], 'token'>;
+export type RankedToken = Omit<SpelledCell['top'][number], 'token' | 'shown'>;
 export type LensCell = Omit<SpelledCell, 'top'> & { readonly top: readonly RankedToken[] };
 
 /**
@@ -199,26 +205,100 @@ export async function lensOf(
   onProgress?: (done: number, total: number) => void,
 ): Promise<LensCell[][]> {
   requireModel('the model', model);
-  const { runtime, weights } = model;
-  requireDocumentIds([ids], runtime.config);
+  requireDocumentIds([ids], model.runtime.config);
   requireArgument('count', count, aCount(1, 1000));
   requireArgument('onProgress', onProgress, optional(aFunction));
-  const lens = new Lens(runtime.config.vocabSize, undefined, count);
-  const cells: LensCell[][] = runtime.taps.map(() => []);
-  for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
-    const figures = lens.figures(chunk);
-    for (let at = 0; at < figures.kl.length; at++) {
-      const number = (from: Float64Array) => from[at] ?? Number.NaN;
-      cells[Math.floor(at / figures.positions)]?.push({
-        top: figures.ranked[at] ?? [],
-        entropy: number(figures.entropy),
-        kl: number(figures.kl),
-        probabilityFinal: number(figures.probabilityFinal),
-        rankFinal: number(figures.rankFinal),
-        rankInput: number(figures.rankInput),
-      });
+  const [cells = []] = await lensesOf([model], ids, count, onProgress);
+  return cells;
+}
+
+/**
+ * {@link lensOf} of several models on one runtime, (models, points, positions). The cells of all but the first have what
+ * they change of the first's.
+ */
+export async function lensesOf(
+  models: readonly Model[],
+  ids: readonly number[],
+  count: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<LensCell[][][]> {
+  const lenses = models.map(({ runtime }) => new Lens(runtime.config.vocabSize, undefined, count));
+  const cells = models.map(({ runtime }) => runtime.taps.map((): LensCell[] => []));
+  let done = 0;
+  for await (const chunks of together(ids, models)) {
+    const read = chunks.map((chunk, i) => ({ chunk, figures: itemAt(lenses, i).figures(chunk) }));
+    const [first] = read;
+    for (const [i, one] of read.entries()) {
+      const { figures } = one;
+      const changes = i > 0 && first ? changesOf(first, one) : undefined;
+      for (let at = 0; at < figures.kl.length; at++) {
+        const number = (from: Float64Array) => from[at] ?? Number.NaN;
+        cells[i]?.[Math.floor(at / figures.positions)]?.push({
+          top: figures.ranked[at] ?? [],
+          entropy: number(figures.entropy),
+          kl: number(figures.kl),
+          probabilityFinal: number(figures.probabilityFinal),
+          rankFinal: number(figures.rankFinal),
+          rankInput: number(figures.rankInput),
+          ...(changes && { change: { kl: number(changes.kl), logProbability: number(changes.logProbability) } }),
+        });
+      }
     }
-    onProgress?.(cells[0]?.length ?? 0, ids.length);
+    done += first?.figures.positions ?? 0;
+    onProgress?.(done, ids.length);
   }
   return cells;
+}
+
+/** A chunk of text as one model reads it, and the lens on it from position `from` on. */
+export interface LensReading {
+  readonly chunk: LensChunk;
+  readonly figures: LensFigures;
+  readonly from?: number;
+}
+
+/** What a variant's lens changes of the original's on the same chunk, for each (point, position), row-major. Bits. */
+export interface LensChanges {
+  /** KL(original's lens ‖ variant's lens). */
+  readonly kl: Float64Array;
+  /** Of the log-probability of the token that the original's last point finds likeliest. */
+  readonly logProbability: Float64Array;
+}
+
+export function changesOf(original: LensReading, variant: LensReading): LensChanges {
+  const { positions, kl: size } = variant.figures;
+  const vocab = variant.chunk.logits.length / (variant.chunk.points.length * variant.chunk.ids.length);
+  const kl = new Float64Array(size.length);
+  const logProbability = new Float64Array(size.length);
+  const lastRow = size.length - positions;
+  for (let at = 0; at < size.length; at++) {
+    const row = ({ chunk: { logits, ids }, from = 0 }: LensReading) => {
+      const start = (Math.floor(at / positions) * ids.length + from + (at % positions)) * vocab;
+      return logits.subarray(start, start + vocab);
+    };
+    const sum = ({ figures }: LensReading) => figures.logSum[at] as number;
+    const [before, after] = [row(original), row(variant)];
+    const final = original.figures.top[lastRow + (at % positions)] as number;
+    kl[at] = klDivergence(before, sum(original), after, sum(variant)) / Math.LN2;
+    logProbability[at] =
+      ((after[final] as number) - sum(variant) - ((before[final] as number) - sum(original))) / Math.LN2;
+  }
+  return { kl, logProbability };
+}
+
+/** The same chunks of one document as each model reads them. */
+export async function* together(
+  ids: readonly number[],
+  models: readonly Model[],
+): AsyncGenerator<readonly LensChunk[]> {
+  const readers = models.map(({ runtime, weights }) => runtime.sequence(ids.length, weights).readLens(ids));
+  for (;;) {
+    const chunks: LensChunk[] = [];
+    for (const reader of readers) {
+      const { value, done } = await reader.next();
+      if (done) return;
+      chunks.push(value);
+    }
+    yield chunks;
+  }
 }

@@ -10,12 +10,11 @@ import {
   requireOptions,
 } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import type { LensChunk } from '../../runtime/sequence.ts';
 import { type Model, requireTappedModels } from '../../scores/model.ts';
 import { requireDocumentIds } from '../../text/token-ids.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
-import { firstCounted, Lens } from './lens.ts';
+import { countedRule, firstCounted, Lens, together } from './lens.ts';
 import type { DepthProfile, LensOfText } from './result.ts';
 import { LensAverages } from './sums.ts';
 
@@ -38,11 +37,14 @@ export const readingOptions: AllowedOptions<TextReadingOptions> = { seed: aCount
 const sampleSize = 1024;
 
 /** The rule, printed with the results. */
-export const depthRule =
-  'every position except BOS, each document alone. Means over positions; medians for norms and ‖difference‖ / ‖original‖, since ' +
-  'an attention sink can have a hundred times the norm of other positions. Shuffled: the lens or the residual at another position of the ' +
-  `same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over 20 groups ` +
-  'of documents, its chance level with positions shuffled over all documents';
+export function depthRule(hasBos: boolean): string {
+  return (
+    `${countedRule(hasBos)}. Means over positions; medians for norms and ‖difference‖ / ‖original‖, since an attention ` +
+    'sink can have a hundred times the norm of other positions. Shuffled: the lens or the residual at another position of ' +
+    `the same stretch of text. CKA: linear, ${normalisedRule}; over at most 1,024 positions, its interval a jackknife over ` +
+    '20 groups of documents, its baseline with positions shuffled over all documents'
+  );
+}
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.
@@ -106,20 +108,6 @@ function makeAverages(
       config.rmsNormEps,
     );
   });
-}
-
-/** The same chunks of one document as each model reads them. */
-async function* together(ids: readonly number[], models: readonly Model[]): AsyncGenerator<readonly LensChunk[]> {
-  const readers = models.map(({ runtime, weights }) => runtime.sequence(ids.length, weights).readLens(ids));
-  for (;;) {
-    const chunks: LensChunk[] = [];
-    for (const reader of readers) {
-      const { value, done } = await reader.next();
-      if (done) return;
-      chunks.push(value);
-    }
-    yield chunks;
-  }
 }
 
 /** How often each token occurs in the documents, one more for each, as logits. */

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { type Frozen, texts } from '../../platform/schemas.ts';
 import { finding } from '../../results/finding.ts';
 import { notes, prompting, text } from '../../results/shapes.ts';
-import { interval, mean, median, number, numbers, variant } from '../shapes.ts';
+import { averagedText, interval, mean, median, number, numbers, piece, variant } from '../shapes.ts';
 
 /** The lens at one point and position. */
 const cell = z.object({
   /** The likeliest tokens, likeliest first. */
-  top: z.array(z.object({ id: number, token: text, probability: number })),
+  top: z.array(z.object({ id: number, ...piece, probability: number })),
   entropy: number,
   /** KL(last point ‖ lens). */
   kl: number,
@@ -17,13 +17,20 @@ const cell = z.object({
   rankFinal: number,
   /** Of the token read at the position. */
   rankInput: number,
+  /**
+   * Of a variant, compared with the original's lens at the same point and position: KL(original ‖ variant), and the change
+   * of the log-probability of the token that the original's last point finds likeliest.
+   */
+  change: z.object({ kl: number, logProbability: number }).optional(),
 });
 
 const prompt = z.object({
   /** As given, or as the chat template wrapped it. */
   prompt: text,
   ids: numbers,
+  /** As the vocabulary spells them, and as people read them. */
   tokens: texts,
+  shown: texts.optional(),
   /** Cells by point and position. */
   variants: z.array(z.object({ variant, cells: z.array(z.array(cell)) })),
 });
@@ -86,12 +93,7 @@ const depthProfile = z.object({
   changes: z.array(changeMeans).optional(),
 });
 
-const overText = z.object({
-  text,
-  documents: number,
-  maxTokens: number,
-  rule: text,
-  intervalRule: text,
+const overText = averagedText.extend({
   /** Positions averaged over: all but each document's BOS. */
   positions: number,
   /** Positions that CKA is computed over. */

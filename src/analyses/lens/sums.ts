@@ -5,12 +5,11 @@ import { seededRandom } from '../../linalg/random.ts';
 import { centred } from '../../linalg/rows.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import { klDivergence } from '../../scores/logits.ts';
 import { Averages } from '../averages.ts';
 import { Medians } from '../medians.ts';
 import { cosines, normalised, norms, relativeErrors } from '../residual-rows.ts';
 import { derangement, linearCka, type PositionSample } from '../similarity.ts';
-import type { Differences, Lens, LensFigures } from './lens.ts';
+import { changesOf, type Differences, type Lens, type LensFigures } from './lens.ts';
 import type { DepthProfile, LensMeans, StepMeans } from './result.ts';
 
 /** Where in the corpus a chunk stands. */
@@ -92,26 +91,18 @@ export class LensAverages {
       throw new RangeError('the variant and the original read different numbers of tokens');
     this.#isVariant = true;
     const { positions } = figures;
-    const vocab = ours.logits.length / (ours.points.length * ours.ids.length);
+    const { kl } = changesOf({ chunk: theirs, figures: base, from }, { chunk: ours, figures, from });
     for (const [point, residual] of ours.points.entries()) {
       const hidden = residual.length / ours.ids.length;
       const [x, y] = [
         theirs.points[point]?.subarray(from * hidden) ?? new Float32Array(0),
         residual.subarray(from * hidden),
       ];
-      const kl = new Float64Array(positions);
-      const same = new Float64Array(positions);
-      for (let i = 0; i < positions; i++) {
+      const same = Float64Array.from({ length: positions }, (_, i) => {
         const at = point * positions + i;
-        const row = ({ logits, ids }: LensChunk) => {
-          const start = (point * ids.length + from + i) * vocab;
-          return logits.subarray(start, start + vocab);
-        };
-        kl[i] =
-          klDivergence(row(theirs), base.logSum[at] as number, row(ours), figures.logSum[at] as number) / Math.LN2;
-        same[i] = base.top[at] === figures.top[at] ? 1 : 0;
-      }
-      this.#averages.add(`${point} change kl`, document, kl);
+        return base.top[at] === figures.top[at] ? 1 : 0;
+      });
+      this.#averages.add(`${point} change kl`, document, ofPoint(kl, point, positions));
       this.#averages.add(`${point} change sameTop`, document, same);
       this.#averages.add(`${point} change cosine`, document, cosines(x, y, positions));
       this.#medians.add(`${point} change relativeError`, document, relativeErrors(x, y, positions));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Frozen } from '../../platform/schemas.ts';
 import { finding } from '../../results/finding.ts';
 import { text } from '../../results/shapes.ts';
-import { mean, number, variant } from '../shapes.ts';
+import { averagedText, mean, number, variant } from '../shapes.ts';
 
 /** Over tokens whose final probability lies in a band. */
 const band = z.object({
@@ -21,7 +21,7 @@ const band = z.object({
 });
 
 export const unlikely = finding.extend({
-  text: z.object({ text, documents: number, maxTokens: number, rule: text, intervalRule: text }),
+  text: averagedText,
   variants: z.array(
     z.object({
       variant,

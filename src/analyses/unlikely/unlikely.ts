@@ -3,6 +3,7 @@ import { type Matrix, multiply } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import type { Model } from '../../scores/model.ts';
+import { countedRule } from '../lens/lens.ts';
 import type { TextReadingOptions } from '../lens/over-text.ts';
 import { normalised } from '../residual-rows.ts';
 import { derangement } from '../similarity.ts';
@@ -15,14 +16,19 @@ import { chunksOf, leastContexts, type TextStatistics, textStatistics } from './
 const randomCount = 64;
 
 /** The definition, printed with the results. */
-export const unlikelyRule =
-  'energy of a position along a token: ((y − ȳ) · u)² divided by its expectation for a random direction, mean |y − ȳ|² / hidden, so ' +
-  'that 1 is the chance level. y is the residual after the final norm without its scale γ, which makes layers and positions ' +
-  'comparable: an attention sink has no more weight than other positions. ȳ is its mean over the text at that point: what all contexts ' +
-  'share is no reuse. u is γ ⊙ (W_v − mean of W), normalised: softmax ignores a shift of all logits. Bands by the probability at the last point, where the value follows from ' +
-  'the band; every position except BOS. Projection: (y − ȳ) · u in units of a random direction’s root mean square; negative where the ' +
-  'token is suppressed. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums ' +
-  `of all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean energy there, taken as known`;
+export function unlikelyRule(hasBos: boolean): string {
+  return (
+    `${countedRule(hasBos)}. Energy of a position along a token: ((y − ȳ) · u)² divided by its expectation for a random ` +
+    'direction, mean |y − ȳ|² / hidden, so that 1 is the chance level. y is the residual after the final norm without its ' +
+    'scale γ, which makes layers and positions comparable: an attention sink has no more weight than other positions. ȳ is ' +
+    'its mean over the text at that layer: what all contexts share is no reuse. u is γ ⊙ (W_v − mean of W), normalised: ' +
+    'softmax ignores a shift of all logits. Bands by the probability at the last layer, where the value follows from the ' +
+    'band. Projection: (y − ȳ) · u in units of a random direction’s root mean square; negative where the token is ' +
+    'suppressed. Shuffled: energy by the bands of another position of the same stretch of text. Mixtures: random sums of ' +
+    `all tokens' u. Same tokens: those that are likely (≥ 0.1) in ${leastContexts} or more other contexts, and their mean ` +
+    'energy there, taken as known'
+  );
+}
 
 /**
  * Reads documents twice: for the means and for the energy of tokens where they are likely, then for all energies.

@@ -1,16 +1,18 @@
 // Matrices of shades with a text in each cell.
 import { printable } from '../format.ts';
-import { description, tipped } from './axes.ts';
+import { color, description, type Series, tipped } from './axes.ts';
 import type { Html } from './html.ts';
 import { drawn, type Spec, themeOf } from './vega.ts';
 
-/** A matrix of shades, 0 to 1, with a text in each. */
+/** A matrix of shades, 0 to 1, or −1 to 1 where values have a sign, with a text in each. */
 export interface Shades {
   readonly about: string;
   readonly rowLabel: string;
   readonly columnLabel: string;
   /** Pixels across a cell. Default: 76. */
   readonly width?: number;
+  /** What is below and above 0, where values have a sign. */
+  readonly signs?: readonly [below: Series, above: Series];
   readonly cells: readonly {
     readonly row: string;
     readonly column: string;
@@ -21,14 +23,18 @@ export interface Shades {
   }[];
 }
 
-export async function shadesSvg({ about, rowLabel, columnLabel, width = 76, cells }: Shades): Promise<Html> {
-  const values = cells.map(({ row, column, shade, tip, ...rest }) => ({
-    ...rest,
-    row: printable(row),
-    column: printable(column),
-    shade: shade ?? 0,
-    tip: tipped(undefined, tip),
-  }));
+export async function shadesSvg({ about, rowLabel, columnLabel, width = 76, signs, cells }: Shades): Promise<Html> {
+  const values = cells.map(({ row, column, shade = 0, tip, ...rest }) => {
+    const series = signs?.[shade < 0 ? 0 : 1];
+    return {
+      ...rest,
+      row: printable(row),
+      column: printable(column),
+      shade: Math.abs(shade),
+      colour: `var(--${series?.colour ?? 'heat'})`,
+      tip: tipped(series, tip),
+    };
+  });
   const side = { labelFontSize: 12, domain: false, ticks: false, grid: false };
   const x = {
     field: 'column',
@@ -46,8 +52,8 @@ export async function shadesSvg({ about, rowLabel, columnLabel, width = 76, cell
     encoding: { x, y },
     layer: [
       {
-        mark: { type: 'rect', color: 'var(--heat)', stroke: 'var(--paper)' },
-        encoding: { opacity: { field: 'shade', type: 'quantitative', scale: null, legend: null }, description },
+        mark: { type: 'rect', stroke: 'var(--paper)' },
+        encoding: { color, opacity: { field: 'shade', type: 'quantitative', scale: null, legend: null }, description },
       },
       {
         mark: { type: 'text', fontSize: 11 },

@@ -1,31 +1,47 @@
 import type { BasisResult, Component, DictionaryReport } from '../../analyses/basis/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { counted, integer, percent, printable, table, wrap } from '../format.ts';
+import { basisWords, layerRule, readWords } from '../findings.ts';
+import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
+import { isolated, tokenText } from '../tokens.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
 
 /** Components in the table; basis.json holds all. */
 const shown = 16;
 
-/** @param output the folder that the result was written to */
-export function basisText(result: BasisResult, output?: string): string {
-  const { model, recipe, components } = result;
+/**
+ * @param full whether all tables are wanted
+ * @param output the folder that the result was written to
+ */
+export function basisText(result: BasisResult, full: boolean, output?: string, width = 80): string {
+  const { model, recipe, components, text } = result;
   const more = components.length > shown ? `, the first ${shown} of ${integer(components.length)}` : '';
-  return [
-    [modelText(model), recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}`)].filter(Boolean).join('\n'),
-    `${wrap(`Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Shares in %; chance level ${percent(1 / result.hidden, 2)}`)}\n${componentTable(result)}`,
-    `Reconstruction error\n${reconstructionTable(result)}`,
-    result.dictionary && dictionaryText(result.dictionary),
-    lineChart(reconstructionChart(result)),
-    rulesText(result),
+  const title = `Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Share in %; uniform baseline ${percent(1 / result.hidden, 2)}`;
+  const parts = [
+    [
+      modelText(model),
+      recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
+      labelled('Text', readWords(text, text.positions), width),
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    labelled('Result', basisWords(result).join(' '), width),
+    `${wrap(title, width)}\n${componentTable(result, width)}`,
+    ...(full
+      ? [
+          `Reconstruction error\n${reconstructionTable(result)}`,
+          result.dictionary && dictionaryText(result.dictionary),
+          lineChart(reconstructionChart(result)),
+        ]
+      : []),
+    `${rulesText(result, width)}${full ? '' : '\n--full prints all tables.'}`,
     output !== undefined && `Written    ${output}`,
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+  ];
+  return isolated(parts.filter(Boolean).join('\n\n'));
 }
 
-function componentTable({ components, points, method }: BasisResult): string {
+function componentTable({ components, points, method }: BasisResult, width: number): string {
   const chosen = probedPoints(points);
   const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
   const head = [
@@ -39,20 +55,21 @@ function componentTable({ components, points, method }: BasisResult): string {
   ];
   const rows = components
     .slice(0, shown)
-    .map(({ component, from, nearest, shares, probe }) => [
+    .map(({ component, from, fromShown, nearest, shares, probe }) => [
       String(component),
-      [...(from === undefined ? [] : [`${from};`]), ...nearest.slice(0, 4).map(({ token }) => token)]
-        .map(printable)
-        .join(' '),
+      [
+        ...(from === undefined ? [] : [`${tokenText({ token: from, shown: fromShown })};`]),
+        ...nearest.slice(0, 4).map(tokenText),
+      ].join(' '),
       cell(shares.embed),
       cell(shares.unembed),
       ...probe.flatMap((one) => chosen.map((point) => cell(itemAt(one.points, point)))),
     ]);
-  const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows);
+  const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows, width);
   return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
 }
 
-/** The points whose probes are shown: after the first block, in the middle, the last. */
+/** The layers whose probes are shown: after the first block, in the middle, the last. */
 export function probedPoints(points: readonly string[]): number[] {
   return [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
 }
@@ -89,12 +106,13 @@ function dictionaryText({ sparsity, limits, coherence, random }: DictionaryRepor
   ].join('\n\n');
 }
 
-function rulesText({ text, rules, seed, sparsity, precision }: BasisResult): string {
+function rulesText({ rules, seed, sparsity, precision }: BasisResult, width: number): string {
   const atoms = sparsity === undefined ? '' : `, ${counted(sparsity, 'atom')} per token`;
   return wrap(
-    `Columns centred; squared error over the squared norm${atoms}. Lens: the unembedding with the final norm's weight in it. ` +
-      `Probe: the ridge regression that predicts the token itself, from ${counted(text.documents, 'document')} of ${text.text}, ` +
-      `${counted(text.positions, 'position')}: ${rules.positions}, ${precision}; ${rules.split}. Seed ${seed}.`,
+    `${layerRule} Columns centred; squared error over the squared norm${atoms}. Lens: the unembedding with the final norm's ` +
+      `weight in it. Probe: the ridge regression that predicts the token itself: ${rules.positions}, ${precision}; ` +
+      `${rules.split}. Seed ${seed}.`,
+    width,
   );
 }
 

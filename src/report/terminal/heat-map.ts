@@ -1,6 +1,6 @@
 // Heat maps for a terminal, at most 80 columns wide: shades and numbers. svg.ts draws the same data.
 import { itemAt } from '../../platform/indexing.ts';
-import { figure, printable, wrap } from '../format.ts';
+import { columnsOf, figure, printable, wrap } from '../format.ts';
 
 export interface HeatMap {
   readonly title: string;
@@ -17,11 +17,10 @@ export interface HeatMap {
   readonly texts?: readonly (readonly string[])[];
 }
 
-const width = 80;
 const shades = ['  ', '░░', '▒▒', '▓▓', '██'];
 
 /** Numbers with a shade before each, the darkest the largest; a map too wide for the terminal goes on below itself. */
-export function heatMap(map: HeatMap): string {
+export function heatMap(map: HeatMap, width = 80): string {
   const shade = shadeOf(map);
   const cells = map.rows.map((_, row) =>
     map.columns.map((_, column) => {
@@ -34,23 +33,25 @@ export function heatMap(map: HeatMap): string {
   );
   const widest = Math.max(
     0,
-    ...cells.flat().map(({ text }) => text.length),
-    ...map.columns.map(({ length }) => length),
+    ...cells.flat().map(({ text }) => columnsOf(text)),
+    ...map.columns.map((name) => columnsOf(name)),
   );
   const column = widest + 5; // two blanks, two of shade, one blank
   const gutter = Math.max(map.rowLabel.length, ...map.rows.map(({ length }) => length));
   const across = Math.max(1, Math.floor((width - gutter) / column));
   const part = (from: number) => {
-    const head = map.columns.slice(from, from + across).map((name) => name.padStart(column));
+    const head = map.columns.slice(from, from + across).map((name) => paddedStart(name, column));
     const body = map.rows.map((name, row) => {
       const texts = (cells[row] ?? []).slice(from, from + across);
-      return [name.padEnd(gutter), ...texts.map(({ shade, text }) => `  ${shade} ${text.padStart(widest)}`)];
+      return [name.padEnd(gutter), ...texts.map(({ shade, text }) => `  ${shade} ${paddedStart(text, widest)}`)];
     });
     return [[map.rowLabel.padEnd(gutter), ...head], ...body].map((line) => line.join('').trimEnd()).join('\n');
   };
   const parts = Array.from({ length: Math.ceil(map.columns.length / across) }, (_, i) => part(i * across));
   return printable(`${wrap(heatTitle(map), width)}\n${parts.join('\n\n')}`);
 }
+
+const paddedStart = (text: string, columns: number) => `${' '.repeat(Math.max(0, columns - columnsOf(text)))}${text}`;
 
 /** "KL (nats), by layer and variance". */
 export function heatTitle({ title, rowLabel, columnLabel, log }: HeatMap): string {

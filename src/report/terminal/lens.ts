@@ -11,16 +11,16 @@ import type {
 import type { Mean, Median, VariantName } from '../../analyses/shapes.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { counted, figure, percent, printable, table, wrap } from '../format.ts';
+import { fewDocumentsWords, layerRule, lensWords, readWords, trusted } from '../findings.ts';
+import { columnsOf, figure, labelled, percent, printable, sentence, table, wrap } from '../format.ts';
+import { isolated, shortToken, tokensOf } from '../tokens.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
 import type { LineChart } from './line-chart.ts';
 import { modelText, promptWords } from './text.ts';
 
 export type Coloured = 'probability' | 'rank' | 'kl';
 
-const longestToken = 8;
-
-/** Points up, tokens across: the likeliest token of each, on a colour. */
+/** Layers up, tokens across: the likeliest token of each, on a colour. */
 export function lensMap(result: LensResult, prompt: PromptLens, variant: VariantName, colour: Coloured): HeatMap {
   const cells = prompt.variants.find((one) => one.variant === variant)?.cells ?? [];
   const value = {
@@ -31,91 +31,134 @@ export function lensMap(result: LensResult, prompt: PromptLens, variant: Variant
   const what = {
     probability: 'its probability',
     rank: 'the rank of the final token',
-    kl: 'KL to the last point (bits)',
+    kl: 'KL to the last layer (bits)',
   }[colour];
   return {
     title: `Likeliest token (${variant}), coloured by ${what}`,
-    rowLabel: 'point',
+    rowLabel: 'layer',
     rows: result.points.toReversed(),
     columnLabel: 'input token',
-    columns: prompt.tokens.map((token, i) => `${i} ${shortened(token)}`),
+    columns: tokensOf(prompt).map((token, i) => `${i} ${shortToken(token)}`),
     values: cells.toReversed().map((row) => row.map(value)),
-    texts: cells.toReversed().map((row) => row.map(({ top }) => shortened(top[0]?.token ?? ''))),
+    texts: cells.toReversed().map((row) => row.map(({ top: [first] }) => (first ? shortToken(first) : ''))),
     ...(colour === 'rank' ? { log: true } : {}),
   };
 }
 
-/** A token that a cell can show: line breaks and other controls made visible, long ones cut. */
-export function shortened(token: string): string {
-  const shown = [...printable(token.replace(/\n/g, '↵').replace(/\t/g, '⇥'))];
-  return shown.length > longestToken ? `${shown.slice(0, longestToken - 1).join('')}…` : shown.join('');
+export interface LensTextOptions {
+  readonly colour: Coloured;
+  /** Whether all tables are wanted. */
+  readonly full?: boolean | undefined;
+  readonly output?: string | undefined;
+  /** Columns of the terminal. */
+  readonly width?: number;
 }
 
-export function lensText(result: LensResult, colour: Coloured, output?: string): string {
-  const { model, recipe, precision, prompts, text } = result;
-  return [
-    modelText(model),
-    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
-    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(printable(line))).join('\n'),
-    ...prompts.map((prompt) => promptText(result, prompt, colour)),
-    text && textText(text),
+export function lensText(result: LensResult, { colour, full = false, output, width = 80 }: LensTextOptions): string {
+  const { model, recipe, precision, prompts } = result;
+  const text = result.text && trusted(result.text, result.text);
+  const parts = [
+    [
+      modelText(model),
+      recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
+      text && labelled('Text', readWords(text, text.positions), width),
+      text && fewDocumentsWords(text),
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    labelled('Result', lensWords(result).join(' '), width),
+    [...promptWords(result), ...(result.notes ?? [])].map((line) => wrap(printable(line), width)).join('\n'),
+    ...prompts.map((prompt) => promptText(result, prompt, colour, width)),
+    text && textText(text, full, width),
     output && `Written    ${output}`,
-  ]
-    .filter(Boolean)
-    .join('\n\n');
+  ];
+  return isolated(parts.filter(Boolean).join('\n\n'));
 }
 
-function promptText(result: LensResult, prompt: PromptLens, colour: Coloured): string {
+function promptText(result: LensResult, prompt: PromptLens, colour: Coloured, width: number): string {
   const { vocabulary, points } = result;
   const last = prompt.variants.map(({ variant, cells }) => {
-    const rows = cells.map((row, point) => lastRow(itemAt(points, point), row.at(-1))).toReversed();
-    return `After the last token, ${variant} (bits)\n${table(['point', 'likeliest', 'entropy', 'KL', 'rank final', 'rank input'], 'llrrrr', rows)}`;
+    const rows = cells.map((row, point) => ({ point: itemAt(points, point), cell: row.at(-1) })).toReversed();
+    return `After the last token, ${variant} (bits)\n${lastTable(rows, width)}`;
   });
   const bits = figure(Math.log2(vocabulary));
   return [
-    wrap(`Prompt: ${printable(prompt.prompt.trim())}`),
-    ...prompt.variants.map(({ variant }) => heatMap(lensMap(result, prompt, variant, colour))),
+    wrap(`Prompt: ${printable(prompt.prompt.trim())}`, width),
+    ...prompt.variants.map(({ variant }) => heatMap(lensMap(result, prompt, variant, colour), width)),
     ...last,
     wrap(
-      `KL(last point ‖ lens). Rank final: of the token that the last point finds likeliest; rank input: of the input token. ` +
-        `Uniform distribution: entropy ${bits} bits, KL ${bits} minus the last point's entropy, ` +
+      `${layerRule} KL(last layer ‖ lens). Rank (final): rank of the last layer's top token; rank (input): rank of the ` +
+        `current input token. Uniform baseline: entropy ${bits} bits, KL ${bits} minus the last layer's entropy, ` +
         `rank ${figure((vocabulary + 1) / 2)}, probability ${figure(1 / vocabulary)}.`,
+      width,
     ),
   ].join('\n\n');
 }
 
-function lastRow(point: string, cell: SpelledCell | undefined): string[] {
-  if (!cell) return [point];
-  const likeliest = cell.top
-    .slice(0, 3)
-    .map(({ token, probability }) => `${shortened(token)} ${probability.toFixed(3)}`);
-  return [
-    point,
-    likeliest.join('  '),
-    figure(cell.entropy),
-    figure(Math.abs(cell.kl) < 1e-12 ? 0 : cell.kl),
-    `${cell.rankFinal}`,
-    `${cell.rankInput}`,
-  ];
+/** As many of the likeliest tokens as fit, each with its probability; a token and its probability are never parted. */
+function lastTable(
+  rows: readonly { readonly point: string; readonly cell: SpelledCell | undefined }[],
+  width: number,
+): string {
+  const most = Math.max(1, ...rows.map(({ cell }) => cell?.top.length ?? 0));
+  const made = (count: number) => {
+    const head = [
+      'layer',
+      'likeliest',
+      'p',
+      ...Array(count - 1)
+        .fill(['next', 'p'])
+        .flat(),
+      ...lastHead,
+    ];
+    const cells = rows.map(({ point, cell }) => [
+      point,
+      ...Array.from({ length: count }, (_, i) => cell?.top[i]).flatMap((one) =>
+        one ? [shortToken(one), one.probability.toFixed(3)] : ['', ''],
+      ),
+      ...(cell ? lastCells(cell) : []),
+    ]);
+    return table(head, `l${'lr'.repeat(count)}rrrr`, cells, width);
+  };
+  for (let count = Math.min(most, 5); count > 1; count--) {
+    const text = made(count);
+    if (text.split('\n').every((line) => columnsOf(line) <= width)) return text;
+  }
+  return made(1);
 }
 
-function textText(text: LensOfText): string {
-  return [
-    wrap(
-      `${text.text}: ${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens, ` +
-        `${counted(text.positions, 'position')}; ${text.rule}. Bits; ± is half the width of a 95 % interval (${text.intervalRule}).`,
-    ),
-    ...text.variants.flatMap((profile) => [
-      pointsText(profile),
-      stepsText(profile),
-      ...(profile.changes ? [changesText(profile)] : []),
-    ]),
-  ].join('\n\n');
+const lastHead = ['entropy', 'KL', 'rank (final)', '(input)'];
+
+function lastCells({ entropy, kl, rankFinal, rankInput }: SpelledCell): string[] {
+  return [figure(entropy), figure(Math.abs(kl) < 1e-12 ? 0 : kl), `${rankFinal}`, `${rankInput}`];
 }
 
-const lensHead = ['KL', 'same top', 'rank final', 'rank input'];
+function textText(text: LensOfText, full: boolean, width: number): string {
+  const rule =
+    `${layerRule} ${sentence(text.rule)}. Bits; ± is half the width of a 95 % interval (${text.intervalRule}). Rank (final): rank of ` +
+    "the last layer's top token; rank (input): rank of the current input token.";
+  const tables = text.variants.flatMap((profile) => [
+    ...(full ? [pointsText(profile, width), stepsText(profile, width)] : [briefText(profile, width)]),
+    ...(profile.changes ? [changesText(profile, width)] : []),
+  ]);
+  return [...tables, wrap(full ? rule : `${rule} --full prints all tables.`, width)].join('\n\n');
+}
 
-function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number]): string {
+/** The lens over depth next to its baseline, in one table. */
+function briefText({ variant, points, unigram, uniform }: LensOfText['variants'][number], width: number): string {
+  const rows = points
+    .toReversed()
+    .map((one) => [one.point, ...lensCells(one), plain(one.shuffled.kl), share(one.shuffled.sameTop)]);
+  const rank = figure(uniform.rank);
+  rows.push(['token frequencies', ...lensCells(unigram)]);
+  rows.push(['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank]);
+  const head = ['layer', ...lensHead, 'shuffled: KL', 'same top'];
+  return `The lens at every layer, ${variant}\n${table(head, 'lrrrrrr', rows, width)}`;
+}
+
+const lensHead = ['KL', 'same top', 'rank (final)', '(input)'];
+
+function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number], width: number): string {
   const up = points.toReversed();
   const rows = up.map((one) => [
     one.point,
@@ -131,11 +174,11 @@ function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'
     ['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank],
   ];
   return [
-    `The lens at every point, ${variant}`,
-    table(['point', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows),
+    `The lens at every layer, ${variant}`,
+    table(['layer', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows, width),
     '',
-    `Chance levels, ${variant}: lens of a shuffled position, fixed distributions`,
-    table(['point', ...lensHead], 'lrrrr', chance),
+    `Baselines, ${variant}: lens of a shuffled position, fixed distributions`,
+    table(['layer', ...lensHead], 'lrrrr', chance, width),
   ].join('\n');
 }
 
@@ -143,7 +186,7 @@ function lensCells({ kl, sameTop, rankFinal, rankInput }: LensMeans): string[] {
   return [plusMinus(kl), share(sameTop), plain(rankFinal), plain(rankInput)];
 }
 
-function stepsText({ variant, steps }: LensOfText['variants'][number]): string {
+function stepsText({ variant, steps }: LensOfText['variants'][number], width: number): string {
   const rows = steps
     .toReversed()
     .map(({ to, cosine, kl, cka, shuffled }) => [
@@ -156,10 +199,10 @@ function stepsText({ variant, steps }: LensOfText['variants'][number]): string {
       shuffled.cka.toFixed(3),
     ]);
   const head = ['step', 'cosine', 'shuffled', 'KL', 'shuffled', 'CKA', 'shuffled'];
-  return `From the point below to each point, ${variant}\n${table(head, 'lrrrrrr', rows)}`;
+  return `From the layer below to each layer, ${variant}\n${table(head, 'lrrrrrr', rows, width)}`;
 }
 
-function changesText({ changes = [] }: LensOfText['variants'][number]): string {
+function changesText({ changes = [] }: LensOfText['variants'][number], width: number): string {
   const rows = changes
     .toReversed()
     .map(({ point, kl, sameTop, cosine, relativeError }) => [
@@ -169,8 +212,8 @@ function changesText({ changes = [] }: LensOfText['variants'][number]): string {
       plusMinus(cosine),
       plusMinus(middle(relativeError)),
     ]);
-  const head = ['point', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
-  return `The operated model compared with the original at the same point and position\n${table(head, 'lrrrr', rows)}`;
+  const head = ['layer', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
+  return `The operated model compared with the original at the same layer and position\n${table(head, 'lrrrr', rows, width)}`;
 }
 
 /** "1.234 ±0.010", the interval's half to two digits. */
@@ -196,7 +239,7 @@ const share = (mean: Mean | null) => (mean ? percent(mean.mean) : '–');
 export function lensCharts({ variants }: LensOfText, vocabulary: number): LineChart[] {
   const curve = (label: string, log: boolean, of: (one: LensMeans) => Mean | null, chance: number): LineChart => ({
     title: label,
-    x: { label: 'point, from the embedding up' },
+    x: { label: 'layer, from the embedding up' },
     y: { label, log },
     series: [
       ...variants.map(({ variant, points }) => ({ name: variant, points: points.map((one, x) => at(x, of(one))) })),
@@ -209,7 +252,7 @@ export function lensCharts({ variants }: LensOfText, vocabulary: number): LineCh
   });
   const rank = (vocabulary + 1) / 2;
   return [
-    curve('KL to the last point (bits)', false, ({ kl }) => kl, variants[0]?.uniform.kl ?? Number.NaN),
+    curve('KL to the last layer (bits)', false, ({ kl }) => kl, variants[0]?.uniform.kl ?? Number.NaN),
     curve('rank of the final token', true, ({ rankFinal }) => rankFinal, rank),
     curve('rank of the input token', true, ({ rankInput }) => rankInput, rank),
   ];
@@ -232,7 +275,7 @@ export function stepCharts({ variants }: LensOfText): LineChart[] {
   });
   return [
     curve(
-      'cosine with the point below',
+      'cosine with the layer below',
       ({ cosine }) => cosine,
       ({ shuffled }) => shuffled.cosine?.mean,
     ),
@@ -242,7 +285,7 @@ export function stepCharts({ variants }: LensOfText): LineChart[] {
       ({ shuffled }) => shuffled.kl?.mean,
     ),
     curve(
-      'linear CKA with the point below',
+      'linear CKA with the layer below',
       ({ cka }) => cka,
       ({ shuffled }) => shuffled.cka,
     ),

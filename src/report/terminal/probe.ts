@@ -10,7 +10,8 @@ import type {
 } from '../../analyses/probe/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { counted, integer, percent, table, wrap } from '../format.ts';
+import { fewDocumentsWords, layerRule, probeWords, readingAt, readWords, trusted } from '../findings.ts';
+import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
 import type { HeatMap } from './heat-map.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
@@ -18,23 +19,56 @@ import { modelText } from './text.ts';
 type Variant = ProbeResult['variants'][number];
 type Wanted = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
 
-/** @param output the folder that the result was written to */
-export function probeText(result: ProbeResult, output?: string): string {
+/**
+ * @param full whether all tables are wanted
+ * @param output the folder that the result was written to
+ */
+export function probeText(whole: ProbeResult, full: boolean, output?: string, width = 80): string {
+  const result = trusted(whole, whole.text);
+  const { model, recipe, text } = result;
   return [
-    [modelText(result.model), result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`)]
+    [
+      modelText(model),
+      recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
+      labelled('Text', readWords(text, text.positions), width),
+      fewDocumentsWords(text),
+    ]
       .filter(Boolean)
       .join('\n'),
-    ...result.variants.map((variant) => variantText(result, variant)),
-    lineChart(depthChart(result, 'top1')),
-    rulesText(result),
-    ...(output === undefined ? [] : [`Written    ${output}`]),
-  ].join('\n\n');
+    labelled('Result', probeWords(result).join(' '), width),
+    ...result.variants.map((variant) => (full ? variantText(result, variant) : briefText(result, variant, width))),
+    full && lineChart(depthChart(result, 'top1')),
+    `${rulesText(result, width)}${full ? '' : '\n--full prints all tables.'}`,
+    output !== undefined && `Written    ${output}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+/** What the probes recover over depth, next to the baseline, in one table. */
+function briefText(result: ProbeResult, variant: Variant, width: number): string {
+  const top1 = (point: PointEvaluation, wanted: Partial<Wanted>) =>
+    readingAt(point.readings, { map: 'probe', label: 'input', split: 'positions', target: 'embedding', ...wanted })
+      ?.top1;
+  const rows = variant.points
+    .toReversed()
+    .map((point) => [
+      point.point,
+      withInterval(top1(point, {}), share),
+      share(top1(point, { map: 'shuffled' })?.value),
+      share(top1(point, { map: 'identity' })?.value),
+      withInterval(top1(point, { split: 'types' }), share),
+      withInterval(top1(point, { label: 'previous' }), share),
+    ]);
+  const name = result.variants.length > 1 ? `, ${variant.variant} model` : '';
+  const head = ['layer', 'input', 'shuffled labels', 'residual itself', 'unseen types', 'previous'];
+  return `Top-1 accuracy of the probes, %${name}\n${table(head, 'lrrrrr', rows, width)}`;
 }
 
 function variantText(result: ProbeResult, variant: Variant): string {
   const name = result.variants.length > 1 ? `The ${variant.variant} model. ` : '';
   return [
-    `${name}The input token’s embedding, predicted at each point`,
+    `${name}The input token’s embedding, predicted at each layer`,
     readTable(variant, { label: 'input', split: 'positions', target: 'embedding' }),
     'Baselines (R², top 1)',
     baselineTable(variant),
@@ -74,13 +108,7 @@ function variantText(result: ProbeResult, variant: Variant): string {
     ]),
   ]
     .join('\n\n')
-    .replaceAll(/\n\n(?=point |share )/g, '\n');
-}
-
-/** The reading of a map at a point. */
-export function readingAt(readings: readonly MapEvaluation[], { map, label, split, target }: Wanted) {
-  return readings.find((one) => one.map === map && one.label === label && one.split === split && one.target === target)
-    ?.reading;
+    .replaceAll(/\n\n(?=layer |share )/g, '\n');
 }
 
 function readTable(variant: Variant, task: Omit<Wanted, 'map'>): string {
@@ -96,7 +124,7 @@ function readTable(variant: Variant, task: Omit<Wanted, 'map'>): string {
   ]);
   const mean = readingAt(variant.chance, { ...task, map: 'mean' });
   rows.push(['mean', plain(mean?.r2.value), '', share(mean?.top1.value), share(mean?.top5.value), '', '']);
-  return table(['point', 'R²', 'cosine', 'top 1, %', 'top 5', 'pooled R²', 'top 1'], 'lrrrrrr', rows);
+  return table(['layer', 'R²', 'cosine', 'top 1, %', 'top 5', 'pooled R²', 'top 1'], 'lrrrrrr', rows);
 }
 
 function baselineTable(variant: Variant): string {
@@ -111,7 +139,7 @@ function baselineTable(variant: Variant): string {
     ...cell(point, 'random', 'positions'),
     ...cell(point, 'identity', 'types'),
   ]);
-  const head = ['point', 'identity', '', 'shuffled', '', 'random', '', 'identity, held out', ''];
+  const head = ['layer', 'identity', '', 'shuffled', '', 'random', '', 'identity, held out', ''];
   return table(head, 'lrrrrrrrr', rows);
 }
 
@@ -124,7 +152,7 @@ function bandTable(variant: Variant): string {
     const reading = readingAt(point.readings, task);
     return [point.point, ...bands.map(({ from }) => share(reading?.bands.find((band) => band.from === from)?.top1))];
   });
-  return table(['point', ...names], `l${'r'.repeat(names.length)}`, rows);
+  return table(['layer', ...names], `l${'r'.repeat(names.length)}`, rows);
 }
 
 const measures = {
@@ -148,7 +176,7 @@ function resemblanceTable(variant: Variant, matrix: 'embed' | 'unembed'): string
     });
   rows.push(['rows permuted', ...range(({ permuted }) => permuted)]);
   rows.push(['random', ...range(({ random }) => random)]);
-  return table(['point', ...measureNames.map((name) => measures[name])], 'lrrrr', rows);
+  return table(['layer', ...measureNames.map((name) => measures[name])], 'lrrrr', rows);
 }
 
 function weightTable(
@@ -163,7 +191,7 @@ function weightTable(
   const rows = variant.points.map(({ point, weights }) => [point, ...cells(weights[basis][of])]);
   rows.push(['embedding', ...cells(own.embed)], ['unembedding', ...cells(own.unembed)]);
   rows.push(['chance', ...cells(Array.from({ length: runs }, () => 1 / runs))]);
-  return table(['point', ...Array.from({ length: runs }, (_, i) => `${i + 1}/${runs}`)], `l${'r'.repeat(runs)}`, rows);
+  return table(['layer', ...Array.from({ length: runs }, (_, i) => `${i + 1}/${runs}`)], `l${'r'.repeat(runs)}`, rows);
 }
 
 function partSizes({ points }: Variant): number[] {
@@ -187,7 +215,7 @@ function partTable(variant: Variant, of: 'r2' | 'top1'): string {
       cell(whole?.[of]),
     ];
   });
-  const head = ['point', ...columns.map(({ part }) => short[part]), 'all'];
+  const head = ['layer', ...columns.map(({ part }) => short[part]), 'all'];
   return table(head, `l${'r'.repeat(head.length - 1)}`, rows);
 }
 
@@ -201,11 +229,13 @@ const share = (value: number | undefined) => (value === undefined ? '' : percent
 function withInterval(estimate: Estimate | undefined, show: (value: number) => string): string {
   if (!estimate) return '';
   const { value, interval } = estimate;
-  return interval ? `${show(value)} ±${show((interval[1] - interval[0]) / 2)}` : show(value);
+  // Where no document differs from another there is nothing to resample.
+  return interval && interval[0] < interval[1]
+    ? `${show(value)} ±${show((interval[1] - interval[0]) / 2)}`
+    : show(value);
 }
 
-function rulesText({ text, rules, seed, variants, precision }: ProbeResult): string {
-  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)} tokens` : '';
+function rulesText({ rules, seed, variants, precision }: ProbeResult, width: number): string {
   const judged = readingAt(variants[0]?.points[0]?.readings ?? [], {
     map: 'probe',
     label: 'input',
@@ -213,11 +243,12 @@ function rulesText({ text, rules, seed, variants, precision }: ProbeResult): str
     target: 'embedding',
   });
   return wrap(
-    `${counted(text.documents, 'document')}${cut} of ${text.text}, ${counted(text.positions, 'position')}: ${rules.positions}. ` +
+    `${layerRule} Positions: ${rules.positions}. ` +
       `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. Test set: ${counted(judged?.rows ?? 0, 'position')}. ` +
-      `${rules.reading}. Pooled: one probe for all points, trained on one point per position, drawn at random. Identity: the ` +
+      `${rules.reading}. Pooled: one probe for all layers, trained on one layer per position, drawn at random. Identity: the ` +
       'residual itself. Shuffled: labels shuffled before training. Random: the probe’s singular values between random ' +
       `directions. Similarity: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
+    width,
   );
 }
 
@@ -252,7 +283,7 @@ function depthChart(
   const what = of === 'r2' ? 'R²' : 'top-1 accuracy';
   return {
     title: label === 'input' ? 'The input token over depth' : 'The previous token over depth',
-    x: { label: `point, 0 ${itemAt(points, 0)} to ${points.length - 1} the last block` },
+    x: { label: `layer, 0 ${itemAt(points, 0)} to ${points.length - 1} the last block` },
     y: { label: what },
     series,
   };
@@ -271,7 +302,7 @@ export function weightMap(result: ProbeResult, variant: Variant, basis: 'embed' 
   const named = result.variants.length > 1 ? `, ${variant.variant} model` : '';
   return {
     title: `Share of the token probe's squared weight in the principal components of ${result.rules.matrices[basis]}${named}`,
-    rowLabel: 'point',
+    rowLabel: 'layer',
     rows: [...variant.points.map(({ point }) => point).reverse(), 'embedding', 'unembedding'],
     columnLabel: 'eighth',
     columns: own.embed.map((_, i) => String(i + 1)),

@@ -3,36 +3,59 @@
 import type { Mean } from '../../analyses/shapes.ts';
 import type { BandFigures, UnlikelyResult } from '../../analyses/unlikely/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
-import { counted, integer, table, wrap } from '../format.ts';
+import { fewDocumentsWords, layerRule, readWords, trusted, unlikelyWords } from '../findings.ts';
+import { counted, integer, labelled, sentence, table, wrap } from '../format.ts';
 import type { LineChart, Point } from './line-chart.ts';
 import { modelText } from './text.ts';
 
-export function unlikelyText(result: UnlikelyResult, output?: string): string {
-  const { model, recipe, precision, text, variants } = result;
+/** @param full whether all tables are wanted */
+export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: string, width = 80): string {
+  const result = trusted(whole, whole.text);
+  const { model, recipe, precision, text, variants, seed } = result;
   return [
-    modelText(model),
-    recipe && wrap(`Operation  ${describeRecipe(recipe, model.layers)}, ${precision}`),
+    [
+      modelText(model),
+      recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
+      labelled('Text', readWords(text, variants[0]?.positions ?? Number.NaN), width),
+      fewDocumentsWords(text),
+    ]
+      .filter(Boolean)
+      .join('\n'),
+    labelled('Result', unlikelyWords(result).join(' '), width),
+    ...variants.flatMap((one) => (full ? variantText(one, width) : [briefText(one, width)])),
     wrap(
-      `${text.text}: ${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens. ${text.rule}. ± is half the ` +
-        `width of a 95 % interval (${text.intervalRule}).`,
+      `${layerRule} ${sentence(text.rule)}. Seed ${seed}. ± is half the width of a 95 % interval (${text.intervalRule}).` +
+        `${full ? '' : ' --full prints all bands and tables.'}`,
+      width,
     ),
-    ...variants.flatMap(variantText),
     output && `Written    ${output}`,
   ]
     .filter(Boolean)
     .join('\n\n');
 }
 
-function variantText(one: UnlikelyResult['variants'][number]): string[] {
-  const { variant, points, positions, likelyTokens, fromMiddle } = one;
+/** The least likely tokens and their baselines. */
+function briefText({ variant, points }: UnlikelyResult['variants'][number], width: number): string {
+  const band = points[0]?.bands.at(-1)?.band ?? '';
+  const rows = points.toReversed().map(({ point, random, mixtures, bands }) => {
+    const least = bands.at(-1);
+    return [point, plusMinus(least?.energy ?? null), ...[least?.shuffled ?? null, mixtures, random].map(plain)];
+  });
+  const head = ['layer', `tokens ${band}`, 'shuffled', 'mixtures', 'random'];
+  return `Energy along tokens of final probability ${band}, and its baselines, ${variant}\n${table(head, 'lrrrr', rows, width)}`;
+}
+
+function variantText(one: UnlikelyResult['variants'][number], width: number): string[] {
+  const { variant, points, likelyTokens, fromMiddle } = one;
   const names = points[0]?.bands.map(({ band }) => band) ?? [];
   const align = `l${'r'.repeat(names.length)}`;
   const up = points.toReversed();
   const byBand = (title: string, show: (band: BandFigures) => string) =>
     `${title}, ${variant}\n${table(
-      ['point', ...names],
+      ['layer', ...names],
       align,
       up.map(({ point, bands }) => [point, ...bands.map(show)]),
+      width,
     )}`;
   const pairs = points[0]?.bands.map(({ band, pairs }) => `${band}: ${integer(pairs)}`).join(', ');
   const chance = up.map(({ point, random, mixtures, bands }) => [
@@ -42,23 +65,26 @@ function variantText(one: UnlikelyResult['variants'][number]): string[] {
   const middle = `${fromMiddle.from} → ${fromMiddle.to}`;
   return [
     wrap(
-      `${variant}: ${counted(positions, 'position')}; pairs of a position and a token by the token's final probability: ${pairs}. ` +
+      `${variant}: pairs of a position and a token by the token's final probability: ${pairs}. ` +
         `${counted(likelyTokens, 'token')} can be compared with themselves where they are likely.`,
+      width,
     ),
     byBand('Energy', ({ energy }) => plusMinus(energy)),
-    `Chance levels, ${variant}: random directions, and shuffled positions\n${table(
-      ['point', 'random', 'mixtures', ...names],
+    `Baselines, ${variant}: random directions, mixtures of tokens, and by band shuffled positions\n${table(
+      ['layer', 'random', 'mixtures', ...names],
       `${align}rr`,
       chance,
+      width,
     )}`,
     byBand('Mean projection', ({ projection }) => plusMinus(projection)),
     byBand('Energy minus that of the same tokens where they are likely', ({ sameTokens }) =>
       plusMinus(sameTokens.difference),
     ),
-    `${byBand('Change of energy from the point below', ({ change }) => plusMinus(change))}\n${table(
+    `${byBand('Change of energy from the layer below', ({ change }) => plusMinus(change))}\n${table(
       ['from → to', ...names],
       align,
       [[middle, ...fromMiddle.bands.map(plusMinus)]],
+      width,
     )}`,
   ];
 }
@@ -69,7 +95,7 @@ export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
     const names = points[0]?.bands.map(({ band }) => band) ?? [];
     const curves = (label: string, log: boolean, of: (band: BandFigures) => Mean | null): LineChart => ({
       title: `${variant}: ${label}`,
-      x: { label: 'point, from the embedding up' },
+      x: { label: 'layer, from the embedding up' },
       y: { label, log },
       series: names
         .map((name, band) => ({

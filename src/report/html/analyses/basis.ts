@@ -10,7 +10,7 @@ import type { Head } from '../header.ts';
 import { panelSvg } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
 import { alongFigure } from './along.ts';
-import { spelled, spelling } from './spelled.ts';
+import { spelledOut, spelling } from './spelled.ts';
 
 /** Components that the table has; basis.json has all. */
 const mostRows = 256;
@@ -47,11 +47,7 @@ export function basisGlance({ reconstruction, method, dictionary }: BasisResult)
 /** Tokens, and the share of each map. */
 function componentsFigure({ components, method, rules, hidden, points }: BasisResult): Figure {
   const isFromTokens = method === 'frequency';
-  const named = (list: Component['nearest'], some: number) =>
-    list
-      .slice(0, some)
-      .map(({ token }) => spelled(token))
-      .join(', ');
+  const named = (list: Component['nearest'], some: number) => list.slice(0, some).map(spelledOut).join(', ');
   const chosen = probedPoints(points);
   const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
   const rest =
@@ -62,7 +58,7 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
     title: 'Components, and the tokens nearest to them',
     caption:
       `Of ${rules.matrix}, columns centred; nearest and farthest by cosine; ${spelling} Shares of squared norm along each component: of the embedding, of the ` +
-      `unembedding with the final norm’s weight in it, which is the lens’s, and of the token probe at some points; chance level: ${share(1 / hidden)}.${rest}`,
+      `unembedding with the final norm’s weight in it, which is the lens’s, and of the token probe at some layers; uniform baseline: ${share(1 / hidden)}.${rest}`,
     notShown: 'The nearest tokens describe a component only if their cosine is large.',
     panels: [],
     table: {
@@ -84,7 +80,9 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
         .slice(0, mostRows)
         .map((one): Cell[] => [
           number(one.component, String),
-          ...(isFromTokens ? [spelled(one.from ?? '')] : []),
+          ...(isFromTokens
+            ? [one.from === undefined ? '' : spelledOut({ token: one.from, shown: one.fromShown })]
+            : []),
           named(one.nearest, 5),
           number(one.nearest[0]?.cosine, (cosine) => cosine.toFixed(2)),
           named(one.farthest, 3),

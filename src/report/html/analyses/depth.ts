@@ -48,7 +48,7 @@ export const shuffledSeries: Series = {
 };
 
 export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][number]> {
-  const { title, points, across = 'point, from the embedding up', y, show, curves, bands = [], rules = [] } = panel;
+  const { title, points, across = 'layer, from the embedding up', y, show, curves, bands = [], rules = [] } = panel;
   const svg = await panelSvg({
     about: `${title}, over depth; the table holds the numbers`,
     x: { label: across, names: points },
@@ -71,7 +71,7 @@ export async function depthPanel(panel: DepthPanel): Promise<Figure['panels'][nu
   return { title, svg };
 }
 
-/** "0.013" of what is the same at every point, else "0.013 to 0.118". */
+/** "0.013" of what is the same at every layer, else "0.013 to 0.118". */
 function rangeText(values: DepthCurve['values'], show: DepthPanel['show']): string {
   const all = values.flatMap((one) => (one ? [one.value] : []));
   const ends = [Math.min(...all), Math.max(...all)].map(show);

@@ -1,11 +1,14 @@
-// Figures of lens.json: a section for each prompt; for a text, the lens at every point, steps between points, and changes.
-import type { LensResult } from '../../../analyses/lens/result.ts';
-import { counted, percent } from '../../format.ts';
+// Figures of lens.json: a section for each prompt; for a text, the lens at every point, steps between layers, and changes.
+import type { LensResult, PromptLens } from '../../../analyses/lens/result.ts';
+import { firstOfRest, readWords } from '../../findings.ts';
+import { counted, figure, percent } from '../../format.ts';
 import { promptWords } from '../../terminal/text.ts';
+import { tokensOf } from '../../tokens.ts';
 import type { Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import { pointsFigure } from './points.ts';
 import { promptSection } from './prompt.ts';
+import { spelledOut } from './spelled.ts';
 import { changesFigure, stepsFigure } from './steps.ts';
 
 export async function lensSections(result: LensResult): Promise<Section[]> {
@@ -16,36 +19,62 @@ export async function lensSections(result: LensResult): Promise<Section[]> {
   return [
     ...prompts,
     { id: 'lens-depth', title: 'The lens over depth', figures: [await pointsFigure(text)] },
-    { id: 'lens-steps', title: 'Steps between points', figures: [await stepsFigure(text)] },
+    { id: 'lens-steps', title: 'Steps between layers', figures: [await stepsFigure(text)] },
     ...(text.variants.some(({ changes }) => changes)
       ? [{ id: 'lens-changes', title: 'Changes by the operation', figures: [await changesFigure(text)] }]
       : []),
   ];
 }
 
-export function lensGlance({ text }: LensResult): Head['glance'] {
-  const [original] = text?.variants ?? [];
+export function lensGlance(result: LensResult): Head['glance'] {
+  return [...result.prompts.slice(0, 2).flatMap((prompt) => promptGlance(result, prompt)), ...textGlance(result)];
+}
+
+/** What the model predicts after the prompt, and where the lens first says so. */
+function promptGlance({ points, prompts }: LensResult, prompt: PromptLens): Head['glance'] {
+  const last = tokensOf(prompt).at(-1);
+  const which = prompts.length > 1 ? `prompt ${prompts.indexOf(prompt) + 1}, ` : '';
+  return prompt.variants.flatMap(({ variant, cells }) => {
+    const after = cells.map((row) => row.at(-1));
+    const top = after.at(-1)?.top[0];
+    if (!last || !top) return [];
+    const model = prompt.variants.length > 1 ? `, ${variant} model` : '';
+    const first = points[firstOfRest(after.map((cell) => cell?.rankFinal === 1))];
+    return [
+      [
+        `${spelledOut(top)} ${percent(top.probability)}`,
+        `${which}predicted after “${spelledOut(last)}”${model}; first in the lens from layer ${first} on`,
+      ] as const,
+    ];
+  });
+}
+
+function textGlance({ text }: LensResult): Head['glance'] {
+  const [original, operated] = text?.variants ?? [];
   const [first, ...later] = original?.steps ?? [];
   const after = original?.points[1];
   if (!first?.cosine || !after?.sameTop || later.length === 0) return [];
   const others = later.flatMap(({ cosine }) => cosine?.mean ?? []);
+  const change = operated?.changes?.at(-1)?.kl;
   return [
+    [percent(after.sameTop.mean), `of positions whose final token the lens ranks first at layer ${after.point}`],
     [
       first.cosine.mean.toFixed(3),
-      `cosine from ${first.from} to ${first.to}; of later steps ${Math.min(...others).toFixed(3)} to ${Math.max(...others).toFixed(3)}`,
+      `cosine of layers ${first.from} and ${first.to}; of later neighbours ${Math.min(...others).toFixed(3)} to ${Math.max(...others).toFixed(3)}`,
     ],
-    [percent(after.sameTop.mean), `of positions whose final token the lens ranks first at point ${after.point}`],
+    ...(change
+      ? [[`${figure(change.mean)} bits`, 'KL from the original at the last layer, operated model'] as const]
+      : []),
   ];
 }
 
-/** "200 documents of at most 512 tokens of stories.txt, 22,487 positions" */
+/** "1 prompt; 200 documents of stories.txt, 22,487 positions", with how the prompts were read. */
 export function lensRead(result: LensResult): string {
   const { prompts, text, notes = [] } = result;
   return [
-    prompts.length > 0 && [counted(prompts.length, 'prompt'), ...promptWords(result), ...notes].join('. '),
-    text &&
-      `${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens of ${text.text}, ${counted(text.positions, 'position')}`,
+    prompts.length > 0 && [`${counted(prompts.length, 'prompt')}.`, ...promptWords(result), ...notes].join(' '),
+    text && readWords(text, text.positions),
   ]
     .filter(Boolean)
-    .join('; ');
+    .join(' ');
 }

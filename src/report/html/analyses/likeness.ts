@@ -54,7 +54,7 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
     table: {
       name: `probe-likeness-${matrix}`,
       about: 'Similarity, in brackets the range by chance: rows permuted; random',
-      head: ['model', 'point', ...names.map((name) => `>${measures[name]}`)],
+      head: ['model', 'layer', ...names.map((name) => `>${measures[name]}`)],
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, resemblance }): Cell[] => [
@@ -84,7 +84,7 @@ function bandOf(
     one ? [{ x, low: one.least, high: one.most }] : [],
   );
   return edge.length > 0
-    ? [{ series, edge, tip: `${series.name}\n${measures[name]}, points ${points[0]} to ${points.at(-1)}` }]
+    ? [{ series, edge, tip: `${series.name}\n${measures[name]}, layers ${points[0]} to ${points.at(-1)}` }]
     : [];
 }
 

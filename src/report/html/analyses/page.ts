@@ -1,15 +1,15 @@
 // Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
 import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
-import type { FindingInfo } from '../../../results/finding.ts';
+import { fewDocumentsWords, findingWords, readWords, trusted } from '../../findings.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
 import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from '../header.ts';
 import { html } from '../html.ts';
 import { pageHtml } from '../page.ts';
 import { basisGlance, basisSections, matrixWords } from './basis.ts';
 import { lensGlance, lensRead, lensSections } from './lens.ts';
-import { probedText, probeGlance, probeSections } from './probe.ts';
-import { unlikelyGlance, unlikelyRead, unlikelySections } from './unlikely.ts';
+import { probeGlance, probeSections } from './probe.ts';
+import { unlikelyGlance, unlikelySections } from './unlikely.ts';
 
 /** A result, and what it is called where there are several of its kind. */
 export interface FindingEntry {
@@ -22,18 +22,24 @@ interface View {
   /** "the logit lens" */
   readonly name: string;
   readonly question: string;
+  /** What was found, a sentence each. */
+  readonly found: readonly string[];
   readonly read: string;
   readonly glance: Head['glance'];
   readonly sections: readonly Section[];
 }
 
-async function viewOf(finding: Finding): Promise<View> {
+async function viewOf(whole: Finding): Promise<View> {
+  const text = whole.result.text;
+  const finding = text ? ({ ...whole, result: trusted(whole.result, text) } as Finding) : whole;
+  const found = findingWords(finding);
   switch (finding.kind) {
     case 'lens': {
       const { result } = finding;
       return {
         name: 'the logit lens',
-        question: 'Next-token predictions from every point of the residual stream',
+        question: 'Next-token predictions from every layer of the residual stream',
+        found,
         read: lensRead(result),
         glance: lensGlance(result),
         sections: await lensSections(result),
@@ -44,7 +50,8 @@ async function viewOf(finding: Finding): Promise<View> {
       return {
         name: 'unlikely tokens',
         question: 'Whether directions of near-impossible tokens are reused inside',
-        read: unlikelyRead(result),
+        found,
+        read: readWords(result.text, result.variants[0]?.positions ?? Number.NaN),
         glance: unlikelyGlance(result),
         sections: await unlikelySections(result),
       };
@@ -53,8 +60,9 @@ async function viewOf(finding: Finding): Promise<View> {
       const { result } = finding;
       return {
         name: 'input probes',
-        question: 'How well each point of the residual stream predicts its input token, and from which directions',
-        read: probedText(result.text),
+        question: 'How well each layer of the residual stream predicts its input token, and from which directions',
+        found,
+        read: readWords(result.text, result.text.positions),
         glance: probeGlance(result),
         sections: await probeSections(result),
       };
@@ -64,7 +72,8 @@ async function viewOf(finding: Finding): Promise<View> {
       return {
         name: `a basis of the ${matrixWords[result.of]}`,
         question: 'An ordered basis of the vocabulary’s matrix, and the share of each map along it',
-        read: probedText(result.text),
+        found,
+        read: readWords(result.text, result.text.positions),
         glance: basisGlance(result),
         sections: await basisSections(result),
       };
@@ -134,13 +143,13 @@ function sourcesSection(
   };
 }
 
-function headOf({ kind, result }: Finding, { name, question, read, glance }: View): Head {
+function headOf({ kind, result }: Finding, { name, question, found, read, glance }: View): Head {
   const { model, recipe, command } = result;
   const operated = recipe ? `, with and without ${describeRecipe(recipe, model.layers)}` : '';
   return {
     kind: `surgery ${kind}: looking inside`,
     title: `${model.ref}: ${name}${operated}`,
-    lead: `${question}.`,
+    lead: found.length > 0 ? found.join(' ') : `${question}.`,
     ...(model.notice ? { notice: model.notice } : {}),
     command,
     glance,
@@ -160,12 +169,14 @@ function headOfSeveral(entries: readonly FindingEntry[], command: string): Head 
   };
 }
 
-function factsOf(info: FindingInfo, { read }: Pick<View, 'read'>): Head['facts'] {
+function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['facts'] {
   const { model, recipe, precision, seed, versions, documentsSha256 } = info;
+  const few = info.text && fewDocumentsWords(info.text);
   return [
     ['Model', modelFact(model)],
     ...(recipe ? [['Operation', describeRecipe(recipe, model.layers)] as const] : []),
     ['Read', read],
+    ...(few ? [['Intervals', few] as const] : []),
     ['Precision', `${precision}; seed ${seed}`],
     ['Versions', versionsFact(versions)],
     ['SHA-256 of the weights', hash(model.sha256)],

@@ -1,4 +1,4 @@
-// The lens at every point, averaged over a text, with its chance levels.
+// The lens at every layer, averaged over a text, with its chance levels.
 import type { LensMeans, LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
 import type { Scale } from '../axes.ts';
@@ -35,7 +35,7 @@ interface Aspect {
 
 const aspects: readonly Aspect[] = [
   {
-    title: 'KL to the last point',
+    title: 'KL to the last layer',
     y: { label: 'bits' },
     show: figure,
     of: ({ kl }) => withoutNoise(ofMean(kl)),
@@ -84,9 +84,9 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     panels.push(await depthPanel({ title, points: names, y, show, curves, rules: apart(rules, y) }));
   }
   return {
-    title: 'The lens at every point',
+    title: 'The lens at every layer',
     caption:
-      `Final norm, applied at the point, and unembedding. ${lensRule(text)} Dashed: the original’s lens at a shuffled position. Dotted: one ` +
+      `Final norm, applied at the layer, and unembedding. ${lensRule(text)} Dashed: the original’s lens at a shuffled position. Dotted: one ` +
       'fixed distribution in place of every lens, uniform or the text’s token frequencies.',
     notShown:
       'If the lens ranks the final token first, the block below need not have decided it. If the input token ranks low, it need not be ' +
@@ -95,10 +95,10 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     legend: legendOf(legend),
     table: {
       name: 'lens-depth',
-      about: 'The lens at every point, the last point first',
+      about: 'The lens at every layer, the last layer first',
       head: [
         'model',
-        'point',
+        'layer',
         '>median norm',
         '>longest',
         '>entropy, bits',

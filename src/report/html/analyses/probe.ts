@@ -1,7 +1,7 @@
 // Figures of probe.json: how well each point predicts its token, the probe's similarity to the embedding, and where its weight lies.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
-import { counted, integer, percent } from '../../format.ts';
-import { readingAt } from '../../terminal/probe.ts';
+import { layerRule, readingAt } from '../../findings.ts';
+import { counted, percent } from '../../format.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import { resemblanceFigure } from './likeness.ts';
@@ -36,7 +36,7 @@ export async function probeSections(result: ProbeResult): Promise<Section[]> {
 function lead({ rules, text, seed, precision }: ProbeResult): string {
   return (
     `Ridge regressions in closed form, float64, that predict a position’s token from the residual stream: ${rules.positions}. ` +
-    `${counted(text.positions, 'position')}; ${rules.split}. Residuals in ${precision}, seed ${seed}.`
+    `${counted(text.positions, 'position')}; ${rules.split}. Residuals in ${precision}, seed ${seed}. ${layerRule}`
   );
 }
 
@@ -60,14 +60,8 @@ export function probeGlance({ variants }: ProbeResult): Head['glance'] {
     return [
       [
         percent(found.top1.value),
-        `top-1 accuracy for the input token at the last point${name}; with shuffled labels ${percent(chance.top1.value)}`,
+        `input tokens recovered from the last layer${name}; shuffled-label baseline ${percent(chance.top1.value)}`,
       ] as const,
     ];
   });
-}
-
-/** "60 documents of stories.txt, 6,751 positions" */
-export function probedText({ documents, text, positions, cut, maxTokens }: ProbeResult['text']): string {
-  const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
-  return `${counted(documents, 'document')}${some} of ${text}, ${counted(positions, 'position')}`;
 }

@@ -1,12 +1,14 @@
-// The logit lens on a prompt: maps of points and tokens, and what it says after the last token.
+// The logit lens on a prompt: maps of layers and tokens, and what it says after the last token.
 import type { LensResult, PromptLens, SpelledCell } from '../../../analyses/lens/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { figure, integer, percent } from '../../format.ts';
 import { shadeOf } from '../../terminal/heat-map.ts';
+import { tokensOf } from '../../tokens.ts';
+import type { Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
 import { type Cell, number } from '../table.ts';
-import { spelled, spelling } from './spelled.ts';
+import { spelled, spelledOut, spelling } from './spelled.ts';
 
 /** Positions that are shown at most, the last ones: lens.json has all. */
 const mostShown = 32;
@@ -27,17 +29,17 @@ interface Measure {
 
 const measures: readonly Measure[] = [
   {
-    title: 'Likeliest next token at each point',
+    title: 'Likeliest next token at each layer',
     reading: `The lens’s likeliest token; colour: its probability. ${spelling}`,
     chance: ({ vocabulary }) => figure(1 / vocabulary),
     of: ({ top }) => top[0]?.probability,
-    text: ({ top }) => spelled(top[0]?.token ?? ''),
+    text: ({ top: [first] }) => (first ? spelled(first) : ''),
     tip: ({ top, entropy }) => [...likeliest(top, 5), `entropy ${figure(entropy)} bits`].join('\n'),
   },
   {
-    title: 'KL from the last point to the lens',
-    reading: 'KL(last point ‖ lens) in bits.',
-    chance: ({ vocabulary }) => `${figure(Math.log2(vocabulary))} bits less the last point’s entropy`,
+    title: 'KL from the last layer to the lens',
+    reading: 'KL(last layer ‖ lens) in bits.',
+    chance: ({ vocabulary }) => `${figure(Math.log2(vocabulary))} bits minus the last layer’s entropy`,
     of: ({ kl }) => Math.max(kl, 0),
     text: ({ kl }) => Math.max(kl, 0).toFixed(kl < 0.995 ? 2 : kl < 9.95 ? 1 : 0),
     tip: ({ kl, probabilityFinal }) =>
@@ -45,7 +47,7 @@ const measures: readonly Measure[] = [
   },
   {
     title: 'Rank of the final token',
-    reading: 'Rank of the token that the last point finds likeliest, 1 the first; logarithmic colours.',
+    reading: 'Rank of the last layer’s top token, 1 the first; logarithmic colours.',
     chance: ({ vocabulary }) => figure((vocabulary + 1) / 2),
     of: ({ rankFinal }) => rankFinal,
     text: ({ rankFinal }) => String(rankFinal),
@@ -55,10 +57,10 @@ const measures: readonly Measure[] = [
 ];
 
 function likeliest(top: SpelledCell['top'], count: number): string[] {
-  return top.slice(0, count).map(({ token, probability }) => `${spelled(token)} ${percent(probability)}`);
+  return top.slice(0, count).map((token) => `${spelledOut(token)} ${percent(token.probability)}`);
 }
 
-/** The last point against itself is 0 but for rounding. */
+/** The last layer against itself is 0 but for rounding. */
 const roundedKl = (kl: number) => (Math.abs(kl) < 1e-12 ? 0 : kl);
 
 export async function promptSection(result: LensResult, prompt: PromptLens, i: number): Promise<Section> {
@@ -69,12 +71,14 @@ export async function promptSection(result: LensResult, prompt: PromptLens, i: n
     id: `prompt${i > 0 ? `-${i + 1}` : ''}`,
     title: `The lens on the prompt${number}`,
     lead: `“${prompt.prompt.trim()}”`,
-    figures: [...figures, lastFigure(result, prompt)],
+    figures: [...figures, ...(await differenceFigures(result, prompt)), lastFigure(result, prompt)],
   };
 }
 
-async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, measure: Measure): Promise<Figure> {
-  const first = Math.max(0, tokens.length - mostShown);
+async function mapFigure(result: LensResult, prompt: PromptLens, measure: Measure): Promise<Figure> {
+  const { variants } = prompt;
+  const tokens = tokensOf(prompt);
+  const { first, starts, across, cut } = piecesOf(tokens.length);
   // One scale of shades for both models.
   const values = variants.flatMap(({ cells }) => cells.map((row) => row.slice(first).map(measure.of)));
   const shade = shadeOf({
@@ -86,16 +90,13 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
     values,
     ...(measure.log ? { log: true } : {}),
   });
-  const pieces = Math.ceil((tokens.length - first) / acrossMap);
-  const across = Math.ceil((tokens.length - first) / pieces);
-  const starts = Array.from({ length: pieces }, (_, k) => first + k * across);
   const panels = [];
   for (const from of starts) {
     const shown = tokens.slice(from, from + across);
     for (const { variant, cells } of variants) {
       const svg = await shadesSvg({
         about: `${measure.title}, ${variant} model, tokens ${from} to ${from + shown.length - 1}`,
-        rowLabel: 'point',
+        rowLabel: 'layer',
         columnLabel: 'input token',
         width: 58,
         cells: result.points.toReversed().flatMap((point, up) =>
@@ -103,7 +104,7 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
             const cell = cells[result.points.length - 1 - up]?.[from + k];
             if (!cell) return [];
             const value = measure.of(cell);
-            const tip = `${variant}, point ${point}, after “${spelled(token)}”\n${measure.tip(cell)}`;
+            const tip = `${variant}, layer ${point}, after “${spelledOut(token)}”\n${measure.tip(cell)}`;
             return [
               {
                 row: point,
@@ -116,23 +117,105 @@ async function mapFigure(result: LensResult, { tokens, variants }: PromptLens, m
           }),
         ),
       });
-      const range = starts.length > 1 ? `, tokens ${from} to ${from + shown.length - 1}` : '';
-      panels.push({ title: `${variant}${range}`, svg });
+      panels.push({ title: `${variant}${rangeOf(starts, from, shown)}`, svg });
     }
   }
-  const cut = first > 0 ? ` The last ${mostShown} of ${tokens.length} tokens are shown; lens.json lists all.` : '';
   return {
     title: measure.title,
     caption:
-      `${measure.reading} y: points from the embedding to the last block; x: input tokens, each read with its preceding ` +
-      `context.${cut} ${variants.length > 1 ? 'Both models share one colour scale. ' : ''}Uniform over ${integer(result.vocabulary)} tokens: ${measure.chance(result)}.`,
+      `${measure.reading} y: layers from the embedding to the last block; x: input tokens, each with its preceding context.` +
+      `${cut} ${variants.length > 1 ? 'Both models share one colour scale. ' : ''}Uniform baseline over ${integer(result.vocabulary)} tokens: ${measure.chance(result)}.`,
     panels,
     layout: 'wide',
   };
 }
 
-/** Every point after the last token, in numbers. */
-function lastFigure(result: LensResult, { tokens, variants }: PromptLens): Figure {
+/** The positions that maps show, in pieces that go on below each other. */
+function piecesOf(length: number) {
+  const first = Math.max(0, length - mostShown);
+  const pieces = Math.ceil((length - first) / acrossMap);
+  const across = Math.ceil((length - first) / pieces);
+  const starts = Array.from({ length: pieces }, (_, k) => first + k * across);
+  const cut = first > 0 ? ` The last ${mostShown} of ${length} tokens are shown; lens.json lists all.` : '';
+  return { first, across, starts, cut };
+}
+
+const rangeOf = (starts: readonly number[], from: number, shown: readonly unknown[]) =>
+  starts.length > 1 ? `, tokens ${from} to ${from + shown.length - 1}` : '';
+
+const signs: readonly [below: Series, above: Series] = [
+  { name: 'less likely in the operated model', colour: 's1' },
+  { name: 'more likely in the operated model', colour: 's0' },
+];
+
+/** What the operation changes of the lens at each layer and token; nothing for results that lack it. */
+async function differenceFigures(result: LensResult, prompt: PromptLens): Promise<Figure[]> {
+  const tokens = tokensOf(prompt);
+  const [original, operated] = prompt.variants;
+  if (!original || !operated?.cells.some((row) => row.some(({ change }) => change))) return [];
+  const { first, starts, across, cut } = piecesOf(tokens.length);
+  const all = operated.cells.flatMap((row) => row.slice(first).flatMap(({ change }) => change?.logProbability ?? []));
+  const most = Math.max(...all.map(Math.abs), Number.MIN_VALUE);
+  const panels = [];
+  for (const from of starts) {
+    const shown = tokens.slice(from, from + across);
+    const svg = await shadesSvg({
+      about: `Change of the final token’s log-probability, tokens ${from} to ${from + shown.length - 1}`,
+      rowLabel: 'layer',
+      columnLabel: 'input token',
+      width: 58,
+      signs,
+      cells: result.points.flatMap((_, down) => {
+        const layer = result.points.length - 1 - down;
+        return shown.flatMap((token, k) => {
+          const [before, after] = [original, operated].map(({ cells }) => cells[layer]?.[from + k]);
+          const final = original.cells.at(-1)?.[from + k]?.top[0];
+          if (!before || !after?.change || !final) return [];
+          const { kl, logProbability } = after.change;
+          const top = ({ top: [one] }: SpelledCell) => (one ? `${spelledOut(one)} ${percent(one.probability)}` : '');
+          return [
+            {
+              row: itemAt(result.points, layer),
+              column: `${from + k} ${spelled(token)}`,
+              text: change(logProbability),
+              shade: logProbability / most,
+              tip:
+                `Layer ${itemAt(result.points, layer)}, after “${spelledOut(token)}”\nlog-probability of “${spelledOut(final)}”: ${change(logProbability)} bits\n` +
+                `KL(original’s lens ‖ operated lens): ${figure(roundedKl(Math.max(kl, 0)))} bits\nlikeliest: ${top(before)} → ${top(after)}`,
+            },
+          ];
+        });
+      }),
+    });
+    panels.push({ title: `operated − original${rangeOf(starts, from, shown)}`, svg });
+  }
+  return [
+    {
+      title: 'What the operation changes',
+      caption:
+        'Change of the log-probability, in bits, that the lens gives to the token that the original’s last layer finds ' +
+        `likeliest: operated − original, at the same layer and position. Full colour: ${figure(most)} bits.${cut} ` +
+        'Pointing at a cell shows the KL between the two lenses.',
+      notShown:
+        'Both models read the same text: a change at a layer accumulates over all operated blocks below it. 0 does not mean that ' +
+        'the two distributions are equal: see their KL.',
+      panels,
+      layout: 'wide',
+      legend: signs,
+    },
+  ];
+}
+
+/** "+0.42", "−3.1"; 0 for what is rounding. */
+function change(bits: number): string {
+  if (Math.abs(bits) < 0.005) return '0';
+  return `${bits > 0 ? '+' : '−'}${Math.abs(bits).toFixed(Math.abs(bits) < 9.95 ? 1 : 0)}`;
+}
+
+/** Every layer after the last token, in numbers. */
+function lastFigure(result: LensResult, prompt: PromptLens): Figure {
+  const { variants } = prompt;
+  const last = tokensOf(prompt).at(-1);
   const rows = variants.flatMap(({ variant, cells }) =>
     cells
       .map((row, i): Cell[] => {
@@ -151,16 +234,16 @@ function lastFigure(result: LensResult, { tokens, variants }: PromptLens): Figur
       .toReversed(),
   );
   return {
-    title: `After the last token, “${spelled(tokens.at(-1) ?? '')}”`,
-    caption: `Entropy and KL in bits. Rank and probability of the token that the last point finds likeliest; rank of the input token. ${spelling} For chance levels see the figures above.`,
+    title: `After the last token${last ? `, “${spelledOut(last)}”` : ''}`,
+    caption: `Entropy and KL in bits. Probability and rank (final): of the last layer’s top token; rank (input): of the current input token. ${spelling} For baselines see the figures above.`,
     notShown:
-      'One prompt does not show how often a layer predicts the final token. The lens applies the unembedding to a point; ' +
-      'it does not show what later blocks read there.',
+      'One prompt does not show how often a layer predicts the final token. The lens applies the unembedding to a layer’s ' +
+      'residual; it does not show what later blocks read there.',
     panels: [],
     table: {
       name: 'lens-prompt',
-      about: 'The lens after the last token, the last point first',
-      head: ['model', 'point', 'likeliest', '>entropy', '>KL', '>probability', '>rank final', '>rank input'],
+      about: 'The lens after the last token, the last layer first',
+      head: ['model', 'layer', 'likeliest', '>entropy', '>KL', '>probability', '>rank (final)', '>rank (input)'],
       rows,
     },
     open: true,

@@ -1,8 +1,8 @@
 // How well probes predict a token over depth, by the kind of map: R², cosine, top-1 and top-5 accuracy.
 
 import type { DepthEvaluation, Evaluation, MapKind, ProbeResult, Task } from '../../../analyses/probe/result.ts';
+import { readingAt } from '../../findings.ts';
 import { integer } from '../../format.ts';
-import { readingAt } from '../../terminal/probe.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
@@ -12,8 +12,8 @@ type Variant = ProbeResult['variants'][number];
 type Asked = Omit<Task, 'map'> & { readonly title: string };
 
 const maps: Readonly<Record<MapKind, Series>> = {
-  probe: { name: 'probe of the point', colour: 's0', shape: 'circle' },
-  pooled: { name: 'one probe for all points', colour: 's1', shape: 'square' },
+  probe: { name: 'probe of the layer', colour: 's0', shape: 'circle' },
+  pooled: { name: 'one probe for all layers', colour: 's1', shape: 'square' },
   identity: { name: 'the residual itself', colour: 's2', shape: 'diamond' },
   shuffled: { name: 'shuffled labels', colour: 'c0', shape: 'triangle-down', dashed: true },
   random: { name: 'random map', colour: 'c1', shape: 'cross', dashed: true },
@@ -130,7 +130,7 @@ function captionOf({ variants: [first], rules }: ProbeResult, task: Asked, shown
   const left = task.target === 'embedding' ? ` The table also lists R² below ${leastR2}.` : '';
   return (
     `Test set: ${integer(rows ?? 0)} held-out positions${task.split === 'types' ? ' of held-out token types' : ''}. ` +
-    `${rules.reading}. One probe for all points: trained on one point per position, drawn at random. ` +
+    `${rules.reading}. One probe for all layers: trained on one layer per position, drawn at random. ` +
     `Dashed, the baselines: ${shown.flatMap((map) => baselineWords[map] ?? []).join('; ')}.${left} Error bars and brackets: ${rules.intervals}.`
   );
 }
@@ -144,7 +144,7 @@ function notShown({ split, label }: Asked): string {
 }
 
 function readingTable(result: ProbeResult, task: Asked) {
-  const head = ['model', 'point', 'map', '>R²', '>cosine', '>top 1', '>top 5', '>λ, relative'];
+  const head = ['model', 'layer', 'map', '>R²', '>cosine', '>top 1', '>top 5', '>λ, relative'];
   const rows = result.variants.flatMap((variant) =>
     variant.points.toReversed().flatMap(({ point, readings }) =>
       kinds.toReversed().flatMap((map): Cell[][] => {
@@ -171,7 +171,7 @@ function readingTable(result: ProbeResult, task: Asked) {
   );
   return {
     name: `probe-${task.label}-${task.split}-${task.target}`,
-    about: `${task.title}: all maps, the last point first`,
+    about: `${task.title}: all maps, the last layer first`,
     head,
     rows,
   };
@@ -205,15 +205,15 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
   );
   return {
     title: 'Accuracy by token frequency in the text',
-    caption: `The point’s own probe of the embedding; nearest of the vocabulary is the right one. A band begins at so many occurrences and ends at the next one’s; in brackets the positions that it is judged by. Chance: figure above.`,
+    caption: `The layer’s own probe of the embedding; nearest of the vocabulary is the right one. A band begins at so many occurrences and ends at the next one’s; in brackets the positions that it is judged by. Chance: figure above.`,
     notShown:
       'Frequent tokens are also short and occur more often in training: the bands differ in more than frequency.',
     panels,
     legend: series,
     table: {
       name: 'probe-frequency',
-      about: 'Nearest is the right one, by frequency, the last point first',
-      head: ['model', 'point', ...series.map(({ name }) => `>${name}`)],
+      about: 'Nearest is the right one, by frequency, the last layer first',
+      head: ['model', 'layer', ...series.map(({ name }) => `>${name}`)],
       rows: result.variants.flatMap((variant) =>
         variant.points
           .map(({ point }, i): Cell[] => [

@@ -1,10 +1,11 @@
 // Tokens as a page shows them.
-import { shortened } from '../../terminal/lens.ts';
+import { isolated, type Spelled, shortToken, tokenText } from '../../tokens.ts';
 
 /** The note that captions add. */
-export const spelling = '· begins a word.';
+export const spelling = '· is a space, ⏎ a line break, ⟨…⟩ bytes or a character that does not show.';
 
-/** A token short enough for a cell, with SentencePiece's mark of a space as a dot. */
-export function spelled(token: string): string {
-  return shortened(token).replaceAll('▁', '·');
-}
+/** A token that a cell of a map can show. */
+export const spelled = (token: Spelled) => isolated(shortToken(token));
+
+/** A whole token. */
+export const spelledOut = (token: Spelled) => isolated(tokenText(token));

@@ -23,7 +23,7 @@ type Step = LensOfText['variants'][number]['steps'][number];
 const likenesses = [
   {
     title: 'Cosine',
-    y: { label: 'with the point below' },
+    y: { label: 'with the layer below' },
     of: ({ cosine }: Step) => ofMean(cosine),
     by: ({ shuffled }: Step) => ofMean(shuffled.cosine),
   },
@@ -35,7 +35,7 @@ const likenesses = [
   },
   {
     title: 'Linear CKA',
-    y: { label: 'with the point below' },
+    y: { label: 'with the layer below' },
     of: ({ cka }: Step) => ofMean(cka),
     by: ({ shuffled }: Step) => exact(shuffled.cka),
   },
@@ -52,12 +52,12 @@ export async function stepsFigure(text: LensOfText): Promise<Figure> {
       ...(original ? [{ series: shuffledSeries, values: original.steps.map(by) }] : []),
       ...variants.map(({ variant, steps }) => ({ series: variantSeries[variant], values: steps.map(of) })),
     ];
-    panels.push(await depthPanel({ title, points: names, across: 'step to the point', y, show: thousandths, curves }));
+    panels.push(await depthPanel({ title, points: names, across: 'step to the layer', y, show: thousandths, curves }));
   }
   return {
-    title: 'Similarity of each point to the one below',
+    title: 'Similarity of each layer to the one below',
     caption:
-      `The first step is that over the first block${names[0]?.includes(' ') ? '’s attention' : ''}. ${lensRule(text)} Dashed: the original, with the point below taken at another position. ` +
+      `The first step is that over the first block${names[0]?.includes(' ') ? '’s attention' : ''}. ${lensRule(text)} Dashed: the original, with the layer below taken at another position. ` +
       `CKA over ${integer(text.sampled)} positions.`,
     notShown:
       'A small cosine shows that a block adds a large update, not that it overwrites the residual. Neither cosine nor CKA shows changes of the ' +
@@ -66,7 +66,7 @@ export async function stepsFigure(text: LensOfText): Promise<Figure> {
     legend: [shuffledSeries, ...variants.map(({ variant }) => variantSeries[variant])],
     table: {
       name: 'lens-steps',
-      about: 'Similarity of each point to the one below, the last step first',
+      about: 'Similarity of each layer to the one below, the last step first',
       head: ['model', 'to', ...likenesses.flatMap(({ title }) => [`>${title}`, '>shuffled'])],
       rows: variants.flatMap(({ variant, steps }) =>
         steps
@@ -108,18 +108,18 @@ export async function changesFigure(text: LensOfText): Promise<Figure> {
   for (const { title, y, show, of } of differences)
     panels.push(await depthPanel({ title, points: names, y, show, curves: [{ series, values: changes.map(of) }] }));
   return {
-    title: 'The operated model compared with the original, at the same point and position',
+    title: 'The operated model compared with the original, at the same layer and position',
     caption:
       `KL(original’s lens ‖ operated lens). ${integer(text.positions)} positions; error bars and brackets: ${text.intervalRule}. ‖difference‖ / ‖original‖ is the median ` +
       'over positions: where an operation creates an attention sink, a single position differs by a hundred times its norm.',
     notShown:
-      'Both models read the same text: the difference at a point accumulates over all operated blocks below it, not over that block alone.',
+      'Both models read the same text: the difference at a layer accumulates over all operated blocks below it, not over that block alone.',
     panels,
     legend: [series],
     table: {
       name: 'lens-changes',
-      about: 'What the operation changes, the last point first',
-      head: ['point', ...differences.map(({ title }) => `>${title}`)],
+      about: 'What the operation changes, the last layer first',
+      head: ['layer', ...differences.map(({ title }) => `>${title}`)],
       rows: changes
         .map((one): Cell[] => [one.point, ...differences.map(({ of, show }) => valueCell(of(one), show))])
         .toReversed(),

@@ -42,15 +42,10 @@ export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
   const least = last?.bands.at(-1);
   if (!last?.mixtures || !least?.energy || !least.shuffled) return [];
   return [
-    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last point (chance: 1)`],
+    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last layer (a random direction: 1)`],
     [least.shuffled.mean.toFixed(3), 'the same at a shuffled position'],
     [last.mixtures.mean.toFixed(3), 'along mixtures of tokens’ directions'],
   ];
-}
-
-/** "60 documents of at most 512 tokens of stories.txt, 6,751 positions" */
-export function unlikelyRead({ text, variants }: UnlikelyResult): string {
-  return `${counted(text.documents, 'document')} of at most ${text.maxTokens} tokens of ${text.text}, ${counted(variants[0]?.positions ?? 0, 'position')}`;
 }
 
 const rule = ({ text }: UnlikelyResult) => `Error bars and brackets: ${text.intervalRule}.`;
@@ -85,14 +80,14 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
     title: `Energy along tokens of final probability ${name}, and its baselines`,
     caption: `${sentence(result.text.rule)}. Seed ${result.seed}. ${rule(result)}`,
     notShown:
-      'Energy is not use: nothing need read a direction that carries much energy. At the last point the value follows from the band, ' +
+      'Energy is not use: nothing need read a direction that carries much energy. At the last layer the value follows from the band, ' +
       'which is defined there.',
     panels,
     legend: [own, shuffledSeries, mixturesSeries, randomSeries],
     table: {
       name: 'unlikely-controls',
-      about: `Energy along tokens ${name} and its controls, the last point first`,
-      head: ['model', 'point', `>${name}`, '>shuffled', '>mixtures', '>random'],
+      about: `Energy along tokens ${name} and its controls, the last layer first`,
+      head: ['model', 'layer', `>${name}`, '>shuffled', '>mixtures', '>random'],
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, bands, mixtures, random }): Cell[] => [
@@ -150,7 +145,7 @@ const others: Readonly<Record<'projection' | 'sameTokens' | 'change', Aspect>> =
   },
   change: {
     name: 'unlikely-change',
-    title: 'Change of energy from the point below',
+    title: 'Change of energy from the layer below',
     caption: 'None at the embedding. Paired by position.',
     notShown:
       'As energy concentrates along likely tokens, all other directions lose some: a fall alone is no evidence of clearing, which would have to start above the chance level.',
@@ -183,8 +178,8 @@ async function bandsFigure(result: UnlikelyResult, series: readonly Series[], as
     legend: series,
     table: {
       name,
-      about: `${title}, the last point first`,
-      head: ['model', 'point', ...series.map((one) => `>${one.name}`)],
+      about: `${title}, the last layer first`,
+      head: ['model', 'layer', ...series.map((one) => `>${one.name}`)],
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, bands }): Cell[] => [variant, point, ...bands.map((band) => valueCell(of(band), energy))])
@@ -198,7 +193,7 @@ function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure 
   const pairs = result.variants[0]?.points[0]?.bands.map((one) => `${one.band}: ${integer(one.pairs)}`).join(', ');
   return {
     title: 'From the middle to the end',
-    caption: `Energy at the last point minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
+    caption: `Energy at the last layer minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
     panels: [],
     table: {
       name: 'unlikely-middle',

@@ -1,8 +1,8 @@
 // Where the input is stored: the token probe's weight along ordered bases, and probes restricted to subspaces.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
+import { readingAt } from '../../findings.ts';
 import { percent } from '../../format.ts';
-import { readingAt } from '../../terminal/probe.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
@@ -43,8 +43,8 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   const panels = [];
   for (const { name, rows } of sets) {
     const svg = await shadesSvg({
-      about: `Share of the token probe’s ${name}, by point and by eighth of the components; the table holds the numbers`,
-      rowLabel: 'point',
+      about: `Share of the token probe’s ${name}, by layer and by eighth of the components; the table holds the numbers`,
+      rowLabel: 'layer',
       columnLabel: `components, in ${runs} runs from the largest`,
       width: 42,
       cells: rows.flatMap(({ name: row, shares }) =>
@@ -62,7 +62,7 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   return {
     title: `The token probe along the principal components of ${result.rules.matrices[basis]}`,
     caption:
-      `Shares in % over ${runs} runs of neighbouring components, the largest first; chance level: ${percent(1 / runs)} each. Last two rows: the embedding’s and the ` +
+      `Shares in % over ${runs} runs of neighbouring components, the largest first; uniform baseline: ${percent(1 / runs)} each. Last two rows: the embedding’s and the ` +
       'unembedding’s own shares of squared norm. Large weight where the embedding has little means that the input is stored apart from the prediction. ' +
       `Output: weight × the residual’s variance. Full colour: ${full} times the chance level or more.`,
     notShown:
@@ -71,7 +71,7 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
     table: {
       name: `probe-weight-${basis}`,
       about: 'Shares by run of components',
-      head: ['model', 'share of', 'point', ...Array.from({ length: runs }, (_, i) => `>${i + 1}/${runs}`)],
+      head: ['model', 'share of', 'layer', ...Array.from({ length: runs }, (_, i) => `>${i + 1}/${runs}`)],
       rows: sets.flatMap(({ variant, of, rows }) =>
         rows.map(({ name, shares }): Cell[] => [
           variant,
@@ -132,8 +132,8 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
     legend: [partSeries.all, partSeries.leading, partSeries.trailing, partSeries.random],
     table: {
       name: 'probe-parts',
-      about: 'Top-1 accuracy within each subspace, the last point first',
-      head: ['model', 'directions', 'point', ...parts.toReversed().map((part) => `>${partSeries[part].name}`)],
+      about: 'Top-1 accuracy within each subspace, the last layer first',
+      head: ['model', 'directions', 'layer', ...parts.toReversed().map((part) => `>${partSeries[part].name}`)],
       rows: result.variants.flatMap((variant) =>
         sizes.flatMap((dimensions) =>
           variant.points

@@ -15,10 +15,12 @@ const pages = { lens: pageOf(lens), unlikely: pageOf(unlikely), probe: pageOf(pr
 
 const told = {
   lens: [
-    'Likeliest next token at each point',
-    'The lens at every point',
-    'Steps between points',
-    'Uniform over 1,024 tokens',
+    'Likeliest next token at each layer',
+    'The lens at every layer',
+    'Steps between layers',
+    'Uniform baseline over 1,024 tokens',
+    'What the operation changes',
+    'After “·dog2” the model predicts “·dog”',
   ],
   unlikely: ['Near-impossible next tokens', 'final probability &#60; 1e-6', 'mixtures of tokens', 'From the middle'],
   probe: [
@@ -40,12 +42,12 @@ test.each(findingKinds)('the page of %s has its head, its figures with rules and
   expectWords(page, [...told[kind], `surgery ${kind}`, 'shared-kv, variance 0.7', 'text.txt', 'abc', 'def', 'seed 7']);
   expectWords(
     page,
-    ['What this does not show.', '· begins a word.'].slice(0, kind === 'lens' || kind === 'basis' ? 2 : 1),
+    ['What this does not show.', '· is a space, ⏎ a line break'].slice(0, kind === 'lens' || kind === 'basis' ? 2 : 1),
   );
   // Every chart has its numbers in a table: its own, or the one of components, or that after the last token.
   const figures = content(page).split('<figure ').slice(1);
   const bare = figures.filter((figure) => !figure.includes('<table'));
-  expect(bare).toHaveLength({ lens: 3, unlikely: 0, probe: 0, basis: 1 }[kind]);
+  expect(bare).toHaveLength({ lens: 4, unlikely: 0, probe: 0, basis: 1 }[kind]);
 });
 
 test('the same result gives the same page, whatever it is called', async () => {
@@ -114,11 +116,11 @@ describe('several results', () => {
     expectWords(page, [
       'Shares along the basis (one)',
       'Shares along the basis (two &#60;b&#62;)',
-      'Steps between points',
+      'Steps between layers',
       'Sources of the results',
       'surgery report one two',
     ]);
-    expect(content(page).includes('Steps between points (')).toBe(false);
+    expect(content(page).includes('Steps between layers (')).toBe(false);
   });
 
   test('as sections of a run’s report, which says of which model they are', async () => {

@@ -1,0 +1,232 @@
+// What analyses found, in sentences: the terminal prints them first, pages show them at the top. Words only; every figure is a result's.
+import type { BasisResult } from '../analyses/basis/result.ts';
+import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
+import type { MapEvaluation, ProbeResult } from '../analyses/probe/result.ts';
+import type { Finding } from '../analyses/results.ts';
+import type { TextRead } from '../analyses/shapes.ts';
+import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
+import { itemAt } from '../platform/indexing.ts';
+import { counted, figure, integer, percent } from './format.ts';
+import { tokensOf, tokenText } from './tokens.ts';
+
+/** What layers are called. */
+export const layerRule = 'Layers: embed is the embedding, a number the residual stream after that block.';
+
+/** The sentences of a result, the answer first. */
+export function findingWords(finding: Finding): string[] {
+  switch (finding.kind) {
+    case 'lens':
+      return lensWords(finding.result);
+    case 'unlikely':
+      return unlikelyWords(finding.result);
+    case 'probe':
+      return probeWords(finding.result);
+    case 'basis':
+      return basisWords(finding.result);
+  }
+}
+
+/** "12 documents of stories.txt, 3 of them cut to 512 tokens, 480 positions" */
+export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, positions: number): string {
+  const unit = chunk === 'stream' ? 'window' : 'document';
+  const whole = cut === undefined || chunk === 'stream';
+  const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
+  const some = !whole && cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
+  return `${counted(documents, unit)}${most} of ${text}${some}, ${counted(positions, 'position')}`;
+}
+
+/** Documents from which on an interval over them means something. */
+const fewestDocuments = 10;
+
+/** Said where intervals are left out, as there are too few documents for them; else nothing. */
+export function fewDocumentsWords({ documents, chunk }: TextRead): string | undefined {
+  if (documents >= fewestDocuments) return undefined;
+  const unit = chunk === 'stream' ? 'window' : 'document';
+  return `${counted(documents, unit)}: intervals are not to be trusted, and are left out here.`;
+}
+
+/** A result without the intervals that are not to be trusted. */
+export function trusted<T>(result: T, { documents }: Pick<TextRead, 'documents'>): T {
+  return documents < fewestDocuments ? (withoutIntervals(result) as T) : result;
+}
+
+function withoutIntervals(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutIntervals);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, key === 'interval' ? null : withoutIntervals(one)]),
+  );
+}
+
+export function lensWords(result: LensResult): string[] {
+  return [
+    ...result.prompts.flatMap((prompt) => promptWords(result, prompt)),
+    ...(result.text ? lensOfTextWords(result.text) : []),
+  ];
+}
+
+function promptWords({ points, prompts }: LensResult, prompt: PromptLens): string[] {
+  const last = tokensOf(prompt).at(-1);
+  const [original, operated] = prompt.variants.map(({ cells }) => cells.map((row) => row.at(-1)));
+  const final = original?.at(-1);
+  const top = final?.top[0];
+  if (!original || !last || !top) return [];
+  const which = prompts.length > 1 ? `Prompt ${prompts.indexOf(prompt) + 1}: after` : 'After';
+  const first = points[firstOfRest(original.map((cell) => cell?.rankFinal === 1))];
+  const near = points[firstOfRest(original.map((cell) => cell !== undefined && cell.rankFinal <= 10))];
+  const other = operated?.at(-1);
+  const otherTop = other?.top[0];
+  const change = other?.change;
+  return [
+    `${which} “${tokenText(last)}” the model predicts “${tokenText(top)}” (${percent(top.probability)}).`,
+    first === points.at(-1)
+      ? `The lens ranks it first only at the last layer, ${first}, and among the first ten from layer ${near} on.`
+      : `The lens ranks it first from layer ${first} on, among the first ten from layer ${near} on.`,
+    ...(otherTop
+      ? [
+          `The operated model predicts “${tokenText(otherTop)}” (${percent(otherTop.probability)})` +
+            `${change ? `; KL from the original ${figure(Math.max(change.kl, 0))} bits, log-probability of “${tokenText(top)}” ${bits(change.logProbability)} bits` : ''}.`,
+        ]
+      : []),
+  ];
+}
+
+/** "+0.42", "−3.10". */
+const bits = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+
+/** The first index from which on all are true; of the last one if that is false too. */
+export function firstOfRest(all: readonly boolean[]): number {
+  return Math.min(all.lastIndexOf(false) + 1, all.length - 1);
+}
+
+function lensOfTextWords({ variants }: LensOfText): string[] {
+  const [original, operated] = variants;
+  if (!original) return [];
+  const shares = original.points.map(({ sameTop }) => sameTop?.mean ?? Number.NaN);
+  const after = original.points[1];
+  const half = original.points[firstOfRest(shares.map((share) => share >= 0.5))]?.point;
+  const level = original.points.filter(
+    ({ sameTop, shuffled }) =>
+      sameTop && shuffled.sameTop && (sameTop.interval?.[0] ?? sameTop.mean) <= shuffled.sameTop.mean,
+  );
+  const baseline = original.unigram.sameTop;
+  const change = operated?.changes?.at(-1);
+  return [
+    `The lens ranks the final token first at half of the positions or more from layer ${half} on.`,
+    ...(after?.sameTop
+      ? [
+          `After the first block (layer ${after.point}) it does at ${percent(after.sameTop.mean)}` +
+            `${baseline ? `; token frequencies alone at ${percent(baseline.mean)}` : ''}.`,
+        ]
+      : []),
+    ...(level.length > 0
+      ? [`No more often than the lens of a shuffled position: layer ${level.map(({ point }) => point).join(', ')}.`]
+      : []),
+    ...(change?.kl && change.sameTop
+      ? [
+          `The operated model differs at the last layer by KL ${figure(Math.max(change.kl.mean, 0))} bits; ` +
+            `its top token is the original's at ${percent(change.sameTop.mean)} of positions.`,
+        ]
+      : []),
+  ];
+}
+
+export function unlikelyWords({ variants }: UnlikelyResult): string[] {
+  return variants.flatMap(({ variant, points }) => {
+    const before = points.slice(0, -1).flatMap(({ point, mixtures, bands }) => {
+      const least = bands.at(-1);
+      return least?.energy && least.shuffled && mixtures
+        ? [{ point, band: least.band, energy: least.energy, baseline: Math.max(least.shuffled.mean, mixtures.mean) }]
+        : [];
+    });
+    const [first] = before;
+    if (!first) return [];
+    const values = before.map(({ energy }) => energy.mean);
+    const above = before.filter(({ energy, baseline }) => (energy.interval?.[0] ?? energy.mean) > baseline);
+    const name = variants.length > 1 ? ` (${variant} model)` : '';
+    const range = `${figure(Math.min(...values))} to ${figure(Math.max(...values))} times`;
+    return [
+      above.length === 0
+        ? `No evidence that directions of near-impossible tokens are reused${name}.`
+        : `The energy along near-impossible tokens exceeds both baselines at ${above.length} of ${counted(before.length, 'layer')}${name}: ${above.map(({ point }) => point).join(', ')}.`,
+      `Before the last layer the residual has ${range} a random direction's energy along tokens of final probability ${first.band}; ` +
+        `at ${before.length - above.length} of ${counted(before.length, 'layer')} that is no more than at a shuffled position or along mixtures of tokens.`,
+    ];
+  });
+}
+
+/** The reading of a map at a point. */
+export function readingAt(
+  readings: readonly MapEvaluation[],
+  { map, label, split, target }: Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>,
+) {
+  return readings.find((one) => one.map === map && one.label === label && one.split === split && one.target === target)
+    ?.reading;
+}
+
+const recovered = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' } as const;
+
+export function probeWords({ variants }: ProbeResult): string[] {
+  const of = (
+    variant: ProbeResult['variants'][number],
+    task:
+      | Partial<typeof recovered>
+      | { readonly map: 'shuffled' }
+      | { readonly split: 'types' }
+      | { readonly label: 'previous' },
+  ) =>
+    variant.points.map(({ point, readings }) => ({
+      point,
+      top1: readingAt(readings, { ...recovered, ...task })?.top1,
+    }));
+  return variants.flatMap((variant) => {
+    const input = of(variant, {});
+    const [last, shuffled] = [input.at(-1), of(variant, { map: 'shuffled' }).at(-1)];
+    if (!last?.top1 || !shuffled?.top1) return [];
+    const name = variants.length > 1 ? `${variant.variant} model: ` : '';
+    const chance = (last.top1.interval?.[0] ?? last.top1.value) <= shuffled.top1.value;
+    const unseen = of(variant, { split: 'types' }).at(-1)?.top1;
+    return [
+      `${sentenceOf(name)}${name ? 'i' : 'I'}nput tokens recovered from the last layer: ${percent(last.top1.value)} of held-out positions; shuffled-label ` +
+        `baseline ${percent(shuffled.top1.value)}${chance ? ': no better than chance' : ''}.`,
+      `Best layer: ${bestText(input)}${unseen ? `; token types not seen in training, from the last layer: ${percent(unseen.value)}` : ''}.`,
+      `Previous token: best ${bestText(of(variant, { label: 'previous' }))}.`,
+    ];
+  });
+}
+
+const sentenceOf = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function bestText(
+  all: readonly { readonly point: string; readonly top1?: { readonly value: number } | undefined }[],
+): string {
+  const known = all.flatMap(({ point, top1 }) => (top1 ? [{ point, value: top1.value }] : []));
+  const [best] = known.toSorted((a, b) => b.value - a.value);
+  return best ? `layer ${best.point}, ${percent(best.value)}` : 'not known';
+}
+
+/** Bases whose directions are orthonormal: shares along them add up. */
+const orthonormal: readonly BasisResult['method'][] = ['pca', 'frequency', 'random'];
+
+export function basisWords({ method, of, reconstruction, components, hidden, points }: BasisResult): string[] {
+  const last = reconstruction.at(-1);
+  const [first] = components;
+  if (!last || !first) return [];
+  const matrix = of === 'embed' ? 'embedding' : 'unembedding';
+  const own = first.shares[of];
+  const baseline = components.length / hidden;
+  const sums = first.probe.map(({ variant }, i) => {
+    const sum = components.reduce((total, { probe }) => total + (probe[i]?.points.at(-1) ?? Number.NaN), 0);
+    const none = sum <= baseline ? ', no more than a map unrelated to the basis' : '';
+    const model = first.probe.length > 1 ? ` of the ${variant} model` : '';
+    return `The token probe${model} at the last layer (${itemAt(points, points.length - 1)}) has ${percent(sum)} of its weight along them; uniform baseline ${percent(baseline)}${none}.`;
+  });
+  return [
+    `${counted(last.components, 'component')} of ${method} reconstruct ${percent(1 - last.error)} of the ${matrix}'s squared norm.`,
+    `Component 1 has ${percent(own)} of it (uniform baseline ${percent(1 / hidden, 2)}); nearest: ${first.nearest
+      .slice(0, 3)
+      .map((one) => `“${tokenText(one)}”`)
+      .join(', ')}.`,
+    ...(orthonormal.includes(method) ? sums : []),
+  ];
+}

@@ -1,0 +1,85 @@
+// The sentences of results, and the rule for few documents.
+import { describe, expect, test } from 'vitest';
+import { fewDocumentsWords, findingWords, readWords, trusted } from '../../src/report/findings.ts';
+import { lensText } from '../../src/report/terminal/lens.ts';
+import { basisResult, findings, lensResult } from '../support/findings.ts';
+
+const { unlikely, probe } = findings();
+
+describe('the answer comes first', () => {
+  test('lens: what is predicted, and from which layer on', () => {
+    const words = findingWords({ kind: 'lens', result: lensResult() });
+    expect(words[0]).toMatch(/^After “·dog2” the model predicts “·dog” \(\d+\.\d %\)\.$/);
+    expect(words[1]).toBe(
+      'The lens ranks it first only at the last layer, 1, and among the first ten from layer embed on.',
+    );
+    expect(words[2]).toMatch(
+      /^The operated model predicts .*; KL from the original .* bits, log-probability of “·dog” \+0\.00 bits\.$/,
+    );
+    expect(words.join(' ')).toMatch(/The operated model differs at the last layer by KL/);
+  });
+
+  test('probe: the layer’s accuracy with its baseline, and chance where it is no better', () => {
+    const [first, , third] = findingWords(probe);
+    expect(first).toMatch(
+      /^Original model: input tokens recovered from the last layer: .* % of held-out positions; shuffled-label baseline/,
+    );
+    expect(third).toMatch(/^Previous token: best layer 1, /);
+    if (probe.kind !== 'probe') throw new TypeError('not a probe');
+    const even = probe.result.variants.map((one) => ({
+      ...one,
+      points: one.points.map((point) => ({
+        ...point,
+        readings: point.readings.map((each) => ({
+          ...each,
+          reading: { ...each.reading, top1: { value: 0.1, interval: [0.05, 0.2] as const } },
+        })),
+      })),
+    }));
+    expect(findingWords({ kind: 'probe', result: { ...probe.result, variants: even } })[0]).toContain(
+      ': no better than chance.',
+    );
+  });
+
+  test('unlikely: the null stands where no layer exceeds its baselines', () => {
+    expect(findingWords(unlikely)[0]).toMatch(
+      /^No evidence that directions of near-impossible tokens are reused \(original model\)\.$|exceeds both baselines at \d of 2 layers/,
+    );
+  });
+
+  test('basis: what is reconstructed; shares are added up of orthonormal bases alone', () => {
+    expect(findingWords({ kind: 'basis', result: basisResult() })[0]).toMatch(
+      /^40 components of dictionary reconstruct/,
+    );
+    const sums = (method: 'dictionary' | 'pca') =>
+      findingWords({ kind: 'basis', result: { ...basisResult(), method } }).filter((one) =>
+        one.includes('of its weight'),
+      );
+    expect([sums('dictionary').length, sums('pca').length]).toEqual([0, 2]);
+  });
+});
+
+test('under ten documents intervals are left out, and one line says so', () => {
+  const { text } = lensResult();
+  if (!text) throw new TypeError('no text');
+  expect(fewDocumentsWords(text)).toBeUndefined();
+  expect(trusted(text, text)).toBe(text);
+  const few = { ...text, documents: 9 };
+  expect(fewDocumentsWords(few)).toBe('9 documents: intervals are not to be trusted, and are left out here.');
+  expect(JSON.stringify(trusted(few, few))).not.toMatch(/"interval":\[/);
+  const shown = (documents: number) =>
+    lensText({ ...lensResult(), text: { ...text, documents } }, { colour: 'probability', full: true });
+  expect(shown(12)).toMatch(/\d ±\d/);
+  expect(shown(9)).not.toMatch(/\d ±\d/);
+  expect(shown(9)).toContain('\n9 documents: intervals are not to be trusted');
+});
+
+test('a text in one line: documents or windows, and how many were cut', () => {
+  const text = { text: 'a.txt', documents: 12, maxTokens: 64 };
+  expect(readWords(text, 1)).toBe('12 documents of at most 64 tokens of a.txt, 1 position');
+  expect(readWords({ ...text, cut: 0 }, 700)).toBe('12 documents of a.txt, 700 positions');
+  expect(readWords({ ...text, cut: 3 }, 700)).toBe('12 documents of a.txt, 3 of them cut to 64 tokens, 700 positions');
+  expect(readWords({ ...text, cut: 0, chunk: 'stream' }, 700)).toBe(
+    '12 windows of at most 64 tokens of a.txt, 700 positions',
+  );
+});
