@@ -1,6 +1,6 @@
 // Filters and tests of the template language, as Jinja has them; `tojson` as transformers has it. Others are refused by name.
 import { Arguments, type Keywords } from './arguments.ts';
-import { capitalized, itemOf, replaced } from './methods.ts';
+import { capitalized, itemOf, replaced, withoutArguments } from './methods.ts';
 import {
   areEqual,
   Callable,
@@ -39,22 +39,16 @@ export function applyFilter(name: string, value: Value, args: readonly Value[], 
 const lineEnds = '\\v\\f\\r\\x1c-\\x1e\\x85\\u2028\\u2029';
 const otherLineEnds = new RegExp(`[${lineEnds}]`);
 
-const textFilter =
-  (change: (text: string) => string): Filter =>
-  (value, args) => {
-    args.of();
-    return change(text(value));
-  };
+const textFilter = (change: (text: string) => string): Filter => withoutArguments((value) => change(text(value)));
 
 const filters: Readonly<Record<string, Filter>> = {
-  abs: (value, args) => {
-    args.of();
+  abs: withoutArguments((value) => {
     const number = numeric(value);
     if (number === undefined) throw new Error(`it takes abs of a value of type ${typeName(value)}`);
     return value instanceof Float ? new Float(Math.abs(number)) : Math.abs(number);
-  },
+  }),
   capitalize: textFilter(capitalized),
-  count: lengthFilter,
+  count: withoutArguments(lengthOf),
   d: defaultFilter,
   default: defaultFilter,
   dictsort: (value, args) => {
@@ -64,11 +58,10 @@ const filters: Readonly<Record<string, Filter>> = {
     const part = ([key, item]: readonly [string, Value]) => folded(by === 'key' ? key : item, isTrue(sensitive));
     return sorted([...value], part, isTrue(reverse)).map((pair) => new Tuple(pair));
   },
-  first: (value, args) => {
-    args.of();
+  first: withoutArguments((value) => {
     const [first = new Undefined('the first of nothing is undefined')] = itemsOf(value);
     return first;
-  },
+  }),
   float: (value, args) => {
     const [fallback = new Float(0)] = args.of('default');
     const number = numberOf(value, floatOf);
@@ -92,67 +85,58 @@ const filters: Readonly<Record<string, Filter>> = {
     const number = numberOf(value, (text) => intOf(text) ?? floatOf(text));
     return number === undefined || !Number.isFinite(number) ? fallback : int(Math.trunc(number));
   },
-  items: (value, args) => {
-    args.of();
-    if (value instanceof Undefined) return new Sequence('generator', []);
-    if (!isDict(value)) throw new Error(`it takes the items of a value of type ${typeName(value)}`);
-    return new Sequence(
-      'generator',
-      [...value].map((pair) => new Tuple(pair)),
-    );
-  },
+  items: withoutArguments((value) => {
+    if (!isDict(value) && !(value instanceof Undefined))
+      throw new Error(`it takes the items of a value of type ${typeName(value)}`);
+    const pairs = isDict(value) ? [...value] : [];
+    return generator(pairs.map((pair) => new Tuple(pair)));
+  }),
   join: (value, args) => {
     const [separator = '', attribute = null] = args.of('d', 'attribute');
-    const items = itemsOf(value).map((item) => text(pathOf(item, attribute)));
+    const items = itemsOf(value).map((item) => text(attributeAt(item, attribute)));
     requireLength(items.reduce((sum, item) => sum + item.length, 0) + items.length * text(separator).length);
     return items.join(text(separator));
   },
-  last: (value, args) => {
-    args.of();
-    if (value instanceof Sequence && value.kind === 'generator')
+  last: withoutArguments((value) => {
+    if (isGenerator(value))
       throw new Error('it takes the last of what a filter gave, which has no order: make it a list');
     const [last = new Undefined('the last of nothing is undefined')] = itemsOf(value).slice(-1);
     return last;
-  },
-  length: lengthFilter,
-  list: (value, args) => {
-    args.of();
-    return [...itemsOf(value)];
-  },
+  }),
+  length: withoutArguments(lengthOf),
+  list: withoutArguments((value) => [...itemsOf(value)]),
   lower: textFilter((text) => text.toLowerCase()),
   map: (value, args) => {
     const [name, ...rest] = args.positional;
     if (name === undefined) {
       const [attribute = null, fallback] = args.of('attribute', 'default');
       if (attribute === null) throw new Error('it gives the filter map neither a filter nor an attribute');
-      return generated(value, (item) => {
-        const found = pathOf(item, attribute);
+      return mapped(value, (item) => {
+        const found = attributeAt(item, attribute);
         return found instanceof Undefined && fallback !== undefined ? fallback : found;
       });
     }
-    return generated(value, (item) => applyFilter(text(name), item, rest, args.keywords));
+    return mapped(value, (item) => applyFilter(text(name), item, rest, args.keywords));
   },
-  reject: (value, args) => chosen(value, args, (item) => item, false),
-  rejectattr: (value, args) => chosenByAttribute(value, args, false),
+  reject: (value, args) => selected(value, args, (item) => item, false),
+  rejectattr: (value, args) => selectedByAttribute(value, args, false),
   replace: (value, args) => {
     const [from, to, count = null] = args.of('old', 'new', 'count');
     if (from === undefined || to === undefined) throw new Error('it gives the filter replace too few arguments');
     return replaced(text(value), text(from), text(to), count);
   },
-  reverse: (value, args) => {
-    args.of();
+  reverse: withoutArguments((value) => {
     if (typeof value === 'string') return characters(value).reverse().join('');
-    if (value instanceof Sequence && value.kind === 'generator')
-      throw new Error('it reverses what a filter gave: make it a list');
-    return new Sequence('generator', [...itemsOf(value)].reverse());
-  },
-  select: (value, args) => chosen(value, args, (item) => item, true),
-  selectattr: (value, args) => chosenByAttribute(value, args, true),
+    if (isGenerator(value)) throw new Error('it reverses what a filter gave: make it a list');
+    return generator(itemsOf(value).toReversed());
+  }),
+  select: (value, args) => selected(value, args, (item) => item, true),
+  selectattr: (value, args) => selectedByAttribute(value, args, true),
   sort: (value, args) => {
     const [reverse = false, sensitive = false, attribute = null] = args.of('reverse', 'case_sensitive', 'attribute');
     if (typeof attribute === 'string' && attribute.includes(','))
       throw new Error('it sorts by several attributes, which is not supported');
-    const key = (item: Value) => folded(pathOf(item, attribute), isTrue(sensitive));
+    const key = (item: Value) => folded(attributeAt(item, attribute), isTrue(sensitive));
     return sorted(itemsOf(value), key, isTrue(reverse));
   },
   string: textFilter((text) => text),
@@ -186,19 +170,17 @@ const filters: Readonly<Record<string, Filter>> = {
     const [sensitive = false, attribute = null] = args.of('case_sensitive', 'attribute');
     const seen: Value[] = [];
     const isNew = (item: Value) => {
-      const key = folded(pathOf(item, attribute), isTrue(sensitive));
+      const key = folded(attributeAt(item, attribute), isTrue(sensitive));
       if (seen.some((one) => areEqual(one, key))) return false;
       return seen.push(key) > 0;
     };
-    return new Sequence('generator', itemsOf(value).filter(isNew));
+    return generator(itemsOf(value).filter(isNew));
   },
   upper: textFilter((text) => text.toUpperCase()),
 };
 
-function lengthFilter(value: Value, args: Arguments): Value {
-  args.of();
-  return lengthOf(value);
-}
+const generator = (items: readonly Value[]) => new Sequence('generator', items);
+const isGenerator = (value: Value) => value instanceof Sequence && value.kind === 'generator';
 
 function defaultFilter(value: Value, args: Arguments): Value {
   const [fallback = '', whenFalse = false] = args.of('default_value', 'boolean');
@@ -216,7 +198,7 @@ function sorted<T>(items: readonly T[], key: (item: T) => Value, reverse: boolea
 }
 
 /** An item's attribute by a path such as `function.name`; the item itself for none. */
-function pathOf(item: Value, path: Value): Value {
+function attributeAt(item: Value, path: Value): Value {
   if (path === null) return item;
   const parts: Value[] = typeof path === 'string' ? path.split('.') : [path];
   return parts.reduce<Value>((value, part) => {
@@ -225,7 +207,7 @@ function pathOf(item: Value, path: Value): Value {
   }, item);
 }
 
-function generated(value: Value, change: (item: Value) => Value): Sequence {
+function mapped(value: Value, change: (item: Value) => Value): Sequence {
   let length = 0;
   const items = itemsOf(value).map((item) => {
     const changed = change(item);
@@ -233,25 +215,22 @@ function generated(value: Value, change: (item: Value) => Value): Sequence {
     requireLength(length);
     return changed;
   });
-  return new Sequence('generator', items);
+  return generator(items);
 }
 
-function chosenByAttribute(value: Value, args: Arguments, wanted: boolean): Sequence {
+function selectedByAttribute(value: Value, args: Arguments, wanted: boolean): Sequence {
   const [attribute, ...rest] = args.positional;
   if (attribute === undefined) throw new Error('it gives no attribute to choose by');
   const others = new Arguments('the test', rest, args.keywords);
-  return chosen(value, others, (item) => pathOf(item, attribute), wanted);
+  return selected(value, others, (item) => attributeAt(item, attribute), wanted);
 }
 
 /** The items of which a test is true, or is not; without a test, whether the thing itself is. */
-function chosen(value: Value, args: Arguments, of: (item: Value) => Value, wanted: boolean): Sequence {
+function selected(value: Value, args: Arguments, of: (item: Value) => Value, wanted: boolean): Sequence {
   const [name, ...rest] = args.positional;
   if (args.keywords.size > 0) throw new Error('it gives a test named arguments');
   const passes = (item: Value) => (name === undefined ? isTrue(item) : isTest(text(name), item, rest));
-  return new Sequence(
-    'generator',
-    itemsOf(value).filter((item) => passes(of(item)) === wanted),
-  );
+  return generator(itemsOf(value).filter((item) => passes(of(item)) === wanted));
 }
 
 /** The number in a text or a number; undefined for what has none. @throws Error for what is undefined */
@@ -282,6 +261,9 @@ const parity = (value: Value): number => {
 const equal: Test = (value, other) => areEqual(value, other);
 const before: Test = (value, other) => order(value, other) < 0;
 const after: Test = (value, other) => order(value, other) > 0;
+const notAfter: Test = (value, other) => order(value, other) <= 0;
+const notBefore: Test = (value, other) => order(value, other) >= 0;
+const unequal: Test = (value, other) => !areEqual(value, other);
 
 /** Tests of a value alone. */
 const tests: Readonly<Record<string, (value: Value) => boolean>> = {
@@ -314,8 +296,8 @@ const relations: Readonly<Record<string, Test>> = {
   eq: equal,
   equalto: equal,
   '==': equal,
-  ne: (value, other) => !areEqual(value, other),
-  '!=': (value, other) => !areEqual(value, other),
+  ne: unequal,
+  '!=': unequal,
   in: (value, other) => contains(other, value),
   lt: before,
   lessthan: before,
@@ -323,16 +305,22 @@ const relations: Readonly<Record<string, Test>> = {
   gt: after,
   greaterthan: after,
   '>': after,
-  le: (value, other) => order(value, other) <= 0,
-  ge: (value, other) => order(value, other) >= 0,
+  le: notAfter,
+  '<=': notAfter,
+  ge: notBefore,
+  '>=': notBefore,
 };
+
+/** What an operator or a test that relates two values is; undefined for any other name. */
+export function relationOf(name: string): Test | undefined {
+  return Object.hasOwn(relations, name) ? relations[name] : undefined;
+}
 
 /** @throws Error for a test that is not known, or gets other arguments than it takes */
 export function isTest(name: string, value: Value, args: readonly Value[]): boolean {
-  const alone = Object.hasOwn(tests, name) ? tests[name] : undefined;
-  const relation = Object.hasOwn(relations, name) ? relations[name] : undefined;
-  if (!alone && !relation) throw new Error(`the test ${name} is not supported`);
-  const [other = null] = args;
+  const relation = relationOf(name);
+  const test = relation ?? (Object.hasOwn(tests, name) ? tests[name] : undefined);
+  if (!test) throw new Error(`the test ${name} is not supported`);
   if (args.length !== (relation ? 1 : 0)) throw new Error(`it gives the test ${name} ${args.length} arguments`);
-  return relation ? relation(value, other) : alone ? alone(value) : false;
+  return test(value, args[0] ?? null);
 }

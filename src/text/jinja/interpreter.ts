@@ -1,10 +1,9 @@
 // Runs a parsed template, with Jinja's scopes and Python's values, on an allowance that a hostile one cannot exceed.
 import { Arguments, type Keywords } from './arguments.ts';
-import { applyFilter, isTest } from './filters.ts';
+import { applyFilter, isTest, relationOf } from './filters.ts';
 import type { Token } from './lexer.ts';
 import { attributeOf, itemOf, sliceOf } from './methods.ts';
 import {
-  areEqual,
   Callable,
   contains,
   type Dict,
@@ -16,7 +15,6 @@ import {
   itemsOf,
   most,
   numeric,
-  order,
   requireLength,
   Sequence,
   Struct,
@@ -76,8 +74,8 @@ interface Macro {
   readonly body: readonly Node[];
 }
 
-/** How a block ended. */
-type Ending = 'end' | 'break' | 'continue';
+/** How a block completes. */
+type Completion = 'end' | 'break' | 'continue';
 
 /** About the nanoseconds that each takes; a block is a turn of a loop, a branch, or a call. */
 const cost = { step: 1000, block: 20_000, item: 2000, character: 10 };
@@ -85,9 +83,9 @@ const cost = { step: 1000, block: 20_000, item: 2000, character: 10 };
 const allowance = 1_000_000_000;
 
 const constants: ReadonlyMap<string, Value> = new Map<string, Value>([
-  ...(['true', 'True'] as const).map((name) => [name, true] as const),
-  ...(['false', 'False'] as const).map((name) => [name, false] as const),
-  ...(['none', 'None'] as const).map((name) => [name, null] as const),
+  ...['true', 'True'].map((name) => [name, true] as const),
+  ...['false', 'False'].map((name) => [name, false] as const),
+  ...['none', 'None'].map((name) => [name, null] as const),
 ]);
 
 class Scope {
@@ -170,11 +168,11 @@ class Interpreter {
   #left = allowance;
 
   /** Runs the statements of a block. */
-  run(block: readonly Node[], scope: Scope, output: Output): Ending {
+  run(block: readonly Node[], scope: Scope, output: Output): Completion {
     this.#spend(cost.block);
     for (const statement of block) {
-      const ending = this.#statement(statement, scope, output);
-      if (ending !== 'end') return ending;
+      const completion = this.#statement(statement, scope, output);
+      if (completion !== 'end') return completion;
     }
     return 'end';
   }
@@ -191,7 +189,7 @@ class Interpreter {
     return output.text;
   }
 
-  #statement(node: Node, scope: Scope, output: Output): Ending {
+  #statement(node: Node, scope: Scope, output: Output): Completion {
     switch (node.type) {
       case 'Break':
         return 'break';
@@ -222,12 +220,12 @@ class Interpreter {
         return 'end';
       }
       default:
-        output.add(text(this.#value(unmarked(node), scope)));
+        output.add(text(this.#value(withoutSafe(node), scope)));
         return 'end';
     }
   }
 
-  #loop({ loopvar, iterable, body, defaultBlock }: Loop, scope: Scope, output: Output): Ending {
+  #loop({ loopvar, iterable, body, defaultBlock }: Loop, scope: Scope, output: Output): Completion {
     const [over, condition] = iterable.type === 'SelectExpression' ? [iterable.lhs, iterable.test] : [iterable];
     const turn = (item: Value) => {
       const own = new Scope(scope);
@@ -405,9 +403,9 @@ class Interpreter {
 }
 
 /** `safe` changes nothing where its result is printed; elsewhere what is joined to it would be escaped. */
-function unmarked(node: Node): Node {
+function withoutSafe(node: Node): Node {
   const isSafe = node.type === 'FilterExpression' && node.filter.type === 'Identifier' && node.filter.value === 'safe';
-  return isSafe ? unmarked(node.operand) : node;
+  return isSafe ? withoutSafe(node.operand) : node;
 }
 
 function parameterOf(node: Node): { name: string; fallback?: Node } {
@@ -459,28 +457,10 @@ function unary(operator: string, value: Value): Value {
 }
 
 function binary(operator: string, a: Value, b: Value): Value {
-  switch (operator) {
-    case '==':
-      return areEqual(a, b);
-    case '!=':
-      return !areEqual(a, b);
-    case 'in':
-      return contains(b, a);
-    case 'not in':
-      return !contains(b, a);
-    case '~':
-      return `${text(a)}${text(b)}`;
-    case '<':
-      return order(a, b) < 0;
-    case '<=':
-      return order(a, b) <= 0;
-    case '>':
-      return order(a, b) > 0;
-    case '>=':
-      return order(a, b) >= 0;
-    default:
-      return arithmetic(operator, a, b);
-  }
+  if (operator === '~') return `${text(a)}${text(b)}`;
+  if (operator === 'not in') return !contains(b, a);
+  const relation = relationOf(operator);
+  return relation ? relation(a, b) : arithmetic(operator, a, b);
 }
 
 function arithmetic(operator: string, a: Value, b: Value): Value {
@@ -502,27 +482,23 @@ function arithmetic(operator: string, a: Value, b: Value): Value {
   throw new Error(`it computes ${typeName(a)} ${operator} ${typeName(b)}, which has no meaning or is not supported`);
 }
 
+const operators: ReadonlyMap<string, (x: number, y: number) => number> = new Map([
+  ['+', (x, y) => x + y],
+  ['-', (x, y) => x - y],
+  ['*', (x, y) => x * y],
+  ['/', (x, y) => x / y],
+  ['//', (x, y) => Math.floor(x / y)],
+  ['%', (x, y) => x - y * Math.floor(x / y)], // has the sign of y
+  ['**', (x, y) => x ** y],
+]);
+
 function computed(operator: string, x: number, y: number): number {
   if (y === 0 && ['/', '//', '%'].includes(operator)) throw new Error('it divides by zero');
-  switch (operator) {
-    case '+':
-      return x + y;
-    case '-':
-      return x - y;
-    case '*':
-      return x * y;
-    case '/':
-      return x / y;
-    case '//':
-      return Math.floor(x / y);
-    case '%':
-      return x - y * Math.floor(x / y); // has the sign of y
-    case '**':
-      if (!Number.isFinite(x ** y)) throw new Error('it computes a power that is too large or no number');
-      return x ** y;
-    default:
-      throw new Error(`the operator ${operator} is not supported`);
-  }
+  const result = operators.get(operator)?.(x, y);
+  if (result === undefined) throw new Error(`the operator ${operator} is not supported`);
+  if (operator === '**' && !Number.isFinite(result))
+    throw new Error('it computes a power that is too large or no number');
+  return result;
 }
 
 /** Cost of a value with all that is in it, each time it is in it. @throws Error if it is larger than any may be */
@@ -532,7 +508,7 @@ function sizeOf(value: Value): number {
   while (open.length > 0) {
     const inner = open.pop() ?? null;
     if (typeof inner === 'string') characters += inner.length;
-    else for (const item of partsOf(inner)) open.push(item);
+    else for (const item of childrenOf(inner)) open.push(item);
     items++;
     if (items + open.length > most.items || characters > most.characters) throw tooLarge();
   }
@@ -540,7 +516,7 @@ function sizeOf(value: Value): number {
 }
 
 /** What a value is made of. A loop's neighbours belong to what it goes through. */
-function partsOf(value: Value): Iterable<Value> {
+function childrenOf(value: Value): Iterable<Value> {
   if (isList(value)) return value;
   if (isDict(value)) return value.values();
   if (value instanceof Tuple || value instanceof Sequence) return value.items;

@@ -22,16 +22,16 @@ import {
 export function attributeOf(value: Value, name: string): Value {
   if (value instanceof Undefined) throw new Error(value.why);
   const missing = new Undefined(`a value of type ${typeName(value)} has no attribute ${name}`);
-  if (value instanceof Struct) return among(value.attributes, name, missing);
+  if (value instanceof Struct) return valueAt(value.attributes, name, missing);
   const method = methodOf(value, name);
   if (method) return new Callable(name, (args, keywords) => method(new Arguments(name, args, keywords)));
   if (name.startsWith('__') || value instanceof Callable || value instanceof Sequence || refusedOf(value).has(name))
     throw new Error(`the attribute ${name} of a value of type ${typeName(value)} is not supported`);
-  return isDict(value) ? among(value, name, missing) : missing;
+  return isDict(value) ? valueAt(value, name, missing) : missing;
 }
 
-/** A name's value, None too, or what stands for none. */
-function among(values: Dict, name: string, missing: Value): Value {
+/** A name's value, None too; `missing` where there is none. */
+function valueAt(values: Dict, name: string, missing: Value): Value {
   const found = values.get(name);
   return found === undefined ? missing : found;
 }
@@ -85,20 +85,23 @@ function methodOf(value: Value, name: string): Method | undefined {
 const dictMethods: Readonly<Record<string, (dict: Dict, args: Arguments) => Value>> = {
   get: (dict, args) => {
     const [key, fallback = null] = args.of('key', 'default');
-    return typeof key === 'string' ? among(dict, key, fallback) : fallback;
+    return typeof key === 'string' ? valueAt(dict, key, fallback) : fallback;
   },
-  items: (dict, args) =>
-    viewOf(
-      args,
-      [...dict].map((pair) => new Tuple(pair)),
-    ),
-  keys: (dict, args) => viewOf(args, [...dict.keys()]),
-  values: (dict, args) => viewOf(args, [...dict.values()]),
+  items: view((dict) => Array.from(dict, (pair) => new Tuple(pair))),
+  keys: view((dict) => [...dict.keys()]),
+  values: view((dict) => [...dict.values()]),
 };
 
-function viewOf(args: Arguments, items: readonly Value[]): Sequence {
-  args.of();
-  return new Sequence('view', items);
+function view(itemsOf: (dict: Dict) => readonly Value[]) {
+  return withoutArguments((dict: Dict) => new Sequence('view', itemsOf(dict)));
+}
+
+/** A method, or a filter, that takes no arguments. */
+export function withoutArguments<T>(method: (of: T) => Value): (of: T, args: Arguments) => Value {
+  return (of, args) => {
+    args.of();
+    return method(of);
+  };
 }
 
 const strip =
@@ -118,10 +121,7 @@ function alternatives(args: Arguments): string[] {
 }
 
 const textMethods: Readonly<Record<string, (text: string, args: Arguments) => Value>> = {
-  capitalize: (text, args) => {
-    args.of();
-    return capitalized(text);
-  },
+  capitalize: withoutArguments(capitalized),
   count: (text, args) => {
     const [part = ''] = args.texts('sub');
     return part === '' ? characters(text).length + 1 : text.split(part).length - 1;
@@ -138,10 +138,7 @@ const textMethods: Readonly<Record<string, (text: string, args: Arguments) => Va
     requireLength(parts.reduce((sum, part) => sum + part.length, 0) + parts.length * text.length);
     return parts.join(text);
   },
-  lower: (text, args) => {
-    args.of();
-    return text.toLowerCase();
-  },
+  lower: withoutArguments((text) => text.toLowerCase()),
   lstrip: strip('left'),
   removeprefix: (text, args) => {
     const [part = ''] = args.texts('prefix');
@@ -166,15 +163,8 @@ const textMethods: Readonly<Record<string, (text: string, args: Arguments) => Va
   },
   startswith: (text, args) => alternatives(args).some((begin) => text.startsWith(begin)),
   strip: strip('both'),
-  title: (text, args) => {
-    args.of();
-    // A letter after anything but a letter is large.
-    return text.replace(/\p{Cased}+/gu, capitalized);
-  },
-  upper: (text, args) => {
-    args.of();
-    return text.toUpperCase();
-  },
+  title: withoutArguments((text) => text.replace(/\p{Cased}+/gu, capitalized)), // large after anything but a letter
+  upper: withoutArguments((text) => text.toUpperCase()),
 };
 
 /** The first letter large, the others small. @throws Error for one of the few letters with a third form for this place */
