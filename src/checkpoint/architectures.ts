@@ -4,7 +4,7 @@
 export const architectures = ['LlamaForCausalLM', 'MistralForCausalLM', 'Qwen2ForCausalLM'] as const;
 export type Architecture = (typeof architectures)[number];
 
-/** The same by config.json's model_type. */
+/** Architectures by config.json's model_type. */
 export const modelTypes: Readonly<Record<string, Architecture>> = {
   llama: 'LlamaForCausalLM',
   mistral: 'MistralForCausalLM',

@@ -211,7 +211,7 @@ function quantiser(config: unknown): unknown {
   return (typeof config === 'object' && config && 'quant_method' in config && config.quant_method) || config;
 }
 
-/** As in transformers: Llama's flag is for all four, Qwen2 always has three, Mistral none. */
+/** Projections with a bias, as in transformers: Llama's flag is for all four, Qwen2 always has three, Mistral none. */
 function attentionBias(raw: RawConfig, architecture: Architecture): LlamaConfig['attentionBias'] {
   if (architecture === 'Qwen2ForCausalLM') return ['q', 'k', 'v'];
   return architecture === 'LlamaForCausalLM' && raw.attention_bias ? ['q', 'k', 'v', 'o'] : [];

@@ -13,7 +13,7 @@ export interface TensorEntry {
 }
 
 export interface Header {
-  /** In the order of their bytes. */
+  /** Sorted by where their bytes begin. */
   readonly tensors: readonly TensorEntry[];
   readonly metadata: Readonly<Record<string, string>>;
 }

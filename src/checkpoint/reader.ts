@@ -316,10 +316,8 @@ async function readFully(handle: FileHandle, out: Uint8Array, position: number, 
 
 /** Whether anything is at this path. */
 export async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -18,8 +18,7 @@ export const maxBytes = {
  * A symbolic link may lead to another file in the folder, or into a Hugging Face cache: to a blob of a model there, as
  * `huggingface-cli download --local-dir` once made them, or from `snapshots/<commit>` to the `blobs` of the same
  * repository or to those that repositories of the cache share. Nowhere else: a downloaded folder could otherwise have
- * other files of
- * this machine read, and copied into results.
+ * other files of this machine read, and copied into results.
  * @throws SurgeryError `checkpoint` for a link that leaves, for what is not a file (a pipe would be waited on for ever),
  * and for a Git LFS pointer
  */

@@ -38,28 +38,28 @@ export function sourceFiles(source: Checkpoint, dtype: WeightDtype | undefined):
  * limit has a file of its own; where one file takes all, it has the name that needs no index.
  */
 export function cutFiles(files: readonly PlannedFile[], limit: number): PlannedFile[] {
-  const parts: PlannedTensor[][] = [];
+  const shards: PlannedTensor[][] = [];
   let current: PlannedTensor[] = [];
   let bytes = 0;
   for (const tensor of files.flatMap(({ tensors }) => tensors)) {
     if (tensor.bytes > limit) {
-      parts.push([tensor]);
+      shards.push([tensor]);
       continue;
     }
     if (bytes + tensor.bytes > limit) {
-      parts.push(current);
+      shards.push(current);
       current = [];
       bytes = 0;
     }
     current.push(tensor);
     bytes += tensor.bytes;
   }
-  if (current.length > 0) parts.push(current);
+  if (current.length > 0) shards.push(current);
   const number = (n: number) => String(n).padStart(5, '0');
   const nameOf = (i: number) =>
-    parts.length === 1 ? singleFile : `model-${number(i + 1)}-of-${number(parts.length)}.safetensors`;
+    shards.length === 1 ? singleFile : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
   const metadata = Object.assign({}, ...files.map((file) => file.metadata));
-  return parts.map((tensors, i) => ({ file: nameOf(i), tensors, metadata }));
+  return shards.map((tensors, i) => ({ file: nameOf(i), tensors, metadata }));
 }
 
 /** Only weights are converted: an integer or float64 buffer that the model does not read stays as it is. */

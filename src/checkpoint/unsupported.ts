@@ -31,7 +31,7 @@ export function unsupportedFiles(files: readonly string[]): string | undefined {
   return other && `weights in another format (${other}): only safetensors is read`;
 }
 
-/** For a file given in place of a folder: what it holds and what to do. */
+/** What a file given in place of a folder holds and what to do; undefined if unknown. */
 export function unsupportedFile(file: string): string | undefined {
   return /\.gguf$/i.test(file)
     ? 'GGUF weights: give the folder of safetensors that they were made from (or write one: from_pretrained with gguf_file, then save_pretrained, in transformers)'

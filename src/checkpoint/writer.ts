@@ -101,12 +101,16 @@ export async function writeCheckpoint(
   const files = maxShardBytes === undefined ? same : cutFiles(same, maxShardBytes);
   const total = files.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
-  const advance = (bytes: number) => {
-    done += bytes;
-    options.onProgress?.(done, total);
-  };
   await writeFolderSafely(folder, async (target) => {
-    for (const file of files) await writeTensors(source, file, replaced, target, provenance, advance);
+    for (const { file, tensors, metadata } of files)
+      await writeFileSafely(join(target, file), async (handle) => {
+        await append(handle, buildHeader(tensors, { ...torch, ...metadata, ...provenance }));
+        for (const { name, dtype, bytes } of tensors) {
+          await append(handle, await tensorBytes(source, name, replaced.get(name), dtype));
+          done += bytes;
+          options.onProgress?.(done, total);
+        }
+      });
     await writeText(join(target, 'config.json'), await configText(source, dtype));
     const index = await readText(source.folder, indexFile, maxBytes.index);
     if (!files.some(({ file }) => file === singleFile))
@@ -114,23 +118,6 @@ export async function writeCheckpoint(
     for (const name of companions) {
       const from = await locate(source.folder, name);
       if (from) await copySafely(from, join(target, name));
-    }
-  });
-}
-
-async function writeTensors(
-  source: Checkpoint,
-  { file, tensors, metadata }: PlannedFile,
-  replaced: Replacements,
-  folder: string,
-  provenance: WriteOptions['provenance'],
-  advance: (bytes: number) => void,
-): Promise<void> {
-  await writeFileSafely(join(folder, file), async (handle) => {
-    await append(handle, buildHeader(tensors, { ...torch, ...metadata, ...provenance }));
-    for (const { name, dtype, bytes } of tensors) {
-      await append(handle, await tensorBytes(source, name, replaced.get(name), dtype));
-      advance(bytes);
     }
   });
 }

@@ -20,6 +20,8 @@ export interface GraphOptions extends TapOptions {
   readonly sets?: number;
 }
 
+const keyValue = ['key', 'value'] as const;
+
 /** Name of a layer's key or value cache as an input (`past`) and as an output (`present`). */
 export const cacheName = (when: 'past' | 'present', layer: number, what: 'key' | 'value') => `${when}.${layer}.${what}`;
 
@@ -76,6 +78,7 @@ export function llamaGraph(
     });
 
   const padded = cacheHeadDim(config);
+  const cache = ['batch', kvHeads, 'capacity', padded];
 
   /** (batch, tokens, n * headDim) → (batch, tokens, n * padded): zeros change neither the scores nor the sums. */
   const pad = (x: string, n: number): string => {
@@ -88,6 +91,28 @@ export function llamaGraph(
     if (padded === headDim) return x;
     const wide = g.node('Reshape', [x, g.constant([0, 0, heads, padded])], `${x}.wide`);
     return g.node('Slice', [wide, g.constant([0]), g.constant([headDim]), g.constant([3])], `${x}.narrow`);
+  };
+
+  // onnxruntime's attention could rotate by itself, but only for head sizes that are multiples of 16.
+  const rotate = (x: string, n: number): string => {
+    const sizes = { num_heads: n, rotary_embedding_dim: headDim };
+    return g.node('RotaryEmbedding', [x, positions, cos, sin], `${x}.rotated`, sizes, microsoft);
+  };
+
+  /** q (batch, tokens, heads * headDim), k and v (batch, tokens, kvHeads * headDim) → (rows, heads * headDim) */
+  const attend = (layer: number, q: string, k: string, v: string): string => {
+    const attended = `layers.${layer}.attended`;
+    const past = keyValue.map((what) => g.input(cacheName('past', layer, what), 'float32', cache));
+    const present = keyValue.map((what) => cacheName('present', layer, what));
+    const inputs = [pad(rotate(q, heads), heads), pad(rotate(k, kvHeads), kvHeads), pad(v, kvHeads)];
+    const sizes = { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 0, scale: { float: headDim ** -0.5 } };
+    // Both count a token's own position.
+    const window: Record<string, number> =
+      slidingWindow && layer >= slidingWindow.fromLayer ? { local_window_size: slidingWindow.size } : {};
+    const all = [...inputs, ...past, pastLengths, totalLength];
+    g.nodes('GroupQueryAttention', all, [attended, ...present], { ...sizes, ...window }, microsoft);
+    for (const name of present) g.output(name, 'float32', cache);
+    return flat(unpad(attended), heads * headDim);
   };
 
   const flat = (x: string, width: number) => g.node('Reshape', [x, g.constant([-1, width])], `${x}.flat`);
@@ -112,50 +137,12 @@ export function llamaGraph(
 
   for (let i = 0; i < layers; i++) {
     const at = `layers.${i}`;
-    const cache = ['batch', kvHeads, 'capacity', padded];
 
-    // Attention: (rows, hidden) → q (rows, heads * headDim), k and v (rows, kvHeads * headDim)
-    const h = norm(x, inputNormName(i), `${at}.attention_in`);
-    const [q, k, v] = (['q', 'k', 'v'] as const).map((p) =>
-      g.node('Reshape', [project(h, i, p, `${at}.${p}`), batched], `${at}.${p}.batched`),
-    ) as [string, string, string];
-    // onnxruntime's attention could rotate by itself, but only for head sizes that are multiples of 16.
-    const rotate = (y: string, n: number) =>
-      g.node(
-        'RotaryEmbedding',
-        [y, positions, cos, sin],
-        `${y}.rotated`,
-        { num_heads: n, rotary_embedding_dim: headDim },
-        microsoft,
-      );
-    const past = (what: 'key' | 'value') => g.input(cacheName('past', i, what), 'float32', cache);
-    const present = (what: 'key' | 'value') => cacheName('present', i, what);
-    g.nodes(
-      'GroupQueryAttention',
-      [
-        pad(rotate(q, heads), heads),
-        pad(rotate(k, kvHeads), kvHeads),
-        pad(v, kvHeads),
-        past('key'),
-        past('value'),
-        pastLengths,
-        totalLength,
-      ],
-      [`${at}.attended`, present('key'), present('value')],
-      {
-        num_heads: heads,
-        kv_num_heads: kvHeads,
-        do_rotary: 0,
-        scale: { float: headDim ** -0.5 },
-        // Both count a token's own position.
-        ...(slidingWindow && i >= slidingWindow.fromLayer ? { local_window_size: slidingWindow.size } : {}),
-      },
-      microsoft,
-    );
-    g.output(present('key'), 'float32', cache);
-    g.output(present('value'), 'float32', cache);
-    const attended = project(flat(unpad(`${at}.attended`), heads * headDim), i, 'o', `${at}.o`);
-    x = g.node('Add', [x, attended], `${at}.after_attention`);
+    // Attention: o(attend(q(h), k(h), v(h)))
+    const h = norm(x, inputNormName(i), `${at}.attention_in`); // (rows, hidden)
+    const input = (p: Projection) => g.node('Reshape', [project(h, i, p, `${at}.${p}`), batched], `${at}.${p}.batched`);
+    const attended = attend(i, input('q'), input('k'), input('v')); // (rows, heads * headDim)
+    x = g.node('Add', [x, project(attended, i, 'o', `${at}.o`)], `${at}.after_attention`);
     if (options.sublayers) tap(attentionTap(i));
 
     // MLP: down(silu(gate(h)) * up(h))

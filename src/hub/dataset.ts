@@ -18,7 +18,7 @@ export interface DatasetReference {
 export interface SplitFiles {
   readonly config: string;
   readonly split: string;
-  /** In the order of their numbers. */
+  /** Paths in the repository, sorted by the numbers in their names. */
   readonly paths: readonly string[];
 }
 

@@ -14,17 +14,12 @@ import { type Pulled, type PullReporter, pullSnapshot, type Snapshot } from './s
 export async function listModel(client: HubClient, name: string, revision: string): Promise<Listing> {
   const listing = await listRepository(client, { kind: 'model', name }, revision);
   const files = listing.files.map(({ path }) => path);
-  const has = (file: string) => files.includes(file);
-  const lacks = (what: string) => new SurgeryError('model', `${name} at ${revision} holds no ${what}`);
-  const isWhole = has('config.json') && (has(singleFile) || has(indexFile));
-  if (isWhole) return listing;
-  const other = unsupportedFiles(files);
-  if (other) throw new SurgeryError('model', `${name} at ${revision} holds ${other}`);
-  throw lacks(
-    has('config.json')
-      ? `${singleFile} and no index of shards: only safetensors are read`
-      : 'config.json: it is not a transformers model',
-  );
+  const hasConfig = files.includes('config.json');
+  if (hasConfig && (files.includes(singleFile) || files.includes(indexFile))) return listing;
+  const missing = hasConfig
+    ? `no ${singleFile} and no index of shards: only safetensors are read`
+    : 'no config.json: it is not a transformers model';
+  throw new SurgeryError('model', `${name} at ${revision} holds ${unsupportedFiles(files) ?? missing}`);
 }
 
 /**

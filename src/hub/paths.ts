@@ -47,7 +47,7 @@ export function offlineBy(option: boolean | undefined): string | undefined {
   return name !== undefined && isTrue(process.env[name]) ? name : undefined;
 }
 
-/** As huggingface_hub reads its switches. */
+/** Whether an environment variable is on, by the rule of huggingface_hub. */
 function isTrue(value: string | undefined): boolean {
   return /^(1|on|yes|true)$/i.test(value ?? '');
 }

@@ -81,16 +81,13 @@ export class Snapshot {
       link: inside(this.folder, file.path),
       blob: join(repositoryFolder(repository), 'blobs', file.etag),
     }));
-    const missing = await filter(placed, async ({ file, blob }) => (await sizeOf(blob)) !== file.size);
+    const sizes = await Promise.all(placed.map(({ blob }) => sizeOf(blob)));
+    const missing = placed.filter(({ file }, i) => sizes[i] !== file.size);
     if (missing.length > 0) {
       const there = await Promise.all(missing.map(({ file, blob }) => partialSize(blob, file)));
       const remaining = sum(missing.map(({ file }) => file.size)) - sum(there);
-      await requireSpace(
-        hubCache(),
-        remaining,
-        repository.name,
-        'make room, or set HF_HOME to a folder on another disk',
-      );
+      const remedy = 'make room, or set HF_HOME to a folder on another disk';
+      await requireSpace(hubCache(), remaining, repository.name, remedy);
       const done = willLeave('what has arrived is kept: the same command continues it');
       await this.#reporter
         .step(`Pulling ${what}`, 'bytes', (advance) => this.#download(missing, remaining, advance))
@@ -173,11 +170,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
 async function partialSize(blob: string, { size }: RemoteFile): Promise<number> {
   const there = (await sizeOf(partialOf(blob))) ?? 0;
   return there > size ? 0 : there;
-}
-
-async function filter<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<T[]> {
-  const kept = await Promise.all(items.map(keep));
-  return items.filter((_, i) => kept[i]);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -79,7 +79,7 @@ async function optimalDirections(signals: Matrix, codes: SparseCodes, count: num
   return multiply(await pseudoInverse(uses, count), { rows: count, cols: signals.cols, data: sums });
 }
 
-/** Of a symmetric matrix that is positive up to rounding, which is overwritten. */
+/** The pseudo-inverse of a symmetric matrix (size, size), positive up to rounding, which is overwritten. */
 async function pseudoInverse(data: Float64Array, size: number): Promise<Matrix> {
   const { values, vectors } = await symmetricEigen(data, size);
   const least = 1e-10 * (values[0] as number);

@@ -85,13 +85,13 @@ function ordered(
   const { cols } = components;
   const component = (k: number) => components.data.subarray(k * cols, (k + 1) * cols);
   const lengths = Array.from({ length: count }, (_, k) => Math.sqrt(squaredNorm(component(k))));
-  const parts = lengths.map((length, k) => {
+  const sizes = lengths.map((length, k) => {
     let sum = 0;
     for (let i = 0; i < rows; i++)
       sum += (weights.data[i * count + k] as number) * (weights.data[i * count + k] as number);
     return length * Math.sqrt(sum);
   });
-  const order = [...parts.keys()].sort((a, b) => itemAt(parts, b) - itemAt(parts, a));
+  const order = [...sizes.keys()].sort((a, b) => itemAt(sizes, b) - itemAt(sizes, a));
   const outWeights = new Float32Array(weights.data.length);
   const outComponents = new Float32Array(components.data.length);
   for (const [to, from] of order.entries()) {

@@ -71,7 +71,10 @@ export async function multiply<T extends Numbers>(
   return result;
 }
 
-/** As `multiply`, into (or, with `accumulate`, onto) a matrix that exists; it must share no memory with a or b. */
+/**
+ * Writes the product of {@link multiply} into a matrix that exists, or adds it with `accumulate`. The matrix must share no
+ * memory with a or b.
+ */
 export async function multiplyInto<T extends Numbers>(
   result: Matrix<T>,
   a: Matrix<T>,

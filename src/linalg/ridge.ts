@@ -50,7 +50,7 @@ export class Ridge {
 
   /**
    * @param train XᵀX of the training rows, (inputs, inputs), both triangles; it is overwritten
-   * @param validation the same of the validation rows, less the training rows' means; it is given away
+   * @param validation XᵀX of the validation rows, centred by the training rows' means; it is given away
    * @param pool of threads for large eigenproblems; by default they are solved on the spot
    * @throws SurgeryError `numeric` for NaN or infinity
    */
@@ -68,7 +68,7 @@ export class Ridge {
   /**
    * The fit whose penalty has the least error on the validation rows.
    * @param train XᵀY of the training rows, X in the eigenbasis, (inputs, outputs), both sides centred
-   * @param validation the same of the validation rows, less the training rows' means
+   * @param validation XᵀY of the validation rows, centred by the training rows' means
    * @param lambdas penalties to choose from, above 0
    */
   async fit(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<RidgeFit> {

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 
 /** One parameter of a kind, for options, recipe files, sweeps, tables and help. */
 export interface Field<T> {
-  /** As on the command line: `--variance <t>`, or `--balance` for what is true or false. None: only studies set it. */
+  /** The option on the command line: `--variance <t>`, or `--balance` for a flag. None: only studies set it. */
   readonly flags?: string;
   /** One line, lower case, without a full stop. */
   readonly help: string;
@@ -29,7 +29,7 @@ export interface OperationPlan {
 
 /** A layer's new weights. */
 export interface Edit<Details> {
-  /** By tensor name, row-major, holding exactly what a file of their dtype holds. */
+  /** Values by tensor name, row-major, exactly those that a file of their dtype holds. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
   /** What the kind reports about this layer. */
   readonly details: Details;
@@ -94,7 +94,7 @@ export type PcaEngine = (typeof pcaEngines)[number];
 
 /** A sweep: several values for some fields of a kind, fixed values for others. */
 export interface SweepRequest<Spec> {
-  /** By field: the values to try. */
+  /** The values to try of each field. */
   readonly varied: { readonly [K in keyof Spec]?: readonly NonNullable<Spec[K]>[] };
   readonly fixed: Partial<Spec>;
   /** Budgets at which each shared cell gets a separate partner: `width`, `parameters`, `error` or `variance`. */
@@ -144,9 +144,9 @@ export interface OperationKind<
   touches(operation: Complete, config: LlamaConfig): string[];
   /** The operation in a line, what is as by default left out. @param layers of the model */
   describe(operation: Complete, layers: number): string;
-  /** The same in a few words, for tables. */
+  /** The operation in a few words, for tables. */
   label(operation: Complete, layers: number): string;
-  /** For the name of a results folder. */
+  /** The operation as a part of a results folder's name. */
   slug(operation: Complete): string;
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
   design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;

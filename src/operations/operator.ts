@@ -29,7 +29,7 @@ import { type CompleteOperation, kindOf, type OperationReport } from './registry
 /** A variant's weights, with the recipe that made them and its reports. */
 export interface Operated {
   readonly recipe: CompleteRecipe;
-  /** By tensor name, row-major (out, in), rounded to the dtype that a file would hold. */
+  /** Values by tensor name, row-major (out, in), rounded to the dtype that a file would hold. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
   /** One report for each operation, in order. */
   readonly reports: readonly OperationReport[];

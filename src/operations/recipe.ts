@@ -145,17 +145,17 @@ export function recipeHash(recipe: CompleteRecipe): string {
   return canonicalHash(recipe);
 }
 
-/** One line of text. @param layers number of layers of the model */
+/** The recipe in a line. @param layers number of layers of the model */
 export function describeRecipe(recipe: CompleteRecipe, layers: number): string {
   return recipe.map((operation) => kindOf(operation).describe(operation, layers)).join('; then ');
 }
 
-/** A few words, for tables. */
+/** The recipe in a few words, for tables. */
 export function recipeLabel(recipe: CompleteRecipe, layers: number): string {
   return recipe.map((operation) => kindOf(operation).label(operation, layers)).join(' + ');
 }
 
-/** For the name of a folder. */
+/** The recipe as a part of a folder's name. */
 export function recipeSlug(recipe: CompleteRecipe): string {
   return recipe
     .map((operation) => kindOf(operation).slug(operation))

@@ -103,9 +103,8 @@ export async function writeFileSafely(path: string, write: (handle: FileHandle) 
 
 /**
  * Fills a new folder under a temporary name next to it, and renames it when `fill` is done. An empty folder of that
- * name
- * is taken over, also one that holds this process's lock; one that holds more is replaced as a whole, at that moment, if
- * `replace` says so. A lock stays.
+ * name is taken over, also one that holds this process's lock; one that holds more is replaced as a whole, at that
+ * moment, if `replace` says so. A lock stays.
  * @throws SurgeryError `output` naming the folder if the system refuses or it is taken; nothing is left behind.
  */
 export async function writeFolderSafely(

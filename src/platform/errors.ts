@@ -14,8 +14,8 @@ export type ErrorCode =
 
 /**
  * A mistake by the user or in a file. The command line prints it as one line and exits with 2. The message says what
- * was found, where,
- * what is allowed and what to do. Any other error is a bug of this program and is printed with its stack.
+ * was found, where, what is allowed and what to do. Any other error is a bug of this program and is printed with its
+ * stack.
  */
 export class SurgeryError extends Error {
   readonly code: ErrorCode;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { lockName, removeAtExit, reserveFolder, returnReserved } from './atomic-files.ts';
 import { SurgeryError, systemMessage } from './errors.ts';
-import { type Holder, isGone, ownHolder } from './processes.ts';
+import { isGone, type Owner, thisProcess } from './processes.ts';
 
 /** Another process has the folder. */
 export class FolderInUse extends SurgeryError {
@@ -22,7 +22,7 @@ export class FolderInUse extends SurgeryError {
  */
 export async function lockFolder(folder: string): Promise<() => void> {
   const path = join(folder, lockName);
-  const text = JSON.stringify(ownHolder());
+  const text = JSON.stringify(thisProcess());
   for (let attempt = 0; attempt < 20; attempt++) {
     if (create(path, text)) {
       const forget = removeAtExit(path);
@@ -33,8 +33,8 @@ export async function lockFolder(folder: string): Promise<() => void> {
     }
     const found = await settledText(path);
     if (found === undefined) continue; // it was given up in this moment
-    const holder = parse(found);
-    if (holder && !isGone(holder)) throw inUse(folder, holder);
+    const owner = parse(found);
+    if (owner && !isGone(owner)) throw inUse(folder, owner);
     if (!removeStale(path, found, text)) await removeStaleGuard(`${path}.guard`);
   }
   throw new SurgeryError('output', `${folder} is wanted by several processes at once: try again`);
@@ -69,12 +69,12 @@ export async function holdFolder(folder: string): Promise<HeldFolder> {
 
 /** @throws SurgeryError `output` while another process has the folder */
 export async function requireUnlocked(folder: string): Promise<void> {
-  const holder = parse((await readFile(join(folder, lockName), 'utf8').catch(() => undefined)) ?? '');
-  if (holder && !isGone(holder)) throw inUse(folder, holder);
+  const owner = parse((await readFile(join(folder, lockName), 'utf8').catch(() => undefined)) ?? '');
+  if (owner && !isGone(owner)) throw inUse(folder, owner);
 }
 
-function inUse(folder: string, { pid, host }: Holder): FolderInUse {
-  const who = `process ${pid}${host === ownHolder().host ? '' : ` on ${host}`}`;
+function inUse(folder: string, { pid, host }: Owner): FolderInUse {
+  const who = `process ${pid}${host === thisProcess().host ? '' : ` on ${host}`}`;
   const path = join(folder, lockName);
   return new FolderInUse(`${folder} is in use by ${who}: wait for it, or remove ${path} if that has ended`);
 }
@@ -91,7 +91,7 @@ function create(path: string, text: string): boolean {
       linkSync(draft, path);
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code ?? '';
-      if (code === 'ENOENT') return false; // the holder tidied the folder up
+      if (code === 'ENOENT') return false; // the owner tidied the folder up
       if (!withoutLinks.includes(code)) throw cause;
       writeFileSync(path, text, { flag: 'wx' });
     } finally {
@@ -143,7 +143,7 @@ async function removeStaleGuard(guard: string): Promise<void> {
 }
 
 /** Undefined for what a killed process left half-written. */
-function parse(text: string): Holder | undefined {
+function parse(text: string): Owner | undefined {
   try {
     const { pid, host, started } = JSON.parse(text);
     return Number.isInteger(pid) && typeof host === 'string' ? { pid, host, started: started ?? null } : undefined;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-export interface Holder {
+export interface Owner {
   readonly pid: number;
   readonly host: string;
   /** Start time of the process, where the system reports it: process ids are reused. */
@@ -10,12 +10,12 @@ export interface Holder {
 }
 
 /** This process. */
-export function ownHolder(): Holder {
+export function thisProcess(): Owner {
   return { pid: process.pid, host: hostname(), started: startOf(process.pid) };
 }
 
 /** Whether the owner has ended. False for a process of another machine, whose state is unknown. */
-export function isGone({ pid, host, started }: Holder): boolean {
+export function isGone({ pid, host, started }: Owner): boolean {
   if (host !== hostname()) return false;
   try {
     process.kill(pid, 0);

@@ -52,7 +52,7 @@ export function lengthIssues(lists: Readonly<Record<string, readonly unknown[]>>
   );
 }
 
-/** The same of the lists that an object has under these keys. */
+/** A check that the lists under these keys of an object are of one length. */
 export function ofOneLength<K extends string>(...keys: readonly K[]) {
   return ({ value, issues }: z.core.ParsePayload<Readonly<Record<K, readonly unknown[]>>>): void => {
     issues.push(...lengthIssues(Object.fromEntries(keys.map((key) => [key, value[key]]))));

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { type Holder, isGone, ownHolder } from './processes.ts';
+import { isGone, type Owner, thisProcess } from './processes.ts';
 
 /** What a replaced folder is called until it is removed: its successor's temporary name and this. */
 export const replacedSuffix = '.old';
@@ -13,7 +13,7 @@ export const replacedSuffix = '.old';
  * `.name.<process>-<host>-<start>.<random>.tmp`.
  */
 export function temporaryName(path: string): string {
-  const { pid, host, started } = ownHolder();
+  const { pid, host, started } = thisProcess();
   const unique = `${pid}-${tag(host)}-${started ?? ''}.${randomBytes(4).toString('hex')}`;
   return join(dirname(path), `.${basename(path)}.${unique}.tmp`);
 }
@@ -28,15 +28,15 @@ const pattern = /^\.(?<name>.+)\.(?<pid>\d+)-(?<host>[0-9a-f]{8})-(?<started>\d*
 export async function sweepLeftovers(folder: string): Promise<void> {
   for (const entry of await readdir(folder).catch(() => [])) {
     const { name, old, ...who } = pattern.exec(entry)?.groups ?? {};
-    if (name === undefined || !isGone(holderOf(who))) continue;
+    if (name === undefined || !isGone(ownerOf(who))) continue;
     const path = join(folder, entry);
     // A rename goes to a free name or over an empty folder only: where the new results came to stand, they stay.
-    if (old && (await renamed(path, join(folder, name)))) continue;
-    await rm(path, { recursive: true, force: true }).catch(() => {});
+    if (old) await rename(path, join(folder, name)).catch(() => {});
+    await rm(path, { recursive: true, force: true }).catch(() => {}); // what was renamed is not there any more
   }
 }
 
-function holderOf({ pid, host, started }: Record<string, string | undefined>): Holder {
+function ownerOf({ pid, host, started }: Record<string, string | undefined>): Owner {
   return {
     pid: Number(pid),
     host: host === tag(hostname()) ? hostname() : 'another machine',
@@ -46,13 +46,4 @@ function holderOf({ pid, host, started }: Record<string, string | undefined>): H
 
 function tag(host: string): string {
   return createHash('sha256').update(host).digest('hex').slice(0, 8);
-}
-
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -33,8 +33,9 @@ export interface ResidualChunk {
   readonly points: readonly Float32Array[];
 }
 
-/** The same with the final norm and the unembedding of every point: logits, (points, tokens, vocab). */
+/** Some tokens with the residual stream and, from every point through the final norm and the unembedding, logits. */
 export interface LensChunk extends ResidualChunk {
+  /** (points, tokens, vocab) */
   readonly logits: Float32Array;
 }
 
@@ -200,7 +201,7 @@ export class Sequence {
  * weights is what a token costs. Each computes what it would alone, up to the rounding of the products.
  */
 export class Batch {
-  /** In the order of the weights that the batch was made with. */
+  /** One for each of the weights that the batch was made with, in their order. */
   readonly sequences: readonly Sequence[];
   readonly #runner: GraphRunner;
   readonly #cache: KeyValues;
@@ -274,7 +275,7 @@ export class Batch {
   }
 }
 
-/** With taps, the rows of all points can be selected, one point after the other: where those of the last begin. */
+/** The first row of the last tapped point: with taps, the rows of all points can be selected, one point after the other. */
 function firstOfLast({ taps }: GraphRunner, rows: number): number {
   return Math.max(taps.length - 1, 0) * rows;
 }

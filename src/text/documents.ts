@@ -4,7 +4,7 @@ import { aText, optional, requireArgument } from '../platform/arguments.ts';
 import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
 import { isParquet, readParquetTexts } from './parquet.ts';
 import { defaultColumn, readSeparatedTexts, requireColumn, textOf } from './tables.ts';
-import { decodeText, endingOf, readContents, taskFormats, textFormats } from './text-file.ts';
+import { decodeText, extensionOf, readContents, taskFormats, textFormats } from './text-file.ts';
 
 /** A multiple-choice question: `choices[answer]` is the right continuation of `context`. */
 export interface Question {
@@ -18,15 +18,14 @@ export interface Question {
 /**
  * Reads the documents of a file, or of standard input for `-`. Blank texts are left out.
  *
- * A name's ending says what a file is, before `.gz` where gzip packed it: `.json` and `.jsonl` (also `.ndjson`) hold a
- * list, or lines, of strings or of objects with a field for the text; `.csv`, `.tsv` and `.parquet` a column. Any other
- * ending says nothing, and what the content plainly is counts: Parquet, JSON, or separated values under names of which one
- * is the column's. All else is plain text, whose documents are separated by a line `<|end|>`; a file with such a line is
- * never taken for anything else.
+ * A name's extension says what a file is, before `.gz` where gzip packed it: `.json` and `.jsonl` (also `.ndjson`) hold
+ * a list, or lines, of strings or of objects with a field for the text; `.csv`, `.tsv` and `.parquet` a column. Under any
+ * other name the content counts where it is plainly Parquet, JSON, or separated values under names of which one is the
+ * column's. All else is plain text, whose documents are separated by a line `<|end|>`; a file with such a line is always
+ * plain text.
  * @param column that holds the text, or the field of each object (default: `text`)
  * @throws SurgeryError `text` for what cannot be read, with the line, item or row, for a file that is not text, and if
- * no
- * document is left; `usage` for a column of what has none
+ * no document is left; `usage` for a column of a file that has none
  */
 export async function readDocuments(file: string, column?: string): Promise<string[]> {
   requireArgument('file', file, aText);
@@ -34,15 +33,15 @@ export async function readDocuments(file: string, column?: string): Promise<stri
   return requireDocuments(await readTexts(file, column), file);
 }
 
-/** As {@link readDocuments}, but keeps blank texts. */
+/** {@link readDocuments} with blank texts kept. */
 export async function readTexts(file: string, column?: string): Promise<string[]> {
-  const named = endingOf(file);
-  if (named.ending === '.parquet' && !named.packed) return readParquetTexts([file], column, file);
+  const named = extensionOf(file);
+  if (named.extension === '.parquet' && !named.packed) return readParquetTexts([file], column, file);
   const contents = await readContents(file, textFormats);
   if (isParquet(contents.bytes)) return readParquetTexts([contents.bytes], column, contents.name);
   const text = decodeText(contents);
   if (text.trim() === '') return [];
-  const fromName = formats[contents.ending];
+  const fromName = formats[contents.extension];
   const format = fromName ?? formatOf(text, column ?? defaultColumn);
   const name = fromName || format === 'plain' ? contents.name : `${contents.name} (which begins as .${format} does)`;
   switch (format) {

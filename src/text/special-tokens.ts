@@ -146,7 +146,7 @@ function paddingOf({ padding }: Fields): Fields {
   return pad_token === undefined ? {} : { pad_token };
 }
 
-/** As transformers chooses the class: always Qwen2's for its models, the plain one for Mistral and for byte-level Llamas. */
+/** Tokens of the class that transformers chooses: Qwen2's for its models, the plain one for Mistral and byte-level Llamas. */
 function classTokens({ tokenizer_class }: Fields, definition: Fields, architecture: Architecture): Fields {
   if (architecture === 'Qwen2ForCausalLM') return qwen2;
   const name = typeof tokenizer_class === 'string' ? tokenizer_class.replace(/Fast$/, '') : '';

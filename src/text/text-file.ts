@@ -15,8 +15,8 @@ export const taskFormats = '.json or .jsonl, as they are or as .gz';
 export interface Contents {
   /** What to call it in messages and results. */
   readonly name: string;
-  /** Of its name without .gz, in lower case: `.csv`; empty where it has none. */
-  readonly ending: string;
+  /** The name's extension without .gz, in lower case: `.csv`; empty where it has none. */
+  readonly extension: string;
   readonly bytes: Uint8Array;
   /** What it may be instead, for messages. */
   readonly allowed: string;
@@ -25,34 +25,34 @@ export interface Contents {
 /** A format that is not read, recognised by a name's extension, a file's first bytes, or the beginning of its text. */
 interface OtherFormat {
   readonly what: string;
-  readonly endings?: readonly string[];
+  readonly extensions?: readonly string[];
   readonly bytes?: string;
   readonly text?: RegExp;
 }
 
 const otherFormats: readonly OtherFormat[] = [
-  { what: 'an Arrow file', endings: ['.arrow', '.feather'], bytes: 'ARROW1' },
-  { what: 'a PDF', endings: ['.pdf'], bytes: '%PDF-' },
-  { what: 'an RTF document', endings: ['.rtf'], text: /^\{\\rtf/ },
+  { what: 'an Arrow file', extensions: ['.arrow', '.feather'], bytes: 'ARROW1' },
+  { what: 'a PDF', extensions: ['.pdf'], bytes: '%PDF-' },
+  { what: 'an RTF document', extensions: ['.rtf'], text: /^\{\\rtf/ },
   {
     what: 'an office document',
-    endings: ['.doc', '.docx', '.odt', '.xls', '.xlsx', '.ods'],
+    extensions: ['.doc', '.docx', '.odt', '.xls', '.xlsx', '.ods'],
     bytes: '\xd0\xcf\x11\xe0',
   },
-  { what: 'an e-book', endings: ['.epub', '.mobi'] },
-  { what: 'a zip archive or an office document', endings: ['.zip'], bytes: 'PK\x03\x04' },
-  { what: 'a tar archive', endings: ['.tar', '.tgz'] },
-  { what: 'a 7z archive', endings: ['.7z'], bytes: '7z\xbc\xaf' },
-  { what: 'a rar archive', endings: ['.rar'], bytes: 'Rar!\x1a' },
-  { what: 'packed by zstd', endings: ['.zst'], bytes: '\x28\xb5\x2f\xfd' },
-  { what: 'packed by bzip2', endings: ['.bz2'], bytes: 'BZh' },
-  { what: 'packed by xz', endings: ['.xz'], bytes: '\xfd7zXZ' },
-  { what: 'packed by lz4', endings: ['.lz4'], bytes: '\x04\x22\x4d\x18' },
-  { what: 'packed by Brotli', endings: ['.br'] },
-  { what: 'a SQLite database', endings: ['.db', '.sqlite', '.sqlite3'], bytes: 'SQLite format 3' },
-  { what: 'HTML', endings: ['.html', '.htm', '.xhtml'], text: /^\s*<(!doctype html|html)\b/i },
-  { what: 'XML', endings: ['.xml'], text: /^\s*<\?xml\s/ },
-  { what: 'YAML', endings: ['.yaml', '.yml'], text: /^%YAML / },
+  { what: 'an e-book', extensions: ['.epub', '.mobi'] },
+  { what: 'a zip archive or an office document', extensions: ['.zip'], bytes: 'PK\x03\x04' },
+  { what: 'a tar archive', extensions: ['.tar', '.tgz'] },
+  { what: 'a 7z archive', extensions: ['.7z'], bytes: '7z\xbc\xaf' },
+  { what: 'a rar archive', extensions: ['.rar'], bytes: 'Rar!\x1a' },
+  { what: 'packed by zstd', extensions: ['.zst'], bytes: '\x28\xb5\x2f\xfd' },
+  { what: 'packed by bzip2', extensions: ['.bz2'], bytes: 'BZh' },
+  { what: 'packed by xz', extensions: ['.xz'], bytes: '\xfd7zXZ' },
+  { what: 'packed by lz4', extensions: ['.lz4'], bytes: '\x04\x22\x4d\x18' },
+  { what: 'packed by Brotli', extensions: ['.br'] },
+  { what: 'a SQLite database', extensions: ['.db', '.sqlite', '.sqlite3'], bytes: 'SQLite format 3' },
+  { what: 'HTML', extensions: ['.html', '.htm', '.xhtml'], text: /^\s*<(!doctype html|html)\b/i },
+  { what: 'XML', extensions: ['.xml'], text: /^\s*<\?xml\s/ },
+  { what: 'YAML', extensions: ['.yaml', '.yml'], text: /^%YAML / },
   { what: 'a Git LFS pointer, not the file itself', text: /^version https:\/\/git-lfs\.github\.com\/spec/ },
 ];
 
@@ -64,22 +64,22 @@ const unpack = promisify(gunzip);
  */
 export async function readContents(file: string, allowed: string): Promise<Contents> {
   const name = file === '-' ? 'standard input' : file;
-  const { packed, ending } = endingOf(file);
-  refuse(name, allowed, ({ endings }) => endings?.includes(ending));
+  const { packed, extension } = extensionOf(file);
+  refuse(name, allowed, ({ extensions }) => extensions?.includes(extension));
   const bytes = await read(file, name);
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
   if (packed && !isGzip) throw new SurgeryError('text', `${name} is not packed by gzip, which its name says`);
-  const contents = { name, ending, bytes: isGzip ? await unpacked(bytes, name) : bytes, allowed };
+  const contents = { name, extension, bytes: isGzip ? await unpacked(bytes, name) : bytes, allowed };
   const start = Buffer.from(contents.bytes.subarray(0, 16)).toString('latin1');
   refuse(name, allowed, ({ bytes }) => bytes !== undefined && start.startsWith(bytes));
   return contents;
 }
 
-/** A file's ending without .gz, in lower case, and whether .gz came after it. */
-export function endingOf(file: string): { packed: boolean; ending: string } {
+/** A file's extension without .gz, in lower case, and whether .gz came after it. */
+export function extensionOf(file: string): { packed: boolean; extension: string } {
   const lower = file.toLowerCase();
   const packed = lower.endsWith('.gz');
-  return { packed, ending: extname(packed ? lower.slice(0, -'.gz'.length) : lower) };
+  return { packed, extension: extname(packed ? lower.slice(0, -'.gz'.length) : lower) };
 }
 
 /**

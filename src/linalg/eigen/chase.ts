@@ -6,7 +6,7 @@ import type { Banded } from './band.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Blocks of 2b sweeps whose reflectors are applied together. */
-const SET = 4;
+const BLOCKS_TOGETHER = 4;
 
 /** Few enough that compiling the kernel better pays within the first matrix, enough that a call costs nothing. */
 const SWEEPS_A_CALL = 16;
@@ -21,7 +21,7 @@ export interface Tridiagonal {
   width: number;
   vs: Float64Array;
   taus: Float64Array;
-  /** Of each of the n − 2 sweeps: the number of its first reflector and how many it has. */
+  /** For each of the n − 2 sweeps, the number of its first reflector and how many it has. */
   first: Int32Array;
   steps: Int32Array;
 }
@@ -29,7 +29,7 @@ export interface Tridiagonal {
 /** Bytes of workspace that the stage takes at most, Q included. */
 export function chaseBytes(n: number, b: number): number {
   const reflectors = n * (n / (2 * b) + 1);
-  return 8 * (reflectors * (b + 1) + n + 3 * (b + 4) + SET * (100 * b * b + 4 * b)) + 8192;
+  return 8 * (reflectors * (b + 1) + n + 3 * (b + 4) + BLOCKS_TOGETHER * (100 * b * b + 4 * b)) + 8192;
 }
 
 /** Reduces a band, which it destroys. 6 n² b flops in cache. */
@@ -66,7 +66,7 @@ export function reduceToTridiagonal(workspace: Workspace, banded: Banded): Tridi
  * Steps 2t and 2t + 1 of the 2b sweeps from 2b J make one orthogonal block. Each reflector in it is shifted by a row
  * from that of the sweep before, so it acts on the 4b rows from 2b (J + t) + 1. It comes after block t − 1 of the same
  * sweeps and after the blocks t − 2 … t of the next. Blocks of equal t − J are therefore independent, and their rows
- * follow one another: one batched product applies such a wave. Sets of a few J are done one after another, so that
+ * follow one another: one batched product applies such a wave. A few J are done at a time, so that
  * the rows a wave shares with the next stay in the second-level cache.
  */
 export async function applyChaseReflectors(
@@ -77,9 +77,9 @@ export async function applyChaseReflectors(
   const { n, width } = tridiagonal;
   const side = 4 * width;
   const blocks = Math.ceil(Math.max(0, n - 2) / (2 * width));
-  const product = new Float64Array(SET * side * Math.max(0, ...slabs.map((z) => z.cols)));
-  for (let end = blocks; end > 0; end -= SET) {
-    const waves = await wavesOf(workspace, tridiagonal, Math.max(0, end - SET), end);
+  const product = new Float64Array(BLOCKS_TOGETHER * side * Math.max(0, ...slabs.map((z) => z.cols)));
+  for (let end = blocks; end > 0; end -= BLOCKS_TOGETHER) {
+    const waves = await wavesOf(workspace, tridiagonal, Math.max(0, end - BLOCKS_TOGETHER), end);
     for (const { cols, data } of slabs) {
       for (const { start, count, u } of waves) {
         const rows = data.subarray(start * cols, (start + count * side) * cols);

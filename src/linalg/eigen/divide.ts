@@ -7,18 +7,18 @@ import type { Workspace } from './workspace.ts';
 /** Largest matrix solved directly. */
 const LEAF = 32;
 /** Vectors handled together: with the rows at work on them they fit the second-level cache. */
-const SLAB = 256;
+const VECTORS_TOGETHER = 256;
 const EPSILON = 2 ** -53;
 
 /** Bytes of workspace that the solver takes at most. */
 export function divideBytes(n: number): number {
-  return 8 * (2 * SLAB * n + LEAF * LEAF + 2 * LEAF + 8 * n) + 8192;
+  return 8 * (2 * VECTORS_TOGETHER * n + LEAF * LEAF + 2 * LEAF + 8 * n) + 8192;
 }
 
 /** All eigenvalues, ascending, and the vectors of the largest. */
 export interface TridiagonalVectors {
   values: Float64Array;
-  /** The vectors as columns, largest value first, in slabs (n + padding, at most SLAB), zero below row n. */
+  /** The vectors as columns, largest value first, in slabs (n + padding, at most VECTORS_TOGETHER), zero below row n. */
   slabs: Matrix[];
 }
 
@@ -36,23 +36,23 @@ export async function solveTridiagonal(
 ): Promise<TridiagonalVectors> {
   const n = d.length;
   const q = new Float64Array(n * n); // of the part solved so far: its vectors as columns, on the diagonal
-  const starts = cut(n);
+  const starts = leafStarts(n);
   for (const start of starts.slice(1)) {
     const size = Math.abs(e[start - 1] as number);
     d[start - 1] = (d[start - 1] as number) - size;
     d[start] = (d[start] as number) - size;
   }
-  for (const [i, start] of starts.entries()) leaf(workspace, d, e, start, starts[i + 1] ?? n, q, n);
+  for (const [i, start] of starts.entries()) solveLeaf(workspace, d, e, start, starts[i + 1] ?? n, q, n);
   let bounds = [...starts, n];
   while (bounds.length > 3) {
     const next = [0];
     for (let i = 0; i + 2 < bounds.length; i += 2) {
       const [from, middle, to] = bounds.slice(i, i + 3) as [number, number, number];
-      const merge = join(workspace, d, e, q, n, from, middle, to);
+      const merge = mergeHalves(workspace, d, e, q, n, from, middle, to);
       const factors = halves(merge, q); // copies: q is overwritten
-      for (let c = 0; c < to - from; c += SLAB) {
+      for (let c = 0; c < to - from; c += VECTORS_TOGETHER) {
         const target = { target: q, stride: n, at: from * n + from + c };
-        await writeVectors(workspace, merge, factors, merge.order.slice(c, c + SLAB), target);
+        await writeVectors(workspace, merge, factors, merge.order.slice(c, c + VECTORS_TOGETHER), target);
       }
       workspace.release(merge.mark);
       d.set(merge.values, from);
@@ -60,7 +60,7 @@ export async function solveTridiagonal(
     }
     bounds = next;
   }
-  const merge = bounds.length === 3 ? join(workspace, d, e, q, n, 0, bounds[1] as number, n) : undefined;
+  const merge = bounds.length === 3 ? mergeHalves(workspace, d, e, q, n, 0, bounds[1] as number, n) : undefined;
   const values = merge ? merge.values : d;
   const wanted = count(values.toReversed());
   const slabs = slabsOf(n + padding, wanted);
@@ -91,22 +91,22 @@ export async function solveTridiagonal(
 
 function slabsOf(rows: number, count: number): Matrix[] {
   const slabs: Matrix[] = [];
-  for (let first = 0; first < count; first += SLAB) {
-    const cols = Math.min(SLAB, count - first);
+  for (let first = 0; first < count; first += VECTORS_TOGETHER) {
+    const cols = Math.min(VECTORS_TOGETHER, count - first);
     slabs.push({ rows, cols, data: new Float64Array(rows * cols) });
   }
   return slabs;
 }
 
 /** Starts of 2^m parts of near equal size, none larger than a leaf. */
-function cut(n: number): number[] {
+function leafStarts(n: number): number[] {
   let parts = 1;
   while (n > parts * LEAF) parts *= 2;
   return Array.from({ length: parts }, (_, i) => Math.floor((i * n) / parts));
 }
 
 /** Solves [from, to) directly: values into d, vectors into the columns of q. */
-function leaf(
+function solveLeaf(
   workspace: Workspace,
   d: Float64Array,
   e: Float64Array,
@@ -155,7 +155,7 @@ const TOP = 1;
 const BOTTOM = 2;
 
 /** The rank-one problem of [from, to), cut at `middle`: deflates (rotating columns of q), then finds the roots. */
-function join(
+function mergeHalves(
   workspace: Workspace,
   d: Float64Array,
   e: Float64Array,
@@ -170,13 +170,13 @@ function join(
   const coupling = e[middle - 1] as number;
   const values = d.slice(from, to);
   const z = new Float64Array(size);
-  const parts = new Uint8Array(size);
+  const support = new Uint8Array(size); // the halves, TOP or BOTTOM or both, that each vector has entries in
   for (let j = 0; j < size; j++) {
     const top = from + j < middle;
     const row = top ? middle - 1 : middle;
     const sign = !top && coupling < 0 ? -1 : 1;
     z[j] = sign * Math.SQRT1_2 * (q[row * stride + from + j] as number);
-    parts[j] = top ? TOP : BOTTOM;
+    support[j] = top ? TOP : BOTTOM;
   }
   const rho = 2 * Math.abs(coupling);
   const sorted = Array.from(values.keys()).sort((i, j) => (values[i] as number) - (values[j] as number));
@@ -189,17 +189,17 @@ function join(
       z.reduce((m, x) => Math.max(m, Math.abs(x)), 0),
     );
   const deflated: number[] = [];
-  const kept: number[] = [];
+  const undeflated: number[] = [];
   let last = -1;
   for (const j of sorted) {
     if (rho * Math.abs(z[j] as number) <= tolerance) {
       deflated.push(j);
       continue;
     }
-    if (last >= 0 && !rotateOut(last, j)) kept.push(last);
+    if (last >= 0 && !rotateOut(last, j)) undeflated.push(last);
     last = j;
   }
-  if (last >= 0) kept.push(last);
+  if (last >= 0) undeflated.push(last);
 
   /** If two neighbours are close, turns their columns so that the first has no part in z: then it is deflated. */
   function rotateOut(i: number, j: number): boolean {
@@ -219,19 +219,19 @@ function join(
     }
     values[i] = di * c * c + dj * s * s;
     values[j] = di * s * s + dj * c * c;
-    parts[j] = (parts[i] as number) | (parts[j] as number);
+    support[j] = (support[i] as number) | (support[j] as number);
     deflated.push(i);
     return true;
   }
 
-  const k = kept.length;
+  const k = undeflated.length;
   const poles = workspace.floats(k);
   const weights = workspace.floats(k);
   const shifts = workspace.floats(k);
   const roots = workspace.floats(k);
   const work = workspace.floats(k);
   const origins = workspace.integers(k);
-  kept.forEach((j, p) => {
+  undeflated.forEach((j, p) => {
     poles[p] = values[j] as number;
     weights[p] = z[j] as number;
   });
@@ -241,7 +241,9 @@ function join(
   const order = all.map((_, i) => i).sort((i, j) => (all[i] as number) - (all[j] as number));
   const inHalf = (half: number) => {
     // Poles in one half alone first or last, mixed ones in between: the order only has to be the same in both factors.
-    return Int32Array.from(kept.map((_, p) => p).filter((p) => ((parts[kept[p] as number] as number) & half) !== 0));
+    return Int32Array.from(
+      undeflated.map((_, p) => p).filter((p) => ((support[undeflated[p] as number] as number) & half) !== 0),
+    );
   };
   return {
     from,
@@ -249,7 +251,7 @@ function join(
     to,
     values: Float64Array.from(order, (i) => all[i] as number),
     order,
-    columns: Int32Array.from(kept),
+    columns: Int32Array.from(undeflated),
     deflated,
     topIndex: inHalf(TOP),
     bottomIndex: inHalf(BOTTOM),
@@ -279,7 +281,7 @@ function halves(merge: Merge, q: Float64Array): Halves {
   };
 }
 
-/** The vectors `wanted` (at most SLAB) of a merge as columns into `to`, from element `at` on. */
+/** The vectors `wanted` (at most VECTORS_TOGETHER) of a merge as columns into `to`, from element `at` on. */
 async function writeVectors(
   workspace: Workspace,
   merge: Merge,

@@ -37,7 +37,7 @@ export async function principalAngles([k, v]: readonly Member[], kept: readonly 
 }
 
 /**
- * The same of random subspaces of a space of `size` dimensions.
+ * Cosines of the principal angles of two random subspaces, of r and s of `size` dimensions.
  * @returns for each draw the cosines, largest first
  */
 export async function randomAngles(

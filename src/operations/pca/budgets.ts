@@ -4,14 +4,14 @@ import type { Checkpoint } from '../../checkpoint/reader.ts';
 import { entryOf, itemAt } from '../../platform/indexing.ts';
 import type { Decompositions, Preprocessing } from './decompositions.ts';
 import { type Group, groupsOf, type Mode, type ProjectionRows } from './grouping.ts';
-import { globalRanks, type Known, matchedRanks, uniformRanks } from './ranks.ts';
+import { type GroupSpectra, globalRanks, matchedRanks, uniformRanks } from './ranks.ts';
 import { budgetOf, type MatchRule, type PcaOperation, type RankBudget } from './spec.ts';
 
 export function preprocessing({ center, balance }: PcaOperation): Preprocessing {
   return { center, balance };
 }
 
-/** In the order of the groups. @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
+/** What each group keeps. @throws SurgeryError `numeric`, by tensor name, for weights that are not finite */
 export async function budgetsOf(
   decompositions: Decompositions,
   operation: PcaOperation,
@@ -28,7 +28,7 @@ export async function budgetsOf(
   return ranksOf(operation, await spectraOf(decompositions, operation, groups)).map((rank) => ({ rank }));
 }
 
-function ranksOf(operation: PcaOperation, groups: readonly Known[]): number[] {
+function ranksOf(operation: PcaOperation, groups: readonly GroupSpectra[]): number[] {
   const uniform = uniformRanks(groups, budgetOf(operation));
   return operation.allocate === 'global' ? globalRanks(groups, uniform) : uniform;
 }
@@ -82,7 +82,7 @@ async function squaredErrorOf(
   decompositions: Decompositions,
   operation: PcaOperation,
   group: Group,
-  { eigenvalues, meanSquares }: Known['spectrum'],
+  { eigenvalues, meanSquares }: GroupSpectra['spectrum'],
   rank: number,
 ): Promise<number> {
   const { mean, balance } = operation;
@@ -101,7 +101,7 @@ async function spectraOf(
   decompositions: Decompositions,
   operation: PcaOperation,
   groups: readonly Group[],
-): Promise<Known[]> {
+): Promise<GroupSpectra[]> {
   const spectra = await decompositions.spectra(groups, preprocessing(operation));
   return groups.map((group, i) => ({ group, spectrum: itemAt(spectra, i) }));
 }

@@ -19,7 +19,10 @@ export function isOpenTo({ mode, targets, layers }: PcaOperation, control: PcaCo
   return hasControl(mode, control) && layers.length > 1 && targets.includes('v') && sharesV;
 }
 
-/** For the control of that name: every v moves to the group of the chosen layer before it. @throws SurgeryError `usage` */
+/**
+ * Groups of the control other-layer: every v moves to the group of the chosen layer before it.
+ * @throws SurgeryError `usage` for a mode without that control
+ */
 export function withOtherLayers(groups: readonly Group[], { control, mode, layers }: PcaOperation): readonly Group[] {
   if (control !== 'other-layer') return groups;
   if (!hasControl(mode, control))

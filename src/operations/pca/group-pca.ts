@@ -55,10 +55,10 @@ export interface Rebuilding {
   readonly control?: { readonly kind: 'random-subspace' | 'noise'; readonly seed: number };
 }
 
-/** A group's squared singular values after preparation, largest first, and what taking the mean off took off. */
+/** A group's squared singular values after centring and balancing, largest first, and the size of its means. */
 export interface GroupSpectrum {
   readonly eigenvalues: Float64Array;
-  /** The same divided by their sum; all 0 if there is no variance. */
+  /** The eigenvalues over their sum; all 0 if there is no variance. */
   readonly explainedVarianceRatio: Float64Array;
   /** Squared Frobenius norm of the means: rows × ‖μ‖², as fitted. */
   readonly meanSquares: number;
@@ -74,7 +74,7 @@ export interface RebuiltGroup {
   readonly explainedVarianceRatio: Float64Array;
   /** Whether the components came from the disk. */
   readonly fromCache: boolean;
-  /** In the order of the members. */
+  /** One for each member, in their order. */
   readonly parts: readonly RebuiltPart[];
 }
 

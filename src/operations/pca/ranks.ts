@@ -6,7 +6,7 @@ import { classOf, type Group } from './grouping.ts';
 import type { MatchRule, MeanRule, RankBudget } from './spec.ts';
 
 /** A group and its squared singular values. */
-export interface Known {
+export interface GroupSpectra {
   readonly group: Group;
   readonly spectrum: GroupSpectrum;
 }
@@ -15,16 +15,16 @@ export interface Known {
  * Rank of each group: the smallest that reaches a threshold, or a given rank up to the group's maximum. In the order of
  * the groups.
  */
-export function uniformRanks(groups: readonly Known[], budget: RankBudget): number[] {
+export function uniformRanks(groups: readonly GroupSpectra[], budget: RankBudget): number[] {
   return groups.map(({ spectrum }) => rankFor(spectrum.explainedVarianceRatio, budget));
 }
 
 /**
- * The same number of components in all, spent anew: those with the largest shares of their own group's variance, over
- * all groups of a class (those of one name in all layers). That is what minimises the sum of the relative squared
+ * As many components in all as `uniform` has, spread anew: those with the largest shares of their own group's variance,
+ * over all groups of a class (those of one name in all layers). That is what minimises the sum of the relative squared
  * errors (reverse water-filling on the spectra). Ties go to the earlier group.
  */
-export function globalRanks(groups: readonly Known[], uniform: readonly number[]): number[] {
+export function globalRanks(groups: readonly GroupSpectra[], uniform: readonly number[]): number[] {
   const ranks = uniform.map(() => 0);
   for (const name of new Set(groups.map(({ group }) => classOf(group)))) {
     const chosen = [...groups.keys()].filter((i) => classOf(itemAt(groups, i).group) === name);

@@ -14,9 +14,9 @@ const groupReport = z
     of: z.number(),
     /** Share of the variance that the kept components explain. */
     explained: z.number(),
-    /** By projection, ‖W − Ŵ‖ / ‖W‖ in Frobenius norm, before rounding to the dtype. */
+    /** ‖W − Ŵ‖ / ‖W‖ in Frobenius norm by projection, before rounding to the dtype. */
     relativeError: numbersByName,
-    /** By projection, ‖W‖². */
+    /** ‖W‖² by projection. */
     squaredNorm: numbersByName,
     /**
      * Parameters as dense matrices, and as `rank × (in + Σ out)` if the factors were kept instead. Layers that share a

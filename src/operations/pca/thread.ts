@@ -7,7 +7,7 @@ import { readMember, type Source } from './members.ts';
 // A thread a matrix: threads inside its products would only wait for each other.
 setProductThreads(1);
 
-/** The same function with its members still to be read. */
+/** The function with the weights of its members read first. */
 const reading =
   <Rest extends unknown[], Result>(call: (members: readonly group.Member[], ...rest: Rest) => Promise<Result>) =>
   async (sources: readonly Source[], ...rest: Rest): Promise<Result> =>

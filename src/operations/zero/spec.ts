@@ -21,7 +21,7 @@ export interface ZeroSpec {
   readonly blocks?: readonly number[];
 }
 
-/** At least one of them, lists in order. */
+/** A zero operation with at least one list, each sorted. */
 export type ZeroOperation = ZeroSpec;
 
 /** Some heads or neurons of a layer, both ends included. */

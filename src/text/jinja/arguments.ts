@@ -25,7 +25,7 @@ export class Arguments {
     return parameters.map((parameter, i) => (i < length ? this.positional[i] : this.keywords.get(parameter)));
   }
 
-  /** The same, texts all of them and each given. @throws Error if they are not */
+  /** {@link of} for parameters that are all required and strings. @throws Error if one is not */
   texts(...parameters: readonly string[]): string[] {
     return this.of(...parameters).map((value) => {
       if (typeof value !== 'string') throw new Error(`it gives ${this.to} a value that is not text`);

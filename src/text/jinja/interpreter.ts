@@ -150,7 +150,7 @@ function namespace(args: readonly Value[], keywords: Keywords): Struct {
   return new Struct('namespace', new Map(dictOf('namespace', args, keywords)));
 }
 
-/** As Python's `dict`: of another one, or of pairs, and of keywords. */
+/** Python's `dict(…)`: a copy of a dict, or one made of pairs, with the keyword arguments added. */
 function dictOf(name: string, args: readonly Value[], keywords: Keywords): Dict {
   const [from = new Map()] = new Arguments(name, args).of('mapping');
   const pairs = isDict(from) ? [...from] : itemsOf(from).map(pairOf);

@@ -41,16 +41,16 @@ const operators: readonly (readonly [string, string])[] = [
 ];
 
 /** White space to Python: `\s` of its patterns, and what `str.strip` takes off. JavaScript's is another set. */
-export const blank = '[\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
-const oneBlank = new RegExp(blank);
+export const whiteSpace = '[\\t-\\r\\x1c- \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
+const oneWhiteSpace = new RegExp(whiteSpace);
 
 const opening = /\{[{%#]/g;
-const rawBegin = new RegExp(`\\{%[-+]?${blank}*raw${blank}*(?:-%\\}${blank}*|%\\})`, 'y');
-const rawEnd = new RegExp(`\\{%([-+]?)${blank}*endraw${blank}*(?:\\+%\\}|-%\\}${blank}*|%\\}\\n?)`, 'g');
-const commentEnd = new RegExp(`\\+#\\}|-#\\}${blank}*|#\\}\\n?`, 'g');
-const statementEnd = new RegExp(`\\+%\\}|-%\\}${blank}*|%\\}\\n?`, 'y');
-const expressionEnd = new RegExp(`-\\}\\}${blank}*|\\}\\}`, 'y');
-const blanks = new RegExp(`${blank}+`, 'y');
+const rawBegin = new RegExp(`\\{%[-+]?${whiteSpace}*raw${whiteSpace}*(?:-%\\}${whiteSpace}*|%\\})`, 'y');
+const rawEnd = new RegExp(`\\{%([-+]?)${whiteSpace}*endraw${whiteSpace}*(?:\\+%\\}|-%\\}${whiteSpace}*|%\\}\\n?)`, 'g');
+const commentEnd = new RegExp(`\\+#\\}|-#\\}${whiteSpace}*|#\\}\\n?`, 'g');
+const statementEnd = new RegExp(`\\+%\\}|-%\\}${whiteSpace}*|%\\}\\n?`, 'y');
+const expressionEnd = new RegExp(`-\\}\\}${whiteSpace}*|\\}\\}`, 'y');
+const blanks = new RegExp(`${whiteSpace}+`, 'y');
 const float = /(?<!\.)(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy;
 const integer = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy;
 const name = /[\p{ID_Start}_]\p{ID_Continue}*/uy;
@@ -124,7 +124,7 @@ function withoutEnd(data: string, sign: string | undefined): string {
 /** A text without the white space at its end, Python's. */
 export function trimmedEnd(text: string): string {
   let end = text.length;
-  while (end > 0 && oneBlank.test(text[end - 1] ?? '')) end--;
+  while (end > 0 && oneWhiteSpace.test(text[end - 1] ?? '')) end--;
   return text.slice(0, end);
 }
 
@@ -198,7 +198,7 @@ const escapes: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-/** As Python's `unicode-escape`: what it does not know stays as it is, with its backslash. */
+/** A string with its escapes resolved by Python's `unicode-escape`; an unknown one stays, with its backslash. */
 function unescaped(inside: string): string {
   return inside.replace(
     /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|(.))/gs,

@@ -1,6 +1,6 @@
 // Attributes, items and methods of values, as Jinja finds them in Python's. A method that is missing here is refused by name.
 import { Arguments } from './arguments.ts';
-import { blank } from './lexer.ts';
+import { whiteSpace } from './lexer.ts';
 import {
   Callable,
   characters,
@@ -112,7 +112,7 @@ const strip =
     return stripped(text, set, ends);
   };
 
-/** For `startswith` and `endswith`: one text, or a tuple of several. */
+/** What `startswith` and `endswith` look for: a string, or the strings of a tuple. */
 function alternatives(args: Arguments): string[] {
   const [one] = args.of('affix');
   return one instanceof Tuple
@@ -195,7 +195,7 @@ function split(text: string, separator: string, most: number): string[] {
 
 /** Split at white space, of which there is none at the begin; the last of `most` keeps what is at its end. */
 function words(text: string, most: number): string[] {
-  const found = stripped(text, null, 'left').split(new RegExp(`(${blank}+)`));
+  const found = stripped(text, null, 'left').split(new RegExp(`(${whiteSpace}+)`));
   const parts = found.filter((part, i) => i % 2 === 0 && part !== '');
   if (most < 0 || parts.length <= most) return parts;
   return [...parts.slice(0, most), found.slice(2 * most).join('')];

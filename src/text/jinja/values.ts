@@ -1,5 +1,5 @@
 // Values of the template language, with the meaning that Python gives them: truth, equality, order, text, JSON.
-import { blank, trimmedEnd } from './lexer.ts';
+import { trimmedEnd, whiteSpace } from './lexer.ts';
 
 /** A list is an array, a dict a Map, an int a number. */
 export type Value =
@@ -209,7 +209,7 @@ export function text(value: Value): string {
   return value instanceof Undefined ? '' : repr(value);
 }
 
-/** As Python writes a value inside a list. */
+/** Python's `repr(…)`: a value as it is written inside a list. */
 function repr(value: Value): string {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
@@ -257,7 +257,7 @@ export interface JsonStyle {
   readonly sorted: boolean;
 }
 
-/** As Python's `json.dumps`. @throws Error for what has no JSON */
+/** Python's `json.dumps(…)`. @throws Error for what has no JSON */
 export function json(value: Value, style: JsonStyle): string {
   let length = 0;
   const { ascii, indent, separators, sorted } = style;
@@ -301,9 +301,9 @@ export function json(value: Value, style: JsonStyle): string {
   return write(value, 0);
 }
 
-const leadingBlanks = new RegExp(`^${blank}+`);
+const leadingBlanks = new RegExp(`^${whiteSpace}+`);
 
-/** A text without the characters of a set at its ends; white space if no set is given. As Python's `strip`. */
+/** Python's `str.strip(set)`: a text without the characters of a set at its ends; white space if no set is given. */
 export function stripped(text: string, set: string | null, ends: 'both' | 'left' | 'right' = 'both'): string {
   if (set === null) {
     const right = ends === 'left' ? text : trimmedEnd(text);

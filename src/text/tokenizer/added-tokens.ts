@@ -19,7 +19,7 @@ type AddedToken = z.infer<typeof addedTokensSchema>[number];
 export type Segment = number | { readonly text: string; readonly at: number };
 
 interface Entry {
-  /** As it stands in the text. */
+  /** The text that the token is found as: normalised if the token is. */
   readonly text: string;
   readonly id: number;
   readonly token: AddedToken;

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { explainedRatios, fitPca, rankForVariance, solveByGram } from '../../../src/linalg/pca.ts';
 import type { GroupSpectrum } from '../../../src/operations/pca/group-pca.ts';
 import {
+  type GroupSpectra,
   globalRanks,
-  type Known,
   type Matched,
   matchedRanks,
   uniformRanks,
@@ -17,7 +17,7 @@ const spectrum = (eigenvalues: readonly number[], meanSquares = 0): GroupSpectru
   meanSquares,
 });
 /** Groups of these names with these spectra, a layer each. */
-const known = (...groups: (readonly [name: string, eigenvalues: readonly number[]])[]): Known[] =>
+const known = (...groups: (readonly [name: string, eigenvalues: readonly number[]])[]): GroupSpectra[] =>
   groups.map(([name, eigenvalues], layer) => ({
     group: { name, layer, parts: [] },
     spectrum: spectrum(eigenvalues),
