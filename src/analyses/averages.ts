@@ -34,7 +34,7 @@ export class Averages {
     return meanOver(own.counts, own.sums);
   }
 
-  /** Mean of one quantity less that of another at the same positions, paired by document. Null where there is none. */
+  /** Mean of one quantity minus that of another at the same positions, paired by document. Null where there is none. */
   difference(name: string, than: string): Mean | null {
     const [one, other] = [this.#sums.get(name), this.#sums.get(than)];
     if (!one || !other || one.counts.every((count) => count === 0)) return null;

@@ -1,7 +1,7 @@
 // surgery probe: how much of the input token linear probes recover at each point of the residual stream.
 
 import { type OfBoth, type ProbeSetup, probeSetup } from '../analyses/probe/baselines.ts';
-import { readingRule } from '../analyses/probe/evaluation.ts';
+import { evaluationRule } from '../analyses/probe/evaluation.ts';
 import { resemblanceRule } from '../analyses/probe/matrix-similarity.ts';
 import { probeDepth, runs } from '../analyses/probe/over-depth.ts';
 import type { ProbeResult } from '../analyses/probe/result.ts';
@@ -49,7 +49,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       rules: {
         positions: positionRule(tokenizer.bosId !== undefined),
         split: `${splitRules.positions}; ${splitRules.types}`,
-        reading: readingRule,
+        reading: evaluationRule,
         resemblance: resemblanceRule,
         intervals: about.intervalRule,
         matrices: matrixNames,

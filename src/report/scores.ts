@@ -1,7 +1,7 @@
-// Every figure of a cell: tables in a terminal and on pages, CSV files, tooltips and charts derive from its description.
+// What is shown of a cell: tables in a terminal and on pages, CSV files, tooltips and charts derive from its description.
 import type { CellResult } from '../results/study.ts';
-import { type Comparison, figures, type Score } from '../scores/registry.ts';
-import type { NumberFormat, ScoreFigure, View } from '../scores/score.ts';
+import { type Comparison, quantities, type Score } from '../scores/registry.ts';
+import type { NumberFormat, Quantity, View } from '../scores/score.ts';
 import type { TaskScores } from '../scores/tasks.ts';
 import { between, figure, integer, percent, short, signed } from './format.ts';
 
@@ -12,18 +12,18 @@ export interface Scored {
   readonly tasks?: TaskScores | undefined;
 }
 
-export type ScoreDescription = ScoreFigure<Scored, (value: number) => string>;
+export type ScoreDescription = Quantity<Scored, (value: number) => string>;
 
 const formats: Readonly<Record<NumberFormat, (value: number) => string>> = {
-  figure,
-  short: (value) => short(value),
+  '4 digits': figure,
+  '3 digits': (value) => short(value),
   signed,
   percent: (value) => percent(value),
-  'percent, two digits': (value) => percent(value, 2),
+  'percent, 2 decimals': (value) => percent(value, 2),
 };
 
-/** A figure of a score of documents: of a cell's scores, with its formats as functions. */
-function ofScores({ of, interval, format, brief: narrow, precise: wide, ...words }: ScoreFigure<Scored['scores']>) {
+/** What is shown of a score of documents, as of a cell. */
+function ofScores({ of, interval, format, brief: narrow, precise: wide, ...words }: Quantity<Scored['scores']>) {
   return {
     ...words,
     of: ({ scores }) => of(scores),
@@ -35,8 +35,8 @@ function ofScores({ of, interval, format, brief: narrow, precise: wide, ...words
 }
 
 const ofDocuments = Object.fromEntries(
-  Object.entries<ScoreFigure<Scored['scores']>>(figures).map(([key, one]) => [key, ofScores(one)]),
-) as Readonly<Record<keyof typeof figures, ScoreDescription>>;
+  Object.entries<Quantity<Scored['scores']>>(quantities).map(([key, one]) => [key, ofScores(one)]),
+) as Readonly<Record<keyof typeof quantities, ScoreDescription>>;
 
 const parameters = (column: string, of: 'dense' | 'reduced') =>
   ({

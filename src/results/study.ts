@@ -80,7 +80,7 @@ export const original = z.object({
   samples: z.array(originalSample),
 });
 
-/** The difference of two cells, the first less the second, token-weighted over documents. Null as long as one is missing. */
+/** The difference of two cells, the first minus the second, token-weighted over documents. Null as long as one is missing. */
 const difference = z.object({ deltaNll: number, interval, deltaKl: number, intervalKl: interval }).nullable();
 
 /** Leading row spaces of a layer's k and v, and random subspaces of the same dimensions. */

@@ -15,19 +15,19 @@ export const deltaP = tokenScore({
   compare: ({ tokens }) => ({
     deltaP: { mean: average(tokens), rms: Math.sqrt(average(tokens.map((value) => value ** 2))) },
   }),
-  figures: {
+  quantities: {
     deltaPMean: {
       unit: 'probability',
       better: 'higher',
       of: (scores) => scores.deltaP?.mean,
-      format: 'percent, two digits',
+      format: 'percent, 2 decimals',
       column: 'delta_p_mean',
     },
     deltaPRms: {
       unit: 'probability',
       better: 'lower',
       of: (scores) => scores.deltaP?.rms,
-      format: 'percent, two digits',
+      format: 'percent, 2 decimals',
       column: 'delta_p_rms',
     },
   },

@@ -23,7 +23,7 @@ export const kl = tokenScore({
     const [median, p99, p999, max] = [own.quantile(0.5), own.quantile(0.99), own.quantile(0.999), own.quantile(1)];
     return { kl: mean, klQuantiles: { median, p99, p999, max }, intervals: { kl: ends } };
   },
-  figures: {
+  quantities: {
     kl: {
       label: 'KL',
       title: 'KL from the original',
@@ -32,8 +32,8 @@ export const kl = tokenScore({
       of: (scores) => scores.kl,
       interval: ({ intervals }) => intervals?.kl,
       showsInterval: 'on pages',
-      format: 'short',
-      precise: 'figure',
+      format: '3 digits',
+      precise: '4 digits',
       column: 'kl',
       views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart', 'chart of several'],
     },
@@ -42,7 +42,7 @@ export const kl = tokenScore({
       unit,
       better,
       of: ({ klQuantiles }) => klQuantiles?.median,
-      format: 'short',
+      format: '3 digits',
       column: 'kl_median',
       views: ['run'],
     },
@@ -51,11 +51,11 @@ export const kl = tokenScore({
       unit,
       better,
       of: ({ klQuantiles }) => klQuantiles?.p99,
-      format: 'short',
+      format: '3 digits',
       column: 'kl_p99',
       views: ['run'],
     },
-    kl999: { unit, better, of: ({ klQuantiles }) => klQuantiles?.p999, format: 'short', column: 'kl_p999' },
-    klMax: { unit, better, of: ({ klQuantiles }) => klQuantiles?.max, format: 'short', column: 'kl_max' },
+    kl999: { unit, better, of: ({ klQuantiles }) => klQuantiles?.p999, format: '3 digits', column: 'kl_p999' },
+    klMax: { unit, better, of: ({ klQuantiles }) => klQuantiles?.max, format: '3 digits', column: 'kl_max' },
   },
 });

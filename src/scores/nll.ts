@@ -23,13 +23,13 @@ export const nll = tokenScore({
     const { mean, interval: ends } = own.estimate(original);
     return { deltaNll: mean, intervals: { deltaNll: ends } };
   },
-  figures: {
+  quantities: {
     nll: {
       label: 'nll',
       unit: 'nats per token',
       better: 'lower',
       of: (scores) => scores.nll,
-      format: 'figure',
+      format: '4 digits',
       column: 'nll',
       views: ['evaluation', 'run'],
     },
@@ -42,8 +42,8 @@ export const nll = tokenScore({
       of: ({ perplexity }) => perplexity,
       interval: ({ nll: own = Number.NaN, deltaNll, intervals }) =>
         deltaNll === undefined ? undefined : mapped(intervals?.deltaNll, (delta) => Math.exp(own - deltaNll + delta)),
-      format: 'figure',
-      brief: 'short',
+      format: '4 digits',
+      brief: '3 digits',
       column: 'perplexity',
       views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart'],
     },
@@ -53,7 +53,7 @@ export const nll = tokenScore({
       better: 'lower',
       of: ({ deltaNll }) => (deltaNll === undefined ? undefined : Math.exp(deltaNll)),
       interval: ({ intervals }) => mapped(intervals?.deltaNll, Math.exp),
-      format: 'figure',
+      format: '4 digits',
       views: ['chart of several'],
     },
     deltaNll: {

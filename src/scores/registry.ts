@@ -4,7 +4,7 @@ import { deltaP } from './delta-p.ts';
 import { kl } from './kl.ts';
 import { nll, withPerplexity } from './nll.ts';
 import { sameTop } from './same-top.ts';
-import type { Part, Shape } from './score.ts';
+import type { FieldsOf, Shape } from './score.ts';
 
 /** In the order of tables and CSV files. */
 export const tokenScores = { nll, kl, deltaP, sameTop };
@@ -16,9 +16,9 @@ type Together<T> = (T extends unknown ? (one: T) => void : never) extends (all: 
 const merged = (of: (score: TokenScores) => object | undefined) =>
   Object.assign({}, ...Object.values(tokenScores).map(of)) as unknown;
 const fields = <K extends keyof Shape>(part: K) =>
-  merged(({ shape }: { readonly shape: Shape }) => shape[part]) as Together<Part<TokenScores['shape'], K>>;
+  merged(({ shape }: { readonly shape: Shape }) => shape[part]) as Together<FieldsOf<TokenScores['shape'], K>>;
 
-export const figures = merged((score) => score.figures) as Together<TokenScores['figures']>;
+export const quantities = merged((score) => score.quantities) as Together<TokenScores['quantities']>;
 
 const alone = z.object(fields('alone'));
 const intervals = z.object(fields('intervals')).readonly();

@@ -11,7 +11,7 @@ export const sameTop = tokenScore({
   },
   accumulate: (sum, own, original) => sum + (own.top === original.top ? 1 : 0),
   compare: ({ mean }) => ({ sameTop: mean }),
-  figures: {
+  quantities: {
     sameTop: {
       label: 'same top',
       unit: 'of tokens',

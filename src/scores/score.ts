@@ -19,23 +19,23 @@ export interface Shape {
 }
 
 type None = Readonly<Record<never, never>>;
-export type Part<S, K extends keyof Shape> = S extends { readonly [P in K]: infer F extends Fields } ? F : None;
+export type FieldsOf<S, K extends keyof Shape> = S extends { readonly [P in K]: infer F extends Fields } ? F : None;
 type Values<F> = { readonly [K in keyof F]: z.output<F[K]> };
 type WithIntervals<S> = S extends { readonly intervals: infer F } ? { readonly intervals: Values<F> } : None;
 
 /** All that a score may say of a variant; of the original, what there is of a model alone. */
-type Source<S> = Partial<Values<Part<S, 'alone'> & Part<S, 'compared'>>> & {
-  readonly intervals?: Partial<Values<Part<S, 'intervals'>>>;
+type Source<S> = Partial<Values<FieldsOf<S, 'alone'> & FieldsOf<S, 'compared'>>> & {
+  readonly intervals?: Partial<Values<FieldsOf<S, 'intervals'>>>;
 };
 
 export interface TokenScore<S extends Shape, Name extends string> extends Accumulation {
   readonly shape: S;
   /** Of a model alone, the original as well. Without it, the original is not summed. */
-  summarise?(own: TokenSums): Values<Part<S, 'alone'>>;
+  summarise?(own: TokenSums): Values<FieldsOf<S, 'alone'>>;
   /** Of a variant, compared with the original on the same tokens. */
-  compare?(own: TokenSums, original: TokenSums): Values<Part<S, 'compared'>> & WithIntervals<S>;
-  /** The figures that are shown of it, in the order of tables and CSV files. */
-  readonly figures: Readonly<Record<Name, ScoreFigure<Source<S>>>>;
+  compare?(own: TokenSums, original: TokenSums): Values<FieldsOf<S, 'compared'>> & WithIntervals<S>;
+  /** What is shown of it, in the order of tables and CSV files. */
+  readonly quantities: Readonly<Record<Name, Quantity<Source<S>>>>;
 }
 
 /** Gives a score its types. */
@@ -50,10 +50,10 @@ export function tokenScore<const S extends Shape, Name extends string>(score: To
 export type View = 'terminal' | 'evaluation' | 'cells' | 'run' | 'controls' | 'tip' | 'chart' | 'chart of several';
 
 /** A number with four significant digits, with few, with few and its sign, or as a percentage with one digit or two. */
-export type NumberFormat = 'figure' | 'short' | 'signed' | 'percent' | 'percent, two digits';
+export type NumberFormat = '4 digits' | '3 digits' | 'signed' | 'percent' | 'percent, 2 decimals';
 
-/** A figure in words, once for the terminal, pages, charts and CSV files. */
-export interface ScoreFigure<Source, Format = NumberFormat> {
+/** A number to show: its words and format, for the terminal, pages, charts and CSV files alike. */
+export interface Quantity<Source, Format = NumberFormat> {
   /** In tables and tooltips; without one it is in CSV files alone. */
   readonly label?: string;
   /** Where there is little room. Default: the label. */

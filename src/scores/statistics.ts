@@ -101,7 +101,7 @@ function ratio(documents: readonly DocumentSum[]) {
   return { mean, error: Math.sqrt(variance), residuals, counts };
 }
 
-/** Each resample's mean less the sample's, in the resample's own linearised standard errors, within ± limit. */
+/** Each resample's mean minus the sample's, in the resample's own linearised standard errors, within ± limit. */
 function studentised(residuals: Float64Array, counts: Float64Array, indices: Uint32Array, limit: number): Float64Array {
   const documents = counts.length;
   const out = new Float64Array(indices.length / documents);

@@ -83,7 +83,7 @@ test('what each score computes is what result files hold, and its figures are fo
       ...held(shape.compared).parse(compared),
     };
     expect(held(shape.intervals).parse(intervals), name).toEqual(intervals);
-    for (const [key, { of }] of Object.entries(score.figures)) expect(of(result), key).toBeTypeOf('number');
+    for (const [key, { of }] of Object.entries(score.quantities)) expect(of(result), key).toBeTypeOf('number');
     const keys = Object.keys(scoreShapes.compared.in.shape);
     expect(keys).toEqual(expect.arrayContaining(Object.keys(result)));
   }

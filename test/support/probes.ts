@@ -1,6 +1,6 @@
 // The golden values of probes, and the activations that they were computed on.
 import { join } from 'node:path';
-import type { Design } from '../../src/analyses/probe/fit.ts';
+import type { RowSplit } from '../../src/analyses/probe/fit.ts';
 import type { Source } from '../../src/analyses/probe/moments.ts';
 import type { Resemblance } from '../../src/analyses/probe/result.ts';
 import { Activations, type Positions, positionsOf } from '../../src/analyses/recorded-residuals.ts';
@@ -41,7 +41,7 @@ export interface GoldenProbes {
   readonly activations: Activations;
   readonly positions: Positions;
   /** The reference's own parts, with input and previous tokens as labels. */
-  readonly design: Design;
+  readonly rowSplit: RowSplit;
 }
 
 export async function openGoldenProbes(): Promise<GoldenProbes> {
@@ -50,12 +50,12 @@ export async function openGoldenProbes(): Promise<GoldenProbes> {
   const activations = await Activations.record(probeGolden.documents, { runtime }, 1);
   await runtime.close();
   const positions = positionsOf(probeGolden.documents, 1);
-  const design: Design = {
+  const rowSplit: RowSplit = {
     split: 'positions',
-    parts: Uint8Array.from(probeGolden.parts),
+    subsets: Uint8Array.from(probeGolden.parts),
     labellings: (['input', 'previous'] as const).map((label) => ({ label, shuffled: false, labels: positions[label] })),
   };
-  return { checkpoint, activations, positions, design };
+  return { checkpoint, activations, positions, rowSplit };
 }
 
 /** Rows held in memory, given in blocks of seven. */

@@ -124,7 +124,7 @@ function relativeError({ data }: Matrix, rebuilt: Matrix<Float32Array>): number 
   return error / (squaredNorm(data) || 1);
 }
 
-/** The positive less the negative half of each row. */
+/** The positive minus the negative half of each row. */
 function signed({ rows, cols, data }: Matrix<Float32Array>): Matrix<Float32Array> {
   const half = cols / 2;
   const out = new Float32Array(rows * half);

@@ -5,9 +5,9 @@ import { pickRows, squaredLengths } from '../../linalg/rows.ts';
 import type { Positions } from '../recorded-residuals.ts';
 import type { VocabularyMatrix } from '../vocabulary.ts';
 import { type Vocabulary, vocabularyOf } from './evaluation.ts';
-import { type Design, designsOf, type Labelling } from './fit.ts';
+import { type Labelling, type RowSplit, splitRows } from './fit.ts';
 import { Reference } from './matrix-similarity.ts';
-import { countLabels, rowsOfPart, trainPart } from './splits.ts';
+import { countLabels, rowsOfSubset, trainSubset } from './splits.ts';
 import { type Subspace, subspacesOf } from './subspace-probes.ts';
 
 /** One of something for the embedding and one for the unembedding. */
@@ -15,7 +15,7 @@ export type OfBoth<T> = Readonly<Record<VocabularyMatrix, T>>;
 
 export interface ProbeSetup {
   readonly positions: Positions;
-  readonly designs: readonly Design[];
+  readonly splits: readonly RowSplit[];
   readonly vocabulary: Vocabulary;
   /** Root mean square of the embeddings of the text's tokens. */
   readonly embeddingSize: number;
@@ -26,7 +26,7 @@ export interface ProbeSetup {
   readonly bases: OfBoth<Matrix>;
   /** Random orthogonal matrices, (hidden, hidden). */
   readonly random: readonly [left: Matrix, right: Matrix];
-  readonly parts: readonly Subspace[];
+  readonly subspaces: readonly Subspace[];
   readonly seed: number;
 }
 
@@ -48,8 +48,8 @@ export async function probeSetup(
   seed: number,
   onProgress?: (share: number) => void,
 ): Promise<ProbeSetup> {
-  const designs = designsOf(positions, seed);
-  const compared = mostTrained(designOf(designs, 'input', 'positions'));
+  const splits = splitRows(positions, seed);
+  const compared = mostTrained(splitFor(splits, 'input', 'positions'));
   const hidden = matrices.embed.cols;
   const draw = seededRandom(seed + 4);
   const left = await randomOrthonormal(hidden, hidden, draw);
@@ -61,7 +61,7 @@ export async function probeSetup(
   if (!embed || !unembed) throw new RangeError('a reference for each matrix was asked for');
   return {
     positions,
-    designs,
+    splits,
     compared,
     bases,
     seed,
@@ -69,7 +69,7 @@ export async function probeSetup(
     embeddingSize: sizeOf(matrices.embed, positions.input),
     references: { embed, unembed },
     random: [left, right],
-    parts: subspacesOf(bases.unembed, left),
+    subspaces: subspacesOf(bases.unembed, left),
   };
 }
 
@@ -80,20 +80,20 @@ function sizeOf(matrix: Matrix<Float32Array>, rows: Int32Array): number {
 }
 
 /** The split that a label is trained on, and its true labels. */
-export function designOf(
-  designs: readonly Design[],
+export function splitFor(
+  splits: readonly RowSplit[],
   label: Labelling['label'],
-  split: Design['split'],
-): { design: Design; labels: Int32Array } {
-  for (const design of designs) {
-    const found = design.labellings.find((one) => one.label === label && !one.shuffled);
-    if (design.split === split && found) return { design, labels: found.labels };
+  split: RowSplit['split'],
+): { rowSplit: RowSplit; labels: Int32Array } {
+  for (const rowSplit of splits) {
+    const found = rowSplit.labellings.find((one) => one.label === label && !one.shuffled);
+    if (rowSplit.split === split && found) return { rowSplit, labels: found.labels };
   }
-  throw new RangeError(`no design for the ${label} token by ${split}`);
+  throw new RangeError(`no rowSplit for the ${label} token by ${split}`);
 }
 
-function mostTrained({ design, labels }: ReturnType<typeof designOf>): number[] {
-  const training = rowsOfPart(design.parts, trainPart).map((row) => labels[row] as number);
+function mostTrained({ rowSplit, labels }: ReturnType<typeof splitFor>): number[] {
+  const training = rowsOfSubset(rowSplit.subsets, trainSubset).map((row) => labels[row] as number);
   const counts = countLabels(Int32Array.from(training));
   return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b).slice(0, mostCompared);
 }

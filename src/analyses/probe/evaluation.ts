@@ -4,15 +4,15 @@ import { type Matrix, multiply } from '../../linalg/products.ts';
 import { squaredLengths, squaredNorm } from '../../linalg/rows.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { bootstrap } from '../../scores/statistics.ts';
-import type { Design, LinearMap, Probe } from './fit.ts';
+import type { LinearMap, Probe, RowSplit } from './fit.ts';
 import type { Source } from './moments.ts';
 import { placesAmong } from './nearest.ts';
 import type { Estimate, Evaluation } from './result.ts';
 import { gatherRows } from './row-batches.ts';
-import { countLabels, rowsOfPart, testPart } from './splits.ts';
+import { countLabels, rowsOfSubset, testSubset } from './splits.ts';
 
 /** The rule in words, printed with the results. */
-export const readingRule =
+export const evaluationRule =
   'R² relative to the training mean; top 1 and top 5 over the whole vocabulary, by cosine, for the token itself by score, ' +
   'ties count as wrong; the residual itself is scaled to the mean norm of an embedding';
 
@@ -20,13 +20,13 @@ export const readingRule =
 const bandStarts = [1, 10, 100, 1000] as const;
 
 /** A map to be evaluated on the test rows of its split. */
-export interface Judged {
+export interface EvaluatedMap {
   readonly map: LinearMap;
   readonly target: Probe['target'];
   readonly outputs: readonly number[];
   /** Mean of the target over the training rows: the baseline of R². */
   readonly mean: Float64Array;
-  readonly design: Design;
+  readonly rowSplit: RowSplit;
   /** True token id of each row. */
   readonly labels: Int32Array;
 }
@@ -47,7 +47,7 @@ export function vocabularyOf(embedding: Matrix<Float32Array>): Vocabulary {
 const intervals = bootstrap(0);
 
 /** Rows evaluated at once. */
-const judgedRows = 1024;
+const rowsAtOnce = 1024;
 
 /** Places beyond this are not distinguished. */
 const nearest = 5;
@@ -57,32 +57,32 @@ const nearest = 5;
  * @param documents number of the document that each row is from
  * @param onProgress called with the share of the work that is done
  */
-export async function readAll(
+export async function evaluateMaps(
   source: Source,
-  judged: readonly Judged[],
+  maps: readonly EvaluatedMap[],
   documents: Int32Array,
   vocabulary: Vocabulary,
   onProgress?: (share: number) => void,
 ): Promise<Evaluation[]> {
-  const evaluators = judged.map((one) => new Evaluator(one, documents, vocabulary));
+  const evaluators = maps.map((one) => new Evaluator(one, documents, vocabulary));
   let done = 0;
-  for (const design of new Set(judged.map((one) => one.design))) {
-    const ofDesign = evaluators.filter((evaluator) => evaluator.judged.design === design);
-    const { length } = rowsOfPart(design.parts, testPart);
-    for await (const { x, rows } of gatherRows(source, design.parts, testPart, judgedRows)) {
-      for (const evaluator of ofDesign) {
+  for (const rowSplit of new Set(maps.map((one) => one.rowSplit))) {
+    const ofSplit = evaluators.filter((evaluator) => evaluator.map.rowSplit === rowSplit);
+    const { length } = rowsOfSubset(rowSplit.subsets, testSubset);
+    for await (const { x, rows } of gatherRows(source, rowSplit.subsets, testSubset, rowsAtOnce)) {
+      for (const evaluator of ofSplit) {
         await evaluator.add(x, rows);
         done += rows.length / length;
         onProgress?.(done / evaluators.length);
       }
     }
   }
-  return evaluators.map((evaluator) => evaluator.reading());
+  return evaluators.map((evaluator) => evaluator.evaluation());
 }
 
 /** Sums over the test rows of each document and each band. */
 class Evaluator {
-  readonly judged: Judged;
+  readonly map: EvaluatedMap;
   readonly #documents: Int32Array;
   readonly #vocabulary: Vocabulary;
   readonly #coefficients: Matrix<Float32Array>;
@@ -93,22 +93,22 @@ class Evaluator {
   /** By band: rows, right ones, those among five. */
   readonly #bands = bandStarts.map(() => new Float64Array(3));
 
-  constructor(judged: Judged, documents: Int32Array, vocabulary: Vocabulary) {
-    this.judged = judged;
+  constructor(map: EvaluatedMap, documents: Int32Array, vocabulary: Vocabulary) {
+    this.map = map;
     this.#documents = documents;
     this.#vocabulary = vocabulary;
-    const { coefficients } = judged.map;
+    const { coefficients } = map.map;
     this.#coefficients = { ...coefficients, data: new Float32Array(coefficients.data) };
-    this.#output = new Map(judged.outputs.map((type, i) => [type, i]));
-    this.#counts = countLabels(judged.labels);
+    this.#output = new Map(map.outputs.map((type, i) => [type, i]));
+    this.#counts = countLabels(map.labels);
   }
 
   /** @param rows numbers of these rows of x */
   async add(x: Matrix, rows: readonly number[]): Promise<void> {
-    const predicted = await predict(this.judged.map, this.#coefficients, x);
-    const labels = rows.map((row) => this.judged.labels[row] as number);
+    const predicted = await predict(this.map.map, this.#coefficients, x);
+    const labels = rows.map((row) => this.map.labels[row] as number);
     const described =
-      this.judged.target === 'embedding'
+      this.map.target === 'embedding'
         ? await this.#describeEmbeddings(predicted, labels)
         : this.#describeTokens(predicted, labels);
     for (const [i, { error, spread, cosine, rank }] of described.entries()) {
@@ -123,7 +123,7 @@ class Evaluator {
     }
   }
 
-  reading(): Evaluation {
+  evaluation(): Evaluation {
     const documents = [...this.#sums.values()];
     const ratio = (sum: number, count: number): Estimate => {
       const groups = documents.map((sums) => ({ sum: sums[sum] as number, count: sums[count] as number }));
@@ -156,7 +156,7 @@ class Evaluator {
 
   async #describeEmbeddings(predicted: Matrix<Float32Array>, labels: readonly number[]): Promise<Described[]> {
     const { embedding, unit } = this.#vocabulary;
-    const { mean } = this.judged;
+    const { mean } = this.map;
     const places = await placesAmong(predicted, labels, unit, nearest); // by cosine: lengths of predictions change no place
     return labels.map((label, i) => {
       const [y, p] = [label * embedding.cols, i * predicted.cols];
@@ -173,7 +173,7 @@ class Evaluator {
   }
 
   #describeTokens({ cols, data }: Matrix<Float32Array>, labels: readonly number[]): Described[] {
-    const { mean } = this.judged;
+    const { mean } = this.map;
     const meanSquare = squaredNorm(mean);
     const unseen = this.#vocabulary.embedding.rows - cols;
     return labels.map((label, i) => {

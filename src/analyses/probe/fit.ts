@@ -7,18 +7,19 @@ import type { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Positions } from '../recorded-residuals.ts';
 import { gramAbout, type LabelSums, Moments, meanOfRows, type Source, type Sums, sumsAbout } from './moments.ts';
 import type { Task } from './result.ts';
-import { rowsOfPart, shuffleLabels, splitPositions, splitTypes, trainPart, validationPart } from './splits.ts';
+import { rowsOfSubset, shuffleLabels, splitPositions, splitTypes, trainSubset, validationSubset } from './splits.ts';
 import { type Target, tokenTarget } from './targets.ts';
 
-/** Which token is read: the one at the position, or the one before it. */
+/** Which token is predicted: the one at the position, or the one before it. */
 export type Label = Task['label'];
 /** What is held out: positions, or token types. */
 export type Split = Task['split'];
 
-/** A split of the rows, and the labels that are trained on it. */
-export interface Design {
+/** Rows split into training, validation and test subsets, and the labels that are trained on it. */
+export interface RowSplit {
   readonly split: Split;
-  readonly parts: Uint8Array;
+  /** Of each row: see splits.ts. */
+  readonly subsets: Uint8Array;
   readonly labellings: readonly Labelling[];
 }
 
@@ -54,82 +55,82 @@ export interface Probe extends LinearMap {
 }
 
 /** Divides the positions at random, and by the types of each label. All that is drawn follows from the seed. */
-export function designsOf(positions: Positions, seed: number): Design[] {
-  const parts = splitPositions(positions.rows, seed);
+export function splitRows(positions: Positions, seed: number): RowSplit[] {
+  const subsets = splitPositions(positions.rows, seed);
   const labels = ['input', 'previous'] as const;
   const byPosition = labels.flatMap((label) => [
     { label, shuffled: false, labels: positions[label] },
-    { label, shuffled: true, labels: shuffleLabels(positions[label], parts, seed) },
+    { label, shuffled: true, labels: shuffleLabels(positions[label], subsets, seed) },
   ]);
-  const byType = labels.map((label): Design => {
+  const byType = labels.map((label): RowSplit => {
     const labelling = { label, shuffled: false, labels: positions[label] };
-    return { split: 'types', parts: splitTypes(positions[label], seed), labellings: [labelling] };
+    return { split: 'types', subsets: splitTypes(positions[label], seed), labellings: [labelling] };
   });
-  return [{ split: 'positions', parts, labellings: byPosition }, ...byType];
+  return [{ split: 'positions', subsets, labellings: byPosition }, ...byType];
 }
 
 /** Sums over the training and the validation rows. */
-export interface DesignSums {
-  readonly design: Design;
+export interface SplitSums {
+  readonly rowSplit: RowSplit;
   readonly train: Sums;
   readonly validation: Sums;
 }
 
-/** Reads the rows once for all designs. */
-export async function momentsOf(source: Source, designs: readonly Design[]): Promise<DesignSums[]> {
+/** Reads the rows once for all splits. */
+export async function momentsOf(source: Source, splits: readonly RowSplit[]): Promise<SplitSums[]> {
   const shift = await meanOfRows(source);
-  const empty = (design: Design, part: number) =>
+  const empty = (rowSplit: RowSplit, subset: number) =>
     new Moments(
       shift,
-      design.labellings.map(({ labels }) =>
-        Int32Array.from(rowsOfPart(design.parts, part), (row) => labels[row] as number),
+      rowSplit.labellings.map(({ labels }) =>
+        Int32Array.from(rowsOfSubset(rowSplit.subsets, subset), (row) => labels[row] as number),
       ),
     );
-  const all = designs.map((design) => ({
-    design,
-    train: empty(design, trainPart),
-    validation: empty(design, validationPart),
+  const all = splits.map((rowSplit) => ({
+    rowSplit,
+    train: empty(rowSplit, trainSubset),
+    validation: empty(rowSplit, validationSubset),
   }));
   for await (const { from, x } of source.blocks()) {
     const rows = subtractRow(x, shift);
-    for (const { design, train, validation } of all) {
-      await addPart(train, design, trainPart, from, rows);
-      await addPart(validation, design, validationPart, from, rows);
+    for (const { rowSplit, train, validation } of all) {
+      await addSubset(train, rowSplit, trainSubset, from, rows);
+      await addSubset(validation, rowSplit, validationSubset, from, rows);
     }
   }
   return all;
 }
 
-async function addPart(to: Moments, { parts, labellings }: Design, part: number, from: number, x: Matrix) {
-  const chosen = rowsOfPart(parts.subarray(from, from + x.rows), part);
+async function addSubset(to: Moments, { subsets, labellings }: RowSplit, subset: number, from: number, x: Matrix) {
+  const chosen = rowsOfSubset(subsets.subarray(from, from + x.rows), subset);
   await to.add(
     pickRows(x, chosen),
     labellings.map(({ labels }) => chosen.map((row) => labels[from + row] as number)),
   );
 }
 
-/** What is to be read. */
+/** What is to be predicted. */
 export interface Targets {
   readonly embedding?: Target;
-  /** The token itself, of designs by position. */
+  /** The token itself, of splits by position . */
   readonly tokens: boolean;
 }
 
 /**
- * The ridge regressions of all designs: of the embedding, and by position of the token itself too. (Of a type that was
+ * The ridge regressions of all splits: of the embedding, and by position of the token itself too. (Of a type that was
  * never trained on, a token target has no weights.) Shuffled labels are trained for the embedding only.
  * @param pool of threads for large eigenproblems
  * @param onProgress called with the share of the labellings that are done
  * @throws SurgeryError `numeric` for activations that are not finite
  */
 export async function fitProbes(
-  sums: readonly DesignSums[],
+  sums: readonly SplitSums[],
   { embedding, tokens }: Targets,
   pool?: WorkerPool,
   onProgress?: (share: number) => void,
 ): Promise<Probe[]> {
   const probes: Probe[] = [];
-  const total = sums.reduce((count, { design }) => count + design.labellings.length, 0);
+  const total = sums.reduce((count, { rowSplit }) => count + rowSplit.labellings.length, 0);
   let done = 0;
   const penalised = sums.map(async ({ train, validation }) => {
     const gram = gramAbout(train, train.mean);
@@ -137,23 +138,23 @@ export async function fitProbes(
     return { unit, ridge: await Ridge.of(gram, gramAbout(validation, train.mean), pool) };
   });
   for (const [k, { ridge, unit }] of (await Promise.all(penalised)).entries()) {
-    const { design, train, validation } = sums[k] as DesignSums;
+    const { rowSplit, train, validation } = sums[k] as SplitSums;
     const mean = train.mean;
-    for (const [i, { label, shuffled }] of design.labellings.entries()) {
+    for (const [i, { label, shuffled }] of rowSplit.labellings.entries()) {
       const learnt = labelSums(train, i);
       const held = labelSums(validation, i);
       const turned = {
         learnt: await ridge.turn(sumsAbout(learnt, mean)),
         held: await ridge.turn(sumsAbout(held, mean)),
       };
-      const token = tokens && design.split === 'positions' && !shuffled ? [tokenTarget(learnt.types)] : [];
+      const token = tokens && rowSplit.split === 'positions' && !shuffled ? [tokenTarget(learnt.types)] : [];
       for (const target of embedding ? [embedding, ...token] : token) {
         const offset = target.mean(learnt);
         const cross = await target.cross(turned.learnt, learnt.types, offset);
         const fit = await ridge.fit(cross, await target.cross(turned.held, held.types, offset), penalties(unit));
         probes.push({
           label,
-          split: design.split,
+          split: rowSplit.split,
           shuffled,
           target: target.kind,
           offset,

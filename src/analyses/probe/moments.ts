@@ -1,4 +1,4 @@
-// Sums over the rows of a part, streamed: counts, means, the Gram matrix, and the sums of each token type's rows.
+// Sums over the rows of a subset, streamed: counts, means, the Gram matrix, and the sums of each token type's rows.
 import { type Matrix, multiplyInto } from '../../linalg/products.ts';
 import { countLabels } from './splits.ts';
 
@@ -24,7 +24,7 @@ export interface LabelSums {
   readonly sums: Matrix;
 }
 
-/** Sums over the rows of one part, less `shift`, a row near their mean: so no digits are lost where means are large. */
+/** Sums over the rows of one subset, each minus `shift`, a row near their mean: no digits are lost where means are large. */
 export interface Sums {
   readonly shift: Float64Array;
   readonly rows: number;
@@ -63,7 +63,7 @@ export class Moments implements Sums {
   }
 
   /**
-   * @param x rows less the shift
+   * @param x rows minus the shift
    * @param labels of these rows, in each labelling
    */
   async add(x: Matrix, labels: readonly ArrayLike<number>[]): Promise<void> {

@@ -5,13 +5,13 @@ import { seededRandom } from '../../linalg/random.ts';
 import { pickRows, transpose } from '../../linalg/rows.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Activations, Positions } from '../recorded-residuals.ts';
-import { designOf, type ProbeSetup } from './baselines.ts';
-import { readAll } from './evaluation.ts';
-import { type Design, type DesignSums, designsOf, fitProbes, type LinearMap, momentsOf, type Probe } from './fit.ts';
+import { type ProbeSetup, splitFor } from './baselines.ts';
+import { evaluateMaps } from './evaluation.ts';
+import { fitProbes, type LinearMap, momentsOf, type Probe, type RowSplit, type SplitSums, splitRows } from './fit.ts';
 import { described } from './matrix-similarity.ts';
 import { gramAbout, type Source } from './moments.ts';
 import type { DepthEvaluation, MapEvaluation, MapKind, PointEvaluation, Task } from './result.ts';
-import { probesInside } from './subspace-probes.ts';
+import { fitInSubspaces } from './subspace-probes.ts';
 import { embeddingTarget } from './targets.ts';
 import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
 import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
@@ -21,11 +21,11 @@ export const runs = 8;
 
 /** Where the work at a point is done with each of its stages, as shares of what it takes. */
 const trained = 0.35;
-const judged = 0.6;
+const evaluated = 0.6;
 const inside = 0.95;
 
 /**
- * Fits and judges probes at all points.
+ * Fits and evaluates probes at all points.
  * @param names of the points
  * @param onProgress called with the points done, the share of the one under way included
  * @throws SurgeryError `numeric` for activations that are not finite
@@ -36,12 +36,12 @@ export async function probeDepth(
   setup: ProbeSetup,
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthEvaluation> {
-  const { designs, seed } = setup;
+  const { splits, seed } = setup;
   const targets = { embedding: embeddingTarget(setup.vocabulary.embedding), tokens: true };
   const anyPoint = seededRandom(seed + 5);
   const sample = Uint8Array.from({ length: activations.rows }, () => Math.floor(anyPoint() * activations.points));
   onProgress?.(0, names.length);
-  const sampled = await momentsOf(activations.atEach(sample), designs.map(withoutShuffled));
+  const sampled = await momentsOf(activations.atEach(sample), splits.map(withoutShuffled));
   onProgress?.(0, names.length);
   const pool = new WorkerPool(productThreads());
   try {
@@ -53,13 +53,13 @@ export async function probeDepth(
       const between = (from: number, to: number) => (share: number) =>
         onProgress?.(i + from + (to - from) * share, names.length);
       const source = activations.at(i);
-      const sums = await momentsOf(source, designs);
+      const sums = await momentsOf(source, splits);
       const probes = await fitProbes(sums, targets, pool, between(0, trained));
       const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
       const entries = [...own, ...pooled, ...(await baselines(probes, setup))];
-      const readings = await judge(entries, source, setup, between(trained, judged));
-      if (i === 0) chance = await judge(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, setup);
-      const parts = await readParts(sums, source, setup, pool, between(judged, inside));
+      const readings = await evaluate(entries, source, setup, between(trained, evaluated));
+      if (i === 0) chance = await evaluate(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, setup);
+      const parts = await evaluateSubspaces(sums, source, setup, pool, between(evaluated, inside));
       points.push({ point, readings, parts, ...(await describeTokenProbe(probes, sums, setup)) });
       onProgress?.(i + 1, names.length);
     }
@@ -69,7 +69,7 @@ export async function probeDepth(
   }
 }
 
-/** A map, and what it is to read. */
+/** A map, and what it is to predict. */
 interface Entry extends Task, Pick<Probe, 'outputs'> {
   readonly linear: LinearMap;
   /** Mean of the target over the training rows. */
@@ -100,49 +100,49 @@ async function baselines(
   return entries;
 }
 
-async function judge(
+async function evaluate(
   entries: readonly Entry[],
   source: Source,
   setup: ProbeSetup,
   onProgress?: (share: number) => void,
 ): Promise<MapEvaluation[]> {
-  const readings = await readAll(
+  const evaluations = await evaluateMaps(
     source,
     entries.map(({ linear, label, split, target, outputs, mean }) => ({
       map: linear,
       target,
       outputs,
       mean,
-      ...designOf(setup.designs, label, split),
+      ...splitFor(setup.splits, label, split),
     })),
     setup.positions.document,
     setup.vocabulary,
     onProgress,
   );
-  return readings.map((reading, i) => {
+  return evaluations.map((reading, i) => {
     const { map = 'probe', label = 'input', split = 'positions', target = 'token', relativeLambda } = entries[i] ?? {};
     return { map, label, split, target, ...(relativeLambda === undefined ? {} : { relativeLambda }), reading };
   });
 }
 
-/** The input's embedding read inside each part of the residual space. */
-async function readParts(
-  sums: readonly DesignSums[],
+/** Predicts the input's embedding from each subspace of the residual space. */
+async function evaluateSubspaces(
+  sums: readonly SplitSums[],
   source: Source,
   setup: ProbeSetup,
   pool: WorkerPool,
   onProgress: (share: number) => void,
 ): Promise<PointEvaluation['parts']> {
-  const { design } = designOf(setup.designs, 'input', 'positions');
-  const moments = sums.find((one) => one.design === design);
+  const { rowSplit } = splitFor(setup.splits, 'input', 'positions');
+  const moments = sums.find((one) => one.rowSplit === rowSplit);
   if (!moments) throw new RangeError('no sums of the rows by position');
   const target = embeddingTarget(setup.vocabulary.embedding);
-  const probes = await probesInside(moments, setup.parts, target, pool, (share) => onProgress(share / 2));
+  const probes = await fitInSubspaces(moments, setup.subspaces, target, pool, (share) => onProgress(share / 2));
   const entries = probes.map((probe) => entryOf('probe', probe));
-  const readings = await judge(entries, source, setup, (share) => onProgress((1 + share) / 2));
-  return setup.parts.map(({ name, from, to }, i) => {
+  const readings = await evaluate(entries, source, setup, (share) => onProgress((1 + share) / 2));
+  return setup.subspaces.map(({ name, from, to }, i) => {
     const { reading } = readings[i] ?? {};
-    if (!reading) throw new RangeError('a part was not judged');
+    if (!reading) throw new RangeError('a subspace was not evaluated');
     return { part: name, dimensions: to - from, reading };
   });
 }
@@ -150,11 +150,11 @@ async function readParts(
 /** Similarity of the input token probe's matrix to the vocabulary's own, and where its weight lies. */
 async function describeTokenProbe(
   probes: readonly Probe[],
-  sums: readonly DesignSums[],
+  sums: readonly SplitSums[],
   { references, bases, compared }: ProbeSetup,
 ): Promise<Pick<PointEvaluation, 'resemblance' | 'weights'>> {
   const probe = probes.find(({ target, label }) => target === 'token' && label === 'input');
-  const moments = sums.find(({ design }) => design.split === 'positions');
+  const moments = sums.find(({ rowSplit }) => rowSplit.split === 'positions');
   if (!probe || !moments) throw new RangeError('there is no probe of the token');
   const weights = transpose(probe.coefficients); // (types, hidden)
   const at = new Map(probe.outputs.map((type, i) => [type, i]));
@@ -174,9 +174,9 @@ async function describeTokenProbe(
   };
 }
 
-const withoutShuffled = (design: Design): Design => ({
-  ...design,
-  labellings: design.labellings.filter(({ shuffled }) => !shuffled),
+const withoutShuffled = (rowSplit: RowSplit): RowSplit => ({
+  ...rowSplit,
+  labellings: rowSplit.labellings.filter(({ shuffled }) => !shuffled),
 });
 
 /**
@@ -191,8 +191,8 @@ export async function weightOver(
   seed: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<number[][]> {
-  const { design } = designOf(designsOf(positions, seed), 'input', 'positions');
-  const onlyInput = { ...design, labellings: design.labellings.slice(0, 1) };
+  const { rowSplit } = splitFor(splitRows(positions, seed), 'input', 'positions');
+  const onlyInput = { ...rowSplit, labellings: rowSplit.labellings.slice(0, 1) };
   const points: number[][] = [];
   for (let point = 0; point < activations.points; point++) {
     const sums = await momentsOf(activations.at(point), [onlyInput]);

@@ -1,7 +1,7 @@
-// Rows of one part of a source, gathered over its blocks until there are enough of them for an efficient product.
+// Rows of one subset of a source, gathered over its blocks until there are enough of them for an efficient product.
 import type { Matrix } from '../../linalg/products.ts';
 import type { Source } from './moments.ts';
-import { rowsOfPart } from './splits.ts';
+import { rowsOfSubset } from './splits.ts';
 
 export interface Gathered {
   /** In float64; good until the next rows are asked for. */
@@ -11,17 +11,17 @@ export interface Gathered {
 }
 
 /**
- * All rows of a part, in order, `most` at a time.
- * @param parts of each row of the source
+ * All rows of a subset, in order, `most` at a time.
+ * @param subsets of each row of the source
  */
 export async function* gatherRows(
   source: Source,
-  parts: Uint8Array,
-  part: number,
+  subsets: Uint8Array,
+  subset: number,
   most: number,
 ): AsyncGenerator<Gathered> {
   const { width } = source;
-  const all = rowsOfPart(parts, part);
+  const all = rowsOfSubset(subsets, subset);
   const data = new Float64Array(Math.min(most, all.length) * width);
   let [done, count] = [0, 0];
   for await (const { from, x } of source.blocks()) {

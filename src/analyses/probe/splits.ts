@@ -2,9 +2,9 @@
 import { seededRandom } from '../../linalg/random.ts';
 
 /** What a row is for. */
-export const trainPart = 0;
-export const validationPart = 1;
-export const testPart = 2;
+export const trainSubset = 0;
+export const validationSubset = 1;
+export const testSubset = 2;
 
 /** Of every ten: seven to train, one to validate, two to test. */
 const tenth = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2];
@@ -13,50 +13,50 @@ const tenth = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2];
 export const splitRules = {
   positions: 'positions split at random, 7 : 1 : 2 into training, validation (for the penalty) and test sets',
   types:
-    'for unseen tokens the same is done with token types, in tens of equal frequency, so that no type is in two parts',
+    'for unseen tokens the same is done with token types, in tens of equal frequency, so that no type is in two sets',
 } as const;
 
-/** The part of each of `rows` positions, at random, seven : one : two. */
+/** The subset of each of `rows` positions, at random, seven : one : two. */
 export function splitPositions(rows: number, seed: number): Uint8Array {
   const order = shuffled(rows, seededRandom(seed));
-  const parts = new Uint8Array(rows);
-  for (let i = 0; i < rows; i++) parts[order[i] as number] = tenth[i % 10] as number;
-  return parts;
+  const subsets = new Uint8Array(rows);
+  for (let i = 0; i < rows; i++) subsets[order[i] as number] = tenth[i % 10] as number;
+  return subsets;
 }
 
 /**
- * The part of each row by its label: all rows of one label are in the same part, so that what is judged was never seen.
- * Types are put in order of their frequency and every ten neighbours are dealt out at random, so that frequent and rare
- * ones are in all parts.
+ * The subset of each row by its label: all rows of one label are in the same subset, so that no test row has a label that
+ * was trained on. Types are put in order of their frequency and every ten neighbours are dealt out at random, so that frequent and rare
+ * ones are in all subsets.
  * @param labels token id of each row
  */
 export function splitTypes(labels: Int32Array, seed: number): Uint8Array {
   const counts = countLabels(labels);
   const random = seededRandom(seed + 1);
   const types = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
-  const partOf = new Map<number, number>();
+  const subsetOf = new Map<number, number>();
   for (let at = 0; at < types.length; at += 10) {
     const order = shuffled(10, random);
-    for (const [i, type] of types.slice(at, at + 10).entries()) partOf.set(type, tenth[order[i] as number] as number);
+    for (const [i, type] of types.slice(at, at + 10).entries()) subsetOf.set(type, tenth[order[i] as number] as number);
   }
-  return Uint8Array.from(labels, (label) => partOf.get(label) ?? 0);
+  return Uint8Array.from(labels, (label) => subsetOf.get(label) ?? 0);
 }
 
-/** Labels exchanged at random among the rows of each part but the one that judges, whose own stay. */
-export function shuffleLabels(labels: Int32Array, parts: Uint8Array, seed: number): Int32Array {
+/** Labels exchanged at random among the training and the validation rows; those of the test rows stay. */
+export function shuffleLabels(labels: Int32Array, subsets: Uint8Array, seed: number): Int32Array {
   const out = labels.slice();
   const random = seededRandom(seed + 2);
-  for (const part of [trainPart, validationPart]) {
-    const rows = rowsOfPart(parts, part);
+  for (const subset of [trainSubset, validationSubset]) {
+    const rows = rowsOfSubset(subsets, subset);
     const order = shuffled(rows.length, random);
     for (const [i, row] of rows.entries()) out[row] = labels[rows[order[i] as number] as number] as number;
   }
   return out;
 }
 
-export function rowsOfPart(parts: Uint8Array, part: number): number[] {
+export function rowsOfSubset(subsets: Uint8Array, subset: number): number[] {
   const out: number[] = [];
-  for (let row = 0; row < parts.length; row++) if (parts[row] === part) out.push(row);
+  for (let row = 0; row < subsets.length; row++) if (subsets[row] === subset) out.push(row);
   return out;
 }
 

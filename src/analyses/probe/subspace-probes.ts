@@ -1,9 +1,9 @@
-// How much of the input parts of the residual space hold: probes refitted inside a subspace.
+// How much of the input token a subspace of the residual space holds: probes fitted again inside it.
 
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { rowRange } from '../../linalg/rows.ts';
 import type { WorkerPool } from '../../platform/threads/pool.ts';
-import { type DesignSums, fitProbes, type Probe } from './fit.ts';
+import { fitProbes, type Probe, type SplitSums } from './fit.ts';
 import type { LabelSums, Sums } from './moments.ts';
 import type { PointEvaluation } from './result.ts';
 import type { Target } from './targets.ts';
@@ -38,33 +38,37 @@ export function subspacesOf(ordered: Matrix, random: Matrix): Subspace[] {
 }
 
 /**
- * A probe of the first labelling for each part, which sees nothing of the residual outside it; it reads whole residuals
+ * A probe of the first labelling for each subspace, which sees nothing of the residual outside it; it reads whole residuals
  * all the same.
- * @param sums of a design
+ * @param sums of a rowSplit
  * @param pool of threads for large eigenproblems
- * @param onProgress called with the share of the parts that are done
+ * @param onProgress called with the share of the subspaces that are done
  */
-export async function probesInside(
-  { design, train, validation }: DesignSums,
-  parts: readonly Subspace[],
+export async function fitInSubspaces(
+  { rowSplit, train, validation }: SplitSums,
+  subspaces: readonly Subspace[],
   target: Target,
   pool?: WorkerPool,
   onProgress?: (share: number) => void,
 ): Promise<Probe[]> {
-  const first = { ...design, labellings: design.labellings.slice(0, 1) };
-  const insides: DesignSums[] = [];
-  for (const axes of new Set(parts.map((part) => part.axes))) {
+  const first = { ...rowSplit, labellings: rowSplit.labellings.slice(0, 1) };
+  const insides: SplitSums[] = [];
+  for (const axes of new Set(subspaces.map((one) => one.axes))) {
     const turned = { train: await turnedTo(axes, train), validation: await turnedTo(axes, validation) };
-    for (const [i, part] of parts.entries()) {
-      if (part.axes !== axes) continue;
-      insides[i] = { design: first, train: within(turned.train, part), validation: within(turned.validation, part) };
+    for (const [i, subspace] of subspaces.entries()) {
+      if (subspace.axes !== axes) continue;
+      insides[i] = {
+        rowSplit: first,
+        train: within(turned.train, subspace),
+        validation: within(turned.validation, subspace),
+      };
     }
   }
   const found = await fitProbes(insides, { embedding: target, tokens: false }, pool, onProgress);
   const probes: Probe[] = [];
-  for (const [i, { axes, from, to }] of parts.entries()) {
+  for (const [i, { axes, from, to }] of subspaces.entries()) {
     const probe = found[i];
-    if (!probe) throw new RangeError('a design without labels cannot be probed');
+    if (!probe) throw new RangeError('a rowSplit without labels cannot be probed');
     const basis = rowRange(axes, from, to);
     const mean = await multiply({ rows: 1, cols: basis.rows, data: probe.mean }, basis);
     const coefficients = await multiply(basis, probe.coefficients, { transposeA: true });

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { designOf } from '../../../src/analyses/probe/baselines.ts';
-import { readAll, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
-import { designsOf, fitProbes, type LinearMap, momentsOf, type Probe } from '../../../src/analyses/probe/fit.ts';
+import { splitFor } from '../../../src/analyses/probe/baselines.ts';
+import { evaluateMaps, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
+import { fitProbes, type LinearMap, momentsOf, type Probe, splitRows } from '../../../src/analyses/probe/fit.ts';
 import type { Evaluation } from '../../../src/analyses/probe/result.ts';
 import { embeddingTarget } from '../../../src/analyses/probe/targets.ts';
 import { identityMap, meanMap, randomMap } from '../../../src/analyses/probe/untrained-maps.ts';
@@ -32,8 +32,8 @@ describe('a map planted in synthetic activations', async () => {
   for (const [row, token] of positions.input.entries())
     for (let j = 0; j < hidden; j++) data[row * hidden + j] = (mixed.data[token * hidden + j] ?? 0) + 50 * (j + 1);
   const source = sourceOf(data, hidden);
-  const designs = designsOf(positions, 0);
-  const probes = await fitProbes(await momentsOf(source, designs), {
+  const splits = splitRows(positions, 0);
+  const probes = await fitProbes(await momentsOf(source, splits), {
     embedding: embeddingTarget(embedding),
     tokens: true,
   });
@@ -44,12 +44,12 @@ describe('a map planted in synthetic activations', async () => {
     if (!probe) throw new Error('no such probe');
     return probe;
   };
-  const judge = async (probe: Probe, map: LinearMap = probe): Promise<Evaluation> => {
+  const evaluate = async (probe: Probe, map: LinearMap = probe): Promise<Evaluation> => {
     const { label, split, target, outputs, offset: mean } = probe;
-    const judged = { map, target, outputs, mean, ...designOf(designs, label, split) };
-    const [reading] = await readAll(source, [judged], positions.document, vocabularyOf(embedding));
-    if (!reading) throw new Error('no reading');
-    return reading;
+    const evaluated = { map, target, outputs, mean, ...splitFor(splits, label, split) };
+    const [evaluation] = await evaluateMaps(source, [evaluated], positions.document, vocabularyOf(embedding));
+    if (!evaluation) throw new Error('no evaluation');
+    return evaluation;
   };
 
   test.each(['positions', 'types'] as const)(
@@ -59,17 +59,17 @@ describe('a map planted in synthetic activations', async () => {
       const back = await multiply(mixing, probe.coefficients); // its inverse: the identity
       // The activations are float32 numbers of some hundreds, so that 1e-6 is about what is left of them.
       expect(largestDifference(back.data, identityMap(hidden, 1).coefficients.data)).toBeLessThan(1e-4);
-      const reading = await judge(probe);
-      expect(reading.r2.value).toBeGreaterThan(1 - 1e-6);
-      expect(reading.cosine.value).toBeGreaterThan(1 - 1e-6);
-      expect(reading.top1.value).toBe(1);
+      const evaluation = await evaluate(probe);
+      expect(evaluation.r2.value).toBeGreaterThan(1 - 1e-6);
+      expect(evaluation.cosine.value).toBeGreaterThan(1 - 1e-6);
+      expect(evaluation.top1.value).toBe(1);
     },
   );
 
   test('labels exchanged before learning give what the mean gives', async () => {
-    const shuffled = await judge(found({ label: 'input', shuffled: true }));
+    const shuffled = await evaluate(found({ label: 'input', shuffled: true }));
     const probe = found({ label: 'input', split: 'positions', target: 'embedding', shuffled: false });
-    const mean = await judge(probe, meanMap(probe));
+    const mean = await evaluate(probe, meanMap(probe));
     expect(Math.abs(mean.r2.value)).toBeLessThan(1e-9);
     expect(Math.abs(shuffled.r2.value)).toBeLessThan(0.02);
     expect(shuffled.top1.value).toBeLessThan(0.06); // one of 60 tokens: 0.017
@@ -77,12 +77,12 @@ describe('a map planted in synthetic activations', async () => {
   });
 
   test('the previous token, which is not there, is not read', async () => {
-    const embeddings = await judge(
+    const embeddings = await evaluate(
       found({ label: 'previous', split: 'positions', target: 'embedding', shuffled: false }),
     );
     expect(Math.abs(embeddings.r2.value)).toBeLessThan(0.02);
     expect(embeddings.top1.value).toBeLessThan(0.06);
-    const tokens = await judge(found({ label: 'previous', target: 'token' }));
+    const tokens = await evaluate(found({ label: 'previous', target: 'token' }));
     expect(tokens.top1.value).toBeLessThan(0.06);
   });
 
@@ -92,7 +92,7 @@ describe('a map planted in synthetic activations', async () => {
     const map = await randomMap(probe, await turn(), await turn());
     const norm = (values: Float64Array) => Math.hypot(...values);
     expect(norm(map.coefficients.data)).toBeCloseTo(norm(probe.coefficients.data), 10);
-    expect((await judge(probe, map)).top1.value).toBeLessThan(0.2);
+    expect((await evaluate(probe, map)).top1.value).toBeLessThan(0.2);
   });
 
   test('a token that was never learnt from cannot be read as a token', async () => {
@@ -100,21 +100,21 @@ describe('a map planted in synthetic activations', async () => {
     const [gone = 0, ...others] = outputs;
     const data = coefficients.data.filter((_, i) => i % coefficients.cols > 0);
     const map = { mean, offset: offset.slice(1), coefficients: { rows: hidden, cols: others.length, data } };
-    const judged = { map, target: 'token', outputs: others, mean: map.offset } as const;
-    const { design } = designOf(designs, 'input', 'positions');
+    const evaluated = { map, target: 'token', outputs: others, mean: map.offset } as const;
+    const { rowSplit } = splitFor(splits, 'input', 'positions');
     const labels = new Int32Array(rows).fill(gone);
-    const [reading] = await readAll(
+    const [evaluation] = await evaluateMaps(
       source,
-      [{ ...judged, design, labels }],
+      [{ ...evaluated, rowSplit, labels }],
       positions.document,
       vocabularyOf(embedding),
     );
-    expect(reading).toMatchObject({ top1: { value: 0 }, cosine: { value: 0 } });
+    expect(evaluation).toMatchObject({ top1: { value: 0 }, cosine: { value: 0 } });
   });
 });
 
 describe('probes of a model are those of the reference in float64', async () => {
-  const { checkpoint, activations, positions, design } = await openGoldenProbes();
+  const { checkpoint, activations, positions, rowSplit } = await openGoldenProbes();
   afterAll(() => activations.close());
   const embedding = await readEmbedding(checkpoint);
 
@@ -122,13 +122,13 @@ describe('probes of a model are those of the reference in float64', async () => 
     'point $point',
     async ({ point, wanted }) => {
       const source = activations.at(point);
-      const sums = await momentsOf(source, [design]);
+      const sums = await momentsOf(source, [rowSplit]);
       const probes = await fitProbes(sums, { embedding: embeddingTarget(embedding), tokens: true });
       const [input, token, previous] = probes;
       const chosen = [input, token, previous].flatMap((probe) => probe?.relativeLambda ?? []);
       for (const [i, lambda] of chosen.entries()) expect(lambda / (wanted.relative_lambda[i] ?? 0)).toBeCloseTo(1, 6);
       expect(largestDifference(input?.coefficients.data ?? [], wanted.embedding_weights)).toBeLessThan(1e-3);
-      const readings = await readAll(
+      const evaluations = await evaluateMaps(
         source,
         [input, token, previous].flatMap((probe) =>
           probe
@@ -138,7 +138,7 @@ describe('probes of a model are those of the reference in float64', async () => 
                   target: probe.target,
                   outputs: probe.outputs,
                   mean: probe.offset,
-                  design,
+                  rowSplit,
                   labels: positions[probe.label],
                 },
               ]
@@ -148,7 +148,7 @@ describe('probes of a model are those of the reference in float64', async () => 
         vocabularyOf(embedding),
       );
       for (const [i, golden] of [wanted.input, wanted.token, wanted.previous].entries()) {
-        const { rows, r2, cosine, top1, top5 } = readings[i] ?? {};
+        const { rows, r2, cosine, top1, top5 } = evaluations[i] ?? {};
         expect(rows).toBe(golden.rows);
         for (const [figure, value] of [
           [r2, golden.r2],

@@ -1,10 +1,10 @@
 import { afterAll, expect, test } from 'vitest';
-import { readAll, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
+import { evaluateMaps, vocabularyOf } from '../../../src/analyses/probe/evaluation.ts';
 import { fitProbes, momentsOf } from '../../../src/analyses/probe/fit.ts';
 import { described, Reference } from '../../../src/analyses/probe/matrix-similarity.ts';
 import { gramAbout } from '../../../src/analyses/probe/moments.ts';
-import { countLabels, rowsOfPart, trainPart } from '../../../src/analyses/probe/splits.ts';
-import { probesInside, subspacesOf } from '../../../src/analyses/probe/subspace-probes.ts';
+import { countLabels, rowsOfSubset, trainSubset } from '../../../src/analyses/probe/splits.ts';
+import { fitInSubspaces, subspacesOf } from '../../../src/analyses/probe/subspace-probes.ts';
 import { embeddingTarget } from '../../../src/analyses/probe/targets.ts';
 import { inRuns, signalShares, weightShares } from '../../../src/analyses/probe/weight-spectrum.ts';
 import { readEmbedding, readUnembedding } from '../../../src/analyses/vocabulary.ts';
@@ -61,20 +61,20 @@ test('shares of an orthonormal basis sum to 1; runs are their sums', async () =>
   ).toEqual(Float64Array.of(16 / 25));
 });
 
-const { checkpoint, activations, positions, design } = await openGoldenProbes();
+const { checkpoint, activations, positions, rowSplit } = await openGoldenProbes();
 afterAll(() => activations.close());
 const embedding = await readEmbedding(checkpoint);
 const basis = await principalComponents(await readUnembedding(checkpoint));
-const learnt = rowsOfPart(design.parts, trainPart).map((row) => positions.input[row] ?? 0);
+const learnt = rowsOfSubset(rowSplit.subsets, trainSubset).map((row) => positions.input[row] ?? 0);
 const counts = countLabels(Int32Array.from(learnt));
 const compared = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
 const [reference] = await Reference.all([pickRows(embedding, compared)], 0);
 
 test.each(probeGolden.points.map((wanted, point) => ({ point, wanted })))(
-  'likeness, shares and parts are those of the reference at point $point',
+  'similarity, shares of the weight and probes inside subspaces are those of the reference at point $point',
   async ({ point, wanted }) => {
     const source = activations.at(point);
-    const sums = await momentsOf(source, [design]);
+    const sums = await momentsOf(source, [rowSplit]);
     const [moments] = sums;
     const [probe] = await fitProbes(sums, { tokens: true });
     if (!probe || !moments) throw new Error('no probe');
@@ -92,20 +92,20 @@ test.each(probeGolden.points.map((wanted, point) => ({ point, wanted })))(
     expect(largestDifference(await signalShares(shares, basis, gram), wanted.signal)).toBeLessThan(1e-5);
     const parts = subspacesOf(basis, basis).filter(({ name, from, to }) => to - from === 12 && name !== 'random');
     expect(parts.map(({ name }) => name)).toEqual(['leading', 'trailing']);
-    const probes = await probesInside(moments, parts, embeddingTarget(embedding));
+    const probes = await fitInSubspaces(moments, parts, embeddingTarget(embedding));
     for (const [i, part] of parts.entries()) {
       const inside = probes[i];
       if (!inside) throw new Error('no probe');
-      const judged = { map: inside, target: inside.target, outputs: [], mean: inside.offset };
-      const [reading] = await readAll(
+      const evaluated = { map: inside, target: inside.target, outputs: [], mean: inside.offset };
+      const [evaluation] = await evaluateMaps(
         source,
-        [{ ...judged, design, labels: positions.input }],
+        [{ ...evaluated, rowSplit, labels: positions.input }],
         positions.document,
         vocabularyOf(embedding),
       );
       const golden = wanted.inside[part.name === 'leading' ? 'leading' : 'trailing'];
-      expect(Math.abs((reading?.r2.value ?? Number.NaN) - golden.r2)).toBeLessThan(1e-5);
-      expect(reading?.top1.value).toBeCloseTo(golden.top1, 10);
+      expect(Math.abs((evaluation?.r2.value ?? Number.NaN) - golden.r2)).toBeLessThan(1e-5);
+      expect(evaluation?.top1.value).toBeCloseTo(golden.top1, 10);
     }
   },
 );
