@@ -6,7 +6,7 @@ import * as declared from './commands/command-options.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { applyConfig } from './commands/config.ts';
 import { kindHelp, type OperationRequest, operationRequest } from './commands/recipes.ts';
-import { recordedCommand } from './commands/recorded-command.ts';
+import { type Recorded, recordedCommand } from './commands/recorded-command.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
 import { restartForLargeModels } from './platform/huge-pages.ts';
@@ -33,7 +33,7 @@ function buildProgram(argv: readonly string[]): Command {
       .helpOption('-h, --help', 'show this help')
       .addHelpText('after', `\nExamples:\n${examples.map((example) => `  surgery ${name} ${example}`).join('\n')}`);
 
-  let recorded = '';
+  let recorded: Recorded = () => '';
   program.hook('preAction', (_, called) => {
     if (!called.options.some(({ long }) => long === '--config')) return;
     const { file, names, words } = applyConfig(program as unknown as CommandUnknownOpts, called);
@@ -95,7 +95,7 @@ function buildProgram(argv: readonly string[]): Command {
       ]),
     )
     .argument('<dir...>', 'results of run, sweep, sensitivity, merge, lens, unlikely, probe or basis')
-    .action(async (folders, options) => (await import('./commands/report.ts')).report(folders, options, recorded));
+    .action(async (folders, options) => (await import('./commands/report.ts')).report(folders, options, recorded()));
 
   declared
     .inspectOptions(
@@ -113,7 +113,7 @@ function buildProgram(argv: readonly string[]): Command {
         '--temperature 0 --max-new-tokens 20',
       ]),
     )
-    .action(async (options) => (await import('./commands/generate.ts')).generate(withOperation(options)));
+    .action(async (options) => (await import('./commands/generate.ts')).generate(withOperation(options), recorded));
 
   declared
     .pullOptions(
@@ -133,7 +133,7 @@ function buildProgram(argv: readonly string[]): Command {
         '--text hub:Salesforce/wikitext/wikitext-2-raw-v1 --chunk stream',
       ]),
     )
-    .action(async (options) => (await import('./commands/evaluate.ts')).evaluate(withOperation(options)));
+    .action(async (options) => (await import('./commands/evaluate.ts')).evaluate(withOperation(options), recorded));
 
   declared
     .lensOptions(

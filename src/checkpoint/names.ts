@@ -20,7 +20,10 @@ export function projectionName(layer: number, projection: Projection, part: 'wei
 }
 
 /** (out_features, in_features) of a projection. */
-export function projectionShape(config: LlamaConfig, projection: Projection): [number, number] {
+export function projectionShape(
+  config: Pick<LlamaConfig, 'hiddenSize' | 'intermediateSize' | 'heads' | 'kvHeads' | 'headDim'>,
+  projection: Projection,
+): [number, number] {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
   const shapes: Record<Projection, [number, number]> = {
     q: [heads * headDim, hiddenSize],

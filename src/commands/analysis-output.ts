@@ -8,22 +8,23 @@ import { findingsPage } from '../report/html/analyses/page.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { FindingInfo } from '../results/finding.ts';
 import { format } from '../results/format.ts';
-import type { ModelInfo } from '../results/shapes.ts';
-import { hashOf, versions } from './model.ts';
+import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
+import { versions } from './model.ts';
 import type { AnalysisOptions, RuntimeOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
+import type { ScoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
 
 /** Texts by file name. */
 export type Files = Readonly<Record<string, string>>;
 
-/** The fields that all analyses share. @param documents token ids of the text, if one is read */
+/** The fields that all analyses share. @param scoring the text, if one is read */
 export function analysisInfo(
   { precision, seed }: Pick<RuntimeOptions, 'precision'> & Pick<AnalysisOptions, 'seed'>,
   command: string,
   model: ModelInfo,
   recipe: CompleteRecipe | undefined,
-  documents: readonly (readonly number[])[] | undefined,
+  scoring: ScoringInput | undefined,
 ): FindingInfo {
   return {
     format,
@@ -33,7 +34,7 @@ export function analysisInfo(
     precision,
     ...(recipe ? { recipe } : {}),
     seed,
-    ...(documents ? { documentsSha256: hashOf(documents) } : {}),
+    ...(scoring ? { documentsSha256: scoring.documentsSha256 } : {}),
   };
 }
 
@@ -57,7 +58,7 @@ export async function writeAnalysis<K extends FindingKind>(
   progress: Progress,
 ): Promise<void> {
   if (output === undefined) return;
-  const json = `${JSON.stringify(result, null, 2)}\n`;
+  const json = `${JSON.stringify(withoutFolders(result), null, 2)}\n`;
   const { value: drawn } = await progress.step('Drawing the report', 'pages', async () => ({
     ...(await charts()),
     // From the JSON text, so that `surgery report` redraws exactly the same page.

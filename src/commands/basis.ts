@@ -20,13 +20,14 @@ import { record } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { BasisOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
+import type { Recorded } from './recorded-command.ts';
 import { scoringInput, textRead } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
 /** Tokens to list at each end of a component. */
 const listed = 8;
 
-export async function basis(options: BasisOptions, command: string): Promise<void> {
+export async function basis(options: BasisOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
@@ -34,7 +35,8 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
   const components = componentsOf(options, config);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const recipe = await optionalRecipe(options, model);
-  const { documents, about } = await scoringInput(options, model, tokenizer);
+  const scoring = await scoringInput(options, model, tokenizer);
+  const { documents, about } = scoring;
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireAnalysisOutput(options, 'basis');
   const info = await identify(model, progress);
@@ -59,7 +61,7 @@ export async function basis(options: BasisOptions, command: string): Promise<voi
       weights.push({ variant: name, points });
     }
     const result: BasisResult = {
-      ...analysisInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command({ '--model': model.pinned, ...scoring.chosen }), info, recipe, scoring),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         basis: basisRules[method],

@@ -7,16 +7,17 @@ import { scoreDocuments } from '../scores/likelihood.ts';
 import { scoreTasks } from '../scores/tasks.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { EvalOptions } from './command-options.ts';
-import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
+import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
+import type { Recorded } from './recorded-command.ts';
 import { scoringInput } from './scoring.ts';
 import { openVariant, optionalRecipe } from './variants.ts';
 
-export async function evaluate(options: EvalOptions): Promise<void> {
+export async function evaluate(options: EvalOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const base = options.base === undefined ? undefined : await openModel(options.base, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const scoring = await scoringInput(options, model, tokenizer);
+  const scoring = await scoringInput(options, model, tokenizer, base);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
   const recipe = await optionalRecipe(options, model);
   const ours = await openVariant(options, recipe, model, progress);
@@ -37,11 +38,15 @@ export async function evaluate(options: EvalOptions): Promise<void> {
   await opened?.runtime.close();
   const result: EvalResult = {
     format,
+    command: command({ '--model': model.pinned, '--base': base?.pinned, ...scoring.chosen }),
+    versions: versions(),
     model: await identify(model, progress),
     ...(theirs ? { base: await identify(base ?? model, progress) } : {}),
     ...(recipe ? { recipe } : {}),
     precision: options.precision,
+    documentsSha256: scoring.documentsSha256,
     scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
+    ...(theirs ? { baseScores: scores.original } : {}),
     ...(tasks && answered ? { tasks: { ...answered.value, file: tasks.file, rule: tasks.rule } } : {}),
   };
   print(options, result, () => evalText(result));

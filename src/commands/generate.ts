@@ -5,16 +5,17 @@ import { format } from '../results/format.ts';
 import type { GenerateResult, Sample } from '../results/outputs.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { GenerateOptions } from './command-options.ts';
-import { identify, openModel, print, progressOf } from './model.ts';
+import { identify, openModel, print, progressOf, versions } from './model.ts';
+import type { Recorded } from './recorded-command.ts';
 import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { openVariant, optionalRecipe } from './variants.ts';
 
-export async function generate(options: GenerateOptions): Promise<void> {
+export async function generate(options: GenerateOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
-  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
+  const { prompts, info: prompting, notes, chosen } = await samplePrompts(options, tokenizer, checkpoint);
   const recipe = await optionalRecipe(options, model);
   const { runtime, weights } = await openVariant(options, recipe, model, progress);
   for (const note of notes) progress.say(printable(note));
@@ -52,6 +53,8 @@ export async function generate(options: GenerateOptions): Promise<void> {
   if (!options.json) return;
   const result: GenerateResult = {
     format,
+    command: command({ '--model': model.pinned, ...chosen }),
+    versions: versions(),
     model: await identify(model, progress),
     ...(recipe ? { recipe } : {}),
     sampling: samplingInfo(options, prompting),

@@ -13,11 +13,12 @@ import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnaly
 import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Colour } from './options.ts';
+import type { Recorded } from './recorded-command.ts';
 import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput, textRead } from './scoring.ts';
 import { openVariants, optionalRecipe, type Variant } from './variants.ts';
 
-export async function lens(options: LensOptions, command: string): Promise<void> {
+export async function lens(options: LensOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
@@ -35,8 +36,9 @@ export async function lens(options: LensOptions, command: string): Promise<void>
   for (const prompt of prompting.prompts)
     ofPrompts.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
   const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
+  const recorded = command({ '--model': model.pinned, ...scoring?.chosen, ...prompting.chosen });
   const result: LensResult = {
-    ...analysisInfo(options, command, await identify(model, progress), recipe, scoring?.documents),
+    ...analysisInfo(options, recorded, await identify(model, progress), recipe, scoring),
     points: runtime.taps.map(({ name }) => name),
     vocabulary: checkpoint.config.vocabSize,
     ...prompting.info,

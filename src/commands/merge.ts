@@ -1,6 +1,6 @@
 // surgery merge: joins the parts of a study that several machines computed.
 
-import { readStudyFolder, StudyFolder, sameContext } from '../experiments/folder.ts';
+import { differencesOf, readStudyFolder, StudyFolder } from '../experiments/folder.ts';
 import { summarised } from '../experiments/summary.ts';
 import { canonical } from '../platform/canonical.ts';
 import { SurgeryError } from '../platform/errors.ts';
@@ -21,8 +21,13 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
   let whole: Study | undefined;
   for (const folder of folders) {
     const part = await readStudyFolder(folder);
-    if (whole && (!sameContext(whole, part.study) || whole.cells.join() !== part.study.cells.join()))
-      throw new SurgeryError('output', `${folder} is part of another study than ${folders[0]}: merge them apart`);
+    const differ = whole ? differencesOf(whole, part.study) : [];
+    if (whole && differ.length === 0 && whole.cells.join() !== part.study.cells.join()) differ.push('list of cells');
+    if (differ.length > 0)
+      throw new SurgeryError(
+        'output',
+        `${folder} is part of another study than ${folders[0]}, with another ${differ.join(', ')}: merge them apart`,
+      );
     for (const [id, cell] of part.cells) {
       const known = cells.get(id);
       if (known && canonical(known) !== canonical(cell))
@@ -41,8 +46,12 @@ export async function merge(folders: readonly string[], options: MergeOptions): 
   if (!whole) throw new SurgeryError('usage', 'no folder given: name the parts of a study');
   const folder = await StudyFolder.open(output);
   try {
-    if (folder.study && !sameContext(folder.study, whole))
-      throw new SurgeryError('output', `${output} holds another study: name another folder`);
+    const differ = folder.study ? differencesOf(folder.study, whole) : [];
+    if (differ.length > 0)
+      throw new SurgeryError(
+        'output',
+        `${output} holds a study with another ${differ.join(', ')}: name another folder`,
+      );
     const ordered = whole.cells.filter((id) => cells.has(id) && !folder.cells.has(id));
     for (const id of ordered) {
       const cell = cells.get(id);

@@ -16,6 +16,8 @@ export interface OpenModel {
   readonly checkpoint: Checkpoint;
   /** All that is known without reading the weights. */
   readonly info: Omit<ModelInfo, 'sha256'>;
+  /** A reference that leads to the same model elsewhere and later. */
+  readonly pinned: string;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function openModel(
   options: Pick<ModelOptions, 'offline' | 'quiet'>,
 ): Promise<OpenModel> {
   const access = { offline: options.offline, reporter: progressOf(options) };
-  const { ref: name, folder, notice } = await resolveModel(ref, access);
+  const { ref: name, pinned, folder, notice } = await resolveModel(ref, access);
   if (notice) process.stderr.write(`${notice} (--model names another)\n`);
   const checkpoint = await Checkpoint.open(folder);
   const { config, parameters, dtype } = checkpoint;
@@ -41,7 +43,7 @@ export async function openModel(
     vocabulary: config.vocabSize,
     ...(notice ? { notice } : {}),
   };
-  return { checkpoint, info };
+  return { checkpoint, info, pinned };
 }
 
 /** Adds the hash of the weights. It takes seconds at a billion parameters, so call it after all checks. */

@@ -1,10 +1,6 @@
 // The last lines of a command's output: the path of its report, and a command to try next.
 import { join } from 'node:path';
-
-/** A word quoted for a shell, if necessary. */
-export function quoted(word: string): string {
-  return /^[\w./@:=,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
+import { quoted } from './command-line.ts';
 
 /** For each command, one that goes further with the same model. */
 const next = {

@@ -6,10 +6,11 @@ import { shown } from '../platform/errors.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { SamplingOptions } from './options.ts';
 
-/** Notes on the chat template: BOS tokens and dates that it writes. */
+/** Notes on the chat template: BOS tokens and dates that it writes. @param date that it sees, if it uses one */
 export function promptNotes(
   prompts: readonly { readonly ids: readonly number[]; readonly isChat: boolean }[],
   tokenizer: Tokenizer,
+  date: Date | undefined,
 ): string[] {
   const { bosId: bos } = tokenizer;
   const chats = prompts.filter(({ isChat }) => isChat);
@@ -21,7 +22,7 @@ export function promptNotes(
     bos !== undefined &&
       chats.some(({ ids }) => ids[0] === bos && ids[1] === bos) &&
       `The chat template writes BOS twice: the prompts begin with ${name}${name}, as in transformers.`,
-    chats.length > 0 && tokenizer.chatDate && `The chat template ${tokenizer.chatDate}.`,
+    chats.length > 0 && date && `The chat template takes ${isoDate(date)} for today: --chat-date names another day.`,
   ].filter((note) => typeof note === 'string');
 }
 
@@ -42,6 +43,11 @@ export async function samplingNotes(
       `A text ends ${stops}, as eos_token_id says, and not at the tokenizer's eos_token ${spelt(eosId)}.`,
     unused.length > 0 && `Not used, though generation_config.json has it: ${unused.join(', ')}.`,
   ].filter((note) => typeof note === 'string');
+}
+
+/** "2026-11-27", of the day here. */
+export function isoDate(date: Date): string {
+  return [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((one) => String(one).padStart(2, '0')).join('-');
 }
 
 /** Settings of transformers that change which token comes next, each with its neutral value. */

@@ -6,9 +6,9 @@ import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
 import { cores } from '../platform/limits.ts';
-import { bytes, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
+import { bytes, day, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
 import { chunkRules } from '../text/windows.ts';
-import { quoted } from './next-steps.ts';
+import { quoted } from './command-line.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
 import { parseShard } from './shard.ts';
 
@@ -123,6 +123,13 @@ const systemOption = (more = '') =>
     '--system <text>',
     `system message for every prompt${more} (default: the chat template's own, if it has one)`,
   ).conflicts('raw');
+const chatDateOption = () =>
+  new Option(
+    '--chat-date <date>',
+    'date that the chat template sees, such as 2026-01-31 (default: 2024-07-26 for templates of Llama 3, else today)',
+  )
+    .argParser(day('--chat-date'))
+    .conflicts('raw');
 const conversations = 'conversations instead of prompts: a JSON list of {"role", "content"}, or a list of such lists';
 
 export const promptOptions = optionGroup('Samples:', (command) =>
@@ -134,6 +141,7 @@ export const promptOptions = optionGroup('Samples:', (command) =>
     )
     .addOption(new Option('--chat <file>', conversations).conflicts(['prompt', 'raw']))
     .addOption(systemOption())
+    .addOption(chatDateOption())
     .option('--raw', 'use prompts verbatim, without the chat template'),
 );
 
@@ -149,6 +157,7 @@ export const readPromptOptions = optionGroup('Prompt:', (command) =>
       new Option('--chat [file]', `wrap prompts in the chat template; with a file, ${conversations}`).conflicts('raw'),
     )
     .addOption(systemOption(', which it wraps too'))
+    .addOption(chatDateOption())
     .option('--raw', 'the default: read prompts verbatim'),
 );
 
@@ -194,7 +203,7 @@ export const textOptions = optionGroup('Text:', (command) =>
   command
     .option(
       '--text <file>',
-      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; or hub:org/dataset[/config[/split]] (default: a built-in text)',
+      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; hub:org/dataset[/config[/split]]; or builtin:pocket, builtin:passages (default: what the run scored that wrote the checkpoint, else a built-in text)',
     )
     .option('--column <name>', 'table column or JSON field that holds the text (default: text)')
     .option('--documents <n>', 'use only the first n documents or windows', whole('--documents', 1))
@@ -205,9 +214,8 @@ export const textOptions = optionGroup('Text:', (command) =>
     )
     .option(
       '--chunk <rule>',
-      'documents: each on its own, truncated; stream: all joined, in consecutive windows',
+      'documents: each on its own, truncated; stream: all joined, in consecutive windows (default: documents)',
       oneOf('--chunk', chunkRules),
-      'documents',
     ),
 );
 

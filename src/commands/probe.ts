@@ -19,15 +19,17 @@ import { record } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { ProbeOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
+import type { Recorded } from './recorded-command.ts';
 import { scoringInput, textRead } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
-export async function probe(options: ProbeOptions, command: string): Promise<void> {
+export async function probe(options: ProbeOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const recipe = await optionalRecipe(options, model);
-  const { documents, about } = await scoringInput(options, model, tokenizer);
+  const scoring = await scoringInput(options, model, tokenizer);
+  const { documents, about } = scoring;
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireAnalysisOutput(options, 'probe');
   const info = await identify(model, progress);
@@ -44,7 +46,7 @@ export async function probe(options: ProbeOptions, command: string): Promise<voi
       variants.push({ variant: name, ...value });
     }
     const result: ProbeResult = {
-      ...analysisInfo(options, command, info, recipe, documents),
+      ...analysisInfo(options, command({ '--model': model.pinned, ...scoring.chosen }), info, recipe, scoring),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         positions: positionRule(tokenizer.bosId !== undefined),

@@ -1,11 +1,17 @@
 // The command line as results record it, so that it makes the same result again, anywhere.
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
-import { quoted } from './next-steps.ts';
+import { commandLine } from './command-line.ts';
 
 /** Options that change where and how a result is computed or shown, but not the result. */
 const unrecorded = ['json', 'quiet', 'full', 'csv', 'offline', 'force', 'output', 'shard', 'threads', 'config'].map(
   (name) => `--${name}`,
 );
+
+/** What the program chose and might choose otherwise elsewhere, by the option that fixes it: `{ '--model': 'pocket' }`. */
+export type Choices = Readonly<Record<`--${string}`, string | undefined>>;
+
+/** The command line of a result. The program's choices stand in it as if they had been typed. */
+export type Recorded = (chosen?: Choices) => string;
 
 /**
  * @param argv words of the command line, from the command's name on
@@ -15,8 +21,8 @@ export function recordedCommand(
   command: CommandUnknownOpts,
   [name = '', ...argv]: readonly string[],
   fromConfig: readonly string[],
-): string {
-  const recorded: string[] = [];
+): Recorded {
+  const recorded: { readonly option: string | undefined; readonly words: readonly string[] }[] = [];
   const words = [...fromConfig, ...argv];
   for (let i = 0; i < words.length; i++) {
     const [word = '', value = ''] = words.slice(i, i + 2);
@@ -24,7 +30,18 @@ export function recordedCommand(
     const option = command.options.find((one) => one.long === long);
     const hasValue = option?.required === true && word === long;
     if (hasValue) i++;
-    if (!option || !unrecorded.includes(long)) recorded.push(...(hasValue ? [word, value] : [word]));
+    if (!option || !unrecorded.includes(long))
+      recorded.push({ option: option && long, words: hasValue ? [word, value] : [word] });
   }
-  return ['surgery', name, ...recorded].map(quoted).join(' ');
+  return (chosen = {}) => {
+    const own = new Map(
+      Object.entries(chosen).flatMap(([option, value]) => (value === undefined ? [] : [[option, value]])),
+    );
+    const given = recorded.flatMap(({ option = '', words: typed }) => {
+      const value = own.get(option);
+      own.delete(option);
+      return value === undefined ? typed : [option, value];
+    });
+    return commandLine(['surgery', name, ...given, ...[...own].flat()]);
+  };
 }

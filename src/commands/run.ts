@@ -14,7 +14,8 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { runText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import type { RunResult } from '../results/run.ts';
-import type { ModelInfo } from '../results/shapes.ts';
+import { recordName, recordText } from '../results/scored-record.ts';
+import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -24,6 +25,7 @@ import { nextSteps } from './next-steps.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
+import type { Recorded } from './recorded-command.ts';
 import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { scoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
@@ -31,14 +33,14 @@ import { pageName } from './study-output.ts';
 /** File of the applied recipe, ready for --recipe. */
 const recipeName = 'recipe.json';
 
-export async function run(options: RunOptions, command: string): Promise<void> {
+export async function run(options: RunOptions, command: Recorded): Promise<void> {
   const start = performance.now();
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
   const recipe = await recipeOf(options.operation, checkpoint.config);
-  const { prompts, info: prompting, notes } = await samplePrompts(options, tokenizer, checkpoint);
+  const { prompts, info: prompting, notes, chosen } = await samplePrompts(options, tokenizer, checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
   await requireRoom(options, checkpoint);
@@ -53,6 +55,8 @@ export async function run(options: RunOptions, command: string): Promise<void> {
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
     const written = await write(options, checkpoint, info, operated, join(folder, 'model'), progress);
+    if (options.save)
+      await writeFileSafely(join(folder, 'model', recordName), (file) => file.writeFile(recordText(scoring.record)));
     const measurement: Measurement = {
       documents: scoring.documents,
       tasks: scoring.tasks?.questions ?? [],
@@ -83,15 +87,16 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       },
     );
     const { tasks } = scoring;
-    result = {
+    const found: RunResult = {
       format,
       kind: 'run',
-      command,
+      command: command({ '--model': model.pinned, ...scoring.chosen, ...chosen }),
       date: new Date().toISOString(),
       versions: versions(),
       model: info,
       precision: options.precision,
       dtype: options.dtype ?? info.dtype,
+      documentsSha256: scoring.documentsSha256,
       text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
       ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
       sampling: samplingInfo(options, prompting),
@@ -108,11 +113,14 @@ export async function run(options: RunOptions, command: string): Promise<void> {
       },
       output: output.path,
     };
-    const page = await runPage(result);
+    result = found;
+    const page = await runPage(found);
     await writeFileSafely(join(folder, pageName), (file) => file.writeFile(page));
     await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(pair)));
     await writeFileSafely(join(folder, recipeName), (file) => file.writeFile(recipeText(recipe)));
-    await writeFileSafely(join(folder, 'run.json'), (file) => file.writeFile(`${JSON.stringify(result, null, 2)}\n`));
+    await writeFileSafely(join(folder, 'run.json'), (file) =>
+      file.writeFile(`${JSON.stringify(withoutFolders(found), null, 2)}\n`),
+    );
   };
   try {
     // Everything is written into a temporary folder, which is renamed when the run is complete.

@@ -6,8 +6,9 @@ import type { Runtime } from '../runtime/session.ts';
 import { type Conversation, readConversations } from '../text/conversations.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { hashOf } from './model.ts';
-import { promptNotes, samplingNotes } from './notes.ts';
+import { isoDate, promptNotes, samplingNotes } from './notes.ts';
 import type { PromptOptions, SamplingOptions } from './options.ts';
+import type { Choices } from './recorded-command.ts';
 
 export interface Prompt {
   /** As given, or as wrapped by the chat template. */
@@ -22,9 +23,11 @@ export interface Prompts {
   readonly prompts: readonly Prompt[];
   readonly info: PromptInfo;
   readonly notes: readonly string[];
+  /** The date that a template took from this machine's clock. */
+  readonly chosen: Choices;
 }
 
-export const noPrompts: Prompts = { prompts: [], info: {}, notes: [] };
+export const noPrompts: Prompts = { prompts: [], info: {}, notes: [], chosen: {} };
 
 /**
  * The prompts of --prompt or --chat, or a default: a question in the model's chat template, or the beginning of a story.
@@ -36,7 +39,7 @@ export async function promptsOf(
   tokenizer: Tokenizer,
   checkpoint: Checkpoint,
 ): Promise<Prompts> {
-  const { prompt, chat: wanted, system, raw } = options;
+  const { prompt, chat: wanted, system, raw, chatDate: given } = options;
   const chat = typeof wanted === 'string' ? wanted : undefined;
   const needsTemplate = wanted !== undefined ? '--chat' : system !== undefined ? '--system' : undefined;
   if (!tokenizer.hasChatTemplate && needsTemplate)
@@ -44,18 +47,25 @@ export async function promptsOf(
   const isChat = tokenizer.hasChatTemplate && !raw;
   if (chat !== undefined && prompt !== undefined)
     throw new SurgeryError('usage', `--chat ${chat} replaces the prompts: leave out --prompt, or the name of the file`);
+  const date = tokenizer.chatDate && (given ?? tokenizer.chatDate);
+  if (given && !date)
+    throw new SurgeryError('config', 'no chat template of this model uses a date: leave --chat-date out');
   const texts = prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'];
   const questions = texts.map((content): Conversation => [{ role: 'user', content }]);
   const conversations = chat === undefined ? questions : await readConversations(chat);
   const prompts = isChat
-    ? conversations.map((messages, i) => chatPrompt(messages, system, tokenizer, `${chat}, conversation ${i + 1}`))
+    ? conversations.map((messages, i) =>
+        chatPrompt(messages, { system, date }, tokenizer, `${chat}, conversation ${i + 1}`),
+      )
     : texts.map((text) => ({ text, ids: tokenizer.encode(text), isChat }));
   for (const { ids } of prompts) requireFitting(ids, checkpoint);
   const info = {
     ...(system === undefined ? {} : { system }),
     ...(chat === undefined ? {} : { chat: hashOf(conversations) }),
   };
-  return { prompts, info, notes: [...wrappingNote(options, tokenizer), ...promptNotes(prompts, tokenizer)] };
+  const chosen = isChat && date && tokenizer.readsClock ? { '--chat-date': isoDate(date) } : {};
+  const notes = [...wrappingNote(options, tokenizer), ...promptNotes(prompts, tokenizer, date)];
+  return { prompts, info, notes, chosen };
 }
 
 /** Whether prompts are wrapped, for a model that has a chat template. */
@@ -78,20 +88,27 @@ export async function samplePrompts(
   return { ...found, notes: [...found.notes, ...(await samplingNotes(options, checkpoint, tokenizer))] };
 }
 
+/** What a template sees next to the messages. */
+interface Setting {
+  readonly system: string | undefined;
+  readonly date: Date | undefined;
+}
+
 /** @param where the conversation is from, for messages */
-function chatPrompt(messages: Conversation, system: string | undefined, tokenizer: Tokenizer, where: string): Prompt {
+function chatPrompt(messages: Conversation, { system, date }: Setting, tokenizer: Tokenizer, where: string): Prompt {
   if (system !== undefined && messages[0]?.role === 'system')
     throw new SurgeryError('text', `${where} begins with a system message of its own: leave --system out`);
-  const text = tokenizer.chat(system === undefined ? messages : [{ role: 'system', content: system }, ...messages]);
-  if (system !== undefined && text === without(messages, tokenizer))
+  const all: Conversation = system === undefined ? messages : [{ role: 'system', content: system }, ...messages];
+  const text = tokenizer.chat(all, date);
+  if (system !== undefined && text === without(messages, tokenizer, date))
     throw new SurgeryError('config', "the model's chat template leaves a system message out: leave out --system too");
   return { text, ids: tokenizer.encodeChat(text), isChat: true };
 }
 
 /** The prompt without a system message; undefined if the template requires one. */
-function without(messages: Conversation, tokenizer: Tokenizer): string | undefined {
+function without(messages: Conversation, tokenizer: Tokenizer, date: Date | undefined): string | undefined {
   try {
-    return tokenizer.chat(messages);
+    return tokenizer.chat(messages, date);
   } catch {
     return undefined;
   }

@@ -1,51 +1,83 @@
 // Documents and questions as the scoring commands use them.
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TextRead } from '../analyses/shapes.ts';
+import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { pocketFolder } from '../hub/model-reference.ts';
-import { SurgeryError } from '../platform/errors.ts';
+import { messageOf, SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
+import { parseJson } from '../platform/strict-json.ts';
+import { readScoredRecord, recordName, type ScoredRecord } from '../results/scored-record.ts';
 import { intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
 import { type EncodedQuestion, encodeTasks, taskRule } from '../scores/tasks.ts';
 import { passages } from '../text/default-passages.ts';
 import { readTasks, readTexts, requireDocuments } from '../text/documents.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { joinTexts, streamRule, windowsOf } from '../text/windows.ts';
-import { type OpenModel, progressOf } from './model.ts';
+import { hashOf, type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions } from './options.ts';
+import type { Choices } from './recorded-command.ts';
 
 /** Documents as token ids, and questions, ready to be scored. */
 export interface ScoringInput {
   readonly documents: readonly (readonly number[])[];
+  /** Names the documents' token ids and where each document ends: texts of one hash are scored on the same tokens. */
+  readonly documentsSha256: string;
   readonly about: Omit<ScoredText, 'tokens'>;
   readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly EncodedQuestion[] };
+  /** What to score the same again takes, as a checkpoint that is made next to it holds it. */
+  readonly record: ScoredRecord;
+  /** Of the options, those that came from the checkpoint's own record. */
+  readonly chosen: Choices;
 }
 
+/** Of the options, those that say which text is scored, and how it is cut. */
+type TextSettings = Pick<ScoringOptions, 'text' | 'column' | 'chunk' | 'documents' | 'maxTokens'>;
+
 /**
- * The documents and questions of --text, --chunk, --tasks and --max-tokens. Without --text: pocket's held-out stories, or the built-in
- * passages.
+ * The documents and questions of --text, --chunk, --tasks and --max-tokens. Without --text: what a checkpoint written by
+ * `run` was scored on, cut as it was; else pocket's held-out stories for pocket, and the built-in passages for others.
+ * @param base the model to compare with: next to pocket, its stories
  * @throws SurgeryError `text` for texts that cannot be read or scored, and as the download of a dataset does
  */
 export async function scoringInput(
   options: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
   { checkpoint, info }: OpenModel,
   tokenizer: Tokenizer,
+  base?: OpenModel,
 ): Promise<ScoringInput> {
-  const source = await readSource(options, info.ref === 'pocket');
+  const own = options.text === undefined && options.column === undefined ? await recordOf(checkpoint, info) : undefined;
+  const isPocket = [info, base?.info].some((one) => one?.ref === 'pocket');
+  const settings: TextSettings & Required<Pick<TextSettings, 'text' | 'chunk'>> = {
+    text: isPocket ? 'builtin:pocket' : 'builtin:passages',
+    chunk: 'documents',
+    ...(own && settingsOf(own.record)),
+    ...given(options),
+  };
+  if (options.column !== undefined && options.text === undefined)
+    throw new SurgeryError('usage', '--column names the column of a --text that has some: give one, or leave it out');
+  if (own) await requireText(own);
+  const source = await readSource({ ...options, ...settings });
   const context = checkpoint.config.contextLength;
   const hasBos = tokenizer.bosId !== undefined;
-  const maxTokens = Math.min(options.maxTokens ?? context, context);
+  const maxTokens = Math.min(settings.maxTokens ?? context, context);
   const { documents, about } =
-    options.chunk === 'stream'
-      ? await streamed(options, source, tokenizer, maxTokens)
-      : eachAlone(options, source, tokenizer, maxTokens);
+    settings.chunk === 'stream'
+      ? await streamed({ ...options, ...settings }, source, tokenizer, maxTokens)
+      : eachAlone(settings, source, tokenizer, maxTokens);
+  const documentsSha256 = hashOf(documents);
+  if (own && Object.keys(given(options)).length === 0) requireSame(own, documentsSha256);
   const { tasks: file } = options;
   return {
     documents,
+    documentsSha256,
+    record: { ...settings, maxTokens, rule: about.rule, documentsSha256 },
+    chosen: own ? optionsOf(settings) : {},
     about: {
       text: source.name,
       documents: documents.length,
       maxTokens,
-      intervalRule: intervalRule(options.chunk),
+      intervalRule: intervalRule(settings.chunk),
       ...about,
     },
     ...(file
@@ -59,26 +91,100 @@ export function textRead({ text, documents, chunk, cut, maxTokens }: ScoringInpu
   return { text, documents, ...(chunk ? { chunk } : {}), cut, maxTokens };
 }
 
+/** What a folder says that a run wrote, and how to call it in messages. */
+interface OwnRecord {
+  readonly record: ScoredRecord;
+  readonly name: string;
+}
+
+/** Of a checkpoint in a folder of the user's own: a model of the Hub does not choose which file is read. */
+async function recordOf(
+  { folder }: OpenModel['checkpoint'],
+  { ref }: OpenModel['info'],
+): Promise<OwnRecord | undefined> {
+  const text = folder === ref ? await readText(folder, recordName, maxBytes.config) : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return { record: readScoredRecord(parseJson(text)), name: ref };
+  } catch (cause) {
+    const message = `${join(folder, recordName)} ${messageOf(cause)}: give --text, or remove the file`;
+    throw new SurgeryError('text', message, cause);
+  }
+}
+
+function settingsOf({ text, column, chunk, documents, maxTokens }: ScoredRecord): TextSettings {
+  return given({ text, column, chunk, documents, maxTokens });
+}
+
+/** The settings that have a value. */
+function given({ text, column, chunk, documents, maxTokens }: TextSettings): TextSettings {
+  const all = { text, column, chunk, documents, maxTokens };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function optionsOf({ text, column, chunk, documents, maxTokens }: TextSettings): Choices {
+  return {
+    '--text': text,
+    '--column': column,
+    '--chunk': chunk,
+    '--documents': documents?.toString(),
+    '--max-tokens': maxTokens?.toString(),
+  };
+}
+
+/** @throws SurgeryError `text` where the run's text cannot be had again */
+async function requireText({ record: { text }, name }: OwnRecord): Promise<void> {
+  if (/^(builtin|hub):/.test(text)) return;
+  const isFile = text !== '-' && (await stat(text).catch(() => undefined))?.isFile();
+  if (isFile) return;
+  const lost = text === '-' ? 'standard input, which is gone' : `${text}, which is not there`;
+  throw new SurgeryError('text', `${name}: its run scored ${lost}: give --text`);
+}
+
+/** @throws SurgeryError `text` where the run's text has other tokens than it had */
+function requireSame({ record, name }: OwnRecord, documentsSha256: string): void {
+  if (record.documentsSha256 === documentsSha256) return;
+  const [then, now] = [record.documentsSha256, documentsSha256].map((hash) => `${hash.slice(0, 16)}…`);
+  throw new SurgeryError(
+    'text',
+    `${name}: its run scored ${record.text}, which has other tokens now (SHA-256 ${then}, now ${now}): give --text`,
+  );
+}
+
 interface Source {
   readonly name: string;
   readonly texts: readonly string[];
 }
 
-async function readSource(
-  { text, column, offline, quiet }: ScoringOptions & Pick<ModelOptions, 'offline' | 'quiet'>,
-  pocket: boolean,
-): Promise<Source> {
-  if (text?.startsWith('hub:')) {
+/** The texts that come with the program. */
+const builtin: Readonly<Record<string, () => Source | Promise<Source>>> = {
+  pocket: async () => ({ name: "pocket's held-out stories", texts: await readTexts(join(pocketFolder, 'valid.txt')) }),
+  passages: () => ({ name: 'the built-in passages', texts: passages }),
+};
+
+async function readSource({
+  text,
+  column,
+  offline,
+  quiet,
+}: Pick<TextSettings, 'column'> & { readonly text: string } & Pick<
+    ModelOptions,
+    'offline' | 'quiet'
+  >): Promise<Source> {
+  if (text.startsWith('builtin:')) {
+    const read = builtin[text.slice('builtin:'.length)];
+    const allowed = Object.keys(builtin).map((name) => `builtin:${name}`);
+    if (!read) throw new SurgeryError('text', `there is no text ${text}, allowed: ${allowed.join(', ')}`);
+    if (column !== undefined) throw new SurgeryError('usage', `--column: ${text} has no columns, leave it out`);
+    return read();
+  }
+  if (text.startsWith('hub:')) {
     const { parseDatasetReference, resolveDataset } = await import('../hub/dataset.ts');
     const { readParquetTexts } = await import('../text/parquet.ts');
     const { name, files } = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
     return { name: withColumn(name, column), texts: await readParquetTexts(files, column, name) };
   }
-  if (text !== undefined) return { name: withColumn(text, column), texts: await readTexts(text, column) };
-  if (column !== undefined)
-    throw new SurgeryError('usage', '--column names the column of a --text that has some: give one, or leave it out');
-  if (pocket) return { name: "pocket's held-out stories", texts: await readTexts(join(pocketFolder, 'valid.txt')) };
-  return { name: 'the built-in passages', texts: passages };
+  return { name: withColumn(text, column), texts: await readTexts(text, column) };
 }
 
 /** The text's name in results, with the column if --column names one. */
@@ -94,7 +200,7 @@ interface Cut {
 }
 
 function eachAlone(
-  { documents: count }: ScoringOptions,
+  { documents: count }: TextSettings,
   { name, texts }: Source,
   tokenizer: Tokenizer,
   maxTokens: number,
@@ -109,7 +215,7 @@ function eachAlone(
 }
 
 async function streamed(
-  { documents: count = Number.POSITIVE_INFINITY, quiet }: ScoringOptions & Pick<ModelOptions, 'quiet'>,
+  { documents: count = Number.POSITIVE_INFINITY, quiet }: TextSettings & Pick<ModelOptions, 'quiet'>,
   { name, texts }: Source,
   tokenizer: Tokenizer,
   maxTokens: number,

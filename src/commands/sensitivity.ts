@@ -7,10 +7,11 @@ import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { SensitivityOptions } from './command-options.ts';
 import { kindNamed } from './recipes.ts';
+import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
 
-export async function sensitivity(options: SensitivityOptions, command: string): Promise<void> {
+export async function sensitivity(options: SensitivityOptions, command: Recorded): Promise<void> {
   const { by, operation } = options;
   const kind = kindNamed(operation);
   if (kind !== 'pca')

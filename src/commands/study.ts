@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { anglesOf } from '../experiments/angles.ts';
 import { cellId } from '../experiments/design.ts';
-import { StudyFolder, sameContext } from '../experiments/folder.ts';
+import { differencesOf, StudyFolder } from '../experiments/folder.ts';
 import {
   cellsTogether,
   type Experiment,
@@ -34,6 +34,7 @@ import type { StudyOptions } from './command-options.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { resultsFolder, slugOf } from './output.ts';
 import { withRecording } from './recorded.ts';
+import type { Recorded } from './recorded-command.ts';
 import {
   generateSettings,
   noPrompts,
@@ -65,7 +66,7 @@ export interface StudyPlan {
 export async function makeStudy(
   options: StudyOptions,
   plan: (checkpoint: Checkpoint) => StudyPlan | Promise<StudyPlan>,
-  command: string,
+  command: Recorded,
 ): Promise<FinishedStudy> {
   const start = performance.now();
   const progress = progressOf(options);
@@ -83,7 +84,7 @@ export async function makeStudy(
     format,
     kind,
     complete: false,
-    command,
+    command: command({ '--model': model.pinned, ...scoring.chosen, ...prompting.chosen }),
     model: publicInfo(info),
     context,
     text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
@@ -99,10 +100,11 @@ export async function makeStudy(
   const folder = await StudyFolder.open(await outputOf(options, blank, info));
   try {
     const { study: before } = folder;
-    if (before && !sameContext(before, blank))
+    const differ = before ? differencesOf(before, blank) : [];
+    if (differ.length > 0)
       throw new SurgeryError(
         'output',
-        `${folder.path} holds a study of another model, text or setting: name another folder with --output`,
+        `${folder.path} holds a study with another ${differ.join(', ')}: name another folder with --output`,
       );
     const own = ownCells(ids, options.shard);
     const missing = own.filter((id) => !folder.cells.has(id));
@@ -272,7 +274,7 @@ async function curvesFor(
 function contextOf(
   options: StudyOptions,
   info: ModelInfo,
-  { documents, tasks }: ScoringInput,
+  { documentsSha256, tasks }: ScoringInput,
   { prompts, info: prompting }: Prompts,
 ): Context {
   const { surgery = '', onnxruntime = '' } = versions();
@@ -283,7 +285,7 @@ function contextOf(
     precision: options.precision,
     engine: options.pcaEngine,
     dtype: options.dtype ?? 'source',
-    documents: hashOf(documents),
+    documents: documentsSha256,
     tasks: tasks ? hashOf(tasks.questions.map(({ task }) => task)) : null,
     prompts: prompts.length > 0 ? hashOf(prompts.map(({ ids }) => ids)) : null,
     sampling: prompts.length > 0 ? samplingInfo(options, prompting) : null,

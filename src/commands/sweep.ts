@@ -10,10 +10,11 @@ import { itemAt } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
 import type { SweepOptions } from './command-options.ts';
 import { kindNamed, namesOperation, recipesOf } from './recipes.ts';
+import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
 
-export async function sweep(options: SweepOptions, command: string): Promise<void> {
+export async function sweep(options: SweepOptions, command: Recorded): Promise<void> {
   const finished = await makeStudy(
     options,
     async ({ config }) => {

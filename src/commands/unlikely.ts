@@ -7,15 +7,17 @@ import { Tokenizer } from '../text/tokenizer.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { UnlikelyOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
+import type { Recorded } from './recorded-command.ts';
 import { scoringInput, textRead } from './scoring.ts';
 import { openVariants, optionalRecipe } from './variants.ts';
 
-export async function unlikely(options: UnlikelyOptions, command: string): Promise<void> {
+export async function unlikely(options: UnlikelyOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const recipe = await optionalRecipe(options, model);
   const tokenizer = await Tokenizer.open(model.checkpoint);
-  const { documents, about } = await scoringInput(options, model, tokenizer);
+  const scoring = await scoringInput(options, model, tokenizer);
+  const { documents, about } = scoring;
   await requireAnalysisOutput(options, 'unlikely');
   const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
   const measured: UnlikelyResult['variants'][number][] = [];
@@ -28,7 +30,13 @@ export async function unlikely(options: UnlikelyOptions, command: string): Promi
   await runtime.close();
   const { intervalRule } = about;
   const result: UnlikelyResult = {
-    ...analysisInfo(options, command, await identify(model, progress), recipe, documents),
+    ...analysisInfo(
+      options,
+      command({ '--model': model.pinned, ...scoring.chosen }),
+      await identify(model, progress),
+      recipe,
+      scoring,
+    ),
     text: { ...textRead(about), rule: unlikelyRule(tokenizer.bosId !== undefined), intervalRule },
     variants: measured,
   };

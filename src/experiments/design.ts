@@ -121,7 +121,7 @@ export function planSensitivity(
   spec: Omit<PcaSpec, 'variance' | 'rank'>,
   kept: readonly RankBudget[],
   by: Unit,
-  config: Pick<LlamaConfig, 'layers'>,
+  config: LlamaConfig,
 ): SensitivityPlan {
   const { layers, targets } = complete(spec, config);
   const parts = layers

@@ -115,9 +115,44 @@ export async function readStudyFolder(path: string): Promise<{ study: Study; cel
   return { study: { ...study, complete: study.complete && study.cells.every((id) => cells.has(id)) }, cells };
 }
 
-/** Whether two studies may share a folder: the same model, text, prompts and program. */
-export function sameContext(a: Study, b: Pick<Study, 'kind' | 'context'>): boolean {
-  return a.kind === b.kind && canonical(a.context) === canonical(b.context);
+/** What names a study's settings: all that {@link differencesOf} compares, and what it calls them by. */
+export type Settings = Pick<Study, 'kind' | 'context'> & {
+  readonly model: Pick<Study['model'], 'ref'>;
+  readonly text: Pick<Study['text'], 'text'>;
+};
+
+/**
+ * The settings in which two studies differ, each with both values: "precision (fp32, here int8)". Studies that differ in
+ * none may share a folder.
+ */
+export function differencesOf(a: Settings, b: Settings): string[] {
+  return differing(settingsOf(a), settingsOf(b)).map(([path, there, here]) => {
+    const words = (value: unknown, { model, text }: Settings) =>
+      [path === 'model' && model.ref, path === 'text' && text.text, shortened(value)].filter(Boolean).join(' ');
+    return `${path} (${words(there, a)}, here ${words(here, b)})`;
+  });
+}
+
+function settingsOf({ kind, context: { documents, ...rest } }: Settings) {
+  return { kind, ...rest, text: documents };
+}
+
+/** Where two values differ: the path of keys, and what lies there. */
+function differing(a: unknown, b: unknown, path: readonly string[] = []): [path: string, a: unknown, b: unknown][] {
+  if (canonical(a ?? null) === canonical(b ?? null)) return [];
+  if (!isObject(a) || !isObject(b)) return [[path.join('.'), a, b]];
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return keys.flatMap((key) => differing(a[key], b[key], [...path, key]));
+}
+
+function shortened(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  if (isObject(value)) return 'some';
+  return /^[0-9a-f]{64}$/.test(String(value)) ? `${String(value).slice(0, 8)}…` : String(value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function makeFolder(path: string): void {

@@ -1,4 +1,5 @@
 // A model reference, as `--model` takes it → the folder of a checkpoint.
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../platform/errors.ts';
@@ -14,6 +15,8 @@ export const pocketFolder = fileURLToPath(new URL('../pocket', import.meta.url))
 export interface ResolvedModel {
   /** What names the model in results: the reference as given, or `pocket`. */
   readonly ref: string;
+  /** The same in such a way that it leads to the same model elsewhere and later: a model of the Hub has its commit. */
+  readonly pinned: string;
   readonly folder: string;
   /** Why another model stands in for the default one. Unset otherwise. */
   readonly notice?: string;
@@ -36,14 +39,14 @@ const silent: PullReporter = { say: () => {}, step: (_label, _unit, work) => wor
  */
 export async function resolveModel(ref: string | undefined, access: HubAccess = {}): Promise<ResolvedModel> {
   if (ref === undefined) return defaultModel(access);
-  if (ref === 'pocket') return { ref, folder: pocketFolder };
-  if (await exists(ref)) return { ref, folder: ref };
+  if (ref === 'pocket') return { ref, pinned: ref, folder: pocketFolder };
+  if (await exists(ref)) return { ref, pinned: ref, folder: ref };
   const { repository, revision } = parseReference(
     ref,
     '--model takes a checkpoint folder, pocket, or org/name[@revision]',
   );
   const folder = await cachedModel(repository, revision);
-  if (folder) return { ref, folder };
+  if (folder) return { ref, pinned: pinned(repository, basename(folder)), folder };
   const off = offlineBy(access.offline);
   if (off !== undefined) {
     throw new SurgeryError(
@@ -52,22 +55,31 @@ export async function resolveModel(ref: string | undefined, access: HubAccess = 
         'surgery pull it where there is one, or give a folder or pocket',
     );
   }
-  return { ref, folder: (await pullReference(ref, access.reporter)).folder };
+  return pulled(ref, repository, access);
+}
+
+async function pulled(ref: string, repository: Repository, { reporter }: HubAccess): Promise<ResolvedModel> {
+  const { folder, commit } = await pullReference(ref, reporter);
+  return { ref, pinned: pinned(repository, commit), folder };
+}
+
+function pinned({ name }: Repository, commit: string): string {
+  return `${name}@${commit}`;
 }
 
 /** pocket stands in only for a model that is unavailable. A failed download is an error, and can be resumed. */
 async function defaultModel(access: HubAccess): Promise<ResolvedModel> {
   const { repository, revision } = parseReference(defaultReference, '');
   const cached = await cachedModel(repository, revision);
-  if (cached) return { ref: defaultReference, folder: cached };
+  if (cached) return { ref: defaultReference, pinned: pinned(repository, basename(cached)), folder: cached };
   const standIn = (why: string): ResolvedModel => {
     const notice = `${defaultReference} is not in the Hugging Face cache, and ${why}: running the embedded pocket model instead`;
-    return { ref: 'pocket', folder: pocketFolder, notice };
+    return { ref: 'pocket', pinned: 'pocket', folder: pocketFolder, notice };
   };
   const off = offlineBy(access.offline);
   if (off !== undefined) return standIn(`${off} keeps the network off`);
   try {
-    return { ref: defaultReference, folder: (await pullReference(defaultReference, access.reporter)).folder };
+    return await pulled(defaultReference, repository, access);
   } catch (error) {
     if (error instanceof NotListed) return standIn(error.message);
     throw error;

@@ -121,7 +121,14 @@ export function touchedBy(recipes: readonly Recipe[], config: LlamaConfig): stri
 }
 
 /** Larger than any model: an operation is checked in itself, not against the model that it was made for. */
-const anyModel = { layers: 4096, heads: 1e6, kvHeads: 1e6, intermediateSize: 1e9 } as LlamaConfig;
+const anyModel = {
+  layers: 4096,
+  heads: 1e6,
+  kvHeads: 1e6,
+  headDim: 1e3,
+  hiddenSize: 1e9,
+  intermediateSize: 1e9,
+} as LlamaConfig;
 
 /** A key that an operation with nothing left to default has, and this one lacks. @throws SurgeryError as its completion does */
 export function missingKey(operation: Operation): string | undefined {

@@ -126,3 +126,13 @@ export function rangesText(numbers: readonly number[]): string {
   const ends = numbers.filter((n) => !numbers.includes(n + 1));
   return starts.map((from, i) => (ends[i] === from ? `${from}` : `${from}-${ends[i]}`)).join(',');
 }
+
+/** A parser for a calendar day such as 2026-01-31: its midnight here. */
+export function day(option: string): (text: string) => Date {
+  return (text) => {
+    const [year = 0, month = 0, of = 0] = (/^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []).slice(1).map(Number);
+    const date = new Date(year, month - 1, of);
+    if (date.getFullYear() === year && date.getMonth() === month - 1 && date.getDate() === of) return date;
+    throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}, allowed: a day such as 2026-01-31`);
+  };
+}

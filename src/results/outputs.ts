@@ -25,6 +25,9 @@ export interface Sample {
 
 export interface GenerateResult {
   readonly format: typeof format;
+  /** Makes the result again. */
+  readonly command: string;
+  readonly versions: Readonly<Record<string, string>>;
   readonly model: ModelInfo;
   /** Of the variant that wrote the samples, if it was one. */
   readonly recipe?: CompleteRecipe;
@@ -36,12 +39,19 @@ export interface GenerateResult {
 
 export interface EvalResult {
   readonly format: typeof format;
+  /** Makes the result again. */
+  readonly command: string;
+  readonly versions: Readonly<Record<string, string>>;
   readonly model: ModelInfo;
   readonly base?: ModelInfo;
   /** Of the variant that was scored, if it was one. */
   readonly recipe?: CompleteRecipe;
   readonly precision: Precision;
+  /** Of the token ids of the documents. */
+  readonly documentsSha256: string;
   readonly scores: ScoredText & (Score | Comparison);
+  /** Of the base, if there is one. */
+  readonly baseScores?: Score;
   readonly tasks?: TaskScores & { readonly file: string; readonly rule: string };
 }
 

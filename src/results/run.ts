@@ -22,6 +22,8 @@ export const run = z
     precision: z.enum(['fp32', 'int8']),
     /** Of the weights that are written. */
     dtype: z.enum(weightDtypes),
+    /** Of the token ids of the documents. */
+    documentsSha256: text.optional(),
     text: scoredText,
     tasks: z.object({ file: text, rule: text }).optional(),
     sampling,
@@ -33,7 +35,8 @@ export const run = z
     /** Of each sample, after its first token. */
     tokensPerSecond: z.object({ original: z.array(speed), variant: z.array(speed) }),
     seconds: z.record(text, number),
-    output: text,
+    /** The folder of the results, on screens. */
+    output: text.optional(),
   })
   .check(({ value: { tasks, original: base, cell: own }, issues }) => {
     issues.push(...unmatched(own, base).map((issue) => ({ ...issue, path: ['cell', ...issue.path] })));
@@ -46,7 +49,7 @@ export type RunResult = Frozen<z.infer<typeof run>>;
 
 /** A run as a study of one cell. It can be placed next to others but not paired with them. */
 export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
-  const { command, model, versions, precision, dtype, text, tasks, original, cell, curves } = run;
+  const { command, model, versions, precision, dtype, documentsSha256 = '', text, tasks, original, cell, curves } = run;
   const study: Study = {
     format,
     kind: 'sweep',
@@ -62,7 +65,7 @@ export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<stri
       precision,
       engine: '',
       dtype,
-      documents: '',
+      documents: documentsSha256,
       tasks: null,
       prompts: null,
       sampling: null,

@@ -27,7 +27,8 @@ export const model = z.object({
 
 /** The same on the machine where the command ran. */
 export const modelHere = model.extend({
-  path: text,
+  /** Its folder. Screens show it, and files that may be passed on do not hold it. */
+  path: text.optional(),
   /** Why this model stands in for the default one, if it does. */
   notice: text.optional(),
 });
@@ -89,6 +90,13 @@ export const sampling = z.object({
 export type ModelInfo = Frozen<z.infer<typeof modelHere>>;
 export type SamplingInfo = Frozen<z.infer<typeof sampling>>;
 export type PromptInfo = Pick<SamplingInfo, keyof typeof prompting>;
+
+/** A result as files hold it: without the folders of the machine that made it. */
+export function withoutFolders<T extends { readonly model: ModelInfo; readonly output?: string | undefined }>(
+  result: T,
+): T {
+  return { ...result, model: { ...result.model, path: undefined }, output: undefined };
+}
 
 /**
  * What is wrong with the lists of a sample.

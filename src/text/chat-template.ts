@@ -10,13 +10,22 @@ const longest = 100_000;
 
 /**
  * The text that a template makes of some variables, as transformers' `apply_chat_template` would.
+ * @param now what `strftime_now` formats
  * @throws Error if the template is not one, fails, calls `raise_exception`, has what is not supported, or exceeds what it may take
  */
-export function renderTemplate(template: string, variables: Readonly<Record<string, unknown>>): string {
+export function renderTemplate(
+  template: string,
+  variables: Readonly<Record<string, unknown>>,
+  now = new Date(),
+): string {
   if (template.length > longest)
     throw new Error(`it has ${template.length} characters, at most ${longest} are allowed`);
   const given = Object.entries(variables).map(([name, value]) => [name, fromJs(value)] as const);
-  return interpret(parsed(template), [...globals, ...given]);
+  const clock = new Callable('strftime_now', (args, keywords) => {
+    const [format = ''] = new Arguments('strftime_now', args, keywords).texts('format');
+    return strftime(now, format);
+  });
+  return interpret(parsed(template), [...globals, [clock.name, clock], ...given]);
 }
 
 /** The library's declarations name their files without endings, so that TypeScript does not find the tree's. */
@@ -38,10 +47,6 @@ const globals: readonly (readonly [string, Value])[] = [
     throw new Error(text(message));
   }),
   new Callable('range', (args) => new Sequence('range', range(args))),
-  new Callable('strftime_now', (args, keywords) => {
-    const [format = ''] = new Arguments('strftime_now', args, keywords).texts('format');
-    return strftime(new Date(), format);
-  }),
   ...['cycler', 'joiner', 'lipsum'].map(
     (name) =>
       new Callable(name, () => {
@@ -66,7 +71,7 @@ function range(args: readonly Value[]): number[] {
 }
 
 /** Python's `strftime`, in English as there; `%-d` and the like leave zeros out. @throws Error for a part that is not here */
-function strftime(date: Date, format: string): string {
+export function strftime(date: Date, format: string): string {
   const named = (part: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', part);
   const parts: Readonly<Record<string, number | string>> = {
     Y: date.getFullYear(),

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { messageOf, SurgeryError } from '../platform/errors.ts';
-import { renderTemplate } from './chat-template.ts';
+import { renderTemplate, strftime } from './chat-template.ts';
 import { stripped } from './jinja/values.ts';
 
 export const roles = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
@@ -22,7 +22,7 @@ export type NamedTemplates = ReadonlyMap<string, string>;
  * Llama 3.2's template writes today's date into every prompt unless it gets one, and the same command would give other
  * text tomorrow. This is the date that the templates of Llama 3.x themselves fall back on.
  */
-const promptDate = '26 Jul 2024';
+const promptDate = new Date(2024, 6, 26);
 
 /** What transformers appends to a message that is to be continued, to find its end in the prompt. */
 const endMark = 'CONTINUE_FINAL_MESSAGE_TAG ';
@@ -40,13 +40,14 @@ export class ChatTemplate {
   /**
    * The prompt for the assistant's answer; one that ends in an assistant's turn continues that turn, as the
    * text-generation pipeline of transformers does.
+   * @param date that the template sees as today's. Default: see {@link date}
    * @throws SurgeryError `config` if the template fails, may never end, or does not write the turn that is to be continued
    */
-  prompt(messages: readonly Message[]): string {
+  prompt(messages: readonly Message[], date?: Date): string {
     const last = messages.at(-1);
-    if (last?.role !== 'assistant') return this.#rendered(messages, true);
+    if (last?.role !== 'assistant') return this.#rendered(messages, true, date);
     const marked = { ...last, content: `${last.content}${endMark}` };
-    const text = this.#rendered([...messages.slice(0, -1), marked], false);
+    const text = this.#rendered([...messages.slice(0, -1), marked], false, date);
     const at = text.lastIndexOf(endMark.trim());
     if (at < 0 || !text.includes(stripped(last.content, null)))
       throw new SurgeryError(
@@ -57,22 +58,28 @@ export class ChatTemplate {
     return text.startsWith(endMark, at) ? before : stripped(before, null, 'right');
   }
 
-  /** Which date the template uses, in words. Undefined if it uses none. */
-  get date(): string | undefined {
-    if (/\bdate_string\b/.test(this.#source)) return `takes ${promptDate} for today`;
-    return /\bstrftime_now\b/.test(this.#source) ? "writes today's date" : undefined;
+  /** The date that the template sees where none is given: Llama 3's own, or today's, at midnight. Undefined if it uses none. */
+  get date(): Date | undefined {
+    if (/\bdate_string\b/.test(this.#source)) return promptDate;
+    return this.readsClock ? new Date(new Date().setHours(0, 0, 0, 0)) : undefined;
   }
 
-  #rendered(messages: readonly Message[], add_generation_prompt: boolean): string {
+  /** Whether that date is another one tomorrow. */
+  get readsClock(): boolean {
+    return /\bstrftime_now\b/.test(this.#source) && !/\bdate_string\b/.test(this.#source);
+  }
+
+  #rendered(messages: readonly Message[], add_generation_prompt: boolean, date = this.date ?? promptDate): string {
     try {
-      return renderTemplate(this.#source, {
-        date_string: promptDate,
+      const variables = {
+        date_string: strftime(date, '%d %b %Y'),
         ...this.#tokens,
         messages,
         tools: null,
         documents: null,
         add_generation_prompt,
-      });
+      };
+      return renderTemplate(this.#source, variables, date);
     } catch (cause) {
       throw new SurgeryError('config', `the model's chat template fails: ${messageOf(cause)}`, cause);
     }

@@ -236,19 +236,30 @@ export class Tokenizer {
   /**
    * Renders messages with the model's own chat template, ready for the assistant's answer, or for more of it
    * where the last message is the assistant's.
+   * @param date that the template sees as today's. Default: {@link chatDate}
    * @throws SurgeryError `config` if there is no template, there are several and none is the default, it fails, or it may never end
    */
-  chat(messages: readonly Message[]): string {
+  chat(messages: readonly Message[], date?: Date): string {
     requireArgument('messages', messages, messageList);
+    if (date !== undefined)
+      requireArgument('date', date, {
+        words: 'a Date',
+        test: (one) => one instanceof Date && !Number.isNaN(one.valueOf()),
+      });
     if (this.#template === undefined)
       throw new SurgeryError('config', 'this model has no chat template: give --raw prompts');
     if (this.#template instanceof SurgeryError) throw this.#template;
-    return this.#template.prompt(messages);
+    return this.#template.prompt(messages, date);
   }
 
-  /** Which date the chat template uses, in words. Undefined if it uses none. */
-  get chatDate(): string | undefined {
+  /** The date that the chat template sees where none is given, at midnight. Undefined if it uses none. */
+  get chatDate(): Date | undefined {
     return this.#template instanceof ChatTemplate ? this.#template.date : undefined;
+  }
+
+  /** Whether {@link chatDate} is another one tomorrow. */
+  get readsClock(): boolean {
+    return this.#template instanceof ChatTemplate && this.#template.readsClock;
   }
 
   /** The token that ends a text, undefined if the tokenizer names none. */

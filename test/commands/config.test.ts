@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { runOptions, sweepOptions } from '../../src/commands/command-options.ts';
 import { type AppliedConfig, applyConfig } from '../../src/commands/config.ts';
 import { operationRequest, specOf } from '../../src/commands/recipes.ts';
-import { recordedCommand } from '../../src/commands/recorded-command.ts';
+import { type Recorded, recordedCommand } from '../../src/commands/recorded-command.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
@@ -15,7 +15,7 @@ interface Parsed {
   readonly options: Readonly<Record<string, unknown>>;
   /** The option's source, as Commander has it. */
   readonly sources: Readonly<Record<string, unknown>>;
-  readonly recorded: string;
+  readonly recorded: Recorded;
   readonly kind: string | undefined;
 }
 
@@ -59,7 +59,7 @@ describe('options of a config file', () => {
     const { options, sources, recorded } = withConfig({ model: 'pocket', 'top-p': 0.5 }, 'run', '--variance', '0.3');
     expect(options).toMatchObject({ model: 'pocket', topP: 0.5, variance: 0.3, temperature: 0.7 });
     expect(sources).toMatchObject({ model: 'config', topP: 'config', variance: 'cli', temperature: 'default' });
-    expect(recorded).toBe('surgery run --model pocket --top-p 0.5 --variance 0.3');
+    expect(recorded()).toBe('surgery run --model pocket --top-p 0.5 --variance 0.3');
   });
 
   test('give way to the command line, in either spelling', () => {
@@ -67,12 +67,12 @@ describe('options of a config file', () => {
     const given = ['--variance=0.3', '--model', 'b', '--prompt', 'y', '--no-save', '--balance'];
     const { options, recorded } = withConfig(config, 'run', ...given);
     expect(options).toMatchObject({ variance: 0.3, model: 'b', prompt: ['y'], save: false, balance: true });
-    expect(recorded).toBe(`surgery run ${given.join(' ')}`);
+    expect(recorded()).toBe(`surgery run ${given.join(' ')}`);
   });
 
   test('a value that looks like an option is a value', () => {
     expect(withConfig({ model: 'a' }, 'run', '--prompt', '--model').options).toMatchObject({ model: 'a' });
-    expect(withConfig({}, 'run', '--prompt', '--json').recorded).toBe('surgery run --prompt --json');
+    expect(withConfig({}, 'run', '--prompt', '--json').recorded()).toBe('surgery run --prompt --json');
   });
 
   test('lists are joined, or repeated where the option is', () => {
@@ -140,7 +140,7 @@ describe('where a config file and the command line exclude each other, the comma
     const { options, recorded } = withConfig({ prompt: 'Once', raw: true, seed: 1 }, 'run', '--chat', 'a.json');
     expect(options).toMatchObject({ chat: 'a.json', seed: 1 });
     expect(options).not.toHaveProperty('prompt');
-    expect(recorded).toBe('surgery run --seed 1 --chat a.json');
+    expect(recorded()).toBe('surgery run --seed 1 --chat a.json');
     expect(words({ chat: 'a.json', seed: 1 }, 'run', '--prompt', 'Once')).toBe('--seed 1');
     expect(words({ chat: 'a.json', run: { prompt: 'b' } }, 'run')).toBe('--prompt b');
   });

@@ -1,9 +1,5 @@
 import { expect, test } from 'vitest';
-import { nextSteps, quoted } from '../../src/commands/next-steps.ts';
-
-test('a word with blanks or quotes is given as a shell wants it', () => {
-  expect(['a/b-c@1', 'my model', "it's"].map(quoted)).toEqual(['a/b-c@1', "'my model'", "'it'\\''s'"]);
-});
+import { nextSteps } from '../../src/commands/next-steps.ts';
 
 test('the report and the next command are told, within 80 columns for a short name', () => {
   for (const kind of ['run', 'sweep', 'sensitivity'] as const) {

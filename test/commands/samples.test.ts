@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import type { PromptOptions, SamplingOptions } from '../../src/commands/options.ts';
 import { promptsOf, samplePrompts, samplingInfo } from '../../src/commands/samples.ts';
+import { day } from '../../src/platform/option-values.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { fixture, pocket, temporaryFolder } from '../support/paths.ts';
 import { copyModel, merge } from '../support/safetensors.ts';
@@ -51,6 +52,34 @@ function conversations(content: object): string {
 
 const asked = { role: 'user', content: 'Hi' };
 const answered = { role: 'assistant', content: 'I was' };
+
+describe('the date that a chat template sees', () => {
+  const chatDate = new Date(2031, 1, 3);
+
+  test('is recorded where it is of the clock, so that the same prompts can be made on another day', async () => {
+    const { texts, of } = await model('{{ strftime_now("%d %b %Y, %H:%M") }}');
+    const [today = ''] = await texts({});
+    const { chosen } = await of({});
+    expect(today).toMatch(/, 00:00$/);
+    expect(await texts({ chatDate: day('--chat-date')(chosen['--chat-date'] ?? '') })).toEqual([today]);
+    expect(await texts({ chatDate })).toEqual(['03 Feb 2031, 00:00']);
+  });
+
+  test("is Llama 3's own where the template takes a date, or as asked for", async () => {
+    const { texts, of } = await model('{{ date_string }}');
+    expect(await texts({})).toEqual(['26 Jul 2024']);
+    expect((await of({})).chosen).toEqual({});
+    expect(await texts({ chatDate })).toEqual(['03 Feb 2031']);
+  });
+
+  test('is refused for a template without one', async () => {
+    const { of } = await model(turns);
+    await expect(of({ chatDate })).rejects.toThrow('no chat template of this model uses a date: leave --chat-date out');
+    expect(() => day('--chat-date')('2026-02-30')).toThrow(
+      '--chat-date is "2026-02-30", allowed: a day such as 2026-01-31',
+    );
+  });
+});
 
 describe('prompts', () => {
   test('are the user alone where no system message is asked for', async () => {
@@ -149,11 +178,12 @@ describe('notes', () => {
 
   test('on the date that the template sees', async () => {
     expect(await (await model(`${bos}{{ date_string }}`)).notes()).toEqual([
-      'The chat template takes 26 Jul 2024 for today.',
+      'The chat template takes 2024-07-26 for today: --chat-date names another day.',
     ]);
     expect(await (await model(`${bos}{{ strftime_now('%Y') }}`)).notes()).toEqual([
-      "The chat template writes today's date.",
+      expect.stringMatching(/^The chat template takes 20\d\d-\d\d-\d\d for today: --chat-date names another day\.$/),
     ]);
+    expect(await (await model(bos)).notes()).toEqual([]);
   });
 
   test('on what ends a text', async () => {

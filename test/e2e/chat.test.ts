@@ -58,7 +58,7 @@ test('a study keeps its system message, shows it, and is not mixed with one of a
     const { code, stderr } = await make(...other);
     expect({ code, stderr }).toEqual({
       code: 2,
-      stderr: expect.stringMatching(/^surgery: .* holds a study of another model, text or setting.*\n$/),
+      stderr: expect.stringMatching(/^surgery: .* holds a study with another .*\n$/),
     });
   }
   expect(written()).toEqual(before);

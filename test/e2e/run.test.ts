@@ -55,7 +55,7 @@ describe('surgery run', () => {
         'cell',
         'curves',
         'seconds',
-        'output',
+        'documentsSha256',
       ]),
     );
     expect(run).toMatchObject({
@@ -76,7 +76,14 @@ describe('surgery run', () => {
         recipe: [{ kind: 'pca', mode: 'shared-kv', variance: 0.3, mean: 'keep' }],
         scores: { kl: expect.any(Number), sameTop: expect.any(Number) },
       },
-      output,
+    });
+    // Elsewhere the default may be another model.
+    expect(run.command).toMatch(/^surgery run .*--model pocket$/);
+    expect(readFileSync(join(output, 'run.json'), 'utf8')).not.toContain(tmp);
+    expect(JSON.parse(readFileSync(join(output, 'model/surgery.json'), 'utf8')).scored).toMatchObject({
+      text: 'builtin:pocket',
+      maxTokens: 24,
+      documentsSha256: run.documentsSha256,
     });
     const [{ layers }] = run.cell.reports;
     expect(layers).toHaveLength(6);
@@ -116,15 +123,15 @@ describe('surgery run', () => {
       join(output, 'model'),
       '--base',
       'pocket',
-      '--text',
-      fewStories(),
-      '--max-tokens',
-      '24',
       '--threads',
       '1',
       '--json',
     ]);
-    const { scores } = JSON.parse(stdout);
+    const { scores, baseScores, documentsSha256, command } = JSON.parse(stdout);
+    // The run's own text, cut as it was.
+    expect(documentsSha256).toBe(run.documentsSha256);
+    expect(command).toContain(`--text ${fewStories()} --chunk documents --max-tokens 24`);
+    expect(baseScores.nll).toBeCloseTo(run.original.scores.nll, 5);
     // The eval session holds all weights as initialisers, the run's session feeds some: float32 sums differ in the last digits.
     expect(scores.nll).toBeCloseTo(run.cell.scores.nll, 5);
     expect(scores.kl).toBeCloseTo(run.cell.scores.kl, 5);
@@ -153,7 +160,7 @@ describe('surgery run', () => {
     expect(existsSync(join(output, 'model'))).toBe(false);
   });
 
-  test('--json prints one document, which is run.json; --quiet prints nothing else', async () => {
+  test('--json prints one document, which is run.json and the folders here; --quiet prints nothing else', async () => {
     const output = join(tmp, 'json');
     const { stdout, stderr } = await surgery([
       'run',
@@ -170,7 +177,10 @@ describe('surgery run', () => {
       ...quick,
     ]);
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual(runJson(output));
+    const { output: folder, model, ...printed } = JSON.parse(stdout);
+    expect([folder, model.path]).toEqual([output, fixture('mqa-bias-f32')]);
+    const { path: _, ...portable } = model;
+    expect({ ...printed, model: portable }).toEqual(runJson(output));
     await expectReported(output);
   });
 

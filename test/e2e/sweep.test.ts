@@ -307,7 +307,10 @@ describe('mistakes', () => {
       '--output',
       cpTo('whole', 'taken'),
     ]);
-    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('holds a study of another model, text')]);
+    expect([other.code, other.stderr]).toEqual([
+      2,
+      expect.stringContaining('holds a study with another sampling.maxNewTokens (6, here 100), text ('),
+    ]);
     expect(read('taken', 'study.json')).toBe(read('whole', 'study.json'));
     await sweep('small', ['--variance', '0.3', '--mode', 'separate']);
     const folders = [join(tmp, 'whole'), join(tmp, 'small')];

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { readStudyFolder, StudyFolder, sameContext } from '../../src/experiments/folder.ts';
+import { differencesOf, readStudyFolder, StudyFolder } from '../../src/experiments/folder.ts';
 import { temporaryFolder } from '../support/paths.ts';
 import { cell, study } from '../support/studies.ts';
 
@@ -182,7 +182,17 @@ test('scratch files and half-written ones go when the folder is opened next', as
 test('studies share a folder that have their kind and all but the grid in common', () => {
   const a = study(['one']);
   const reversed = Object.fromEntries(Object.entries(a.context).reverse()) as unknown as typeof a.context;
-  expect(sameContext(a, study(['two', 'three'], { context: reversed, command: 'another' }))).toBe(true);
-  expect(sameContext(a, { ...a, kind: 'sensitivity' })).toBe(false);
-  expect(sameContext(a, { ...a, context: { ...a.context, documents: 'c' } })).toBe(false);
+  expect(differencesOf(a, study(['two', 'three'], { context: reversed, command: 'another' }))).toEqual([]);
+  expect(differencesOf(a, { ...a, kind: 'sensitivity' })).toEqual(['kind (sweep, here sensitivity)']);
+  const context = { ...a.context, documents: 'f'.repeat(64), precision: 'int8', versions: { surgery: '2' } };
+  expect(differencesOf(a, { ...a, context, text: { ...a.text, text: 'other.txt' } })).toEqual([
+    'versions.surgery (1, here 2)',
+    'precision (fp32, here int8)',
+    'text (text.txt b, here other.txt ffffffff…)',
+  ]);
+  const sampling = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, maxNewTokens: 4 };
+  const drawn = { ...a, context: { ...a.context, sampling } };
+  expect(differencesOf(a, drawn)).toEqual(['sampling (none, here some)']);
+  const another = { ...a, context: { ...a.context, sampling: { ...sampling, seed: 1 } } };
+  expect(differencesOf(drawn, another)).toEqual(['sampling.seed (0, here 1)']);
 });

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultReference, pocketFolder, pullReference, resolveModel } from '../../src/hub/model-reference.ts';
 import { FakeHub } from '../support/hub.ts';
@@ -22,16 +22,16 @@ function cache(name: string): string {
 }
 
 test('pocket and folders', async () => {
-  expect(await resolve('pocket')).toEqual({ ref: 'pocket', folder: pocketFolder });
+  expect(await resolve('pocket')).toEqual({ ref: 'pocket', pinned: 'pocket', folder: pocketFolder });
   expect(pocketFolder).toBe(pocket);
-  expect(await resolve(tmp)).toEqual({ ref: tmp, folder: tmp });
+  expect(await resolve(tmp)).toEqual({ ref: tmp, pinned: tmp, folder: tmp });
 });
 
 test('a model of the Hugging Face cache, by name, revision or commit', async () => {
   const hub = cache('some/model');
   vi.stubEnv('HF_HUB_CACHE', hub);
   const folder = join(hub, 'models--some--model/snapshots', commit);
-  expect(await resolve('some/model')).toEqual({ ref: 'some/model', folder });
+  expect(await resolve('some/model')).toEqual({ ref: 'some/model', pinned: `some/model@${commit}`, folder });
   expect(await resolve('some/model@main')).toMatchObject({ folder });
   expect(await resolve(`some/model@${commit}`)).toMatchObject({ folder });
   await expect(resolve('some/model@other')).rejects.toThrow(
@@ -71,12 +71,13 @@ describe('with a network', async () => {
 
   test('a model that is not cached is pulled, and asked for once', async () => {
     hub.add('new/model', files);
-    const { folder } = await online('new/model');
+    const { folder, pinned } = await online('new/model');
+    expect(pinned).toBe(`new/model@${basename(folder)}`);
     expect(readFileSync(join(folder, 'model.safetensors')).equals(files['model.safetensors'] ?? Buffer.alloc(0))).toBe(
       true,
     );
     hub.reset();
-    expect(await online('new/model')).toEqual({ ref: 'new/model', folder });
+    expect(await online('new/model')).toEqual({ ref: 'new/model', pinned, folder });
     expect(hub.seen).toEqual([]);
   });
 

@@ -31,18 +31,26 @@ export function designSweep(
   { varied, fixed, match, controls }: SweepRequest<PcaSpec>,
   config: LlamaConfig,
 ): SweepPlan<PcaOperation | NoneOperation> {
-  const modes = unique<Mode>(varied.mode ?? ['separate', 'shared-kv']);
+  const named = varied.mode ?? ['separate', 'shared-kv'];
   const means = unique<MeanRule>(varied.mean ?? ['keep']);
   const allocations = unique<Allocation>(varied.allocate ?? ['uniform']);
-  if (match.length > 0 && !modes.some(separateOf))
+  const layerLists = varied.layers ?? [undefined];
+  /** Each mode that does something of its own in these layers. */
+  const modesOf = (spec: PcaSpec) => unique<Mode>(named.map((mode) => complete({ ...spec, mode }, config).mode));
+  const commonOf = (layers: readonly number[] | undefined): PcaSpec => ({
+    kind: 'pca',
+    ...fixed,
+    ...(layers ? { layers } : {}),
+  });
+  if (match.length > 0 && !layerLists.some((layers) => modesOf(commonOf(layers)).some(separateOf)))
     throw new SurgeryError(
       'usage',
-      `--match gives a shared mode its separate partner, --mode ${modes.join()} shares nothing`,
+      `--match gives a shared mode its separate partner, --mode ${unique(named).join()} shares nothing${fixed.targets ? ` of ${fixed.targets.join()}` : ''}`,
     );
   const list = new CellList(config);
 
   /** The cells of every mode, their partners and controls. */
-  const addModes = (rest: Omit<PcaSpec, 'mode'>) => {
+  const addModes = (modes: readonly Mode[], rest: Omit<PcaSpec, 'mode'>) => {
     const made = new Map<Mode, number>();
     for (const mode of modes) {
       const spec: PcaSpec = { ...rest, mode };
@@ -60,20 +68,22 @@ export function designSweep(
     }
     for (const [mode, cell] of made) {
       const partner = made.get(separateOf(mode) ?? mode);
-      if (partner !== undefined && partner !== cell)
+      // A partner that has fewer components than the rank is not of equal rank.
+      if (partner !== undefined && partner !== cell && list.rankOf(partner) === list.rankOf(cell))
         list.pair(rest.rank === undefined ? 'variance' : 'rank', cell, partner);
     }
   };
 
-  for (const layers of varied.layers ?? [undefined]) {
-    const common: PcaSpec = { kind: 'pca', ...fixed, ...(layers ? { layers } : {}) };
+  for (const layers of layerLists) {
+    const common = commonOf(layers);
+    const modes = modesOf(common);
     // What it costs to do nothing does not depend on the mode.
     if (controls) list.control('none', list.addNone(common));
     for (const mode of controls ? modes : [])
       list.control('full-rank', list.add({ ...common, mode, variance: 1, control: 'full-rank' }));
     for (const budget of budgets(varied)) {
       for (const mean of means) {
-        for (const allocate of allocations) addModes({ ...common, ...budget, mean, allocate });
+        for (const allocate of allocations) addModes(modes, { ...common, ...budget, mean, allocate });
         if (allocations.length < 2) continue;
         for (const mode of modes) {
           const cell = (allocate: Allocation) => list.add({ ...common, ...budget, mode, mean, allocate });
@@ -113,6 +123,11 @@ class CellList {
   /** The cell's place in the list. */
   add(spec: PcaSpec): number {
     return this.#place(complete(spec, this.#config));
+  }
+
+  rankOf(cell: number): number | undefined {
+    const operation = this.#cells[cell];
+    return operation?.kind === 'pca' ? operation.rank : undefined;
   }
 
   addNone({ targets, layers }: PcaSpec): number {

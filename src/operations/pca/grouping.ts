@@ -1,8 +1,9 @@
 // Which projections, or heads of them, share one PCA.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import type { Projection } from '../../checkpoint/names.ts';
+import { type Projection, projectionShape } from '../../checkpoint/names.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { EditedTensor } from '../kind.ts';
-import { projections } from '../where.ts';
+import { projections, type Where } from '../where.ts';
 
 /** Rows of a projection's weight: all, or from the first up to the second. */
 export interface ProjectionRows {
@@ -41,6 +42,36 @@ export function separateOf(mode: Mode): Mode | undefined {
   return mode === 'per-head-kv' ? 'per-head' : 'separate';
 }
 
+/** The dimensions of a model that decide how its projections are grouped, and how large the groups are. */
+export type Dimensions = Pick<LlamaConfig, 'heads' | 'kvHeads' | 'headDim' | 'hiddenSize' | 'intermediateSize'>;
+
+/** The plainest mode that groups these projections in the same way: shared-kv of `gate` alone is separate. */
+export function plainest(mode: Mode, { targets, layers }: Where, config: Pick<Dimensions, 'heads' | 'kvHeads'>): Mode {
+  const shared = together[mode].filter((projection) => targets.includes(projection));
+  const heads = targets.filter(isAttentionInput).map((projection) => headsOf(projection, config));
+  if (isByHead(mode) && heads.some((count) => count > 1)) return shared.length > 1 ? mode : 'per-head';
+  if (mode === 'cross-layer-kv' && layers.length > 1 && shared.length > 0) return mode;
+  if (shared.length < 2) return 'separate';
+  return shared.includes('q') ? mode : 'shared-kv';
+}
+
+/** The most components that any of the groups has. */
+export function mostComponents(mode: Mode, { targets, layers }: Where, config: Dimensions): number {
+  const shared = together[mode].filter((projection) => targets.includes(projection));
+  const size = (set: readonly Projection[], layersTogether: number) => {
+    const shapes = set.map((projection) => projectionShape(config, projection));
+    const parts = isByHead(mode) && set.every(isAttentionInput) ? headsOf(itemAt(set, 0), config) : 1;
+    const rows = (layersTogether * shapes.reduce((sum, [own]) => sum + own, 0)) / parts;
+    return Math.min(rows, ...shapes.map(([, columns]) => columns));
+  };
+  const alone = targets.filter((projection) => !shared.includes(projection));
+  return Math.max(
+    0,
+    ...alone.map((projection) => size([projection], 1)),
+    ...(shared.length > 0 ? [size(shared, mode === 'cross-layer-kv' ? layers.length : 1)] : []),
+  );
+}
+
 /** The groups of the chosen layers, layer by layer; a group over all layers comes last. */
 export function groupsOf(
   mode: Mode,
@@ -51,7 +82,6 @@ export function groupsOf(
   const acrossLayers = mode === 'cross-layer-kv';
   const shared = together[mode].filter((projection) => targets.includes(projection));
   const alone = projections.filter((projection) => targets.includes(projection) && !shared.includes(projection));
-  const byHead = mode === 'per-head' || mode === 'per-head-kv';
   const groups = layers.flatMap((layer) => {
     const sets = [...alone.map((projection) => [projection]), ...(acrossLayers ? [] : [shared])].filter(
       (set) => set.length > 0,
@@ -59,7 +89,7 @@ export function groupsOf(
     return sets
       .toSorted((a, b) => order(a) - order(b))
       .flatMap((set) =>
-        byHead && set.every(isAttentionInput) ? headGroups(layer, set, config) : [wholeGroup(layer, set)],
+        isByHead(mode) && set.every(isAttentionInput) ? headGroups(layer, set, config) : [wholeGroup(layer, set)],
       );
   });
   if (acrossLayers && shared.length > 0) {
@@ -78,6 +108,14 @@ function order(set: readonly Projection[]): number {
   return Math.min(...set.map((projection) => projections.indexOf(projection)));
 }
 
+function isByHead(mode: Mode): boolean {
+  return mode === 'per-head' || mode === 'per-head-kv';
+}
+
+function headsOf(projection: Projection, { heads, kvHeads }: Pick<Dimensions, 'heads' | 'kvHeads'>): number {
+  return projection === 'q' ? heads : kvHeads;
+}
+
 function isAttentionInput(projection: Projection): boolean {
   return projection === 'q' || projection === 'k' || projection === 'v';
 }
@@ -91,7 +129,7 @@ function headGroups(
   set: readonly Projection[],
   { heads, kvHeads, headDim }: Pick<LlamaConfig, 'heads' | 'kvHeads' | 'headDim'>,
 ): Group[] {
-  const count = set.includes('q') ? heads : kvHeads;
+  const count = headsOf(itemAt(set, 0), { heads, kvHeads });
   return Array.from({ length: count }, (_, head) => ({
     name: `${set.join('')}.${head}`,
     layer,

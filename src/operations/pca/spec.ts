@@ -5,7 +5,7 @@ import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, number, oneOf, onOrOff, ranges, whole } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
 import { completeWhere, projections } from '../where.ts';
-import { type Mode, modes } from './grouping.ts';
+import { type Dimensions, type Mode, modes, mostComponents, plainest } from './grouping.ts';
 
 /** Whether rebuilt matrices get their column means back. */
 export const means = ['keep', 'drop'] as const;
@@ -137,11 +137,13 @@ export const pcaFields: Fields<PcaSpec> = {
 };
 
 /**
+ * What does the same is the same operation: the mode is the plainest that groups the chosen projections so, and a rank is
+ * at most the components that there are.
  * @throws SurgeryError `usage` for both a threshold and a rank, for one of them out of range, and for a layer or an
  * allocation that there is not
  */
-export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): PcaOperation {
-  const { kind, ...rest } = spec;
+export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'> & Dimensions): PcaOperation {
+  const { kind, mode: named = 'shared-kv', ...rest } = spec;
   const { variance, rank, allocate = 'uniform' } = rest;
   if (variance !== undefined && rank !== undefined)
     throw new SurgeryError('usage', `variance ${variance} and rank ${rank}: give one of them`);
@@ -151,17 +153,20 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'>): Pc
     throw new SurgeryError('usage', `rank is ${rank}, allowed: a whole number from 0`);
   if (rank !== undefined && allocate === 'global')
     throw new SurgeryError('usage', 'allocate global spends what a threshold gives: it goes with a variance');
+  const where = completeWhere(spec, config);
+  const mode = plainest(named, where, config);
   return {
     kind, // first in what is written
-    mode: 'shared-kv',
+    mode,
     mean: 'keep',
     center: true,
     balance: false,
     seed: 0,
     ...(rank === undefined ? { variance: defaultVariance } : {}),
     ...rest,
+    ...(rank === undefined ? {} : { rank: Math.min(rank, mostComponents(rest.match?.of ?? mode, where, config)) }),
     allocate,
-    ...completeWhere(spec, config),
+    ...where,
   };
 }
 

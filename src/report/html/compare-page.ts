@@ -6,7 +6,17 @@ import { counted } from '../format.ts';
 import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
 import type { Series } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
-import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
+import {
+  commandHtml,
+  factsHtml,
+  footer,
+  type Head,
+  hash,
+  headHtml,
+  modelFact,
+  modelName,
+  versionsFact,
+} from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { pairsFigure } from './pairs.ts';
@@ -58,30 +68,62 @@ export async function comparePage(
 
 function headOf(entries: readonly Entry[], command: string): Head {
   const labels = entries.map(({ label }) => label);
-  const differ = differences(entries);
+  const apart = apartText(entries);
   return {
     kind: 'Studies by surgery, side by side',
     title: labels.join(' · '),
     lead:
-      differ.length === 0
-        ? 'The model, the text, the precision and the versions are the same: all figures can be compared with each other.'
+      apart === undefined
+        ? 'The model, the tokens of the text, the scoring rule, the precision and the versions are the same: all figures can be compared with each other.'
         : undefined,
-    ...(differ.length > 0 ? { notice: `These studies differ in ${differ.join(', ')}.` } : {}),
+    ...(apart === undefined ? {} : { notice: apart }),
     command,
     facts: [],
     glance: [],
   };
 }
 
-/** The differences between studies that make their figures incomparable. */
-function differences(entries: readonly Entry[]): string[] {
-  const aspects: readonly (readonly [string, (study: Study) => string])[] = [
-    ['the model', ({ model }) => model.sha256],
-    ['the text', ({ context, text }) => `${context.documents} ${text.text} ${text.documents} ${text.tokens}`],
-    ['the precision', ({ context }) => context.precision],
-    ['the versions of the program', ({ context }) => `${context.versions.surgery} ${context.versions.onnxruntime}`],
-  ];
-  return aspects.filter(([, of]) => new Set(entries.map(({ study }) => of(study))).size > 1).map(([name]) => name);
+/** A setting that decides whether figures can be compared. */
+interface Aspect {
+  readonly name: string;
+  /** Equal where the setting is; undefined where it is not known. */
+  readonly identity: (study: Study) => string | undefined;
+  readonly words: (study: Study) => string;
+}
+
+const aspects: readonly Aspect[] = [
+  { name: 'the model', identity: ({ model }) => model.sha256, words: ({ model }) => modelName(model.ref) },
+  {
+    name: 'the text',
+    identity: ({ context }) => context.documents || undefined,
+    words: ({ text }) => `${text.text}, ${counted(text.tokens, 'token')}`,
+  },
+  { name: 'the scoring rule', identity: ({ text }) => text.rule, words: ({ text }) => text.rule },
+  { name: 'the precision', identity: ({ context }) => context.precision, words: ({ context }) => context.precision },
+  { name: 'the versions', identity: ownVersions, words: ownVersions },
+];
+
+function ownVersions({ context: { versions } }: Study): string {
+  return `surgery ${versions.surgery}, onnxruntime ${versions.onnxruntime}`;
+}
+
+/** What keeps the studies' figures from being compared, or may do so, in sentences. Undefined if nothing does. */
+function apartText(entries: readonly Entry[]): string | undefined {
+  const identities = ({ identity }: Aspect) => entries.map(({ study }) => identity(study));
+  const differ = aspects.filter((aspect) => new Set(identities(aspect).filter((one) => one !== undefined)).size > 1);
+  const unknown = aspects.filter((aspect) => !differ.includes(aspect) && identities(aspect).includes(undefined));
+  const parts = differ.map(({ name, words }) => {
+    const values = [...new Set(entries.map(({ study }) => words(study)))];
+    return values.length > 1 ? `${name} (${values.join('; ')})` : `${name} (${values[0]}, but not the same)`;
+  });
+  const sentences = [
+    parts.length > 0 && `These studies differ in ${parts.join(', ')}.`,
+    ...unknown.map(({ name, identity }) => {
+      const without = entries.filter(({ study }) => identity(study) === undefined).map(({ label }) => label);
+      return `Whether ${name} is the same is not known: ${without.join(', ')} ${without.length > 1 ? 'hold' : 'holds'} no hash of it.`;
+    }),
+  ].filter((one) => one !== false);
+  return sentences.length > 0 ? sentences.join(' ') : undefined;
 }
 
 /** One line per study and mode; perplexity as a multiple of each study's own original. */
@@ -131,12 +173,12 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
 }
 
 function notShown(entries: readonly Entry[]): string {
-  const differ = differences(entries);
-  const apart =
-    differ.length > 0
-      ? `The studies differ in ${differ.join(', ')}: lines of different studies are not paired, and the operation need not be the cause of a gap between them. `
-      : 'Lines of different studies are not paired, although all were scored on the same text. ';
-  return `${apart}Points at the same x need not have equal budgets.`;
+  const apart = apartText(entries);
+  const why =
+    apart === undefined
+      ? 'Lines of different studies are not paired, although all were scored on the same text. '
+      : `${apart} Lines of different studies are not paired, and the operation need not be the cause of a gap between them. `;
+  return `${why}Points at the same x need not have equal budgets.`;
 }
 
 function rulesOf(entries: readonly Entry[]): string {

@@ -47,6 +47,14 @@ export function hash(value: string): Html {
   return html`<span class="hash">${value}</span>`;
 }
 
+/** A model in a title: of a folder its own name, without the folders that it lies in; of the Hub, all of it. */
+export function modelName(ref: string): string {
+  if (/^(?!\.{1,2}\/)[\w.-]+\/[\w.-]+(@|$)/.test(ref)) return ref;
+  const folders = ref.split('/').filter(Boolean);
+  // That of a run's checkpoint is always `model`.
+  return folders.slice(folders.at(-1) === 'model' ? -2 : -1).join('/') || ref;
+}
+
 /** "pocket: LlamaForCausalLM, 6 layers, 1,369,728 parameters, BF16" */
 export function modelFact(model: {
   readonly ref: string;

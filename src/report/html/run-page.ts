@@ -7,7 +7,7 @@ import { integer, percent } from '../format.ts';
 import { scoresIn, sizeOf, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
-import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
+import { footer, type Head, hash, headHtml, modelFact, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
 import { samplingRule, textRule } from './rules.ts';
@@ -50,7 +50,7 @@ function headOf(run: RunResult): Head {
   const size = sizeOf(cell);
   return {
     kind: 'A run of surgery: one variant of one model',
-    title: `${model.ref}: ${words}`,
+    title: `${modelName(model.ref)}: ${words}`,
     ...(model.notice ? { notice: model.notice } : {}),
     command: run.command,
     glance: [
@@ -75,6 +75,7 @@ function headOf(run: RunResult): Head {
       ['Date', `${run.date.slice(0, 16).replace('T', ' ')} UTC`],
       ['Versions', versionsFact(run.versions)],
       ['SHA-256 of the weights', hash(model.sha256)],
+      ...(run.documentsSha256 ? [['of the documents’ tokens', hash(run.documentsSha256)] as const] : []),
     ],
   };
 }

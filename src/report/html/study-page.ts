@@ -6,7 +6,7 @@ import { type Cells, cellName, gridCells, inOrder, keptName, pcaOf } from '../ce
 import { counted, integer, signed } from '../format.ts';
 import { valueText } from '../scores.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
-import { footer, type Head, hash, headHtml, modelFact, versionsFact } from './header.ts';
+import { footer, type Head, hash, headHtml, modelFact, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { lossesSection } from './losses.ts';
 import { pageHtml } from './page.ts';
@@ -64,7 +64,7 @@ function headOf(study: Study, cells: Cells): Head {
     kind: study.sensitivity
       ? 'A sensitivity study by surgery: one unit at a time'
       : 'A sweep by surgery: many operations on one model',
-    title: `${model.ref}: ${titleOf(shown, study)}`,
+    title: `${modelName(model.ref)}: ${titleOf(shown, study)}`,
     ...(study.complete
       ? {}
       : { notice: `${there} of ${counted(study.cells.length, 'cell')} are done: the study is not finished.` }),

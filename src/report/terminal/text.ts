@@ -19,7 +19,7 @@ export function modelText({ ref, path, architecture, layers, parameters, dtype, 
   return [
     ...(notice ? [wrap(notice)] : []),
     `Model      ${printable(ref)}`,
-    `Folder     ${printable(path)}`,
+    ...(path === undefined ? [] : [`Folder     ${printable(path)}`]),
     `Shape      ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`,
   ].join('\n');
 }
@@ -53,7 +53,7 @@ export function runText(run: RunResult): string {
         .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
         .join(', ')}`,
     ),
-    `${resultText(runVerdict(run))}\nWritten    ${run.output}`,
+    [resultText(runVerdict(run)), run.output !== undefined && `Written    ${run.output}`].filter(Boolean).join('\n'),
   ]);
 }
 
@@ -74,7 +74,14 @@ function footprintText({ footprint, recipe }: RunResult['cell']): string | undef
 }
 
 export function evalText(result: EvalResult): string {
-  const name = result.base ? 'model' : result.model.ref;
+  const { recipe, base, model, baseScores } = result;
+  const isVariant = recipe !== undefined && base?.sha256 === model.sha256;
+  const rows: [string, Score | Comparison][] = baseScores
+    ? [
+        [isVariant ? 'original' : 'base', baseScores],
+        [isVariant ? 'operated' : 'model', result.scores],
+      ]
+    : [[model.ref, result.scores]];
   return sections([
     modelText(result.model),
     [
@@ -83,7 +90,7 @@ export function evalText(result: EvalResult): string {
     ]
       .filter(Boolean)
       .join('\n'),
-    scoresText(result.scores, [[name, result.scores]]),
+    scoresText(result.scores, rows),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
     resultText(evalVerdict(result)),
   ]);
@@ -201,11 +208,17 @@ function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
 }
 
 function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
-  const columns = scoresIn('evaluation').map(precise);
+  const columns = scoresIn(
+    'evaluation',
+    scores.map(([, score]) => ({ scores: score })),
+  ).map(precise);
   const rows = scores.map(([name, score]) => [name, ...columns.map((one) => scoreText(one, { scores: score }))]);
   const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   const rule = `${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
-  const differences = scores.flatMap(([name, score]) => ('kl' in score ? [differenceText(name, score, text)] : []));
+  const [[base = ''] = []] = scores;
+  const differences = scores.flatMap(([name, score]) =>
+    'kl' in score ? [differenceText(`${name} minus ${base}`, score, text)] : [],
+  );
   const head = ['scores', ...columns.map(headOf)];
   return [table(head, `l${'r'.repeat(columns.length)}`, rows), ...differences, wrap(rule)].join('\n');
 }
@@ -223,16 +236,17 @@ export function scoredUnits({ documents, chunk }: ScoredText): string {
   return counted(documents, chunk === 'stream' ? 'window' : 'document');
 }
 
+/** @param what "operated minus original" */
 function differenceText(
-  name: string,
+  what: string,
   { deltaNll, intervals, kl, klQuantiles, deltaP }: Comparison,
   text: ScoredText,
 ): string {
   const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
   return wrap(
-    `${name} less original: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
-      `(${text.intervalRule}); KL of a token: median ${figure(klQuantiles.median)}, 99 % ${figure(klQuantiles.p99)}, 99.9 % ` +
-      `${figure(klQuantiles.p999)}, most ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
+    `${what}: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
+      `(${text.intervalRule}); per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ` +
+      `${figure(klQuantiles.p999)}, max ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
   );
 }
 

@@ -234,3 +234,36 @@ test.each<[Partial<Request>, string]>([
 ])('%j is refused', (request, message) => {
   expect(() => plan(request)).toThrow(message);
 });
+
+test('modes that group the same projections alike are one cell, and ranks beyond the last component one rank', () => {
+  const cellsOf = (more: Partial<Request>) => plan(more).cells.map(told);
+  const mode = [...modes];
+  const mlp = { targets: ['gate', 'up', 'down'] } as const;
+  expect(cellsOf({ varied: { mode, variance: [0.9] }, fixed: mlp })).toHaveLength(1);
+  expect(plan({ varied: { mode, variance: [0.9] }, fixed: mlp }).pairs).toEqual([]);
+  const only = (...targets: PcaOperation['targets'][number][]) =>
+    plan({ varied: { mode, variance: [0.9] }, fixed: { targets } }).cells.map((cell) => isPca(cell) && cell.mode);
+  expect(only('k')).toEqual(['separate', 'cross-layer-kv']);
+  expect(only('k', 'v')).toEqual(['shared-kv', 'separate', 'cross-layer-kv']);
+  expect(only('q', 'o')).toEqual(['separate', 'per-head']);
+  const oneLayer = plan({ varied: { mode, variance: [0.9], layers: [[1]] } });
+  expect(oneLayer.cells.map((cell) => isPca(cell) && cell.mode)).not.toContain('cross-layer-kv');
+  expect(() => plan({ varied: { variance: [0.9] }, fixed: mlp, match: ['width'] })).toThrow(
+    '--match gives a shared mode its separate partner, --mode shared-kv shares nothing of gate,up,down',
+  );
+  const { hiddenSize, headDim } = config;
+  const ranks = plan({ varied: { rank: [10 * hiddenSize, hiddenSize + 1, 2] } }).cells;
+  expect(ranks.map((cell) => isPca(cell) && cell.rank)).toEqual([hiddenSize, 2]);
+  // k and v alone have one head's components each, and together twice as many.
+  const both = plan({
+    varied: { mode: ['shared-kv'], rank: [2 * headDim - 1] },
+    fixed: { targets: ['k', 'v'] },
+    match: ['variance', 'width'],
+  });
+  expect(both.cells.map((cell) => isPca(cell) && [cell.mode, cell.rank])).toEqual([
+    ['shared-kv', 2 * headDim - 1],
+    ['separate', headDim],
+    ['separate', 2 * headDim - 1],
+  ]);
+  expect(both.pairs).toEqual([{ rule: 'width', cell: 0, partner: 2 }]);
+});

@@ -1,6 +1,7 @@
 // The pages as text: nothing of theirs is markup, nothing asks for anything, the same results give the same bytes.
 import { describe, expect, test } from 'vitest';
 import { comparePage } from '../../../src/report/html/compare-page.ts';
+import { modelName } from '../../../src/report/html/header.ts';
 import { type Fragment, html, raw } from '../../../src/report/html/html.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
@@ -138,9 +139,42 @@ test('the page of several studies has a line a study and mode, and says in what 
   );
   expectWellFormed(page);
   expectAlone(page);
-  expectWords(page, ['These studies differ in the model.']);
+  expectWords(page, ['These studies differ in the model (org/name, but not the same).']);
   for (const name of ['one: separate', 'one: shared-kv', 'other &#60;b&#62;: separate', 'other &#60;b&#62;: shared-kv'])
     expect(page.includes(`data-key="${name}"`), name).toBe(true);
   const alike = await comparePage([one, { ...one, label: 'again' }], '');
-  expectWords(alike, ['The model, the text, the precision and the versions are the same']);
+  expectWords(alike, [
+    'The model, the tokens of the text, the scoring rule, the precision and the versions are the same',
+  ]);
+});
+
+test('the page of several studies calls texts the same by their tokens alone', async () => {
+  const cells = smallStudy();
+  const base = study([...cells.keys()]);
+  const pageWith = (documents: string, text: Partial<typeof base.text> = {}) => {
+    const other = { ...base, context: { ...base.context, documents }, text: { ...base.text, ...text } };
+    return comparePage(
+      [
+        { label: 'one', cells, study: base },
+        { label: 'two', cells, study: other },
+      ],
+      '',
+    );
+  };
+  const same = 'all figures can be compared with each other';
+  // Of the same name and length.
+  const changed = await pageWith('c');
+  expectWords(changed, ['differ in the text (text.txt, 30 tokens, but not the same).']);
+  expect(content(changed)).not.toContain(same);
+  const unknown = await pageWith('');
+  expectWords(unknown, ['Whether the text is the same is not known: two holds no hash of it.']);
+  expect(content(unknown)).not.toContain(same);
+  // Of another name.
+  expectWords(await pageWith('b', { text: 'copy.txt' }), [same]);
+  expectWords(await pageWith('b', { rule: 'other' }), ['differ in the scoring rule (each alone; other).']);
+});
+
+test('a title has a folder’s own name, a model of the Hub all of its name', () => {
+  const names = ['/home/me/models/tiny', '../tiny/', './tiny', 'org/name@main', 'pocket', 'results/x/model', '/'];
+  expect(names.map(modelName)).toEqual(['tiny', 'tiny', 'tiny', 'org/name@main', 'pocket', 'x/model', '/']);
 });

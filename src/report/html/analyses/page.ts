@@ -3,7 +3,17 @@ import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
 import { fewDocumentsWords, findingWords, readWords, trusted } from '../../findings.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
-import { commandHtml, factsHtml, footer, type Head, hash, headHtml, modelFact, versionsFact } from '../header.ts';
+import {
+  commandHtml,
+  factsHtml,
+  footer,
+  type Head,
+  hash,
+  headHtml,
+  modelFact,
+  modelName,
+  versionsFact,
+} from '../header.ts';
 import { html } from '../html.ts';
 import { pageHtml } from '../page.ts';
 import { basisGlance, basisSections, matrixWords } from './basis.ts';
@@ -148,7 +158,7 @@ function headOf({ kind, result }: Finding, { name, question, found, read, glance
   const operated = recipe ? `, with and without ${describeRecipe(recipe, model.layers)}` : '';
   return {
     kind: `surgery ${kind}: looking inside`,
-    title: `${model.ref}: ${name}${operated}`,
+    title: `${modelName(model.ref)}: ${name}${operated}`,
     lead: found.length > 0 ? found.join(' ') : `${question}.`,
     ...(model.notice ? { notice: model.notice } : {}),
     command,

@@ -1,0 +1,11 @@
+// Words → a command line, as a POSIX shell reads it back.
+
+/** The words of a command in one line that a shell splits into the same words. */
+export function commandLine(words: readonly string[]): string {
+  return words.map(quoted).join(' ');
+}
+
+/** A word quoted for a shell, if necessary. */
+export function quoted(word: string): string {
+  return /^[\w./@:=,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

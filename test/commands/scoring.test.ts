@@ -1,0 +1,105 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openModel } from '../../src/commands/model.ts';
+import type { ScoringOptions } from '../../src/commands/options.ts';
+import { scoringInput } from '../../src/commands/scoring.ts';
+import { recordName, recordText } from '../../src/results/scored-record.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
+import { pocket, temporaryFolder } from '../support/paths.ts';
+import { copyModel } from '../support/safetensors.ts';
+
+const tmp = temporaryFolder();
+const quiet = { quiet: true, offline: true } as const;
+const few = { documents: 3, maxTokens: 20 } as const;
+
+async function scored(ref: string, options: ScoringOptions, base?: string) {
+  const model = await openModel(ref, quiet);
+  const tokenizer = await Tokenizer.open(model.checkpoint);
+  return scoringInput({ ...quiet, ...options }, model, tokenizer, base ? await openModel(base, quiet) : undefined);
+}
+
+describe('the default text', () => {
+  test("is pocket's stories for pocket and next to it, the passages for others; each by its name too", async () => {
+    const own = await scored('pocket', few);
+    expect(own.about.text).toBe("pocket's held-out stories");
+    expect(own.chosen).toEqual({});
+    const copy = copyModel(pocket, join(tmp, 'copy'));
+    expect((await scored(copy, few, 'pocket')).documentsSha256).toBe(own.documentsSha256);
+    expect((await scored(copy, { ...few, text: 'builtin:pocket' })).documentsSha256).toBe(own.documentsSha256);
+    const others = await scored(copy, few);
+    expect(others.about.text).toBe('the built-in passages');
+    expect((await scored('pocket', { ...few, text: 'builtin:passages' })).documentsSha256).toBe(others.documentsSha256);
+    await expect(scored('pocket', { text: 'builtin:x' })).rejects.toThrow(
+      'there is no text builtin:x, allowed: builtin:pocket, builtin:passages',
+    );
+  });
+
+  test('the hash is of token ids and of where documents end', async () => {
+    const [one, two] = [join(tmp, 'one.txt'), join(tmp, 'two.txt')];
+    writeFileSync(one, 'The sea was calm.\n<|end|>\nThe sky was grey.');
+    writeFileSync(two, 'The sea was calm.\n<|end|>\nThe sky was grey.\n<|end|>\n');
+    const { documentsSha256 } = await scored('pocket', { text: one });
+    expect((await scored('pocket', { text: two })).documentsSha256).toBe(documentsSha256);
+    for (const other of [{ chunk: 'stream' }, { documents: 1 }, { maxTokens: 3 }] as const)
+      expect((await scored('pocket', { text: one, ...other })).documentsSha256).not.toBe(documentsSha256);
+  });
+});
+
+describe('of a checkpoint that a run wrote', () => {
+  let folder = '';
+  let text = '';
+  let made = 0;
+  beforeEach(() => {
+    const here = join(tmp, `run-${made++}`);
+    mkdirSync(here);
+    folder = copyModel(pocket, join(here, 'model'));
+    text = join(here, 'text.txt');
+    writeFileSync(text, 'The sea was calm.\n<|end|>\nThe sky was grey, and the wind came from the north.');
+  });
+  const write = async (options: ScoringOptions) => {
+    const made = await scored('pocket', options);
+    writeFileSync(join(folder, recordName), recordText(made.record));
+    return made;
+  };
+
+  test('what the run scored is scored, cut as it was, and the choice is recorded', async () => {
+    const run = await write({ text, chunk: 'stream', documents: 2, maxTokens: 6 });
+    const again = await scored(folder, {});
+    expect(again.about).toEqual(run.about);
+    expect(again.documentsSha256).toBe(run.documentsSha256);
+    expect(again.chosen).toEqual({
+      '--text': text,
+      '--chunk': 'stream',
+      '--documents': '2',
+      '--max-tokens': '6',
+    });
+  });
+
+  test('also its default text; other options change how it is cut, and another text takes its place', async () => {
+    await write({});
+    const { about } = await scored(folder, { documents: 2 });
+    expect(about).toMatchObject({ text: "pocket's held-out stories", documents: 2, maxTokens: 512 });
+    expect((await scored(folder, { text, maxTokens: 4 })).about).toMatchObject({ text, documents: 2, cut: 2 });
+  });
+
+  test('a text that changed or is gone is refused, and nothing else scored in its place', async () => {
+    const { documentsSha256 } = await write({ text });
+    writeFileSync(text, 'The sea was wild.\n<|end|>\nThe sky was grey, and the wind came from the north.');
+    await expect(scored(folder, {})).rejects.toThrow(
+      `${folder}: its run scored ${text}, which has other tokens now (SHA-256 ${documentsSha256.slice(0, 16)}…, now `,
+    );
+    writeFileSync(join(folder, recordName), recordText({ ...(await scored(folder, { text })).record, text: tmp }));
+    await expect(scored(folder, {})).rejects.toThrow(`its run scored ${tmp}, which is not there: give --text`);
+    writeFileSync(join(folder, recordName), recordText({ ...(await scored(folder, { text })).record, text: '-' }));
+    await expect(scored(folder, {})).rejects.toThrow('its run scored standard input, which is gone: give --text');
+  });
+
+  test('a record that is none is refused', async () => {
+    writeFileSync(join(folder, recordName), '{"scored": {"text": 1}}');
+    await expect(scored(folder, {})).rejects.toThrow(
+      `${recordName} is not the record of a run, at scored.text: Invalid input: expected string, received number: give --text, or remove the file`,
+    );
+    expect((await scored(folder, { text })).about.text).toBe(text);
+  });
+});
