@@ -4,9 +4,12 @@ import { groupsOf, modes, mostComponents, plainest } from '../../../src/operatio
 import { projections } from '../../../src/operations/where.ts';
 import { configWith } from '../../support/models.ts';
 
-const settings = [{}, { num_key_value_heads: 1 }, { num_attention_heads: 1, num_key_value_heads: 1 }].map((own) =>
-  configWith({ num_hidden_layers: 3, ...own }),
-);
+const sizes: Readonly<Record<string, number>>[] = [
+  {},
+  { num_key_value_heads: 1 },
+  { num_attention_heads: 1, num_key_value_heads: 1 },
+];
+const settings = sizes.map((own) => configWith({ num_hidden_layers: 3, ...own }));
 
 /** The parts of each group; rows that are all of a projection's are none in particular. */
 function effect(
