@@ -1,110 +1,62 @@
 #!/usr/bin/env node
 // argv → command → exit code. The only place that ends the process: 0 done, 2 the user's mistake, 1 a bug, 130 Ctrl-C.
 import { createRequire } from 'node:module';
-import { Argument, Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import * as declared from './commands/command-options.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { applyConfig } from './commands/config.ts';
-import { kindHelp, type OperationRequest, operationRequest } from './commands/recipes.ts';
+import { helpWidth, layOutHelp } from './commands/help.ts';
+import { explained, refuseStrayWords, wordsToParse } from './commands/mistakes.ts';
+import { kindHelp, type OperationRequest, offeredKinds, operationRequest } from './commands/recipes.ts';
 import { type Recorded, recordedCommand } from './commands/recorded-command.ts';
 import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
 import { restartForLargeModels } from './platform/huge-pages.ts';
+import { suggested } from './platform/option-values.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './platform/shutdown.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
 /** An action imports its command's code when it is called, so that --help need not wait for native modules. */
-function buildProgram(argv: readonly string[]): Command {
+function buildProgram(argv: readonly string[]): CommandUnknownOpts {
   const program = new Command('surgery')
-    .description('Edit the weights of Llama-architecture language models on a CPU, and measure what is lost.')
+    .description('Edit weights of Llama-architecture models on a CPU, and measure what is lost.')
     .version(version)
     .showSuggestionAfterError()
-    .addHelpText(
-      'after',
-      '\nStart with surgery doctor, then surgery run --variance 0.3.\nFor the options of a command: surgery <command> --help',
-    )
+    .addHelpText('after', 'Options of a command: surgery <command> --help. Start with surgery doctor.')
     .exitOverride()
-    .configureOutput({ writeErr: () => {} });
+    .configureOutput({
+      writeErr: () => {},
+      getOutHelpWidth: () => helpWidth(process.stdout.columns, process.env),
+    });
   const command = (name: string, description: string, examples: readonly string[]) =>
     program
       .command(name)
       .description(description)
       .helpOption('-h, --help', 'show this help')
+      .allowExcessArguments() // refused below, with a word on where they belong
       .addHelpText('after', `\nExamples:\n${examples.map((example) => `  surgery ${name} ${example}`).join('\n')}`);
 
   let recorded: Recorded = () => '';
   program.hook('preAction', (_, called) => {
+    refuseStrayWords(called, argv);
     if (!called.options.some(({ long }) => long === '--config')) return;
     const { file, names, words } = applyConfig(program as unknown as CommandUnknownOpts, called);
     if (names.length > 0 && !called.opts().quiet) process.stderr.write(`Options from ${file}: ${names.join(' ')}\n`);
     recorded = recordedCommand(called, argv, words);
   });
 
+  program.commandsGroup('Try:');
   declared
     .runOptions(
-      command('run', 'one experiment: edit the weights, compare text and scores before and after', [
+      command('run', 'one experiment: edit the weights, compare text and scores', [
         '--variance 0.3',
         'zero --heads 2.5,0.0',
         '--model ./my-llama --mode separate --prompt "The sea"',
       ]),
     )
-    .argument('[kind]', kindHelp)
+    .argument('[kind]', kindHelp, suggested(offeredKinds))
     .action(async (kind, options) => (await import('./commands/run.ts')).run(withOperation(options, kind), recorded));
-
-  declared
-    .sweepOptions(
-      command('sweep', 'many operations on the same text, with matched pairs and controls', [
-        '--variance 0.99,0.9,0.5 --mode separate,shared-kv',
-        '--variance 0.9,0.5 --mode shared-kv --match width --controls',
-      ]),
-    )
-    .argument('[kind]', kindHelp)
-    .hook('preAction', announceContinuation)
-    .action(async (kind, options) =>
-      (await import('./commands/sweep.ts')).sweep(withShard(withOperation(options, kind)), recorded),
-    );
-
-  declared
-    .sensitivityOptions(
-      command('sensitivity', 'operate on one layer or projection at a time, then on all together', [
-        '--variance 0.9,0.5',
-        '--by both --variance 0.5 --no-samples',
-      ]),
-    )
-    .hook('preAction', announceContinuation)
-    .action(async (options) =>
-      (await import('./commands/sensitivity.ts')).sensitivity(withShard(withOperation(options)), recorded),
-    );
-
-  declared
-    .mergeOptions(
-      command('merge', 'join the parts of a study that several machines computed', [
-        'results/study/part-* --output results/study',
-      ]),
-    )
-    .argument('<dir...>', 'folders of the parts, in any order')
-    .action(async (folders, options) => (await import('./commands/merge.ts')).merge(folders, options));
-
-  declared
-    .reportOptions(
-      command('report', 'redraw the HTML report of a results folder, or combine several in one', [
-        'results/reference',
-        'results/study-a results/study-b --output side-by-side.html',
-        'results/study results/lens results/probe --output study.html',
-      ]),
-    )
-    .argument('<dir...>', 'results of run, sweep, sensitivity, merge, lens, unlikely, probe or basis')
-    .action(async (folders, options) => (await import('./commands/report.ts')).report(folders, options, recorded()));
-
-  declared
-    .inspectOptions(
-      command('inspect', 'list tensors, spectra, and the rank needed for each share of the variance', [
-        '--model pocket',
-        '--mode separate --json',
-      ]),
-    )
-    .action(async (options) => (await import('./commands/inspect.ts')).inspect(withOperation(options)));
 
   declared
     .generateOptions(
@@ -116,14 +68,34 @@ function buildProgram(argv: readonly string[]): Command {
     .action(async (options) => (await import('./commands/generate.ts')).generate(withOperation(options), recorded));
 
   declared
-    .pullOptions(
-      command('pull', 'download a model from the Hugging Face Hub, or update its cached copy', [
-        'TinyLlama/TinyLlama-1.1B-Chat-v1.0',
-        'org/name@revision --json',
+    .doctorOptions(command('doctor', 'check this machine, and which model sizes fit it', ['', '--json']))
+    .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
+
+  program.commandsGroup('Study:');
+  declared
+    .sweepOptions(
+      command('sweep', 'many operations on one text, with matched pairs and controls', [
+        '--variance 0.99,0.9,0.5 --mode separate,shared-kv',
+        '--variance 0.9,0.5 --mode shared-kv --match width --controls',
       ]),
     )
-    .argument('<ref>', 'org/name[@revision]')
-    .action(async (ref, options) => (await import('./commands/pull.ts')).pull(ref, options));
+    .argument('[kind]', kindHelp, suggested(offeredKinds))
+    .hook('preAction', announceContinuation)
+    .action(async (kind, options) =>
+      (await import('./commands/sweep.ts')).sweep(withShard(withOperation(options, kind)), recorded),
+    );
+
+  declared
+    .sensitivityOptions(
+      command('sensitivity', 'operate on one layer or projection at a time, then on all', [
+        '--variance 0.9,0.5',
+        '--by both --variance 0.5 --no-samples',
+      ]),
+    )
+    .hook('preAction', announceContinuation)
+    .action(async (options) =>
+      (await import('./commands/sensitivity.ts')).sensitivity(withShard(withOperation(options)), recorded),
+    );
 
   declared
     .evalOptions(
@@ -136,6 +108,27 @@ function buildProgram(argv: readonly string[]): Command {
     .action(async (options) => (await import('./commands/evaluate.ts')).evaluate(withOperation(options), recorded));
 
   declared
+    .reportOptions(
+      command('report', 'rebuild the HTML report of results, or combine several', [
+        'results/reference',
+        'results/study-a results/study-b --output side-by-side.html',
+        'results/study results/lens results/probe --output study.html',
+      ]),
+    )
+    .argument('<dir...>', 'results of run, sweep, sensitivity, merge, lens, unlikely, probe or basis')
+    .action(async (folders, options) => (await import('./commands/report.ts')).report(folders, options, recorded()));
+
+  declared
+    .mergeOptions(
+      command('merge', 'join the parts of a study that several machines computed', [
+        'results/study/part-* --output results/study',
+      ]),
+    )
+    .argument('<dir...>', 'folders of the parts, in any order')
+    .action(async (folders, options) => (await import('./commands/merge.ts')).merge(folders, options));
+
+  program.commandsGroup('Look inside:');
+  declared
     .lensOptions(
       command('lens', 'logit lens: unembed the residual stream at every layer', [
         '--prompt "Once upon a time" --colour rank',
@@ -146,7 +139,7 @@ function buildProgram(argv: readonly string[]): Command {
 
   declared
     .unlikelyOptions(
-      command('unlikely', 'test whether the model reuses directions of near-impossible next tokens', [
+      command('unlikely', 'test whether directions of near-impossible tokens are reused', [
         '--model pocket',
         '--text stories.txt --documents 50 --output results/unlikely',
       ]),
@@ -164,7 +157,7 @@ function buildProgram(argv: readonly string[]): Command {
 
   declared
     .basisOptions(
-      command('basis', 'an ordered basis of the embedding or unembedding, and what lies along it', [
+      command('basis', 'ordered basis of the embedding or unembedding, what lies along it', [
         '--model pocket --of unembed --method pca',
         '--model pocket --method dictionary --components 256',
       ]),
@@ -172,15 +165,32 @@ function buildProgram(argv: readonly string[]): Command {
     .action(async (options) => (await import('./commands/basis.ts')).basis(withOperation(options), recorded));
 
   declared
-    .doctorOptions(command('doctor', 'check this machine, and which model sizes fit it', ['', '--json']))
-    .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
+    .inspectOptions(
+      command('inspect', 'list tensors, spectra, and the rank for a share of the variance', [
+        '--model pocket',
+        '--mode separate --json',
+      ]),
+    )
+    .action(async (options) => (await import('./commands/inspect.ts')).inspect(withOperation(options)));
+
+  program.commandsGroup('Housekeeping:');
+  declared
+    .pullOptions(
+      command('pull', 'download a model from the Hugging Face Hub, or update it', [
+        'TinyLlama/TinyLlama-1.1B-Chat-v1.0',
+        'org/name@revision --json',
+      ]),
+    )
+    .argument('<ref>', 'org/name[@revision]')
+    .action(async (ref, options) => (await import('./commands/pull.ts')).pull(ref, options));
 
   command('completion', 'print a completion script for a shell', ['bash', 'fish | source'])
-    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+    .argument('<shell>', shells.join(', '), suggested(shells))
     .action((shell) => {
       process.stdout.write(completionScript(shell, program as unknown as CommandUnknownOpts));
     });
-  return program;
+  layOutHelp(program as unknown as CommandUnknownOpts);
+  return program as unknown as CommandUnknownOpts;
 }
 
 /** An interrupted study needs no repair. */
@@ -203,19 +213,17 @@ function withShard<Options extends { readonly shard?: Shard }>(options: Options)
 }
 
 /** Whether argv calls a command that loads a model. */
-function loadsModel(program: Command, [name, ...rest]: readonly string[]): boolean {
+function loadsModel(program: CommandUnknownOpts, [name, ...rest]: readonly string[]): boolean {
   const command = program.commands.find((one) => one.name() === name);
   const takesModel = command?.options.some(({ long }) => long === '--model') ?? false;
   return takesModel && !rest.includes('--help') && !rest.includes('-h');
 }
 
-/** Reports the error on stderr. @returns the exit code */
-function reportFailure(error: unknown): number {
+/** Reports the error on stderr. @param explain makes a message of what could not be parsed @returns the exit code */
+function reportFailure(error: unknown, explain: (error: CommanderError) => string): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // --help, --version
-    const message =
-      error.code === 'commander.help' ? 'no command given: try surgery --help' : error.message.replace(/^error: /, '');
-    process.stderr.write(`surgery: ${messageOf(message)}\n`);
+    process.stderr.write(`surgery: ${messageOf(explain(error))}\n`);
     return 2;
   }
   const mistake = error instanceof SurgeryError ? error : refusal(error);
@@ -234,8 +242,6 @@ function stopOn(signal: NodeJS.Signals, code: number): void {
   process.once(signal, async () => {
     stopping = true;
     tidyUp();
-    // A progress bar hides the cursor and turns line wrapping off.
-    if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h');
     process.stderr.write(`\nsurgery: stopped, ${whatIsLeft()}\n`);
     await finish();
     process.exit(code);
@@ -253,12 +259,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => {});
 
+const argv = process.argv.slice(2);
+const program = buildProgram(argv);
 try {
-  const argv = process.argv.slice(2);
-  const program = buildProgram(argv);
   // First of all: what the restart had already read from standard input would be lost.
   if (loadsModel(program, argv)) restartForLargeModels();
-  await program.parseAsync(argv, { from: 'user' });
+  await program.parseAsync(wordsToParse(program, argv), { from: 'user' });
 } catch (error) {
-  if (!stopping) process.exitCode = reportFailure(error);
+  if (!stopping) process.exitCode = reportFailure(error, (one) => explained(one, program, argv));
 }

@@ -59,7 +59,7 @@ export function probedPositions(
   if (positions.rows >= leastPositions) return positions;
   throw new SurgeryError(
     'text',
-    `${text}: ${positions.rows} positions to probe, ${leastPositions} are the least: give a longer text`,
+    `${text}: ${counted(positions.rows, 'position')} to probe, ${leastPositions} are the least: give a longer text`,
   );
 }
 

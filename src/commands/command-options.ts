@@ -1,7 +1,9 @@
 // The options of every command, in the order of --help, and the types of their values.
+
+import { nameOf } from '../platform/option-values.ts';
 import { type OptionGroup, type OptionsOf, optionGroup, together } from './option-groups.ts';
 import * as shared from './options.ts';
-import { type OperationRequest, operationOptions, spectrumOptions } from './recipes.ts';
+import { type OperationRequest, operationOptions, pcaOptions, spectrumOptions } from './recipes.ts';
 
 const printing = together(shared.jsonOption, shared.quietOption);
 const engine = together(shared.runtimeOptions, shared.engineOption, shared.networkOptions, shared.configOption);
@@ -11,7 +13,7 @@ export type WithOperation<Group> = OptionsOf<Group> & { readonly operation: Oper
 
 export const runOptions = together(
   shared.modelOption,
-  operationOptions(),
+  operationOptions({ writes: true }),
   shared.scoringOptions,
   shared.samplingOptions,
   shared.runOutputOptions,
@@ -33,7 +35,7 @@ const studying = together(
 
 export const sweepOptions = together(
   shared.modelOption,
-  operationOptions(() => true),
+  operationOptions({ takesSeveral: () => true }),
   shared.comparisonOptions,
   studying,
 );
@@ -42,7 +44,7 @@ export type SweepOptions = WithOperation<typeof sweepOptions>;
 export const sensitivityOptions = together(
   shared.modelOption,
   shared.unitOption,
-  operationOptions((key) => key === 'variance' || key === 'rank'),
+  pcaOptions((key) => key === 'variance' || key === 'rank'),
   studying,
 );
 export type SensitivityOptions = WithOperation<typeof sensitivityOptions>;
@@ -53,7 +55,9 @@ export type StudyOptions = OptionsOf<typeof studying> &
   OptionsOf<typeof shared.dtypeOption>;
 
 export const mergeOptions = together(
-  optionGroup('Output:', (command) => command.option('--output <dir>', 'folder for the whole study (required)')),
+  optionGroup('Output:', (command) =>
+    command.option('--output <dir>', 'folder for the whole study (required)', shared.folder),
+  ),
   shared.csvOption,
   printing,
   shared.configOption,
@@ -65,6 +69,7 @@ export const reportOptions = together(
     command.option(
       '--output <file>',
       "the page (default: the folder's report.html, or results/side-by-side.html for several folders)",
+      nameOf('--output', 'a file'),
     ),
   ),
   printing,
@@ -84,7 +89,7 @@ export type InspectOptions = WithOperation<typeof inspectOptions>;
 
 export const generateOptions = together(
   shared.modelOption,
-  operationOptions(),
+  operationOptions({ optional: true }),
   shared.samplingOptions,
   printing,
   engine,
@@ -97,38 +102,41 @@ export type PullOptions = OptionsOf<typeof pullOptions>;
 export const evalOptions = together(
   shared.modelOption,
   optionGroup('Model:', (command) =>
-    command.option('--base <ref>', 'also report KL and same-top against this model, run in fp32'),
+    command.option(
+      '--base <ref>',
+      'also report KL and same-top against this model, run in fp32',
+      nameOf('--base', 'a checkpoint folder, pocket, or org/name', ['pocket']),
+    ),
   ),
-  operationOptions(),
+  operationOptions({ optional: true }),
   shared.scoringOptions,
   printing,
   engine,
 );
 export type EvalOptions = WithOperation<typeof evalOptions>;
 
-/** Options of a command that analyses the residual stream. @param own the command's own */
+/** Options of a command that analyses the residual stream. @param own the command's own, with those of its text */
 const analysing = <const Own extends readonly OptionGroup<never>[]>(...own: Own) =>
   together(
     shared.modelOption,
-    operationOptions(),
+    operationOptions({ optional: true }),
     ...own,
-    shared.textOptions,
     shared.analysisOptions,
     shared.analysisOutputOptions,
     printing,
     engine,
   );
 
-export const lensOptions = analysing(shared.readPromptOptions, shared.lensOptions);
+export const lensOptions = analysing(shared.readPromptOptions, shared.lensOptions, shared.optionalTextOptions);
 export type LensOptions = WithOperation<typeof lensOptions>;
 
-export const unlikelyOptions = analysing();
+export const unlikelyOptions = analysing(shared.textOptions);
 export type UnlikelyOptions = WithOperation<typeof unlikelyOptions>;
 
-export const probeOptions = analysing();
+export const probeOptions = analysing(shared.textOptions);
 export type ProbeOptions = WithOperation<typeof probeOptions>;
 
-export const basisOptions = analysing(shared.basisOptions);
+export const basisOptions = analysing(shared.basisOptions, shared.textOptions);
 export type BasisOptions = WithOperation<typeof basisOptions>;
 
 export const doctorOptions = together(shared.jsonOption, shared.configOption);

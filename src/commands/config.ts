@@ -47,7 +47,6 @@ interface Decided {
  */
 export function applyConfig(program: CommandUnknownOpts, command: CommandUnknownOpts): AppliedConfig {
   const named: unknown = command.getOptionValue('config');
-  if (named === '') throw new SurgeryError('usage', '--config names no file: give the path of a JSON file');
   const file = typeof named === 'string' ? named : configFile;
   const text = read(file, named !== undefined);
   if (text === undefined) return { file, names: [], words: [] };

@@ -1,8 +1,10 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
 import { generateTogether } from '../generate/generate.ts';
-import { printable } from '../report/format.ts';
+import { counted, printable } from '../report/format.ts';
+import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
 import type { GenerateResult, Sample } from '../results/outputs.ts';
+import { pipedIn } from '../text/standard-input.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { GenerateOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf, versions } from './model.ts';
@@ -15,7 +17,8 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
-  const { prompts, info: prompting, notes, chosen } = await samplePrompts(options, tokenizer, checkpoint);
+  const asked = await withPipedPrompt(options, progress);
+  const { prompts, info: prompting, notes, chosen } = await samplePrompts(asked, tokenizer, checkpoint);
   const recipe = await optionalRecipe(options, model);
   const { runtime, weights } = await openVariant(options, recipe, model, progress);
   for (const note of notes) progress.say(printable(note));
@@ -40,7 +43,7 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   for (const [i, { ids, promptTokens, tokensPerSecond }] of generated.entries()) {
     const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
     show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
-    progress.say(`(${ids.length - promptTokens} tokens, ${tokensPerSecond.toFixed(1)} a second)`);
+    progress.say(`(${counted(ids.length - promptTokens, 'token')}, ${tokensPerSecond.toFixed(1)} a second)`);
     samples.push({
       variant: recipe ? 'operated' : 'original',
       prompt,
@@ -63,4 +66,12 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
     samples,
   };
   print(options, result, () => '');
+}
+
+/** The options, with the prompt that is piped in where they name none. */
+async function withPipedPrompt(options: GenerateOptions, progress: Progress): Promise<GenerateOptions> {
+  if (options.prompt !== undefined || options.chat !== undefined) return options;
+  const found = await pipedIn();
+  if (found === 'silence') progress.say('(nothing came from standard input in a second; --prompt - waits for it)');
+  return found === 'text' ? { ...options, prompt: ['-'] } : options;
 }

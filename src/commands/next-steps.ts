@@ -1,6 +1,8 @@
 // The last lines of a command's output: the path of its report, and a command to try next.
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { rangesText } from '../platform/option-values.ts';
 import { quoted } from './command-line.ts';
+import { partName, type Shard } from './shard.ts';
 
 /** For each command, one that goes further with the same model. */
 const next = {
@@ -14,5 +16,22 @@ export function nextSteps(kind: keyof typeof next, ref: string, folder: string, 
   return [
     ...(page ? [`Report     ${join(folder, page)}`] : []),
     `Next       ${next[kind](`--model ${quoted(ref)}`)}`,
+  ].join('\n');
+}
+
+/**
+ * What follows one part of a study: the parts that are not there, then the merge.
+ * @param command that computes the study
+ * @param folder of this part
+ * @param isThere whether a path exists
+ */
+export function partSteps(command: string, folder: string, { of }: Shard, isThere: (path: string) => boolean): string {
+  const whole = dirname(folder);
+  const parts = Array.from({ length: of }, (_, index) => index);
+  const [next, ...later] = parts.filter((index) => !isThere(join(whole, partName({ index, of })))).map((i) => i + 1);
+  const likewise = later.length > 0 ? `, likewise ${rangesText(later)}` : '';
+  return [
+    ...(next ? [`Next       ${command} --output ${quoted(whole)} --shard ${next}/${of}${likewise}`] : []),
+    `${next ? 'Then' : 'Next'}       surgery merge ${quoted(whole)}/part-*-of-${of} --output ${quoted(whole)}`,
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
 import { cores } from '../platform/limits.ts';
-import { bytes, day, listOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
+import { bytes, day, listOf, nameOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
 import { chunkRules } from '../text/windows.ts';
 import { quoted } from './command-line.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
@@ -16,6 +16,7 @@ export const modelOption = optionGroup('Model:', (command) =>
   command.option(
     '--model <ref>',
     'checkpoint folder, pocket (built in), or org/name[@revision] from the Hugging Face Hub, downloaded if not cached (default: TinyLlama, or pocket where that is out of reach)',
+    nameOf('--model', 'a checkpoint folder, pocket, or org/name', ['pocket']),
   ),
 );
 
@@ -38,8 +39,12 @@ export const configOption = optionGroup('Machine:', (command) =>
   command.option(
     '--config <file>',
     'JSON file with defaults for these options (default: surgery.config.json, if there is one in this folder)',
+    nameOf('--config', 'a JSON file'),
   ),
 );
+
+/** Reads --output where it names a folder. */
+export const folder = nameOf('--output', 'a folder');
 
 /** Speed and precision of the forward passes. */
 export const runtimeOptions = optionGroup(
@@ -88,13 +93,18 @@ export const engineOption = optionGroup('Machine:', (command) =>
   ),
 );
 
-export const dtypeOption = optionGroup('Operation:', (command) =>
-  command.option(
-    '--dtype <dtype>',
-    `dtype of the edited checkpoint's weights: ${weightDtypes.join(', ')} (default: as in the original)`,
-    oneOf('--dtype', weightDtypes),
-  ),
-);
+/** @param what is in that dtype */
+const dtypeOf = (what: string) =>
+  optionGroup('Operation:', (command) =>
+    command.option(
+      '--dtype <dtype>',
+      `dtype of ${what}: ${weightDtypes.join(', ')} (default: as in the original)`,
+      oneOf('--dtype', weightDtypes),
+    ),
+  );
+/** For a command that writes a checkpoint. */
+export const fileDtypeOption = dtypeOf('all weights of the written checkpoint');
+export const dtypeOption = dtypeOf('the edited weights');
 
 export const comparisonOptions = optionGroup('Comparisons:', (command) =>
   command
@@ -136,10 +146,14 @@ export const promptOptions = optionGroup('Samples:', (command) =>
   command
     .option(
       '--prompt <text>',
-      'prompt, repeatable; wrapped in the chat template if the model has one',
+      'prompt, repeatable; wrapped in the chat template if the model has one; - reads it from standard input',
       repeatable((text) => text),
     )
-    .addOption(new Option('--chat <file>', conversations).conflicts(['prompt', 'raw']))
+    .addOption(
+      new Option('--chat <file>', conversations)
+        .argParser(nameOf('--chat', 'a JSON file'))
+        .conflicts(['prompt', 'raw']),
+    )
     .addOption(systemOption())
     .addOption(chatDateOption())
     .option('--raw', 'use prompts verbatim, without the chat template'),
@@ -150,11 +164,13 @@ export const readPromptOptions = optionGroup('Prompt:', (command) =>
   command
     .option(
       '--prompt <text>',
-      'prompt, repeatable; read as it is, without the chat template',
+      'prompt, repeatable; read as it is, without the chat template; - reads it from standard input',
       repeatable((text) => text),
     )
     .addOption(
-      new Option('--chat [file]', `wrap prompts in the chat template; with a file, ${conversations}`).conflicts('raw'),
+      new Option('--chat [file]', `wrap prompts in the chat template; with a file, ${conversations}`)
+        .argParser(nameOf('--chat', 'a JSON file'))
+        .conflicts('raw'),
     )
     .addOption(systemOption(', which it wraps too'))
     .addOption(chatDateOption())
@@ -199,25 +215,36 @@ export const samplingOptions = together(
   ),
 );
 
-export const textOptions = optionGroup('Text:', (command) =>
-  command
-    .option(
-      '--text <file>',
-      '.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; hub:org/dataset[/config[/split]]; or builtin:pocket, builtin:passages (default: what the run scored that wrote the checkpoint, else a built-in text)',
-    )
-    .option('--column <name>', 'table column or JSON field that holds the text (default: text)')
-    .option('--documents <n>', 'use only the first n documents or windows', whole('--documents', 1))
-    .option(
-      '--max-tokens <n>',
-      "truncate documents, or cut the stream into windows, at n tokens (default: the model's context length)",
-      whole('--max-tokens', 2),
-    )
-    .option(
-      '--chunk <rule>',
-      'documents: each on its own, truncated; stream: all joined, in consecutive windows (default: documents)',
-      oneOf('--chunk', chunkRules),
-    ),
-);
+const textOptionsWith = (byDefault: string) =>
+  optionGroup('Text:', (command) =>
+    command
+      .option(
+        '--text <file>',
+        `.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; hub:org/dataset[/config[/split]]; or builtin:pocket, builtin:passages (default: ${byDefault})`,
+        nameOf('--text', 'a file, - or hub:org/dataset'),
+      )
+      .option(
+        '--column <name>',
+        'table column or JSON field that holds the text (default: text)',
+        nameOf('--column', 'a column'),
+      )
+      .option('--documents <n>', 'use only the first n documents or windows', whole('--documents', 1))
+      .option(
+        '--max-tokens <n>',
+        "truncate documents, or cut the stream into windows, at n tokens (default: the model's context length)",
+        whole('--max-tokens', 2),
+      )
+      .option(
+        '--chunk <rule>',
+        'documents: each on its own, truncated; stream: all joined, in consecutive windows (default: documents)',
+        oneOf('--chunk', chunkRules),
+      ),
+  );
+
+export const textOptions = textOptionsWith('what the run scored that wrote the checkpoint, else a built-in text');
+
+/** Where prompts may be read instead of a text. */
+export const optionalTextOptions = textOptionsWith('none, only prompts');
 
 export const scoringOptions = together(
   textOptions,
@@ -226,6 +253,7 @@ export const scoringOptions = together(
       .option(
         '--tasks <file>',
         '.jsonl or .json of multiple-choice questions: {"task", "context", "choices", "answer"}',
+        nameOf('--tasks', 'a file of questions'),
       )
       .option('--questions <n>', 'use only the first n questions', whole('--questions', 1)),
   ),
@@ -241,7 +269,7 @@ export const analysisOptions = optionGroup('Analysis:', (command) =>
 export const analysisOutputOptions = optionGroup('Output:', (command) =>
   command
     .option('--full', 'print all tables, not only the result in brief; --output writes them in any case')
-    .option('--output <dir>', 'also write the result, charts and an HTML report to this folder')
+    .option('--output <dir>', 'also write the result, charts and an HTML report to this folder', folder)
     .option('--force', 'replace earlier results in --output'),
 );
 
@@ -284,7 +312,7 @@ export const basisOptions = optionGroup('Analysis:', (command) =>
 
 export const runOutputOptions = optionGroup('Output:', (command) =>
   command
-    .option('--output <dir>', 'folder for the results (default: a new one in results/)')
+    .option('--output <dir>', 'folder for the results (default: a new one in results/)', folder)
     .option('--force', 'replace earlier results in --output')
     .option('--no-save', 'do not write the edited checkpoint')
     .option(
@@ -303,6 +331,7 @@ export const studyOutputOptions = together(
     command.option(
       '--output <dir>',
       'folder for the study; an unfinished study in it is continued (default: in results/, named after the command)',
+      folder,
     ),
   ),
   csvOption,

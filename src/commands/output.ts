@@ -51,7 +51,6 @@ export async function requireFolder(
   { output, force = false }: Pick<RunOutputOptions, 'output' | 'force'>,
   known: KnownResults,
 ): Promise<void> {
-  if (output?.trim() === '') throw refused(output, 'names no folder');
   const shown = output ?? resultsFolder;
   const path = await withoutLinks(resolve(output ?? join(resultsFolder, 'new')));
   const found = output === undefined ? undefined : await stat(path).catch(() => undefined);

@@ -5,9 +5,9 @@ import type { Field } from '../operations/kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
 import { type KindName, kindNames, kinds, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { listOf, oneOf, repeatable, single } from '../platform/option-values.ts';
+import { listOf, nameOf, oneOf, repeatable, single } from '../platform/option-values.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
-import { dtypeOption } from './options.ts';
+import { dtypeOption, fileDtypeOption } from './options.ts';
 
 /** What the options say about operations. */
 export interface OperationRequest {
@@ -21,9 +21,9 @@ export interface OperationRequest {
 const defaultKind: KindName = 'pca';
 
 /** The kinds that make an operation; `none` is a control. */
-const offered = kindNames.filter((name) => name !== 'none');
+export const offeredKinds = kindNames.filter((name) => name !== 'none');
 
-export const kindHelp = `kind of operation: ${offered.join(', ')} (default: ${defaultKind})`;
+export const kindHelp = `kind of operation: ${offeredKinds.join(', ')} (default: ${defaultKind})`;
 
 interface NamedField {
   readonly kind: KindName;
@@ -46,44 +46,61 @@ const spectrumFields = ['mode', 'targets', 'layers', 'center', 'balance'];
 
 export const spectrumOptions = optionGroup('Operation:', (command) => {
   for (const { kind, key, field } of namedFields)
-    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf({ kind, key, field }, false));
+    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf({ kind, key, field }, {}));
   return command;
 });
 
-const recipeOptions = optionGroup('Operation:', (command) =>
-  command
-    .addOption(
-      new Option(
-        '--kind <kind>',
-        `${offered.map((name) => `${name}: ${kinds[name].summary}`).join('; ')} (default: ${defaultKind})`,
-      ).argParser(oneOf('--kind', kindNames)),
-    )
-    .option(
-      '--recipe <file>',
-      'JSON file of operations to apply in order, such as the recipe.json that run writes',
-      repeatable((text) => text),
-    ),
-);
-
-/**
- * --kind, --recipe, --dtype, and a group for the options of each kind.
- * @param takesSeveral whether a field's option takes several values, if its kind lets it vary
- */
-export function operationOptions(takesSeveral = (_key: string) => false) {
-  const fields = optionGroup('Operation:', (command) => {
-    for (const named of namedFields) command.addOption(optionOf(named, takesSeveral(named.key)));
-    return command;
-  });
-  return together(recipeOptions, dtypeOption, fields);
+/** What a command makes of operations. */
+interface OperationUse {
+  /** Whether a field's option takes several values, if its kind lets it vary. */
+  readonly takesSeveral?: (key: string) => boolean;
+  /** Whether the model stays as it is without any of these options. */
+  readonly optional?: boolean;
+  /** Whether a checkpoint is written. */
+  readonly writes?: boolean;
 }
 
-type RecipeOptions = OptionsOf<typeof recipeOptions>;
+const recipeOptions = ({ optional }: OperationUse) =>
+  optionGroup('Operation:', (command) =>
+    command
+      .addOption(
+        new Option(
+          '--kind <kind>',
+          `${offeredKinds.map((name) => `${name}: ${kinds[name].summary}`).join('; ')} (default: ${optional ? `no operation, or ${defaultKind} where one of its options is given` : defaultKind})`,
+        ).argParser(oneOf('--kind', kindNames)),
+      )
+      .option(
+        '--recipe <file>',
+        'JSON file of operations to apply in order, such as the recipe.json that run writes',
+        repeatable(nameOf('--recipe', 'a JSON file')),
+      ),
+  );
 
-function optionOf({ kind, key, field }: NamedField, takesSeveral: boolean): Option {
+/** --kind, --recipe, --dtype, and a group for the options of each kind. */
+export function operationOptions(use: OperationUse = {}) {
+  return together(recipeOptions(use), use.writes ? fileDtypeOption : dtypeOption, fieldOptions(namedFields, use));
+}
+
+/** The options of the default kind alone, for a command that knows no other. */
+export function pcaOptions(takesSeveral: (key: string) => boolean) {
+  const own = namedFields.filter(({ kind }) => kind === defaultKind);
+  return together(fieldOptions(own, { takesSeveral }), dtypeOption);
+}
+
+const fieldOptions = (fields: readonly NamedField[], use: OperationUse) =>
+  optionGroup('Operation:', (command) => {
+    for (const named of fields) command.addOption(optionOf(named, use));
+    return command;
+  });
+
+type RecipeOptions = OptionsOf<ReturnType<typeof recipeOptions>>;
+
+function optionOf({ kind, key, field }: NamedField, { takesSeveral, optional }: OperationUse): Option {
   const { flags = '', parse } = field;
-  const several = takesSeveral ? field.several : undefined;
+  const several = takesSeveral?.(key) ? field.several : undefined;
   const byDefault = (several && field.sweepDefault) ?? field.default;
-  const help = byDefault === undefined ? field.help : `${field.help} (default: ${byDefault})`;
+  const when = optional ? 'default in an operation' : 'default';
+  const help = byDefault === undefined ? field.help : `${field.help} (${when}: ${byDefault})`;
   const option = new Option(
     several === 'commas' ? flags.replace('>', ',...>') : flags,
     several === 'repeat' ? `${help}; repeat for several cells` : help,

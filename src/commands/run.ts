@@ -8,6 +8,7 @@ import { type Operated, operate } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
+import { counted } from '../platform/counts.ts';
 import { requireSpace } from '../platform/disk-space.ts';
 import { runPage } from '../report/html/run-page.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -157,7 +158,7 @@ export async function makeVariant(
     (sum, report) => sum + (report.kind === 'pca' ? (report.fromCache ?? 0) : 0),
     0,
   );
-  if (fromCache > 0) progress.say(`(components of ${fromCache} groups came from the cache)`);
+  if (fromCache > 0) progress.say(`(components of ${counted(fromCache, 'group')} came from the cache)`);
   return made;
 }
 

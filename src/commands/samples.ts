@@ -4,6 +4,7 @@ import { SurgeryError } from '../platform/errors.ts';
 import type { PromptInfo, SamplingInfo } from '../results/shapes.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { type Conversation, readConversations } from '../text/conversations.ts';
+import { readPrompt } from '../text/text-file.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { hashOf } from './model.ts';
 import { isoDate, promptNotes, samplingNotes } from './notes.ts';
@@ -30,7 +31,7 @@ export interface Prompts {
 export const noPrompts: Prompts = { prompts: [], info: {}, notes: [], chosen: {} };
 
 /**
- * The prompts of --prompt or --chat, or a default: a question in the model's chat template, or the beginning of a story.
+ * The prompts of --prompt (- is standard input) or --chat, or a default: a question in the model's chat template, or the beginning of a story.
  * @throws SurgeryError `text` for a prompt that does not fit the context, and for a file of conversations as
  * {@link readConversations}; `config` for a model whose chat template does not support the options
  */
@@ -50,7 +51,9 @@ export async function promptsOf(
   const date = tokenizer.chatDate && (given ?? tokenizer.chatDate);
   if (given && !date)
     throw new SurgeryError('config', 'no chat template of this model uses a date: leave --chat-date out');
-  const texts = prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'];
+  const texts: string[] = [];
+  for (const text of prompt ?? [isChat ? 'What is machine learning?' : 'Once upon a time'])
+    texts.push(text === '-' ? await readPrompt() : text);
   const questions = texts.map((content): Conversation => [{ role: 'user', content }]);
   const conversations = chat === undefined ? questions : await readConversations(chat);
   const prompts = isChat

@@ -3,27 +3,14 @@
 import { planSensitivity } from '../experiments/design.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
-import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { SensitivityOptions } from './command-options.ts';
-import { kindNamed } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
 
 export async function sensitivity(options: SensitivityOptions, command: Recorded): Promise<void> {
   const { by, operation } = options;
-  const kind = kindNamed(operation);
-  if (kind !== 'pca')
-    throw new SurgeryError(
-      'usage',
-      `sensitivity supports only the kind pca, not ${kind}: use sweep, which takes any kind`,
-    );
-  if (operation.recipes.length > 0)
-    throw new SurgeryError(
-      'usage',
-      'sensitivity operates on parts of one PCA, which a recipe does not name: give --mode, --variance and the like',
-    );
   const { variance, rank, ...spec } = operation.fields as Omit<PcaSpec, 'kind' | 'variance' | 'rank'> & {
     readonly variance?: readonly number[];
     readonly rank?: readonly number[];
@@ -32,7 +19,7 @@ export async function sensitivity(options: SensitivityOptions, command: Recorded
     options,
     ({ config }) => {
       const budgetList = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
-      const plan = planSensitivity({ kind, ...spec }, budgetList, by, config);
+      const plan = planSensitivity({ kind: 'pca', ...spec }, budgetList, by, config);
       const name = (ids: readonly string[]) => (cell: number) => itemAt(ids, cell);
       return {
         kind: 'sensitivity',

@@ -12,6 +12,15 @@ export function ownCells(ids: readonly string[], shard: Shard = { index: 0, of: 
   return ids.filter((_, i) => i % shard.of === shard.index);
 }
 
+export function isPart(shard: Shard | undefined): shard is Shard {
+  return shard !== undefined && shard.of > 1;
+}
+
+/** Name of a part's folder. */
+export function partName({ index, of }: Shard): string {
+  return `part-${index + 1}-of-${of}`;
+}
+
 /** "2/8", counted from 1. @throws SurgeryError `usage` */
 export function parseShard(text: string): Shard {
   const [, index, of] = /^\s*(\d{1,6})\s*\/\s*(\d{1,6})\s*$/.exec(text) ?? [];

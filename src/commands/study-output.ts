@@ -10,7 +10,8 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { studyCsv, studyText } from '../report/terminal/study.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { print } from './model.ts';
-import { nextSteps } from './next-steps.ts';
+import { nextSteps, partSteps } from './next-steps.ts';
+import { isPart, type Shard } from './shard.ts';
 
 /** A study with its cells, ready to print. */
 export interface FinishedStudy {
@@ -43,7 +44,7 @@ export async function writeStudy(folder: StudyFolder, study: Study, whole: boole
 }
 
 export function printStudy(
-  options: { readonly json?: boolean; readonly csv?: boolean },
+  options: { readonly json?: boolean; readonly csv?: boolean; readonly shard?: Shard | undefined },
   { study, cells, folder, seconds }: FinishedStudy,
 ): void {
   if (options.csv) {
@@ -55,7 +56,9 @@ export function printStudy(
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
     [
       studyText(study, cells, folder, seconds),
-      nextSteps(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
+      isPart(options.shard)
+        ? partSteps(study.command, folder, options.shard, existsSync)
+        : nextSteps(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
     ].join('\n'),
   );
 }

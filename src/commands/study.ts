@@ -22,6 +22,7 @@ import type { SpectrumCurve } from '../operations/pca/curves.ts';
 import { decompositionsOf } from '../operations/pca/decompositions.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
+import { counted } from '../platform/counts.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
@@ -45,7 +46,7 @@ import {
   withNotes,
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { ownCells, type Shard } from './shard.ts';
+import { isPart, ownCells, partName, type Shard } from './shard.ts';
 import { type FinishedStudy, writeStudy } from './study-output.ts';
 
 /** The cells of a study and how they are compared. */
@@ -233,7 +234,7 @@ async function measureAll(
 ): Promise<OriginalResult> {
   const original = await measureOriginal(experiment, seconds);
   const total = scoredTokens(experiment.measurement.documents) * cells.length;
-  await progress.step(`${cells.length === 1 ? 'One cell' : `${cells.length} cells`}`, 'tokens', async (advance) => {
+  await progress.step(counted(cells.length, 'cell'), 'tokens', async (advance) => {
     let done = 0;
     for (let at = 0; at < cells.length; at += together) {
       const onTokens = (more: number) => {
@@ -303,14 +304,9 @@ async function outputOf(
   { kind, context, cells }: Study,
   { ref }: ModelInfo,
 ): Promise<string> {
-  if (output !== undefined && output.trim() === '') throw new SurgeryError('output', '--output "" names no folder');
   const hash = hashOf([context, cells]).slice(0, 8);
   const name = output ?? join(resultsFolder, `${await slugOf(ref)}-${kind}-${hash}`);
-  return shard && isPart(shard) ? join(name, `part-${shard.index + 1}-of-${shard.of}`) : name;
-}
-
-function isPart(shard: Shard | undefined): boolean {
-  return shard !== undefined && shard.of > 1;
+  return isPart(shard) ? join(name, partName(shard)) : name;
 }
 
 function isFirst(shard: Shard | undefined): boolean {

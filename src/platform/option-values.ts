@@ -4,6 +4,9 @@ import { SurgeryError } from './errors.ts';
 /** What a parser knows of its option, for config files and completions. */
 interface Tags {
   readonly allowed?: readonly string[];
+  /** Whether a file may be named instead of an allowed word. */
+  readonly files?: boolean;
+  readonly list?: boolean;
   readonly repeatable?: boolean;
 }
 
@@ -27,17 +30,48 @@ export class NotAllowed extends SurgeryError {
   }
 }
 
+/** An option or an argument, as Commander holds it. */
+interface Parsed {
+  readonly parseArg?: object | undefined;
+}
+
 /** The words that an option's value may be made of; none where it is free. */
-export const allowedOf = ({ parseArg }: { readonly parseArg?: object | undefined }): readonly string[] =>
-  tagsOf(parseArg).allowed ?? [];
+export const allowedOf = ({ parseArg }: Parsed): readonly string[] => tagsOf(parseArg).allowed ?? [];
+
+/** Whether the value may be a file's name. */
+export const takesFiles = ({ parseArg }: Parsed): boolean => tagsOf(parseArg).files ?? false;
+
+/** Whether the value is a list between commas. */
+export const isList = ({ parseArg }: Parsed): boolean => tagsOf(parseArg).list ?? false;
 
 /** Whether an option may be given several times. */
-export const isRepeatable = ({ parseArg }: { readonly parseArg?: object | undefined }): boolean =>
-  tagsOf(parseArg).repeatable ?? false;
+export const isRepeatable = ({ parseArg }: Parsed): boolean => tagsOf(parseArg).repeatable ?? false;
 
-/** A parser for several of something, between commas. */
+/** A parser for several of something, between commas. A comma at the end is no mistake: a shell cuts `0.9, 0.5` there. */
 export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
-  return tagged((text: string) => text.split(',').map((part) => one(part.trim())), tagsOf(one));
+  const parser = (text: string) =>
+    text
+      .replace(/(?<=\S),\s*$/, '')
+      .split(',')
+      .map((part) => one(part.trim()));
+  return tagged(parser, { ...tagsOf(one), list: true });
+}
+
+/** A parser for an argument that these words are known for; whoever takes it says what else it may be. */
+export function suggested(words: readonly string[]): (text: string) => string {
+  return tagged((text: string) => text, { allowed: words });
+}
+
+/**
+ * A parser for the name of something, such as a file: any text but a blank one, which an empty variable leaves.
+ * @param words that are names too
+ */
+export function nameOf(option: string, what: string, words: readonly string[] = []): (text: string) => string {
+  const parser = (text: string) => {
+    if (text.trim() !== '') return text;
+    throw new SurgeryError('usage', `${option} is ${JSON.stringify(text)}: name ${what}, or leave it out`);
+  };
+  return tagged(parser, { allowed: words, files: true });
 }
 
 /** A parser for a single value of an option that elsewhere takes several. @param elsewhere who takes them */
@@ -51,7 +85,7 @@ export function single<T>(option: string, one: (text: string) => T, elsewhere: s
 
 /** A parser for an option that may be given several times. */
 export function repeatable<T>(one: (text: string) => T): (text: string, all?: T[]) => T[] {
-  return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { repeatable: true });
+  return tagged((text: string, all?: T[]) => [...(all ?? []), one(text)], { ...tagsOf(one), repeatable: true });
 }
 
 /** A parser for a list of whole numbers and ranges of them: "0,5-9" → 0, 5, 6, 7, 8, 9. */

@@ -2,9 +2,12 @@
 
 import Table from 'cli-table3';
 import stringWidth from 'string-width';
+import { integer } from '../platform/counts.ts';
 import { itemAt } from '../platform/indexing.ts';
 
-export const integer = (value: number) => value.toLocaleString('en-US');
+export { counted } from '../platform/counts.ts';
+export { integer };
+
 export const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
 
 /** Four significant digits, without exponents in the range that people read. */
@@ -60,11 +63,6 @@ export function sentence(text: string): string {
 /** "a, b and c". */
 export function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-/** "1 document", "2 documents". */
-export function counted(count: number, noun: string): string {
-  return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /**

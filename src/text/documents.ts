@@ -52,7 +52,7 @@ export async function readTexts(file: string, column?: string): Promise<string[]
     case 'tsv':
       return readSeparatedTexts(text, '\t', column, name);
     case 'plain':
-      if (column === undefined) return text.split(end);
+      if (column === undefined) return plainTexts(text);
       throw new SurgeryError(
         'usage',
         `--column is for files with columns or fields, ${name} is plain text: leave it out`,
@@ -117,7 +117,13 @@ const formats: Readonly<Record<string, Format>> = {
 };
 
 /** A line between two documents of plain text. */
-const end = /(?:^|\r?\n)<\|end\|>[ \t]*(?:\r?\n|$)/;
+const end = /(?:^|\r?\n|(?<=\n))<\|end\|>[ \t]*(?:\r?\n|$)/;
+
+/** A line that ends the last text too leaves nothing after it. */
+function plainTexts(text: string): string[] {
+  const texts = text.split(end);
+  return texts.at(-1) === '' ? texts.slice(0, -1) : texts;
+}
 
 /** What the content of a file plainly is whose name does not say it. */
 function formatOf(text: string, column: string): Format {

@@ -2,10 +2,10 @@
 import { constants } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
+import { readStandardInput } from './standard-input.ts';
 
 /** What texts, and what questions, may be given as. */
 export const textFormats = 'plain text, .json, .jsonl, .csv, .tsv or .parquet, as they are or as .gz';
@@ -75,6 +75,13 @@ export async function readContents(file: string, allowed: string): Promise<Conte
   return contents;
 }
 
+/** The text of standard input, without the line break that ends its last line. @throws SurgeryError `text` for no text */
+export async function readPrompt(): Promise<string> {
+  const text = decodeText(await readContents('-', 'plain text'));
+  if (text.trim() === '') throw new SurgeryError('text', 'standard input is empty: pipe a prompt into it');
+  return text.replace(/\r?\n$/, '');
+}
+
 /** A file's extension without .gz, in lower case, and whether .gz came after it. */
 export function extensionOf(file: string): { packed: boolean; extension: string } {
   const lower = file.toLowerCase();
@@ -120,14 +127,10 @@ function refuse(name: string, allowed: string, isOne: (kind: OtherFormat) => boo
 }
 
 async function read(file: string, name: string): Promise<Uint8Array> {
-  if (file === '-' && process.stdin.isTTY)
-    throw new SurgeryError(
-      'text',
-      'standard input is the terminal: lead a text into it, as in surgery eval --text - < file',
-    );
   try {
-    return file === '-' ? await buffer(process.stdin) : await readFile(file);
+    return file === '-' ? await readStandardInput() : await readFile(file);
   } catch (cause) {
+    if (cause instanceof SurgeryError) throw cause;
     throw new SurgeryError('text', `${name} cannot be read: ${systemMessage(cause)}`, cause);
   }
 }

@@ -1,4 +1,5 @@
 // All text as one stream, cut into consecutive windows: how llama.cpp's perplexity and most papers score a long text.
+import { counted } from '../platform/counts.ts';
 
 /** How text becomes what is scored at a time: each document alone, or windows of all of it. */
 export const chunkRules = ['documents', 'stream'] as const;
@@ -38,11 +39,10 @@ export function windowsOf(ids: readonly number[], length: number, bosId: number 
  * @param rest tokens left out at its end; undefined where only its beginning was wanted
  */
 export function streamRule(texts: number, length: number, rest: number | undefined, hasBos: boolean): string {
-  const counted = (count: number) => count.toLocaleString('en-US');
-  const end = rest === undefined ? 'only as many as asked for' : `the last ${counted(rest)} tokens left out`;
+  const end = rest === undefined ? 'only as many as asked for' : `the last ${counted(rest, 'token')} left out`;
   return [
-    `${counted(texts)} texts joined, a line break between two where the first has none at its end, tokenised as one`,
-    `consecutive windows of ${counted(length)} tokens, ${end}`,
+    `${counted(texts, 'text')} joined, a line break between two where the first has none at its end, tokenised as one`,
+    `consecutive windows of ${counted(length, 'token')}, ${end}`,
     hasBos ? "BOS in place of each window's first token" : "no BOS, as the model's tokenizer adds none",
     'every position of a window but the first scored, token-weighted mean, nats',
   ].join(', ');

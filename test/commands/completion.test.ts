@@ -1,16 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Argument, Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { describe, expect, test } from 'vitest';
 import { completionScript, shells } from '../../src/commands/completion.ts';
 import { together } from '../../src/commands/option-groups.ts';
 import { modelOption, runOutputOptions, runtimeOptions } from '../../src/commands/options.ts';
 import { operationOptions } from '../../src/commands/recipes.ts';
+import { suggested } from '../../src/platform/option-values.ts';
 import { needs } from '../support/needs.ts';
 import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
+/** Where completions of file names are looked for. */
+const folder = join(tmp, 'work');
+mkdirSync(join(folder, 'a model'), { recursive: true });
+writeFileSync(join(folder, 'alpha.txt'), '');
 const program = new Command('surgery') as unknown as CommandUnknownOpts;
 together(
   modelOption,
@@ -18,7 +23,8 @@ together(
   runtimeOptions,
   runOutputOptions,
 )(program.command('run').description("one: a [model]'s test"));
-program.command('completion').addArgument(new Argument('<shell>').choices(shells));
+operationOptions({ takesSeveral: () => true })(program.command('sweep'));
+program.command('completion').argument('<shell>', 'a shell', suggested(shells));
 
 const has = (shell: string) => {
   try {
@@ -40,8 +46,8 @@ function scriptFor(shell: string): string {
 function offered(...words: string[]): string[] {
   const file = scriptFor('bash');
   const [current, previous] = [words.at(-1), words.at(-2)];
-  const script = `source ${file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _surgery surgery "${current}" "${previous}"; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return execFileSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8' })
+  const script = `source ${file}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _surgery "$1" "${current}" "${previous}"; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8', cwd: folder })
     .split('\n')
     .filter(Boolean);
 }
@@ -56,8 +62,22 @@ describe('bash', () => {
     expect(offered('surgery', 'completion', '')).toEqual(expect.arrayContaining([...shells]));
   });
 
-  test("leaves a value that is free to the shell's own completion of files", () => {
-    expect(offered('surgery', 'run', '--model', 's')).toEqual([]);
+  test('goes on after a comma in a list', () => {
+    expect(offered('surgery', 'sweep', '--mode', 'separate,sh')).toEqual(['separate,shared-kv', 'separate,shared-qkv']);
+    expect(offered('surgery', 'run', '--targets', 'q,k,g')).toEqual(['q,k,gate']);
+    expect(offered('surgery', 'run', '--mode', 'separate,sh')).toEqual([]);
+  });
+
+  test('offers file names, also next to words', () => {
+    expect(offered('surgery', 'run', '--output', 'a')).toEqual(['a model', 'alpha.txt']);
+    expect(offered('surgery', 'run', '--model', '')).toEqual(['pocket', 'a model', 'alpha.txt']);
+    expect(offered('surgery', 'run', '--model', 'po')).toEqual(['pocket']);
+  });
+
+  test('offers the same behind npx, and nothing for its other programs', () => {
+    expect(offered('npx', 'surgery', 'r')).toEqual(['run']);
+    expect(offered('npx', 'surgery', 'run', '--mode', 'sep')).toEqual(['separate']);
+    expect(offered('npx', 'other', 'r')).toEqual([]);
   });
 });
 
@@ -72,8 +92,18 @@ for (const shell of shells) {
 }
 
 test('fish offers the same', needsShell('fish'), () => {
-  const command = `source ${scriptFor('fish')}; complete -C 'surgery run --mode sep'`;
-  expect(execFileSync('fish', ['-c', command], { encoding: 'utf8' })).toMatch(/^separate\t/);
+  const offers = (line: string) =>
+    execFileSync('fish', ['-c', `source ${scriptFor('fish')}; complete -C '${line}'`], {
+      encoding: 'utf8',
+      cwd: folder,
+    })
+      .split('\n')
+      .map((one) => one.split('\t')[0])
+      .filter(Boolean);
+  expect(offers('surgery run --mode sep')).toEqual(['separate']);
+  expect(offers('surgery sweep --mode separate,shared-k')).toEqual(['separate,shared-kv']);
+  expect(offers('surgery run --model po')).toEqual(['pocket']);
+  expect(offers('npx surgery run --mode sep')).toEqual(['separate']);
 });
 
 test('another shell is refused', () => {

@@ -112,7 +112,7 @@ describe('options of a config file', () => {
   test('no file is no matter, unless it was named', () => {
     expect(parse('run', '--quiet').applied).toMatchObject({ words: [], names: [] });
     expect(() => parse('run', '--config=none.json')).toThrow(/^none.json cannot be read/);
-    expect(() => parse('run', '--config=')).toThrow('--config names no file');
+    expect(() => parse('run', '--config=')).toThrow('--config is "": name a JSON file');
     expect(() => parse('run', '--config')).toThrow("option '--config <file>' argument missing");
   });
 

@@ -1,6 +1,7 @@
-import { Command } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { describe, expect, test } from 'vitest';
 import * as declared from '../../src/commands/command-options.ts';
+import { helpWidth, layOutHelp } from '../../src/commands/help.ts';
 import { type OptionsOf, optionGroup, together } from '../../src/commands/option-groups.ts';
 import { whole } from '../../src/platform/option-values.ts';
 
@@ -47,13 +48,15 @@ describe('the help of a command', () => {
     expect(help.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
-  test('begins with what a newcomer needs', () => {
-    const headings = declared
-      .runOptions(new Command())
-      .helpInformation()
-      .match(/^\S.*:$/gm);
-    expect(headings).toEqual([
-      ...['Model:', 'Operation:', 'Operation, pca:', 'Operation, zero:'],
+  test('begins with what a newcomer needs, on the first screen', () => {
+    const program = new Command('surgery');
+    const run = declared.runOptions(program.command('run'));
+    layOutHelp(program as unknown as CommandUnknownOpts);
+    const help = run.configureOutput({ getOutHelpWidth: () => 80 }).helpInformation();
+    const screen = help.split('\n').slice(0, 20).join('\n');
+    expect(screen.match(/^ {2}--\w+/gm)).toEqual(['  --model', '  --variance', '  --text', '  --prompt', '  --output']);
+    expect(help.match(/^\S.*:$/gm)).toEqual([
+      ...['Common options:', 'Operation:', 'Operation, pca:', 'Operation, zero:'],
       ...['Text:', 'Samples:', 'Output:', 'Machine:', 'Options:'],
     ]);
   });
@@ -62,4 +65,20 @@ describe('the help of a command', () => {
     const names = add(new Command()).options.map(({ long }) => long);
     expect(names).toEqual([...new Set(names)]);
   });
+});
+
+test('help is as wide as the terminal, or COLUMNS where there is none, within limits', () => {
+  expect([undefined, 60, 90, 200, 20].map((columns) => helpWidth(columns, {}))).toEqual([80, 60, 90, 100, 40]);
+  expect(['', '60', '300', 'wide'].map((COLUMNS) => helpWidth(undefined, { COLUMNS }))).toEqual([80, 60, 100, 80]);
+});
+
+test('a default that is one of an operation alone says so where the model may stay as it is', () => {
+  const helpOf = (add: typeof declared.runOptions) => add(new Command()).options.map(({ description }) => description);
+  expect(helpOf(declared.runOptions).join('\n')).toContain('(default: 0.9)');
+  for (const add of [declared.lensOptions, declared.evalOptions, declared.generateOptions]) {
+    const help = helpOf(add as unknown as typeof declared.runOptions).join('\n');
+    expect(help).toContain('(default: no operation, or pca where one of its options is given)');
+    expect(help).toContain('(default in an operation: 0.9)');
+    expect(help).not.toContain('(default: 0.9)');
+  }
 });

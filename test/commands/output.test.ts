@@ -30,7 +30,6 @@ const deadLock = (path: string) => {
 
 describe('an --output', () => {
   test.each<[string, () => void, string, RegExp]>([
-    ['that names nothing', () => {}, ' ', /names no folder/],
     ['that is a file', () => writeFileSync('x', ''), 'x', /"x" is a file/],
     ['with other files', () => mkdirSync('x/y', { recursive: true }), 'x', /holds other files than a run's results/],
     ['called results, with the results of others', () => results('results/mine'), 'results', /holds other files/],

@@ -183,6 +183,40 @@ describe('surgery inspect', () => {
   });
 });
 
+describe('a prompt from standard input', () => {
+  const generate = ['generate', '--model', 'pocket', '--max-new-tokens', '3', '--temperature', '0'];
+  const piped = (through: string, ...more: string[]) => surgery([...generate, ...more], { through });
+
+  test('is read where it is piped or redirected and no other is given', async () => {
+    expect((await piped('echo "The sea" | "$@"')).stdout).toMatch(/^The sea/);
+    expect((await piped('"$@" <<< "The sea"')).stdout).toMatch(/^The sea/);
+    expect((await piped('echo "The sea" | "$@"', '--prompt', 'A dog')).stdout).toMatch(/^A dog/);
+    expect((await piped('echo "The sea" | "$@"', '--prompt', 'A dog', '--prompt', '-')).stdout).toMatch(
+      /^A dog.*\nThe sea/s,
+    );
+  });
+
+  test('is not waited for where nobody writes one', async () => {
+    for (const through of ['"$@" < /dev/null', '"$@" <&-', ': | "$@"'])
+      expect((await piped(through)).stdout).toMatch(/^Once upon a time/);
+    // A pipe that stays open for longer than the test may take.
+    const open = await piped('exec 3< <(sleep 600); "$@" <&3; code=$?; kill $!; exit $code');
+    expect(open).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Once upon a time/) });
+    expect(open.stderr).toContain('nothing came from standard input');
+  });
+
+  test('is refused where it is empty, and the second time', async () => {
+    expect(await piped(': | "$@"', '--prompt', '-')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/is empty/),
+    });
+    expect(await piped('echo x | "$@"', '--prompt', '-', '--prompt', '-')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/asked for twice/),
+    });
+  });
+});
+
 describe('help', () => {
   test.each([['--help'], ['run', '--help'], ['--version']])('%s %s', async (...args) => {
     const { code, stdout, stderr } = await surgery(args.filter(Boolean));
@@ -217,8 +251,11 @@ describe('doctor', () => {
 
 test('the help of every command fits 80 columns, with its examples', async () => {
   const { stdout: all } = await surgery(['--help']);
-  const names = [...all.matchAll(/^ {2}([a-z]+) .*(?:\[|<)/gm)].map(([, name = '']) => name);
-  expect(names).toHaveLength(16);
+  const names = [...all.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name = '']) => name);
+  expect(names).toHaveLength(15);
+  // A screen of 24 rows, of which one is the shell's.
+  expect(all.trimEnd().split('\n').length).toBeLessThanOrEqual(23);
+  expect(await surgery([])).toEqual({ code: 0, stdout: all, stderr: '' });
   for (const name of names) {
     const { stdout } = await surgery([name, '--help']);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);

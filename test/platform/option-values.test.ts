@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import {
   allowedOf,
   bytes,
+  isList,
   isRepeatable,
   listOf,
+  nameOf,
   number,
   oneOf,
   onOrOff,
@@ -13,6 +15,7 @@ import {
   rangesText,
   repeatable,
   single,
+  takesFiles,
   whole,
 } from '../../src/platform/option-values.ts';
 
@@ -97,6 +100,8 @@ describe('words', () => {
     expect(listOf(rule)('keep, drop,keep')).toEqual(['keep', 'drop', 'keep']);
     expect(() => listOf(rule)('keep,no')).toThrow('--mean is "no"');
     expect(() => listOf(rule)('')).toThrow('--mean is ""');
+    expect(listOf(rule)('keep,')).toEqual(['keep']);
+    for (const text of [',', 'keep,,drop', ',keep']) expect(() => listOf(rule)(text)).toThrow('--mean is ""');
   });
 
   test('what a parser allows is known of lists of it too, and of no other', () => {
@@ -116,4 +121,22 @@ test('what is given several times is kept in its order', () => {
   expect(layers('5-6', layers('0'))).toEqual([[0], [5, 6]]);
   const known = [layers, repeatable(oneOf('--mean', ['keep'])), listOf(whole('--n', 0)), undefined];
   expect(known.map((parseArg) => isRepeatable({ parseArg }))).toEqual([true, true, false, false]);
+});
+
+test('a name is any text but a blank one', () => {
+  const name = nameOf('--model', 'a folder', ['pocket']);
+  expect(name('a b')).toBe('a b');
+  for (const text of ['', ' '])
+    expect(() => name(text)).toThrow(`--model is ${JSON.stringify(text)}: name a folder, or leave it out`);
+});
+
+test('a completion knows which values are lists, and which may be files', () => {
+  const parsers = [
+    oneOf('--mean', ['keep']),
+    listOf(oneOf('--mean', ['keep'])),
+    nameOf('--model', 'a folder'),
+    undefined,
+  ];
+  expect(parsers.map((parseArg) => isList({ parseArg }))).toEqual([false, true, false, false]);
+  expect(parsers.map((parseArg) => takesFiles({ parseArg }))).toEqual([false, false, true, false]);
 });

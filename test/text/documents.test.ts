@@ -40,6 +40,11 @@ describe('documents', () => {
     expect(await readDocuments(file(name, content))).toEqual(expected);
   });
 
+  test('a line that ends the last text is followed by no empty one', async () => {
+    expect(await readTexts(file('ended.txt', 'a\n<|end|>\nb\n<|end|>\n'))).toEqual(['a', 'b']);
+    expect(await readTexts(file('between.txt', 'a\n<|end|>\n<|end|>\nb'))).toEqual(['a', '', 'b']);
+  });
+
   test("pocket's stories are 200", async () => {
     const stories = await readDocuments(join(pocket, 'valid.txt'));
     expect(stories).toHaveLength(200);

@@ -69,6 +69,8 @@ test('the rule says all of it', () => {
       "windows of 2,048 tokens, the last 1,034 tokens left out, BOS in place of each window's first token, every " +
       'position of a window but the first scored, token-weighted mean, nats',
   );
+  expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
+  expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
   expect(streamRule(1, 8, undefined, false)).toMatch(
     /only as many as asked for, no BOS, as the model's tokenizer adds none/,
   );

@@ -1,5 +1,5 @@
 // A report's head: what was done to which model, the command that repeats it, and the hashes that identify it.
-import { integer } from '../format.ts';
+import { counted, integer } from '../format.ts';
 import { type Html, html } from './html.ts';
 
 export interface Head {
@@ -64,7 +64,7 @@ export function modelFact(model: {
   readonly dtype: string;
 }): string {
   const { ref, architecture, layers, parameters, dtype } = model;
-  return `${ref}: ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`;
+  return `${ref}: ${architecture}, ${counted(layers, 'layer')}, ${integer(parameters)} parameters, ${dtype}`;
 }
 
 /** "surgery 0.1.0, onnxruntime 1.30.0" */

@@ -1,6 +1,6 @@
 // Accuracy on multiple-choice questions, with intervals and the chance level.
 import type { TaskScores } from '../../scores/tasks.ts';
-import { percent } from '../format.ts';
+import { counted, percent } from '../format.ts';
 import type { Series } from './axes.ts';
 import type { Section } from './figure.ts';
 import { forestSvg } from './forest.ts';
@@ -44,7 +44,7 @@ export async function tasksSection(
     title: 'Questions',
     figures: [
       {
-        title: `Accuracy on ${first.scores.questions} questions`,
+        title: `Accuracy on ${counted(first.scores.questions, 'question')}`,
         caption: `${file}: ${rule}. Error bars: 95 % Wilson interval. Dotted: chance level, ${percent(chance)}.${rest}`,
         notShown:
           'Each interval is of one model alone. All models answered the same questions, but their differences were not tested in pairs: overlapping intervals do not show that two models are equal.',

@@ -1,6 +1,6 @@
 // What a machine has, as lines of a terminal.
 import type { Diagnosis } from '../../results/outputs.ts';
-import { size } from '../format.ts';
+import { counted, size } from '../format.ts';
 
 const titles = { results: 'Results', cache: 'Cache', models: 'Models' };
 
@@ -8,7 +8,7 @@ export function doctorText(found: Diagnosis): string {
   const { versions, processor, memory, fits, defaultModel } = found;
   const lines = [
     ['Node', `${versions.node} on ${found.platform}`],
-    ['Processor', `${processor.model}, ${processor.cores} ${processor.cores === 1 ? 'core' : 'cores'}`],
+    ['Processor', `${processor.model}, ${counted(processor.cores, 'core')}`],
     ['', processor.instructions.join(', ') || 'vector instructions unknown'],
     [
       'onnxruntime',

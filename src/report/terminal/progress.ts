@@ -1,4 +1,5 @@
 // What is being done, on stderr: bars on a terminal, plain lines elsewhere, nothing with --quiet.
+import { atEnd } from '../../platform/shutdown.ts';
 import { duration, integer, size } from '../format.ts';
 
 /** Tells how much of a step is done, a part of one of its units included. */
@@ -12,8 +13,15 @@ export interface Timed<T> {
 /** Seconds between plain lines about one step. */
 const lineEvery = 5;
 
-/** Seconds after which a plain line states the time left of a step; that of bytes always does. */
-const worthTelling = 60;
+/** The display of the step at work, which is taken down before the program's last words. */
+let current: Display | undefined;
+let isOver = false;
+
+atEnd(() => {
+  current?.end();
+  current = undefined;
+  isOver = true;
+});
 
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
@@ -26,26 +34,35 @@ export class Progress {
 
   /** A line on its own, such as a notice. */
   say(line: string): void {
-    if (!this.#quiet) this.#stream.write(`${line}\n`);
+    if (!this.#quiet && !isOver) this.#stream.write(`${line}\n`);
   }
 
   /** Runs a step of the work under a label; `unit` names what its progress counts. */
   async step<T>(label: string, unit: string, work: (advance: Advance) => Promise<T>): Promise<Timed<T>> {
     const start = performance.now();
-    const display = this.#quiet
-      ? silent
-      : this.#stream.isTTY
-        ? await bar(this.#stream, label, unit)
-        : lines(this.#stream, label, unit);
+    const display = await this.#display(label, unit);
+    const before = current;
+    current = display;
+    const end = (line?: string) => {
+      current = before;
+      if (!isOver) display.end(line);
+    };
     try {
-      const value = await work(display.advance);
+      const value = await work((done, total) => {
+        if (!isOver) display.advance(done, total);
+      });
       const seconds = (performance.now() - start) / 1000;
-      display.end(`${label}: ${duration(seconds)}`);
+      end(`${label}: ${duration(seconds)}`);
       return { value, seconds };
     } catch (error) {
-      display.end();
+      end();
       throw error;
     }
+  }
+
+  async #display(label: string, unit: string): Promise<Display> {
+    if (this.#quiet || isOver) return silent;
+    return this.#stream.isTTY ? bar(this.#stream, label, unit) : lines(this.#stream, label, unit);
   }
 }
 
@@ -61,7 +78,7 @@ async function bar(stream: NodeJS.WriteStream, label: string, unit: string): Pro
   const { SingleBar } = await import('cli-progress'); // loaded where there is a terminal to draw on
   const single = new SingleBar({
     stream,
-    format: `${label} {bar} {amount}, {eta_formatted} left`,
+    format: `${label} {bar} {amount}`,
     barsize: 20,
     hideCursor: true,
     clearOnComplete: true,
@@ -74,7 +91,7 @@ async function bar(stream: NodeJS.WriteStream, label: string, unit: string): Pro
   const clear = () => stream.write('\r\x1b[K');
   return {
     advance: (done, total) => {
-      const text = { amount: amount(done, total, unit, rateOf(done, start)) };
+      const text = { amount: amount(done, total, unit, start) };
       if (!started) {
         clear();
         single.start(total, done, text);
@@ -100,10 +117,7 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
       const now = performance.now();
       if (now - last < lineEvery * 1000) return;
       last = now;
-      const rate = rateOf(done, start);
-      const seconds = rate > 0 ? (total - done) / rate : 0;
-      const left = seconds > 0 && (unit === 'bytes' || seconds >= worthTelling) ? `, ${duration(seconds)} left` : '';
-      stream.write(`${label}: ${amount(done, total, unit, rate)}${left}\n`);
+      stream.write(`${label}: ${amount(done, total, unit, start)}\n`);
     },
     end: (line) => {
       if (line) stream.write(`${line}\n`);
@@ -111,13 +125,11 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
   };
 }
 
-/** What is done in a second, on average since the step began. */
-function rateOf(done: number, start: number): number {
-  return done / Math.max((performance.now() - start) / 1000, 1e-3);
-}
-
-function amount(done: number, total: number, unit: string, rate: number): string {
-  if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s`;
+/** How much is done, and the time left if it goes on as on average since the step began. */
+function amount(done: number, total: number, unit: string, start: number): string {
+  const rate = done / Math.max((performance.now() - start) / 1000, 1e-3); // in a second
+  const left = done > 0 && done < total ? `, ${duration((total - done) / rate)} left` : '';
+  if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s${left}`;
   const shown = Number.isInteger(done) ? integer(done) : done.toFixed(1);
-  return `${shown} of ${integer(total)} ${unit}`;
+  return `${shown} of ${integer(total)} ${unit}${left}`;
 }

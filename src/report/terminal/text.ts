@@ -17,10 +17,11 @@ import { bar, sparkline } from './blocks.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
   return [
-    ...(notice ? [wrap(notice)] : []),
+    // A terminal that shows both streams has it already, as the first line of the progress.
+    ...(notice && !(process.stdout.isTTY && process.stderr.isTTY) ? [wrap(notice)] : []),
     `Model      ${printable(ref)}`,
     ...(path === undefined ? [] : [`Folder     ${printable(path)}`]),
-    `Shape      ${architecture}, ${layers} layers, ${integer(parameters)} parameters, ${dtype}`,
+    `Shape      ${architecture}, ${counted(layers, 'layer')}, ${integer(parameters)} parameters, ${dtype}`,
   ].join('\n');
 }
 

@@ -37,10 +37,12 @@ describe('elsewhere than on a terminal', () => {
   test('a line every five seconds and one at the end; the value and the seconds come back', async () => {
     const { stream, text } = sink(false);
     expect(await new Progress(false, stream).step('Working', 'layers', work)).toEqual({ value: 'value', seconds: 12 });
-    expect(text()).toBe('Working …\nWorking: 5 of 12 layers\nWorking: 10 of 12 layers\nWorking: 12.0 s\n');
+    expect(text()).toBe(
+      'Working …\nWorking: 5 of 12 layers, 7.0 s left\nWorking: 10 of 12 layers, 2.0 s left\nWorking: 12.0 s\n',
+    );
   });
 
-  test('parts of a unit are told, and what is left where it is a minute or more', async () => {
+  test('parts of a unit are told, and what is left', async () => {
     const { stream, text } = sink(false);
     await new Progress(false, stream).step('Working', 'points', async (advance) => {
       for (const done of [1.25, 22.5]) {
@@ -48,7 +50,7 @@ describe('elsewhere than on a terminal', () => {
         advance(done, 23);
       }
     });
-    expect(text()).toContain('Working: 1.3 of 23 points, 14 min 30 s left\nWorking: 22.5 of 23 points\n');
+    expect(text()).toContain('Working: 1.3 of 23 points, 14 min 30 s left\nWorking: 22.5 of 23 points, 2.2 s left\n');
   });
 
   test('a step that fails leaves no line that says it was done', async () => {
@@ -65,6 +67,35 @@ test('a terminal gets a bar with time left, then one line', async () => {
   await new Progress(false, stream).step('Working', 'layers', work);
   expect(text()).toMatch(/Working .* of 12 layers, .* left/);
   expect(text()).toMatch(/Working: 12\.0 s\n$/);
+});
+
+test('no time is left to tell before anything is done', async () => {
+  const { stream, text } = sink(true);
+  await new Progress(false, stream).step('Working', 'layers', async (advance) => advance(0, 12));
+  expect(text()).toMatch(/Working -+ 0 of 12 layers/);
+  expect(text()).not.toMatch(/left|NULL/);
+});
+
+test('nothing is drawn once the program is told to end', async () => {
+  vi.resetModules();
+  const { Progress: Own } = await import('../../../src/report/terminal/progress.ts');
+  const { tidyUp } = await import('../../../src/platform/shutdown.ts');
+  const { stream, text } = sink(true);
+  const progress = new Own(false, stream);
+  let before = '';
+  await progress.step('Working', 'layers', async (advance) => {
+    advance(1, 12);
+    tidyUp();
+    before = text();
+    advance(2, 12);
+    progress.say('a notice');
+    await progress.step('Another', 'layers', work);
+  });
+  expect(before).toMatch(/1 of 12 layers/);
+  // The cursor and line wrapping, which the bar turned off, are back.
+  expect(before.lastIndexOf('\x1b[?25h')).toBeGreaterThan(before.lastIndexOf('\x1b[?25l'));
+  expect(before.lastIndexOf('\x1b[?7h')).toBeGreaterThan(before.lastIndexOf('\x1b[?7l'));
+  expect(text()).toBe(before);
 });
 
 test('bytes are told in sizes', async () => {
