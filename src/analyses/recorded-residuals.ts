@@ -5,6 +5,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
 import { cacheFolder } from '../platform/cache.ts';
+import { counted } from '../platform/counts.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Model } from '../scores/model.ts';
