@@ -6,7 +6,7 @@ import type { Finding } from '../analyses/results.ts';
 import type { TextRead } from '../analyses/shapes.ts';
 import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
 import { itemAt } from '../platform/indexing.ts';
-import { counted, figure, integer, percent } from './format.ts';
+import { counted, figure, integer, percent, sentence, short } from './format.ts';
 import { tokensOf, tokenText } from './tokens.ts';
 
 /** What layers are called. */
@@ -31,7 +31,8 @@ export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, 
   const unit = chunk === 'stream' ? 'window' : 'document';
   const whole = cut === undefined || chunk === 'stream';
   const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
-  const some = !whole && cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
+  const which = cut === documents ? 'each' : `${integer(cut ?? 0)} of them`;
+  const some = !whole && cut > 0 ? `, ${which} cut to ${integer(maxTokens)} tokens` : '';
   return `${counted(documents, unit)}${most} of ${text}${some}, ${counted(positions, 'position')}`;
 }
 
@@ -91,6 +92,20 @@ function promptWords({ points, prompts }: LensResult, prompt: PromptLens): strin
   ];
 }
 
+/** "layers embed, 2–6": runs of neighbours by their ends. */
+function layersText(some: readonly { readonly point: string }[], all: readonly { readonly point: string }[]): string {
+  const names = all.map(({ point }) => point);
+  const runs: string[][] = [];
+  for (const { point } of some) {
+    const run = runs.at(-1);
+    const isNext = run && names.indexOf(point) === names.indexOf(run.at(-1) ?? '') + 1;
+    if (isNext) run.push(point);
+    else runs.push([point]);
+  }
+  const words = runs.flatMap((run) => (run.length > 2 ? [`${run[0]}–${run.at(-1)}`] : run));
+  return `layer${some.length === 1 ? '' : 's'} ${words.join(', ')}`;
+}
+
 /** "+0.42", "−3.10". */
 const bits = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
 
@@ -120,7 +135,7 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
         ]
       : []),
     ...(level.length > 0
-      ? [`No more often than the lens of a shuffled position: layer ${level.map(({ point }) => point).join(', ')}.`]
+      ? [`No more often than the lens of a shuffled position: ${layersText(level, original.points)}.`]
       : []),
     ...(change?.kl && change.sameTop
       ? [
@@ -131,26 +146,34 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
   ];
 }
 
+type Energies = UnlikelyResult['variants'][number]['points'];
+
+/** The least likely tokens' energy before the last layer, and the layers where it exceeds both baselines. */
+export function exceeding(points: Energies) {
+  const all = points.slice(0, -1).flatMap(({ point, mixtures, bands }) => {
+    const least = bands.at(-1);
+    return least?.energy && least.shuffled && mixtures
+      ? [{ point, band: least.band, energy: least.energy, baseline: Math.max(least.shuffled.mean, mixtures.mean) }]
+      : [];
+  });
+  return { all, above: all.filter(({ energy, baseline }) => (energy.interval?.[0] ?? energy.mean) > baseline) };
+}
+
 export function unlikelyWords({ variants }: UnlikelyResult): string[] {
   return variants.flatMap(({ variant, points }) => {
-    const before = points.slice(0, -1).flatMap(({ point, mixtures, bands }) => {
-      const least = bands.at(-1);
-      return least?.energy && least.shuffled && mixtures
-        ? [{ point, band: least.band, energy: least.energy, baseline: Math.max(least.shuffled.mean, mixtures.mean) }]
-        : [];
-    });
-    const [first] = before;
+    const { all, above } = exceeding(points);
+    const [first] = all;
     if (!first) return [];
-    const values = before.map(({ energy }) => energy.mean);
-    const above = before.filter(({ energy, baseline }) => (energy.interval?.[0] ?? energy.mean) > baseline);
+    const values = all.map(({ energy }) => energy.mean);
     const name = variants.length > 1 ? ` (${variant} model)` : '';
-    const range = `${figure(Math.min(...values))} to ${figure(Math.max(...values))} times`;
+    const range = `${short(Math.min(...values))} to ${short(Math.max(...values))} times`;
+    const layers = counted(all.length, 'layer');
     return [
       above.length === 0
         ? `No evidence that directions of near-impossible tokens are reused${name}.`
-        : `The energy along near-impossible tokens exceeds both baselines at ${above.length} of ${counted(before.length, 'layer')}${name}: ${above.map(({ point }) => point).join(', ')}.`,
-      `Before the last layer the residual has ${range} a random direction's energy along tokens of final probability ${first.band}; ` +
-        `at ${before.length - above.length} of ${counted(before.length, 'layer')} that is no more than at a shuffled position or along mixtures of tokens.`,
+        : `The energy along near-impossible tokens exceeds both baselines at ${above.length} of ${layers}${name}: ${layersText(above, points)}.`,
+      `Before the last layer the residual has ${range} a random direction's energy along tokens of final probability ` +
+        `${first.band}; at ${all.length - above.length} of ${layers} that is no more than at a shuffled position or along mixtures of tokens.`,
     ];
   });
 }
@@ -164,45 +187,41 @@ export function readingAt(
     ?.reading;
 }
 
-const recovered = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' } as const;
+type Recovered = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
+const recovered: Recovered = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' };
+
+/** Top-1 accuracy of a kind of probe at each layer. */
+export function top1Of({ points }: ProbeResult['variants'][number], task: Partial<Recovered>) {
+  return points.map(({ point, readings }) => ({ point, top1: readingAt(readings, { ...recovered, ...task })?.top1 }));
+}
 
 export function probeWords({ variants }: ProbeResult): string[] {
-  const of = (
-    variant: ProbeResult['variants'][number],
-    task:
-      | Partial<typeof recovered>
-      | { readonly map: 'shuffled' }
-      | { readonly split: 'types' }
-      | { readonly label: 'previous' },
-  ) =>
-    variant.points.map(({ point, readings }) => ({
-      point,
-      top1: readingAt(readings, { ...recovered, ...task })?.top1,
-    }));
   return variants.flatMap((variant) => {
-    const input = of(variant, {});
-    const [last, shuffled] = [input.at(-1), of(variant, { map: 'shuffled' }).at(-1)];
+    const input = top1Of(variant, {});
+    const [last, shuffled] = [input.at(-1), top1Of(variant, { map: 'shuffled' }).at(-1)];
     if (!last?.top1 || !shuffled?.top1) return [];
-    const name = variants.length > 1 ? `${variant.variant} model: ` : '';
-    const chance = (last.top1.interval?.[0] ?? last.top1.value) <= shuffled.top1.value;
-    const unseen = of(variant, { split: 'types' }).at(-1)?.top1;
+    const isChance = (last.top1.interval?.[0] ?? last.top1.value) <= shuffled.top1.value;
+    const unseen = top1Of(variant, { split: 'types' }).at(-1)?.top1;
+    const first = input[0]?.top1;
+    const best = bestOf(input.slice(1));
+    const previous = bestOf(top1Of(variant, { label: 'previous' }).slice(1));
+    const words =
+      `input tokens recovered from the last layer: ${percent(last.top1.value)} of held-out positions; shuffled-label ` +
+      `baseline ${percent(shuffled.top1.value)}${isChance ? ': no better than chance' : ''}.`;
     return [
-      `${sentenceOf(name)}${name ? 'i' : 'I'}nput tokens recovered from the last layer: ${percent(last.top1.value)} of held-out positions; shuffled-label ` +
-        `baseline ${percent(shuffled.top1.value)}${chance ? ': no better than chance' : ''}.`,
-      `Best layer: ${bestText(input)}${unseen ? `; token types not seen in training, from the last layer: ${percent(unseen.value)}` : ''}.`,
-      `Previous token: best ${bestText(of(variant, { label: 'previous' }))}.`,
+      variants.length > 1 ? sentence(`${variant.variant} model: ${words}`) : sentence(words),
+      `${first ? `From the embedding: ${percent(first.value)}; best` : 'Best'} after a block: ${best}.`,
+      ...(unseen ? [`Token types not seen in training, from the last layer: ${percent(unseen.value)}.`] : []),
+      `Previous token: best after a block ${previous}; shuffled-label baseline ${bestOf(top1Of(variant, { label: 'previous', map: 'shuffled' }).slice(1))}.`,
     ];
   });
 }
 
-const sentenceOf = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-
-function bestText(
-  all: readonly { readonly point: string; readonly top1?: { readonly value: number } | undefined }[],
-): string {
+/** "41.2 % (layer 3)" */
+function bestOf(all: ReturnType<typeof top1Of>): string {
   const known = all.flatMap(({ point, top1 }) => (top1 ? [{ point, value: top1.value }] : []));
   const [best] = known.toSorted((a, b) => b.value - a.value);
-  return best ? `layer ${best.point}, ${percent(best.value)}` : 'not known';
+  return best ? `${percent(best.value)} (layer ${best.point})` : 'not known';
 }
 
 /** Bases whose directions are orthonormal: shares along them add up. */

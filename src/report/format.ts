@@ -10,6 +10,11 @@ export { integer };
 
 export const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
 
+/** In percent; as a power of ten where that would be 0.0 %. */
+export function probabilityText(value: number): string {
+  return value > 0 && value < 0.0005 ? value.toExponential(0) : percent(value);
+}
+
 /** Four significant digits, without exponents in the range that people read. */
 export function figure(value: number): string {
   const magnitude = Math.abs(value);

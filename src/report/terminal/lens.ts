@@ -136,9 +136,10 @@ function lastCells({ entropy, kl, rankFinal, rankInput }: SpelledCell): string[]
 function textText(text: LensOfText, full: boolean, width: number): string {
   const rule =
     `${layerRule} ${sentence(text.rule)}. Bits; ± is half the width of a 95 % interval (${text.intervalRule}). Rank (final): rank of ` +
-    "the last layer's top token; rank (input): rank of the current input token.";
+    "the last layer's top token; rank (input): rank of the current input token. Unigram: the text's token frequencies.";
   const tables = text.variants.flatMap((profile) => [
-    ...(full ? [pointsText(profile, width), stepsText(profile, width)] : [briefText(profile, width)]),
+    ...(full ? [pointsText(profile, width), stepsText(profile, width)] : []),
+    ...(!full && !profile.changes ? [briefText(profile, width)] : []),
     ...(profile.changes ? [changesText(profile, width)] : []),
   ]);
   return [...tables, wrap(full ? rule : `${rule} --full prints all tables.`, width)].join('\n\n');
@@ -150,7 +151,7 @@ function briefText({ variant, points, unigram, uniform }: LensOfText['variants']
     .toReversed()
     .map((one) => [one.point, ...lensCells(one), plain(one.shuffled.kl), share(one.shuffled.sameTop)]);
   const rank = figure(uniform.rank);
-  rows.push(['token frequencies', ...lensCells(unigram)]);
+  rows.push(['unigram', ...lensCells(unigram)]);
   rows.push(['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank]);
   const head = ['layer', ...lensHead, 'shuffled: KL', 'same top'];
   return `The lens at every layer, ${variant}\n${table(head, 'lrrrrrr', rows, width)}`;
@@ -170,7 +171,7 @@ function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'
   const rank = figure(uniform.rank);
   const chance = [
     ...up.map(({ point, shuffled }) => [point, ...lensCells(shuffled)]),
-    ['token frequencies', ...lensCells(unigram)],
+    ['unigram', ...lensCells(unigram)],
     ['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank],
   ];
   return [
@@ -220,7 +221,10 @@ function changesText({ changes = [] }: LensOfText['variants'][number], width: nu
 function plusMinus(mean: Mean | null): string {
   if (!mean) return '–';
   if (Math.abs(mean.mean) < 1e-12) return '0'; // the last point against itself, up to rounding
-  return mean.interval ? `${figure(mean.mean)} ±${Number(half(mean.interval).toPrecision(2))}` : figure(mean.mean);
+  const wide = mean.interval ? half(mean.interval) : 0;
+  // Where no document differs from another there is nothing to resample.
+  if (wide === 0) return figure(mean.mean);
+  return `${figure(mean.mean)} ±${wide < 100 ? wide.toPrecision(2) : wide.toFixed(0)}`;
 }
 
 /** The same in thousandths, for narrow columns. */

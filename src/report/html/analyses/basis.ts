@@ -32,12 +32,34 @@ export async function basisSections(result: BasisResult): Promise<Section[]> {
   ];
 }
 
-export function basisGlance({ reconstruction, method, dictionary }: BasisResult): Head['glance'] {
+export function basisGlance({
+  of,
+  hidden,
+  components,
+  reconstruction,
+  method,
+  dictionary,
+}: BasisResult): Head['glance'] {
   const last = reconstruction.at(-1);
+  const [first] = components;
   if (!last) return [];
   const atoms = dictionary?.coherence.independent[0];
   return [
-    [share(last.error), `squared error with ${counted(last.components, 'component')} of ${method}`],
+    [
+      percent(1 - last.error),
+      `of the ${matrixWords[of]}’s squared norm reconstructed by ${counted(last.components, 'component')} of ${method}`,
+    ],
+    ...(first
+      ? [
+          [
+            share(first.shares[of]),
+            `of it along component 1, nearest ${first.nearest
+              .slice(0, 2)
+              .map((one) => `“${spelledOut(one)}”`)
+              .join(' ')}; uniform baseline ${share(1 / hidden)}`,
+          ] as const,
+        ]
+      : []),
     ...(atoms === undefined
       ? []
       : [[integer(atoms), `atoms are all within ${dictionary?.limits[0]} of orthogonal to each other`] as const]),
@@ -47,7 +69,11 @@ export function basisGlance({ reconstruction, method, dictionary }: BasisResult)
 /** Tokens, and the share of each map. */
 function componentsFigure({ components, method, rules, hidden, points }: BasisResult): Figure {
   const isFromTokens = method === 'frequency';
-  const named = (list: Component['nearest'], some: number) => list.slice(0, some).map(spelledOut).join(', ');
+  const named = (list: Component['nearest'], some: number) =>
+    list
+      .slice(0, some)
+      .map((one) => `“${spelledOut(one)}”`)
+      .join(', ');
   const chosen = probedPoints(points);
   const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
   const rest =
@@ -69,12 +95,12 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
         ...(isFromTokens ? ['from'] : []),
         'nearest',
         '>cosine',
-        'farthest',
         '>embedding',
         '>lens',
         ...variants.flatMap((variant) =>
           chosen.map((point) => `>probe, ${itemAt(points, point)}${variants.length > 1 ? `, ${variant}` : ''}`),
         ),
+        'farthest',
       ],
       rows: components
         .slice(0, mostRows)
@@ -83,12 +109,12 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
           ...(isFromTokens
             ? [one.from === undefined ? '' : spelledOut({ token: one.from, shown: one.fromShown })]
             : []),
-          named(one.nearest, 5),
+          named(one.nearest, 3),
           number(one.nearest[0]?.cosine, (cosine) => cosine.toFixed(2)),
-          named(one.farthest, 3),
           number(one.shares.embed, share),
           number(one.shares.unembed, share),
           ...one.probe.flatMap((probe) => chosen.map((point) => number(probe.points[point], share))),
+          named(one.farthest, 3),
         ]),
     },
     open: true,

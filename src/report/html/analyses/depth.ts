@@ -130,6 +130,10 @@ export function withoutNoise(one: Value | undefined): Value | undefined {
 
 /** A figure without an interval. */
 export const exact = (value: number): Value => ({ value, interval: null });
+/** A share whose interval ends where shares do: a resampled interval may reach beyond. */
+export const ofShare = (mean: Mean | null | undefined): Value | undefined => clippedShare(ofMean(mean));
+export const clippedShare = (one: Value | undefined): Value | undefined =>
+  one?.interval ? { ...one, interval: [Math.max(one.interval[0], 0), Math.min(one.interval[1], 1)] } : one;
 export const ofMean = (mean: Mean | null | undefined): Value | undefined =>
   mean ? { value: mean.mean, interval: mean.interval } : undefined;
 export const ofMedian = (one: Median | null): Value | undefined =>

@@ -40,10 +40,11 @@ function promptGlance({ points, prompts }: LensResult, prompt: PromptLens): Head
     if (!last || !top) return [];
     const model = prompt.variants.length > 1 ? `, ${variant} model` : '';
     const first = points[firstOfRest(after.map((cell) => cell?.rankFinal === 1))];
+    const where = first === points.at(-1) ? `only at the last layer, ${first}` : `from layer ${first} on`;
     return [
       [
         `${spelledOut(top)} ${percent(top.probability)}`,
-        `${which}predicted after “${spelledOut(last)}”${model}; first in the lens from layer ${first} on`,
+        `${which}predicted after “${spelledOut(last)}”${model}; first in the lens ${where}`,
       ] as const,
     ];
   });

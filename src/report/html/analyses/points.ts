@@ -11,6 +11,7 @@ import {
   legendOf,
   ofMean,
   ofMedian,
+  ofShare,
   share,
   sharesUp,
   shuffledSeries,
@@ -45,7 +46,7 @@ const aspects: readonly Aspect[] = [
     title: 'Final token ranked first',
     y: { label: 'of positions', ...sharesUp },
     show: share,
-    of: ({ sameTop }) => ofMean(sameTop),
+    of: ({ sameTop }) => ofShare(sameTop),
     uniform: ({ probability }) => probability,
   },
   {
@@ -81,7 +82,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
       ...(unigram ? [{ y: unigram.value, label: 'token frequencies' }] : []),
     ];
     legend.push(...curves);
-    panels.push(await depthPanel({ title, points: names, y, show, curves, rules: apart(rules, y) }));
+    panels.push(await depthPanel({ title, points: names, y, show, curves, rules: apart(rules, y, highest(curves)) }));
   }
   return {
     title: 'The lens at every layer',
@@ -109,13 +110,18 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
   };
 }
 
-/** Labels of rules that would cover each other are joined. */
-function apart(rules: readonly { y: number; label: string }[], { log }: Scale): { y: number; label: string }[] {
+const highest = (curves: readonly DepthCurve[]) =>
+  Math.max(1, ...curves.flatMap(({ values }) => values.flatMap((one) => one?.value ?? [])));
+
+/** Labels of rules that would cover each other are joined. @param most the axis's end, about */
+function apart(
+  rules: readonly { y: number; label: string }[],
+  { log }: Scale,
+  most: number,
+): { y: number; label: string }[] {
   const [first, second] = rules;
   if (!first || !second) return [...rules];
-  const near = log
-    ? Math.abs(Math.log(first.y / second.y)) < 0.2
-    : Math.abs(first.y - second.y) < 0.03 * Math.max(first.y, second.y, 1);
+  const near = log ? Math.abs(Math.log(first.y / second.y)) < 0.2 : Math.abs(first.y - second.y) < 0.06 * most;
   return near
     ? [
         { ...first, label: `${second.label}, ${first.label}` },

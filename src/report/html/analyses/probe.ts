@@ -1,6 +1,6 @@
 // Figures of probe.json: how well each point predicts its token, the probe's similarity to the embedding, and where its weight lies.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
-import { layerRule, readingAt } from '../../findings.ts';
+import { layerRule, top1Of } from '../../findings.ts';
 import { counted, percent } from '../../format.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
@@ -41,27 +41,19 @@ function lead({ rules, text, seed, precision }: ProbeResult): string {
 }
 
 export function probeGlance({ variants }: ProbeResult): Head['glance'] {
-  return variants.flatMap(({ variant, points }) => {
-    const last = points.at(-1);
-    const found = readingAt(last?.readings ?? [], {
-      map: 'probe',
-      label: 'input',
-      split: 'positions',
-      target: 'embedding',
-    });
-    const chance = readingAt(last?.readings ?? [], {
-      map: 'shuffled',
-      label: 'input',
-      split: 'positions',
-      target: 'embedding',
-    });
-    if (!found || !chance) return [];
-    const name = variants.length > 1 ? `, ${variant} model` : '';
+  return variants.flatMap((variant) => {
+    const name = variants.length > 1 ? `, ${variant.variant} model` : '';
+    const last = (task: Parameters<typeof top1Of>[1]) => top1Of(variant, task).at(-1)?.top1?.value;
+    const card = (task: Parameters<typeof top1Of>[1], what: string) => {
+      const [found, chance] = [last(task), last({ ...task, map: 'shuffled' })];
+      if (found === undefined) return [];
+      const baseline = chance === undefined ? '' : `; shuffled-label baseline ${percent(chance)}`;
+      return [[percent(found), `${what} recovered from the last layer${name}${baseline}`] as const];
+    };
     return [
-      [
-        percent(found.top1.value),
-        `input tokens recovered from the last layer${name}; shuffled-label baseline ${percent(chance.top1.value)}`,
-      ] as const,
+      ...card({}, 'input tokens'),
+      ...card({ split: 'types' }, 'input tokens of types not seen in training'),
+      ...card({ label: 'previous' }, 'previous tokens'),
     ];
   });
 }

@@ -1,7 +1,7 @@
 // The logit lens on a prompt: maps of layers and tokens, and what it says after the last token.
 import type { LensResult, PromptLens, SpelledCell } from '../../../analyses/lens/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
-import { figure, integer, percent } from '../../format.ts';
+import { figure, integer, probabilityText } from '../../format.ts';
 import { shadeOf } from '../../terminal/heat-map.ts';
 import { tokensOf } from '../../tokens.ts';
 import type { Series } from '../axes.ts';
@@ -43,7 +43,7 @@ const measures: readonly Measure[] = [
     of: ({ kl }) => Math.max(kl, 0),
     text: ({ kl }) => Math.max(kl, 0).toFixed(kl < 0.995 ? 2 : kl < 9.95 ? 1 : 0),
     tip: ({ kl, probabilityFinal }) =>
-      `KL ${figure(roundedKl(kl))} bits\nprobability of the final token ${percent(probabilityFinal)}`,
+      `KL ${figure(roundedKl(kl))} bits\nprobability of the final token ${probabilityText(probabilityFinal)}`,
   },
   {
     title: 'Rank of the final token',
@@ -57,7 +57,7 @@ const measures: readonly Measure[] = [
 ];
 
 function likeliest(top: SpelledCell['top'], count: number): string[] {
-  return top.slice(0, count).map((token) => `${spelledOut(token)} ${percent(token.probability)}`);
+  return top.slice(0, count).map((token) => `“${spelledOut(token)}” ${probabilityText(token.probability)}`);
 }
 
 /** The last layer against itself is 0 but for rounding. */
@@ -172,7 +172,7 @@ async function differenceFigures(result: LensResult, prompt: PromptLens): Promis
           const final = original.cells.at(-1)?.[from + k]?.top[0];
           if (!before || !after?.change || !final) return [];
           const { kl, logProbability } = after.change;
-          const top = ({ top: [one] }: SpelledCell) => (one ? `${spelledOut(one)} ${percent(one.probability)}` : '');
+          const top = (cell: SpelledCell) => likeliest(cell.top, 1).join();
           return [
             {
               row: itemAt(result.points, layer),
@@ -208,7 +208,7 @@ async function differenceFigures(result: LensResult, prompt: PromptLens): Promis
 
 /** "+0.42", "−3.1"; 0 for what is rounding. */
 function change(bits: number): string {
-  if (Math.abs(bits) < 0.005) return '0';
+  if (Math.abs(bits) < 0.05) return '0';
   return `${bits > 0 ? '+' : '−'}${Math.abs(bits).toFixed(Math.abs(bits) < 9.95 ? 1 : 0)}`;
 }
 
@@ -221,12 +221,12 @@ function lastFigure(result: LensResult, prompt: PromptLens): Figure {
       .map((row, i): Cell[] => {
         const cell = row.at(-1);
         return [
-          variant,
+          ...(variants.length > 1 ? [variant] : []),
           itemAt(result.points, i),
-          likeliest(cell?.top ?? [], 4).join(', '),
+          likeliest(cell?.top ?? [], 3).join(' '),
           number(cell?.entropy, figure),
           number(cell && roundedKl(cell.kl), figure),
-          number(cell?.probabilityFinal, (share) => percent(share)),
+          number(cell?.probabilityFinal, probabilityText),
           number(cell?.rankFinal, String),
           number(cell?.rankInput, String),
         ];
@@ -243,7 +243,16 @@ function lastFigure(result: LensResult, prompt: PromptLens): Figure {
     table: {
       name: 'lens-prompt',
       about: 'The lens after the last token, the last layer first',
-      head: ['model', 'layer', 'likeliest', '>entropy', '>KL', '>probability', '>rank (final)', '>rank (input)'],
+      head: [
+        ...(variants.length > 1 ? ['model'] : []),
+        'layer',
+        'likeliest',
+        '>entropy',
+        '>KL',
+        '>probability',
+        '>rank (final)',
+        '>rank (input)',
+      ],
       rows,
     },
     open: true,

@@ -6,7 +6,7 @@ import { integer } from '../../format.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
-import { type DepthCurve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
+import { clippedShare, type DepthCurve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
 
 type Variant = ProbeResult['variants'][number];
 type Asked = Omit<Task, 'map'> & { readonly title: string };
@@ -47,13 +47,13 @@ const top1: Measure = {
   title: 'Top-1 accuracy',
   y: { label: 'of positions', ...sharesUp },
   show: share,
-  of: (reading) => reading.top1,
+  of: (reading) => clippedShare(reading.top1),
 };
 const top5: Measure = {
   title: 'Top-5 accuracy',
   y: { label: 'of positions', ...sharesUp },
   show: share,
-  of: (reading) => reading.top5,
+  of: (reading) => clippedShare(reading.top5),
 };
 
 /** One figure per label, split and target. */
@@ -161,8 +161,8 @@ function readingTable(result: ProbeResult, task: Asked) {
             maps[map].name,
             valueCell(r2, plain),
             valueCell(angle, plain),
-            valueCell(first, share),
-            valueCell(five, share),
+            valueCell(clippedShare(first), share),
+            valueCell(clippedShare(five), share),
             number(one.relativeLambda, (value) => value.toPrecision(2)),
           ],
         ];

@@ -9,6 +9,7 @@ import {
   exact,
   ofMean,
   ofMedian,
+  ofShare,
   share,
   sharesUp,
   shuffledSeries,
@@ -89,7 +90,7 @@ const differences = [
     title: 'The same token first',
     y: { label: 'of positions', ...sharesUp },
     show: share,
-    of: ({ sameTop }: Change) => ofMean(sameTop),
+    of: ({ sameTop }: Change) => ofShare(sameTop),
   },
   { title: 'Cosine', y: { label: 'with the original' }, show: figure, of: ({ cosine }: Change) => ofMean(cosine) },
   {

@@ -1,5 +1,6 @@
 // Figures of unlikely.json: energy of the residual along tokens by their final probability, over depth, with its chance level.
 import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
+import { exceeding } from '../../findings.ts';
 import { counted, integer, sentence } from '../../format.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
@@ -42,9 +43,19 @@ export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
   const least = last?.bands.at(-1);
   if (!last?.mixtures || !least?.energy || !least.shuffled) return [];
   return [
-    [least.energy.mean.toFixed(3), `energy along tokens ${least.band} at the last layer (a random direction: 1)`],
-    [least.shuffled.mean.toFixed(3), 'the same at a shuffled position'],
-    [last.mixtures.mean.toFixed(3), 'along mixtures of tokens’ directions'],
+    ...variants.map(({ variant, points }) => {
+      const { above, all } = exceeding(points);
+      const model = variants.length > 1 ? `, ${variant} model` : '';
+      return [
+        `${above.length} of ${all.length}`,
+        `layers before the last exceed both baselines along tokens ${least.band}${model}`,
+      ] as const;
+    }),
+    [
+      least.energy.mean.toFixed(3),
+      `energy along tokens ${least.band} at the last layer; at a shuffled position ${least.shuffled.mean.toFixed(3)}, ` +
+        `along mixtures of tokens ${last.mixtures.mean.toFixed(3)}, along a random direction 1`,
+    ],
   ];
 }
 
@@ -70,7 +81,7 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
     result.variants.map((variant) => ({
       title: titled(result, variant),
       points: names(variant),
-      y: { label: 'energy' },
+      y: { label: 'energy', log: true },
       show: energy,
       curves: curvesOf(variant),
       rules: chance,

@@ -78,6 +78,19 @@ describe('the lens on a prompt', () => {
   });
 });
 
+test('a share’s interval ends at 0 and 100 %', async () => {
+  const { text, ...rest } = lensResult();
+  if (!text) throw new TypeError('no text');
+  const wide = { mean: 0.5, interval: [-4.6, 5.4] as const };
+  const variants = text.variants.map((one) => ({
+    ...one,
+    points: one.points.map((point) => ({ ...point, sameTop: wide })),
+  }));
+  const page = await pageOf({ kind: 'lens', result: { ...rest, prompts: [], text: { ...text, variants } } });
+  expectWords(page, ['50.0 % [0.0 %, 100.0 %]']);
+  expect(content(page).includes('540.0 %')).toBe(false);
+});
+
 test('the probe’s R² of the residual itself, thousands below 0, is in the table and not in the chart', async () => {
   const page = await pages.probe;
   expect(page.includes('R², original: -')).toBe(false);
