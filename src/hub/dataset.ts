@@ -40,14 +40,8 @@ export function parseDatasetReference(text: string): DatasetReference {
   const [org = '', name = '', config, split, ...more] = text.replace(/^hub:/, '').split('/');
   const isName = (part: string | undefined) => part === undefined || /^(?!.*\.\.)\w[\w.-]*$/.test(part);
   const repository = { kind: 'dataset', name: `${org}/${name}` } as const;
-  if (
-    text.startsWith('hub:') &&
-    repositoryName.test(repository.name) &&
-    isName(config) &&
-    isName(split) &&
-    more.length === 0
-  )
-    return { repository, config, split };
+  const isValid = repositoryName.test(repository.name) && isName(config) && isName(split) && more.length === 0;
+  if (text.startsWith('hub:') && isValid) return { repository, config, split };
   throw new SurgeryError('text', `--text ${JSON.stringify(text)}: a dataset is hub:org/dataset[/config[/split]]`);
 }
 
@@ -159,5 +153,5 @@ function refusal(reference: DatasetReference, splits: readonly SplitFiles[]): Su
 }
 
 function shown({ repository, config, split }: DatasetReference): string {
-  return ['hub:', [repository.name, config, split].filter((part) => part !== undefined).join('/')].join('');
+  return `hub:${[repository.name, config, split].filter((part) => part !== undefined).join('/')}`;
 }

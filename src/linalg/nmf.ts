@@ -2,7 +2,7 @@
 import { itemAt } from '../platform/indexing.ts';
 import { type Matrix, multiply } from './products.ts';
 import { seededRandom } from './random.ts';
-import { innerProduct, squaredNorm } from './rows.ts';
+import { innerProduct, rowOf, squaredNorm } from './rows.ts';
 
 export interface Factors {
   /** How much of each component is in each row, (rows, components), from 0. */
@@ -83,8 +83,7 @@ function ordered(
 ): Pick<Factors, 'weights' | 'components'> {
   const { rows, cols: count } = weights;
   const { cols } = components;
-  const component = (k: number) => components.data.subarray(k * cols, (k + 1) * cols);
-  const lengths = Array.from({ length: count }, (_, k) => Math.sqrt(squaredNorm(component(k))));
+  const lengths = Array.from({ length: count }, (_, k) => Math.sqrt(squaredNorm(rowOf(components, k))));
   const sizes = lengths.map((length, k) => {
     let sum = 0;
     for (let i = 0; i < rows; i++)
@@ -96,14 +95,9 @@ function ordered(
   const outComponents = new Float32Array(components.data.length);
   for (const [to, from] of order.entries()) {
     const length = lengths[from] || 1;
-    outComponents.set(
-      component(from).map((value) => value / length),
-      to * cols,
-    );
+    const unit = rowOf(components, from).map((value) => value / length);
+    outComponents.set(unit, to * cols);
     for (let i = 0; i < rows; i++) outWeights[i * count + to] = (weights.data[i * count + from] as number) * length;
   }
-  return {
-    weights: { ...weights, data: outWeights },
-    components: { ...components, data: outComponents },
-  };
+  return { weights: { ...weights, data: outWeights }, components: { ...components, data: outComponents } };
 }

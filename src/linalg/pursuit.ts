@@ -1,6 +1,6 @@
 // Orthogonal matching pursuit: each signal as a sum of a few atoms of a dictionary.
 import { type Matrix, multiply } from './products.ts';
-import { rowRange, squaredLengths } from './rows.ts';
+import { rowOf, rowRange, squaredLengths } from './rows.ts';
 
 /** Signals in few atoms each. */
 export interface SparseCodes {
@@ -34,9 +34,9 @@ export async function matchingPursuit(signals: Matrix, dictionary: Matrix, spars
   const squares = squaredLengths(signals);
   for (let from = 0; from < signals.rows; from += block) {
     const part = rowRange(signals, from, Math.min(from + block, signals.rows));
-    const { rows, cols, data } = await multiply(part, dictionary, { transposeB: true });
-    for (let i = 0; i < rows; i++)
-      pursue(data.subarray(i * cols, (i + 1) * cols), squares[from + i] as number, gram, codes, from + i);
+    const products = await multiply(part, dictionary, { transposeB: true });
+    for (let i = 0; i < products.rows; i++)
+      pursue(rowOf(products, i), squares[from + i] as number, gram, codes, from + i);
   }
   return codes;
 }
@@ -55,11 +55,8 @@ function pursue(products: Float64Array, square: number, gram: Matrix, codes: Spa
     if (taken.includes(next) || Math.abs(rest[next] as number) <= 1e-12 * Math.sqrt(square)) break;
     if (!grow(factor, sparsity, taken, gram, next)) break;
     taken.push(next);
-    values = solve(
-      factor,
-      sparsity,
-      taken.map((atom) => products[atom] as number),
-    );
+    const taking = taken.map((atom) => products[atom] as number);
+    values = solve(factor, sparsity, taking);
     rest.set(products);
     let explained = 0;
     for (const [j, atom] of taken.entries()) {

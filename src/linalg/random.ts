@@ -35,20 +35,16 @@ export function gaussian(count: number, random: () => number): Float64Array {
  * what comes of it is made orthonormal once more.
  * @throws RangeError for more rows than columns
  */
-export async function randomOrthonormal(
-  rows: number,
-  cols: number,
-  random: () => number,
-): Promise<Matrix<Float64Array>> {
+export async function randomOrthonormal(rows: number, cols: number, random: () => number): Promise<Matrix> {
   if (rows > cols) throw new RangeError(`${rows} directions in a space of ${cols} cannot be orthonormal`);
   const x = { rows, cols, data: gaussian(rows * cols, random) };
   if (rows === 0) return x;
-  const { matrix, ratio } = await orthonormalised(x);
-  return ratio < 1e-4 ? (await orthonormalised(matrix)).matrix : matrix;
+  const { matrix, ratio } = await symmetricallyOrthonormalised(x);
+  return ratio < 1e-4 ? (await symmetricallyOrthonormalised(matrix)).matrix : matrix;
 }
 
-/** (X Xᵀ)^(−½) X, and the smallest eigenvalue of X Xᵀ over the largest: rounding is as much larger as that is small. */
-async function orthonormalised(x: Matrix<Float64Array>): Promise<{ matrix: Matrix<Float64Array>; ratio: number }> {
+/** (X Xᵀ)^(−½) X (Löwdin 1950), and the smallest eigenvalue of X Xᵀ over the largest: rounding is as much larger as that is small. */
+async function symmetricallyOrthonormalised(x: Matrix): Promise<{ matrix: Matrix; ratio: number }> {
   const { rows } = x;
   const { values, vectors } = await symmetricEigen((await gramOfRows(x)).data, rows);
   const [largest = 1, smallest = 1] = [values[0], values.at(-1)];

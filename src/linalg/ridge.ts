@@ -4,6 +4,7 @@ import { itemAt } from '../platform/indexing.ts';
 import type { WorkerPool } from '../platform/threads/pool.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
+import { innerProduct, rowOf } from './rows.ts';
 
 /** A map fitted with the penalty that served best. */
 export interface RidgeFit {
@@ -90,7 +91,7 @@ export class Ridge {
    */
   async #losses(train: Matrix, validation: Matrix, lambdas: readonly number[]): Promise<number[]> {
     const size = this.#basis.eigenvalues.length;
-    const linear = rowProducts(train, validation);
+    const linear = Float64Array.from({ length: size }, (_, i) => innerProduct(rowOf(train, i), rowOf(validation, i)));
     const quadratic = await this.#quadratic(train);
     const weights = new Float64Array(lambdas.length * size);
     for (const [l, lambda] of lambdas.entries())
@@ -118,15 +119,6 @@ export class Ridge {
     }
     return quadratic;
   }
-}
-
-/** Products of the rows of a with those of b in the same place, (rows). */
-function rowProducts(a: Matrix, b: Matrix): Float64Array {
-  return Float64Array.from({ length: a.rows }, (_, i) => {
-    let sum = 0;
-    for (let j = i * a.cols; j < (i + 1) * a.cols; j++) sum += (a.data[j] as number) * (b.data[j] as number);
-    return sum;
-  });
 }
 
 /** Penalties to choose from: twelve decades in half-decade steps about the mean eigenvalue of a Gram matrix. */

@@ -1,7 +1,7 @@
 // Subspaces given by orthonormal rows: the leading ones of a matrix, all of one in an order, and angles between them.
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto, type Numbers } from './products.ts';
-import { columnMeans, rowRange, subtractRow, unitRows } from './rows.ts';
+import { columnMeans, innerProduct, rowRange, subtractRow, unitRows } from './rows.ts';
 
 /**
  * Cosines of the principal angles of two subspaces, largest first (Björck and Golub 1973): the singular values of A Bᵀ,
@@ -80,8 +80,7 @@ export function orthonormalised(
     const length = Math.hypot(...row);
     for (let pass = 0; pass < 2; pass++) {
       for (const direction of directions) {
-        let product = 0;
-        for (let j = 0; j < size; j++) product += (direction[j] as number) * (rest[j] as number);
+        const product = innerProduct(direction, rest);
         for (let j = 0; j < size; j++) rest[j] = (rest[j] as number) - product * (direction[j] as number);
       }
     }

@@ -150,7 +150,7 @@ async function commit(path: string, make: (temporary: string) => Promise<void>, 
     // What stopped the writing may stop this too: the first cause is reported.
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
     returnReserved(target);
-    throw asOutputError(cause, temporary, path);
+    throw asOutputError(cause, path, temporary);
   } finally {
     unfinished.delete(temporary);
   }
@@ -162,8 +162,8 @@ async function sweepOnce(folder: string): Promise<void> {
   await sweepLeftovers(folder);
 }
 
-/** A system error as a SurgeryError. Messages name the real path instead of the temporary one. */
-function asOutputError(cause: unknown, temporary: string, path: string): unknown {
+/** A system error as a SurgeryError. Messages name the real path instead of a temporary one. */
+export function asOutputError(cause: unknown, path: string, temporary = path): unknown {
   if (cause instanceof SurgeryError)
     return new SurgeryError(cause.code, cause.message.replaceAll(temporary, path), cause.cause);
   if (!(cause instanceof Error && 'syscall' in cause)) return cause; // anything else is a bug

@@ -2,9 +2,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
-import { makeFolders, writeFileSafely } from './atomic-files.ts';
+import { asOutputError, makeFolders, writeFileSafely } from './atomic-files.ts';
 import { requireSpace } from './disk-space.ts';
-import { SurgeryError, systemMessage } from './errors.ts';
+import { SurgeryError } from './errors.ts';
 import { cacheHome, expanded } from './paths.ts';
 
 /** `$SURGERY_CACHE`, else `$XDG_CACHE_HOME/surgery`, else `~/.cache/surgery`; `part` is a folder in it. */
@@ -30,16 +30,11 @@ export async function keep(
     await writeFileSafely(path, write);
     return true;
   } catch (cause) {
-    const refusal = cause instanceof SurgeryError ? cause : asRefusal(cause, path);
-    if (refusal?.code !== 'output') throw cause;
+    const refusal = asOutputError(cause, path);
+    if (!(refusal instanceof SurgeryError && refusal.code === 'output')) throw cause;
     tell(refusal.message);
     return false;
   }
-}
-
-function asRefusal(cause: unknown, path: string): SurgeryError | undefined {
-  if (!(cause instanceof Error && 'syscall' in cause)) return undefined;
-  return new SurgeryError('output', `${path} cannot be written: ${systemMessage(cause)}`, cause);
 }
 
 /** Threads cannot write to the terminal themselves: they do not know what the user wants to see. */

@@ -97,6 +97,13 @@ interface Wave {
   u: Float64Array;
 }
 
+/** The first of `count` blocks: the number of its b sweeps, in units of b, and of its reflectors' step. */
+interface Place {
+  block: number;
+  step: number;
+  count: number;
+}
+
 /** The waves of the blocks of 2b sweeps [from, to), in the order in which they act on vectors. */
 async function wavesOf(workspace: Workspace, tridiagonal: Tridiagonal, from: number, to: number): Promise<Wave[]> {
   const { n, width } = tridiagonal;
@@ -109,26 +116,22 @@ async function wavesOf(workspace: Workspace, tridiagonal: Tridiagonal, from: num
     const start = (block + step) * shift + 1;
     if (start > n - 2) continue;
     const count = Math.min(to - 1 - block, Math.floor((n - 2 - start) / (2 * shift))) + 1;
-    waves.push({ start, count, u: await orthogonalBlocks(workspace, tridiagonal, 2 * block, 2 * step, count) });
+    const place = { block: 2 * block, step: 2 * step, count };
+    waves.push({ start, count, u: await orthogonalBlocks(workspace, tridiagonal, place) });
   }
   return waves;
 }
 
 /**
- * For g < count the reflectors of steps s and s + 1 (s = step + 2g) of the b sweeps number r = block + 2g and of the b
- * sweeps after them, as one orthogonal matrix (4b, 4b). Each of the four parts is a square of 2b that begins b rows
+ * For each g < count, the reflectors of steps s and s + 1 (s = step + 2g) of the b sweeps number r = block + 2g and of
+ * the b sweeps after them, as one orthogonal matrix (4b, 4b). Each of the four parts is a square of 2b that begins b rows
  * later than the one before it: (r, s + 1) · (r, s) · (r + 1, s + 1) · (r + 1, s), the outer two in the middle rows.
  */
-async function orthogonalBlocks(
-  workspace: Workspace,
-  tridiagonal: Tridiagonal,
-  block: number,
-  step: number,
-  count: number,
-): Promise<Float64Array> {
+async function orthogonalBlocks(workspace: Workspace, tridiagonal: Tridiagonal, place: Place): Promise<Float64Array> {
+  const { count } = place;
   const b = tridiagonal.width;
   const mark = workspace.mark();
-  const squares = await orthogonalSquares(workspace, tridiagonal, block, step, count);
+  const squares = await orthogonalSquares(workspace, tridiagonal, place);
   const part = (i: number) => squares.subarray(i * count * 4 * b * b, (i + 1) * count * 4 * b * b);
   const [middleFirst, first, last, middleLast] = [part(0), part(1), part(2), part(3)];
   const sides = workspace.floats(count * 4 * b * b);
@@ -146,13 +149,8 @@ async function orthogonalBlocks(
 }
 
 /** The four parts of `orthogonalBlocks`, (4, count, 2b, 2b), in its order: each is I − V T Vᵀ. */
-async function orthogonalSquares(
-  workspace: Workspace,
-  tridiagonal: Tridiagonal,
-  block: number,
-  step: number,
-  count: number,
-): Promise<Float64Array> {
+async function orthogonalSquares(workspace: Workspace, tridiagonal: Tridiagonal, place: Place): Promise<Float64Array> {
+  const { block, step, count } = place;
   const { n, width: b, vs, taus, first, steps } = tridiagonal;
   const all = 4 * count;
   const squares = workspace.floats(all * 4 * b * b);

@@ -35,20 +35,21 @@ export async function solveTridiagonal(
   padding: number,
 ): Promise<TridiagonalVectors> {
   const n = d.length;
-  const q = new Float64Array(n * n); // of the part solved so far: its vectors as columns, on the diagonal
+  const q = new Float64Array(n * n);
+  const problem = { workspace, d, e, q, n };
   const starts = leafStarts(n);
   for (const start of starts.slice(1)) {
     const size = Math.abs(e[start - 1] as number);
     d[start - 1] = (d[start - 1] as number) - size;
     d[start] = (d[start] as number) - size;
   }
-  for (const [i, start] of starts.entries()) solveLeaf(workspace, d, e, start, starts[i + 1] ?? n, q, n);
+  for (const [i, start] of starts.entries()) solveLeaf(problem, start, starts[i + 1] ?? n);
   let bounds = [...starts, n];
   while (bounds.length > 3) {
     const next = [0];
     for (let i = 0; i + 2 < bounds.length; i += 2) {
       const [from, middle, to] = bounds.slice(i, i + 3) as [number, number, number];
-      const merge = mergeHalves(workspace, d, e, q, n, from, middle, to);
+      const merge = mergeHalves(problem, from, middle, to);
       const factors = halves(merge, q); // copies: q is overwritten
       for (let c = 0; c < to - from; c += VECTORS_TOGETHER) {
         const target = { target: q, stride: n, at: from * n + from + c };
@@ -60,7 +61,7 @@ export async function solveTridiagonal(
     }
     bounds = next;
   }
-  const merge = bounds.length === 3 ? mergeHalves(workspace, d, e, q, n, 0, bounds[1] as number, n) : undefined;
+  const merge = bounds.length === 3 ? mergeHalves(problem, 0, bounds[1] as number, n) : undefined;
   const values = merge ? merge.values : d;
   const wanted = count(values.toReversed());
   const slabs = slabsOf(n + padding, wanted);
@@ -69,11 +70,8 @@ export async function solveTridiagonal(
     const factors = halves(merge, q);
     let first = 0;
     for (const { cols, data } of slabs) {
-      await writeVectors(workspace, merge, factors, order.slice(first, first + cols), {
-        target: data,
-        stride: cols,
-        at: 0,
-      });
+      const target = { target: data, stride: cols, at: 0 };
+      await writeVectors(workspace, merge, factors, order.slice(first, first + cols), target);
       first += cols;
     }
     workspace.release(merge.mark);
@@ -87,6 +85,16 @@ export async function solveTridiagonal(
     }
   }
   return { values, slabs };
+}
+
+/** A tridiagonal matrix while it is solved in place. */
+interface Problem {
+  workspace: Workspace;
+  d: Float64Array;
+  e: Float64Array;
+  /** (n, n): the vectors of each part that is solved so far as columns, on the diagonal. */
+  q: Float64Array;
+  n: number;
 }
 
 function slabsOf(rows: number, count: number): Matrix[] {
@@ -106,15 +114,7 @@ function leafStarts(n: number): number[] {
 }
 
 /** Solves [from, to) directly: values into d, vectors into the columns of q. */
-function solveLeaf(
-  workspace: Workspace,
-  d: Float64Array,
-  e: Float64Array,
-  from: number,
-  to: number,
-  q: Float64Array,
-  n: number,
-): void {
+function solveLeaf({ workspace, d, e, q, n }: Problem, from: number, to: number): void {
   const size = to - from;
   const mark = workspace.mark();
   const diagonal = workspace.floats(size);
@@ -155,16 +155,7 @@ const TOP = 1;
 const BOTTOM = 2;
 
 /** The rank-one problem of [from, to), cut at `middle`: deflates (rotating columns of q), then finds the roots. */
-function mergeHalves(
-  workspace: Workspace,
-  d: Float64Array,
-  e: Float64Array,
-  q: Float64Array,
-  stride: number,
-  from: number,
-  middle: number,
-  to: number,
-): Merge {
+function mergeHalves({ workspace, d, e, q, n: stride }: Problem, from: number, middle: number, to: number): Merge {
   const size = to - from;
   const mark = workspace.mark();
   const coupling = e[middle - 1] as number;
@@ -180,14 +171,8 @@ function mergeHalves(
   }
   const rho = 2 * Math.abs(coupling);
   const sorted = Array.from(values.keys()).sort((i, j) => (values[i] as number) - (values[j] as number));
-  const largest = values.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
-  const tolerance =
-    8 *
-    EPSILON *
-    Math.max(
-      largest,
-      z.reduce((m, x) => Math.max(m, Math.abs(x)), 0),
-    );
+  const largest = (numbers: Float64Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const tolerance = 8 * EPSILON * Math.max(largest(values), largest(z));
   const deflated: number[] = [];
   const undeflated: number[] = [];
   let last = -1;
