@@ -5,6 +5,10 @@ import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// npx in a checkout links the package, which asks for a build: that may fail where nothing is installed yet, and would leave a
+// link that npx trips over from then on.
+if (process.env.npm_lifecycle_event === 'prepare' && process.env.npm_command === 'exec') process.exit(0);
+
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { resolve } = createRequire(import.meta.url);
 const run = (tool, args) => {

@@ -13,6 +13,7 @@ import { type Shard, shardFromEnvironment } from './commands/shard.ts';
 import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
 import { restartForLargeModels } from './platform/huge-pages.ts';
 import { suggested } from './platform/option-values.ts';
+import { pasteable, programName } from './platform/program.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './platform/shutdown.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
@@ -23,7 +24,10 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
     .description('Edit weights of Llama-architecture models on a CPU, and measure what is lost.')
     .version(version)
     .showSuggestionAfterError()
-    .addHelpText('after', 'Options of a command: surgery <command> --help. Start with surgery doctor.')
+    .addHelpText(
+      'after',
+      `Options of a command: ${programName()} <command> --help. Start with ${programName()} doctor.`,
+    )
     .exitOverride()
     .configureOutput({
       writeErr: () => {},
@@ -35,7 +39,10 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
       .description(description)
       .helpOption('-h, --help', 'show this help')
       .allowExcessArguments() // refused below, with a word on where they belong
-      .addHelpText('after', `\nExamples:\n${examples.map((example) => `  surgery ${name} ${example}`).join('\n')}`);
+      .addHelpText(
+        'after',
+        `\nExamples:\n${examples.map((example) => `  ${pasteable(`${name} ${example}`, 2)}`).join('\n')}`,
+      );
 
   let recorded: Recorded = () => '';
   program.hook('preAction', (_, called) => {

@@ -310,7 +310,7 @@ const attacks: [string, () => string, RegExp][] = [
       `a Git LFS pointer for ${name}`,
       () => changed({ [name]: () => pointer }),
       new RegExp(
-        `${name} is a Git LFS pointer, which stands for the file: run git lfs pull in its repository, or surgery`,
+        `${name} is a Git LFS pointer, which stands for the file: run git lfs pull in its repository, or pull the model with `,
       ),
     ],
   ),

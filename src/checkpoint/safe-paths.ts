@@ -1,7 +1,9 @@
 // Finds a model's files by name: only regular files inside its folder, up to a maximum size.
+
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
+import { programName } from '../platform/program.ts';
 
 /** Most bytes that are read of a file of this kind: more than any in use has. */
 export const maxBytes = {
@@ -38,7 +40,7 @@ export async function locate(folder: string, name: string): Promise<string | und
     if (await isPointer(real, found.size))
       throw new SurgeryError(
         'checkpoint',
-        `${path} is a Git LFS pointer, which stands for the file: run git lfs pull in its repository, or surgery pull the model`,
+        `${path} is a Git LFS pointer, which stands for the file: run git lfs pull in its repository, or pull the model with ${programName()} pull`,
       );
     return real;
   } catch (cause) {

@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import type { CommanderError, CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { repositoryName } from '../hub/paths.ts';
+import { quoted } from '../platform/command-line.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { allowedOf, isList } from '../platform/option-values.ts';
-import { quoted } from './command-line.ts';
 
 /** What other programs call these options. */
 const otherNames: Readonly<Record<string, string>> = {

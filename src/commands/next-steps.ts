@@ -1,21 +1,22 @@
 // The last lines of a command's output: the path of its report, and a command to try next.
 import { dirname, join } from 'node:path';
+import { quoted } from '../platform/command-line.ts';
 import { rangesText } from '../platform/option-values.ts';
-import { quoted } from './command-line.ts';
+import { asStarted, pasteable, programName } from '../platform/program.ts';
 import { partName, type Shard } from './shard.ts';
 
 /** For each command, one that goes further with the same model. */
 const next = {
-  run: (model: string) => `surgery sweep ${model} --variance 0.9,0.7,0.5 --controls`,
-  sweep: (model: string) => `surgery sensitivity ${model} --variance 0.5 --by both`,
-  sensitivity: (model: string) => `surgery lens ${model} --prompt "The sea" --variance 0.5`,
+  run: (model: string) => `sweep ${model} --variance 0.9,0.7,0.5 --controls`,
+  sweep: (model: string) => `sensitivity ${model} --variance 0.5 --by both`,
+  sensitivity: (model: string) => `lens ${model} --prompt "The sea" --variance 0.5`,
 };
 
 /** @param page file name of the report in the folder, if there is one */
 export function nextSteps(kind: keyof typeof next, ref: string, folder: string, page?: string): string {
   return [
     ...(page ? [`Report     ${join(folder, page)}`] : []),
-    `Next       ${next[kind](`--model ${quoted(ref)}`)}`,
+    `Next       ${pasteable(next[kind](`--model ${quoted(ref)}`), 11)}`,
   ].join('\n');
 }
 
@@ -31,7 +32,7 @@ export function partSteps(command: string, folder: string, { of }: Shard, isTher
   const [next, ...later] = parts.filter((index) => !isThere(join(whole, partName({ index, of })))).map((i) => i + 1);
   const likewise = later.length > 0 ? `, likewise ${rangesText(later)}` : '';
   return [
-    ...(next ? [`Next       ${command} --output ${quoted(whole)} --shard ${next}/${of}${likewise}`] : []),
-    `${next ? 'Then' : 'Next'}       surgery merge ${quoted(whole)}/part-*-of-${of} --output ${quoted(whole)}`,
+    ...(next ? [`Next       ${asStarted(command)} --output ${quoted(whole)} --shard ${next}/${of}${likewise}`] : []),
+    `${next ? 'Then' : 'Next'}       ${programName()} merge ${quoted(whole)}/part-*-of-${of} --output ${quoted(whole)}`,
   ].join('\n');
 }

@@ -5,10 +5,11 @@ import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
+import { quoted } from '../platform/command-line.ts';
 import { cores } from '../platform/limits.ts';
 import { bytes, day, listOf, nameOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
+import { programName } from '../platform/program.ts';
 import { chunkRules } from '../text/windows.ts';
-import { quoted } from './command-line.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
 import { parseShard } from './shard.ts';
 
@@ -76,7 +77,7 @@ export function int8Notice(model?: string): string {
   const own = model === undefined ? 'M' : quoted(model);
   return (
     'int8 is not exact: on SmolLM2-135M it costs KL 0.040 nats a token, and perplexity rises by 3.6 %. ' +
-    `Measure yours: surgery eval --precision int8 --model ${own} --base ${own}`
+    `Measure yours: ${programName()} eval --precision int8 --model ${own} --base ${own}`
   );
 }
 

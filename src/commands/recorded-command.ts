@@ -1,6 +1,6 @@
 // The command line as results record it, so that it makes the same result again, anywhere.
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
-import { commandLine } from './command-line.ts';
+import { commandLine } from '../platform/command-line.ts';
 
 /** Options that change where and how a result is computed or shown, but not the result. */
 const unrecorded = ['json', 'quiet', 'full', 'csv', 'offline', 'force', 'output', 'shard', 'threads', 'config'].map(

@@ -2,7 +2,9 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists } from '../checkpoint/reader.ts';
+import { quoted } from '../platform/command-line.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { programName } from '../platform/program.ts';
 import { cachedModel } from './cached.ts';
 import { hubCache, offlineBy, type Repository, repositoryName } from './paths.ts';
 import type { Pulled, PullReporter } from './snapshot.ts';
@@ -52,7 +54,7 @@ export async function resolveModel(ref: string | undefined, access: HubAccess = 
     throw new SurgeryError(
       'model',
       `${ref} is neither a folder nor whole in the Hugging Face cache (${hubCache()}), and ${off} keeps the network off: ` +
-        'surgery pull it where there is one, or give a folder or pocket',
+        `pull it where there is one (${programName()} pull ${quoted(ref)}), or give a folder or pocket`,
     );
   }
   return pulled(ref, repository, access);

@@ -1,4 +1,5 @@
 // A file, or standard input → its text: unpacked, decoded, and refused by name where it holds something else.
+
 import { constants } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';

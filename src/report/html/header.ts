@@ -29,9 +29,12 @@ ${contents}
 `;
 }
 
-/** A command whose lines break between words only: an option has hyphens of its own. */
+/**
+ * A command, as results record it, to be pasted where the package is: its lines break between words only, as an option has
+ * hyphens of its own.
+ */
 export function commandHtml(command: string): Html {
-  const words = command
+  const words = `npx ${command}`
     .split(' ')
     .map((word, i) => html`${i > 0 && ' '}${word.length < 36 ? html`<span>${word}</span>` : word}`);
   return html`<code class="command">${words}</code>`;

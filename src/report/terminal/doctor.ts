@@ -1,4 +1,5 @@
 // What a machine has, as lines of a terminal.
+import { pasteable } from '../../platform/program.ts';
 import type { Diagnosis } from '../../results/outputs.ts';
 import { counted, size } from '../format.ts';
 
@@ -35,7 +36,7 @@ export function doctorText(found: Diagnosis): string {
     found.problems.length > 0
       ? ['', ...found.problems.map((problem) => `Problem: ${problem}`)]
       : ['', 'No problem found.'];
-  const next = ['', 'Next: surgery run --variance 0.3'];
+  const next = ['', `Next: ${pasteable('run --variance 0.3')}`];
   return [...shown, ...problems, ...(found.problems.length > 0 ? [] : next)].join('\n');
 }
 

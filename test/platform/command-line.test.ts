@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { commandLine, quoted } from '../../src/commands/command-line.ts';
+import { commandLine, quoted } from '../../src/platform/command-line.ts';
 
 test('a word with blanks or quotes is given as a shell wants it', () => {
   expect(['a/b-c@1', 'my model', "it's"].map(quoted)).toEqual(['a/b-c@1', "'my model'", "'it'\\''s'"]);
