@@ -21,7 +21,7 @@ const layerNorms = 'layer norms instead of RMS norms';
 const scaledSums = 'multipliers on embeddings, residuals and logits';
 const images = 'an image encoder';
 
-/** Longest prefix first: the first match wins. */
+/** By the beginning of an architecture's name or a model_type, without case and underscores: the longest that fits wins. */
 const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['Qwen3Next', `linear attention and ${experts}`],
   ['Qwen3Moe', `norms of queries and keys (q_norm, k_norm) and ${experts}`],
@@ -47,6 +47,10 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['SmolLM3', 'layers without rotation'],
   ['SmolVLM', images],
   ['GPTNeoX', `${fusedAttention} and ${layerNorms}`],
+  ['GPTNeo', `learned positions, ${layerNorms}, and windows in every other layer`],
+  ['CodeGen', `${fusedAttention}, ${layerNorms}, and attention parallel to the MLP`],
+  ['OpenAIGPT', `learned positions, ${fusedAttention} and ${layerNorms}`],
+  ['XGLM', `sinusoidal positions and ${layerNorms}`],
   ['GPT2', `learned positions, ${fusedAttention} and ${layerNorms}`],
   ['GPTBigCode', `learned positions, ${fusedAttention} and ${layerNorms}`],
   ['GPTJ', `${layerNorms}, and attention parallel to the MLP`],
@@ -55,6 +59,7 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['Bloom', `ALiBi positions, ${fusedAttention} and ${layerNorms}`],
   ['MPT', `ALiBi positions, ${fusedAttention} and ${layerNorms}`],
   ['Falcon', `${fusedAttention} (query_key_value) and ${layerNorms}`],
+  ['RefinedWeb', `${fusedAttention} (query_key_value) and ${layerNorms}`],
   ['RWForCausalLM', `${fusedAttention} (query_key_value) and ${layerNorms}`],
   ['StableLm', `${layerNorms}, and rotation of a part of each head`],
   ['Starcoder2', `${layerNorms} and a GELU MLP`],
@@ -85,13 +90,14 @@ const missing: readonly (readonly [prefix: string, needs: string])[] = [
   ['Roberta', 'an encoder, which continues no text'],
 ];
 
-/** What an architecture needs that this program lacks, in words; undefined for one that it does not know. */
+/** What an architecture or model_type needs that this program lacks, in words; undefined for one that it does not know. */
 export function missingFor(architecture: string): string | undefined {
   if (/^(Llama|Mistral|Qwen2)For(?!CausalLM)/.test(architecture)) return 'another head than the one for the next token';
   if (/^(Llama|Mistral|Qwen2)Model$/.test(architecture))
     return 'a head for the next token, which it was saved without: save the whole …ForCausalLM';
+  const plain = (name: string) => name.toLowerCase().replaceAll('_', '');
   const known = [...missing].sort(([a], [b]) => b.length - a.length);
-  return known.find(([prefix]) => architecture.startsWith(prefix))?.[1];
+  return known.find(([prefix]) => plain(architecture).startsWith(plain(prefix)))?.[1];
 }
 
 /** What a rope type needs that this program lacks; undefined for one that it does not know. */

@@ -180,7 +180,13 @@ function architectureOf(
   const name = names?.[0];
   if (name === undefined) {
     if (type) return type;
-    throw unsupported(`architectures are missing, and model_type ${shown(model_type)}`, Object.keys(modelTypes));
+    if (model_type == null)
+      throw new SurgeryError(
+        'config',
+        `${file} names neither architectures nor a model_type, of which one is needed: ${architectures.join(', ')}`,
+      );
+    const what = `architectures are missing, and model_type ${shown(model_type)}`;
+    throw unsupported(what, Object.keys(modelTypes), missingFor(model_type));
   }
   if (!isArchitecture(name)) throw unsupported(`architecture ${shown(name)}`, architectures, missingFor(name));
   if (model_type == null || type === name) return name;

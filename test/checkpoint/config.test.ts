@@ -118,10 +118,10 @@ describe('families', () => {
       expect(parse({ architectures: names, model_type: 'qwen2' }).architecture).toBe('Qwen2ForCausalLM');
     expect(parse({ model_type: 'llama' }).architecture).toBe('LlamaForCausalLM');
     expect(() => parse({ architectures: null, model_type: 'gemma' })).toThrow(
-      'config.json: architectures are missing, and model_type "gemma" is not supported, only llama, mistral, qwen2',
+      'config.json: architectures are missing, and model_type "gemma" is not supported (it needs a GELU MLP, norm scales counted from 1, and scaled embeddings), only llama, mistral, qwen2',
     );
     expect(() => parse({ architectures: [] })).toThrow(
-      /missing, and model_type undefined is not supported, only llama/,
+      /names neither architectures nor a model_type.*LlamaForCausalLM/,
     );
     expect(() => parse({ architectures: null, model_type: 'constructor' })).toThrow(/"constructor" is not supported/);
     expect(() => parse({ model_type: 'mistral' })).toThrow(
@@ -141,6 +141,9 @@ describe('families', () => {
     ['MllamaForConditionalGeneration', /needs an image encoder/],
     ['GPTNeoXForCausalLM', /needs q, k and v in one fused matrix and layer norms/],
     ['FalconForCausalLM', /query_key_value/],
+    ['MptForCausalLM', /needs ALiBi positions/],
+    ['GPTNeoForCausalLM', /needs learned positions/],
+    ['CodeGenForCausalLM', /parallel to the MLP/],
     ['FalconMambaForCausalLM', /state-space/],
     ['SmolLM3ForCausalLM', /needs layers without rotation/],
     ['LlamaForSequenceClassification', /needs another head/],
@@ -159,7 +162,12 @@ describe('refuses', () => {
       { architectures: ['GPT2LMHeadModel'] },
       /architecture "GPT2LMHeadModel" is not supported \(it needs learned positions.*\), only LlamaForCausalLM/,
     ],
-    ['no architecture', { architectures: [] }, /architectures are missing/],
+    ['no architecture', { architectures: [] }, /names neither architectures nor a model_type/],
+    [
+      'a model_type alone',
+      { architectures: null, model_type: 'gpt_neox' },
+      /"gpt_neox" is not supported \(it needs q, k and v/,
+    ],
     ['another activation', { hidden_act: 'gelu' }, /hidden_act "gelu"/],
     [
       'an unknown rope type',

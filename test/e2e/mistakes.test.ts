@@ -88,7 +88,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'a recipe with a mistake',
     () => ['run', '--model', 'pocket', '--recipe', file('recipe.json', '[{"kind": "pca", "varience": 0.3}]')],
-    /recipe\.json: operations\.0\.varience: pca has no such field, allowed: mode, variance/,
+    /recipe\.json: operations\.0\.varience: pca has no field "varience", allowed: mode, variance/,
   ],
   [
     'a recipe and a threshold',
