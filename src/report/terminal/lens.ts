@@ -8,12 +8,14 @@ import type {
   PromptLens,
   SpelledCell,
 } from '../../analyses/lens/result.ts';
-import type { Mean, Median, VariantName } from '../../analyses/shapes.ts';
+import type { Mean, VariantName } from '../../analyses/shapes.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { fewDocumentsWords, layerRule, lensWords, readWords, trusted } from '../findings.ts';
-import { columnsOf, figure, labelled, percent, printable, sentence, table, wrap } from '../format.ts';
+import { columnsOf, figure, labelled, printable, sentence, table, wrap } from '../format.ts';
+import { changeColumns, columnLabels, columnText, plain, pointColumns, stepColumns } from '../lens-columns.ts';
 import { isolated, shortToken, tokensOf } from '../tokens.ts';
+import { ofMean, ofMedian } from '../values.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
 import type { LineChart } from './line-chart.ts';
 import { modelText, promptWords } from './text.ts';
@@ -147,97 +149,64 @@ function textText(text: LensOfText, full: boolean, width: number): string {
 
 /** The lens over depth next to its baseline, in one table. */
 function briefText({ variant, points, unigram, uniform }: LensOfText['variants'][number], width: number): string {
+  const brief = pointColumns.slice(0, 2);
   const rows = points
     .toReversed()
-    .map((one) => [one.point, ...lensCells(one), plain(one.shuffled.kl), share(one.shuffled.sameTop)]);
-  const rank = figure(uniform.rank);
+    .map((one) => [one.point, ...lensCells(one), ...brief.map(({ of, show }) => plain(of(one.shuffled), show))]);
   rows.push(['unigram', ...lensCells(unigram)]);
-  rows.push(['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank]);
-  const head = ['layer', ...lensHead, 'shuffled: KL', 'same top'];
+  rows.push(uniformRow(uniform));
+  const [first = '', ...others] = columnLabels(brief);
+  const head = ['layer', ...columnLabels(pointColumns), `shuffled: ${first}`, ...others];
   return `The lens at every layer, ${variant}\n${table(head, 'lrrrrrr', rows, width)}`;
 }
-
-const lensHead = ['KL', 'same top', 'rank (final)', '(input)'];
 
 function pointsText({ variant, points, uniform, unigram }: LensOfText['variants'][number], width: number): string {
   const up = points.toReversed();
   const rows = up.map((one) => [
     one.point,
-    plain(middle(one.norm)),
+    plain(ofMedian(one.norm), figure),
     one.norm ? figure(one.norm.largest) : '–',
-    plain(one.entropy),
+    plain(ofMean(one.entropy), figure),
     ...lensCells(one),
   ]);
-  const rank = figure(uniform.rank);
   const chance = [
     ...up.map(({ point, shuffled }) => [point, ...lensCells(shuffled)]),
     ['unigram', ...lensCells(unigram)],
-    ['uniform', figure(uniform.kl), percent(uniform.probability), rank, rank],
+    uniformRow(uniform),
   ];
   return [
     `The lens at every layer, ${variant}`,
-    table(['layer', 'norm', 'longest', 'entropy', ...lensHead], 'lrrrrrrr', rows, width),
+    table(['layer', 'norm', 'longest', 'entropy', ...columnLabels(pointColumns)], 'lrrrrrrr', rows, width),
     '',
     `Baselines, ${variant}: lens of a shuffled position, fixed distributions`,
-    table(['layer', ...lensHead], 'lrrrr', chance, width),
+    table(['layer', ...columnLabels(pointColumns)], 'lrrrr', chance, width),
   ].join('\n');
 }
 
-function lensCells({ kl, sameTop, rankFinal, rankInput }: LensMeans): string[] {
-  return [plusMinus(kl), share(sameTop), plain(rankFinal), plain(rankInput)];
+function uniformRow(uniform: LensOfText['variants'][number]['uniform']): string[] {
+  return ['uniform', ...pointColumns.map((column) => column.show(column.uniform(uniform)))];
 }
+
+const lensCells = (means: LensMeans) => pointColumns.map((column) => columnText(column, means));
 
 function stepsText({ variant, steps }: LensOfText['variants'][number], width: number): string {
   const rows = steps
     .toReversed()
-    .map(({ to, cosine, kl, cka, shuffled }) => [
-      `to ${to}`,
-      thousandths(cosine),
-      shuffled.cosine?.mean.toFixed(3) ?? '–',
-      thousandths(kl),
-      shuffled.kl?.mean.toFixed(3) ?? '–',
-      thousandths(cka),
-      shuffled.cka.toFixed(3),
+    .map((step) => [
+      `to ${step.to}`,
+      ...stepColumns.flatMap((column) => [columnText(column, step), plain(column.shuffled(step), column.show)]),
     ]);
-  const head = ['step', 'cosine', 'shuffled', 'KL', 'shuffled', 'CKA', 'shuffled'];
+  const head = ['step', ...columnLabels(stepColumns).flatMap((label) => [label, 'shuffled'])];
   return `From the layer below to each layer, ${variant}\n${table(head, 'lrrrrrr', rows, width)}`;
 }
 
 function changesText({ changes = [] }: LensOfText['variants'][number], width: number): string {
   const rows = changes
     .toReversed()
-    .map(({ point, kl, sameTop, cosine, relativeError }) => [
-      point,
-      plusMinus(kl),
-      share(sameTop),
-      plusMinus(cosine),
-      plusMinus(middle(relativeError)),
-    ]);
-  const head = ['layer', 'KL of the lens', 'same top', 'cosine', '‖difference‖ / ‖original‖'];
+    .map((one) => [one.point, ...changeColumns.map((column) => columnText(column, one))]);
+  const head = ['layer', ...columnLabels(changeColumns)];
   return `The operated model compared with the original at the same layer and position\n${table(head, 'lrrrr', rows, width)}`;
 }
-
-/** "1.234 ±0.010", the interval's half to two digits. */
-function plusMinus(mean: Mean | null): string {
-  if (!mean) return '–';
-  if (Math.abs(mean.mean) < 1e-12) return '0'; // the last point against itself, up to rounding
-  const wide = mean.interval ? half(mean.interval) : 0;
-  // Where no document differs from another there is nothing to resample.
-  if (wide === 0) return figure(mean.mean);
-  return `${figure(mean.mean)} ±${wide < 100 ? wide.toPrecision(2) : wide.toFixed(0)}`;
-}
-
-/** The same in thousandths, for narrow columns. */
-function thousandths(mean: Mean | null): string {
-  if (!mean) return '–';
-  return mean.interval ? `${mean.mean.toFixed(3)} ±${half(mean.interval).toFixed(3)}` : mean.mean.toFixed(3);
-}
-
-/** A median in the place of a mean. */
-const middle = (one: Median | null): Mean | null => one && { mean: one.median, interval: one.interval };
-const half = ([low, high]: readonly [number, number]) => (high - low) / 2;
-const plain = (mean: Mean | null) => (mean ? figure(mean.mean) : '–');
-const share = (mean: Mean | null) => (mean ? percent(mean.mean) : '–');
 
 /** Statistics of the lens over depth: original, operated model, chance levels. */
 export function lensCharts({ variants }: LensOfText, vocabulary: number): LineChart[] {

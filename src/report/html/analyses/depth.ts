@@ -1,19 +1,12 @@
 // Figures at every point of the residual stream → a chart over depth, and the cells of its table.
 
-import type { Mean, Median, VariantName } from '../../../analyses/shapes.ts';
+import type { VariantName } from '../../../analyses/shapes.ts';
 import { itemAt } from '../../../platform/indexing.ts';
-import type { Interval } from '../../../scores/token-sums.ts';
-import { percent } from '../../format.ts';
+import type { Value } from '../../values.ts';
 import { type Scale, type Series, withMargin } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Band, panelSvg, type Rule } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
-
-/** A figure and its interval, if it has one. */
-export interface Value {
-  readonly value: number;
-  readonly interval: Interval;
-}
 
 /** One figure over depth: a value a point, or none. */
 export interface DepthCurve {
@@ -118,23 +111,3 @@ function withEnds({ value, interval }: Value, show: (value: number) => string): 
 export function valueCell(one: Value | undefined, show: (value: number) => string): Cell {
   return number(one && Number.isFinite(one.value) ? one.value : undefined, () => (one ? withEnds(one, show) : ''));
 }
-
-/** The axis of shares, and their format. */
-export const sharesUp = { domain: [0, 1], format: '.0%' } as const;
-export const share = (value: number) => percent(value);
-
-/** A figure that is 0 but for rounding, such as a divergence from itself, is 0. */
-export function withoutNoise(one: Value | undefined): Value | undefined {
-  return one && Math.abs(one.value) < 1e-12 ? exact(0) : one;
-}
-
-/** A figure without an interval. */
-export const exact = (value: number): Value => ({ value, interval: null });
-/** A share whose interval ends where shares do: a resampled interval may reach beyond. */
-export const ofShare = (mean: Mean | null | undefined): Value | undefined => clippedShare(ofMean(mean));
-export const clippedShare = (one: Value | undefined): Value | undefined =>
-  one?.interval ? { ...one, interval: [Math.max(one.interval[0], 0), Math.min(one.interval[1], 1)] } : one;
-export const ofMean = (mean: Mean | null | undefined): Value | undefined =>
-  mean ? { value: mean.mean, interval: mean.interval } : undefined;
-export const ofMedian = (one: Median | null): Value | undefined =>
-  one ? { value: one.median, interval: one.interval } : undefined;

@@ -2,11 +2,12 @@
 import type { Chance, Likeness, ProbeResult, Resemblance } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { integer } from '../../format.ts';
+import { exact } from '../../values.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Band } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
-import { depthPanel, exact, variantSeries } from './depth.ts';
+import { depthPanel, variantSeries } from './depth.ts';
 
 type Variant = ProbeResult['variants'][number];
 

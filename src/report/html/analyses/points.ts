@@ -1,69 +1,16 @@
 // The lens at every layer, averaged over a text, with its chance levels.
-import type { LensMeans, LensOfText } from '../../../analyses/lens/result.ts';
+import type { LensOfText } from '../../../analyses/lens/result.ts';
 import { figure, integer } from '../../format.ts';
+import { pointColumns } from '../../lens-columns.ts';
+import { exact, ofMean, ofMedian } from '../../values.ts';
 import type { Scale } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
-import {
-  type DepthCurve,
-  depthPanel,
-  exact,
-  legendOf,
-  ofMean,
-  ofMedian,
-  ofShare,
-  share,
-  sharesUp,
-  shuffledSeries,
-  type Value,
-  valueCell,
-  variantSeries,
-  withoutNoise,
-} from './depth.ts';
+import { type DepthCurve, depthPanel, legendOf, shuffledSeries, valueCell, variantSeries } from './depth.ts';
 
 /** By what rule a text was read. */
 export const lensRule = ({ rule, intervalRule, positions }: LensOfText) =>
   `${integer(positions)} positions: ${rule}. Error bars and brackets: ${intervalRule}.`;
-
-/** A statistic of the lens, and its value for the uniform distribution. */
-interface Aspect {
-  readonly title: string;
-  readonly y: Scale;
-  readonly show: (value: number) => string;
-  readonly of: (means: LensMeans) => Value | undefined;
-  readonly uniform: (of: LensOfText['variants'][number]['uniform']) => number;
-}
-
-const aspects: readonly Aspect[] = [
-  {
-    title: 'KL to the last layer',
-    y: { label: 'bits' },
-    show: figure,
-    of: ({ kl }) => withoutNoise(ofMean(kl)),
-    uniform: ({ kl }) => kl,
-  },
-  {
-    title: 'Final token ranked first',
-    y: { label: 'of positions', ...sharesUp },
-    show: share,
-    of: ({ sameTop }) => ofShare(sameTop),
-    uniform: ({ probability }) => probability,
-  },
-  {
-    title: 'Rank of the final token',
-    y: { label: 'mean rank', log: true },
-    show: figure,
-    of: ({ rankFinal }) => ofMean(rankFinal),
-    uniform: ({ rank }) => rank,
-  },
-  {
-    title: 'Rank of the input token',
-    y: { label: 'mean rank', log: true },
-    show: figure,
-    of: ({ rankInput }) => ofMean(rankInput),
-    uniform: ({ rank }) => rank,
-  },
-];
 
 export async function pointsFigure(text: LensOfText): Promise<Figure> {
   const { variants } = text;
@@ -71,7 +18,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
   const names = original?.points.map(({ point }) => point) ?? [];
   const panels = [];
   const legend: DepthCurve[] = [];
-  for (const { title, y, show, of, uniform } of aspects) {
+  for (const { title, y, show, of, uniform } of pointColumns) {
     const curves: DepthCurve[] = [
       ...(original ? [{ series: shuffledSeries, values: original.points.map(({ shuffled }) => of(shuffled)) }] : []),
       ...variants.map(({ variant, points }) => ({ series: variantSeries[variant], values: points.map(of) })),
@@ -103,7 +50,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
         '>median norm',
         '>longest',
         '>entropy, bits',
-        ...aspects.map(({ title }) => `>${title}`),
+        ...pointColumns.map(({ title }) => `>${title}`),
       ],
       rows: [...variants.flatMap((one) => pointRows(one)), ...(original ? chanceRows(original) : [])],
     },
@@ -138,7 +85,7 @@ function pointRows({ variant, points }: LensOfText['variants'][number]): Cell[][
       valueCell(ofMedian(one.norm), figure),
       valueCell(one.norm ? exact(one.norm.largest) : undefined, figure),
       valueCell(ofMean(one.entropy), figure),
-      ...aspects.map(({ of, show }) => valueCell(of(one), show)),
+      ...pointColumns.map(({ of, show }) => valueCell(of(one), show)),
     ])
     .toReversed();
 }
@@ -152,17 +99,17 @@ function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]
         '',
         '',
         '',
-        ...aspects.map(({ of, show }) => valueCell(of(shuffled), show)),
+        ...pointColumns.map(({ of, show }) => valueCell(of(shuffled), show)),
       ])
       .toReversed(),
-    ['token frequencies', '', '', '', '', ...aspects.map(({ of, show }) => valueCell(of(unigram), show))],
+    ['token frequencies', '', '', '', '', ...pointColumns.map(({ of, show }) => valueCell(of(unigram), show))],
     [
       'uniform',
       '',
       '',
       '',
       valueCell(exact(uniform.entropy), figure),
-      ...aspects.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
+      ...pointColumns.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
     ],
   ];
 }

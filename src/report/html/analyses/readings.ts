@@ -1,12 +1,12 @@
 // How well probes predict a token over depth, by the kind of map: R², cosine, top-1 and top-5 accuracy.
-
 import type { DepthEvaluation, Evaluation, MapKind, ProbeResult, Task } from '../../../analyses/probe/result.ts';
 import { readingAt } from '../../findings.ts';
 import { integer } from '../../format.ts';
+import { clippedShare, share, sharesUp, type Value } from '../../values.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Cell, number } from '../table.ts';
-import { clippedShare, type DepthCurve, depthPanels, share, sharesUp, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, valueCell } from './depth.ts';
 
 type Variant = ProbeResult['variants'][number];
 type Asked = Omit<Task, 'map'> & { readonly title: string };

@@ -2,12 +2,13 @@
 import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
 import { exceeding } from '../../findings.ts';
 import { counted, integer, sentence } from '../../format.ts';
+import { ofMean, type Value } from '../../values.ts';
 import type { Scale, Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import type { Rule } from '../panels.ts';
 import type { Cell } from '../table.ts';
-import { type DepthCurve, depthPanels, ofMean, shuffledSeries, type Value, valueCell } from './depth.ts';
+import { type DepthCurve, depthPanels, shuffledSeries, valueCell } from './depth.ts';
 
 type Variant = UnlikelyResult['variants'][number];
 

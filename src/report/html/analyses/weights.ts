@@ -3,11 +3,12 @@ import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { readingAt } from '../../findings.ts';
 import { percent } from '../../format.ts';
+import { share, sharesUp, type Value } from '../../values.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
 import { type Cell, number } from '../table.ts';
-import { depthPanel, share, sharesUp, type Value, valueCell } from './depth.ts';
+import { depthPanel, valueCell } from './depth.ts';
 
 /** Multiple of the chance level at which a cell has its full colour. */
 const full = 3;

@@ -1,0 +1,144 @@
+// The statistics of a lens over a text, each described once: tables in a terminal and on pages, and the pages' charts.
+import type { LensMeans, LensOfText } from '../analyses/lens/result.ts';
+import { figure } from './format.ts';
+import type { Scale } from './html/axes.ts';
+import { exact, ofMean, ofMedian, ofShare, share, sharesUp, type Value, withoutNoise } from './values.ts';
+
+type Profile = LensOfText['variants'][number];
+type Step = Profile['steps'][number];
+type Change = NonNullable<Profile['changes']>[number];
+
+interface Column<Row> {
+  /** On pages. */
+  readonly title: string;
+  /** In a terminal's tables. */
+  readonly label: string;
+  readonly of: (row: Row) => Value | undefined;
+  readonly show: (value: number) => string;
+  /** Shows half the width of the interval in a terminal's tables, which show none without it. */
+  readonly showHalf?: (value: number) => string;
+  readonly y: Scale;
+}
+
+const thousandths = (value: number) => value.toFixed(3);
+const twoDigits = (value: number) => (value < 100 ? value.toPrecision(2) : value.toFixed(0));
+
+/** Of a point, with the value of the uniform distribution. */
+export const pointColumns: readonly (Column<LensMeans> & {
+  readonly uniform: (of: Profile['uniform']) => number;
+})[] = [
+  {
+    title: 'KL to the last layer',
+    label: 'KL',
+    y: { label: 'bits' },
+    show: figure,
+    showHalf: twoDigits,
+    of: ({ kl }) => withoutNoise(ofMean(kl)),
+    uniform: ({ kl }) => kl,
+  },
+  {
+    title: 'Final token ranked first',
+    label: 'same top',
+    y: { label: 'of positions', ...sharesUp },
+    show: share,
+    of: ({ sameTop }) => ofShare(sameTop),
+    uniform: ({ probability }) => probability,
+  },
+  {
+    title: 'Rank of the final token',
+    label: 'rank (final)',
+    y: { label: 'mean rank', log: true },
+    show: figure,
+    of: ({ rankFinal }) => ofMean(rankFinal),
+    uniform: ({ rank }) => rank,
+  },
+  {
+    title: 'Rank of the input token',
+    label: '(input)',
+    y: { label: 'mean rank', log: true },
+    show: figure,
+    of: ({ rankInput }) => ofMean(rankInput),
+    uniform: ({ rank }) => rank,
+  },
+];
+
+/** Of a step from a layer to the next, with the value where the layer below is taken at another position. */
+export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: Step) => Value | undefined })[] = [
+  {
+    title: 'Cosine',
+    label: 'cosine',
+    y: { label: 'with the layer below' },
+    show: thousandths,
+    showHalf: thousandths,
+    of: ({ cosine }) => ofMean(cosine),
+    shuffled: ({ shuffled }) => ofMean(shuffled.cosine),
+  },
+  {
+    title: 'KL from the lens below',
+    label: 'KL',
+    y: { label: 'bits' },
+    show: thousandths,
+    showHalf: thousandths,
+    of: ({ kl }) => ofMean(kl),
+    shuffled: ({ shuffled }) => ofMean(shuffled.kl),
+  },
+  {
+    title: 'Linear CKA',
+    label: 'CKA',
+    y: { label: 'with the layer below' },
+    show: thousandths,
+    showHalf: thousandths,
+    of: ({ cka }) => ofMean(cka),
+    shuffled: ({ shuffled }) => exact(shuffled.cka),
+  },
+];
+
+/** Of an operated model compared with the original, at a point. */
+export const changeColumns: readonly Column<Change>[] = [
+  {
+    title: 'KL of the lenses',
+    label: 'KL of the lens',
+    y: { label: 'bits' },
+    show: figure,
+    showHalf: twoDigits,
+    of: ({ kl }) => withoutNoise(ofMean(kl)),
+  },
+  {
+    title: 'The same token first',
+    label: 'same top',
+    y: { label: 'of positions', ...sharesUp },
+    show: share,
+    of: ({ sameTop }) => ofShare(sameTop),
+  },
+  {
+    title: 'Cosine',
+    label: 'cosine',
+    y: { label: 'with the original' },
+    show: figure,
+    showHalf: twoDigits,
+    of: ({ cosine }) => ofMean(cosine),
+  },
+  {
+    title: '‖difference‖ / ‖original‖',
+    label: '‖difference‖ / ‖original‖',
+    y: { label: 'of the residual' },
+    show: figure,
+    showHalf: twoDigits,
+    of: ({ relativeError }) => ofMedian(relativeError),
+  },
+];
+
+export const columnLabels = (columns: readonly Pick<Column<never>, 'label'>[]) => columns.map(({ label }) => label);
+
+/** A column's text in a terminal: "1.234 ±0.010". */
+export function columnText<Row>({ of, show, showHalf }: Column<Row>, row: Row): string {
+  const one = withoutNoise(of(row));
+  const half = one?.interval ? (one.interval[1] - one.interval[0]) / 2 : 0;
+  // Where no document differs from another there is nothing to resample.
+  return plain(one, show) + (half > 0 && showHalf ? ` ±${showHalf(half)}` : '');
+}
+
+/** A value alone. */
+export function plain(one: Value | undefined, show: (value: number) => string): string {
+  return one ? show(one.value) : '–';
+}
