@@ -164,6 +164,26 @@ export async function recipeOf(request: OperationRequest, config: LlamaConfig): 
   return completeRecipe(await recipeFile(file), config);
 }
 
+/** A line for each given value that does in this model what another one does: "--rank 500 does here what --rank 128 does". */
+export function equivalentsOf(request: OperationRequest, config: LlamaConfig): string[] {
+  if (request.recipes.length > 0 && Object.keys(request.fields).length === 0) return [];
+  const kind = kindNamed(request);
+  const { fields } = kinds[kind] as { readonly fields: Readonly<Record<string, Field<unknown>>> };
+  const given = Object.entries(request.fields);
+  const isList = ([key, value]: (typeof given)[number]) => fields[key]?.several !== undefined && Array.isArray(value);
+  const fixed = Object.fromEntries(given.filter((one) => !isList(one)));
+  const values = given.flatMap(([key, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [key, one] as const),
+  );
+  return values.flatMap(([key, value]) => {
+    if (typeof value !== 'string' && fields[key]?.several !== 'commas') return [];
+    const [made] = completeRecipe([{ ...fixed, [key]: value, kind } as unknown as Operation], config);
+    const done = (made as unknown as Readonly<Record<string, unknown>>)[key];
+    if (done === value || Array.isArray(done)) return [];
+    return `${optionName(key)} ${value} does here what ${optionName(key)} ${done} does`;
+  });
+}
+
 /** The recipes of all files, each a cell of its own. */
 export async function recipesOf(
   { recipes }: Pick<OperationRequest, 'recipes'>,

@@ -24,7 +24,7 @@ import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { nextSteps } from './next-steps.ts';
 import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
-import { recipeOf } from './recipes.ts';
+import { equivalentsOf, recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
 import type { Recorded } from './recorded-command.ts';
 import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
@@ -41,6 +41,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const { checkpoint } = model;
   const tokenizer = await Tokenizer.open(checkpoint);
   const recipe = await recipeOf(options.operation, checkpoint.config);
+  for (const line of equivalentsOf(options.operation, checkpoint.config)) progress.say(line);
   const { prompts, info: prompting, notes, chosen } = await samplePrompts(options, tokenizer, checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
@@ -52,7 +53,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const runtime = loaded.value;
   const operated = made.value;
 
-  const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe)}`);
+  const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe, info.layers)}`);
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
     const written = await write(options, checkpoint, info, operated, join(folder, 'model'), progress);

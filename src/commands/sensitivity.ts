@@ -5,6 +5,8 @@ import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { SensitivityOptions } from './command-options.ts';
+import { progressOf } from './model.ts';
+import { equivalentsOf } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
@@ -20,6 +22,7 @@ export async function sensitivity(options: SensitivityOptions, command: Recorded
     ({ config }) => {
       const budgetList = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
       const plan = planSensitivity({ kind: 'pca', ...spec }, budgetList, by, config);
+      for (const line of equivalentsOf(operation, config)) progressOf(options).say(line);
       const name = (ids: readonly string[]) => (cell: number) => itemAt(ids, cell);
       return {
         kind: 'sensitivity',

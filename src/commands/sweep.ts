@@ -9,7 +9,8 @@ import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Study } from '../results/study.ts';
 import type { SweepOptions } from './command-options.ts';
-import { kindNamed, namesOperation, recipesOf } from './recipes.ts';
+import { progressOf } from './model.ts';
+import { equivalentsOf, kindNamed, namesOperation, recipesOf } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
@@ -23,6 +24,7 @@ export async function sweep(options: SweepOptions, command: Recorded): Promise<v
       const request = sweepOf(options);
       const isGrid = named.length === 0 || namesOperation({ ...operation, recipes: [] });
       const design = isGrid ? planSweep(request, config) : { cells: [], pairs: [], controls: [] };
+      for (const line of isGrid ? equivalentsOf(options.operation, config) : []) progressOf(options).say(line);
       const cells: CompleteRecipe[] = [...design.cells.map((operation) => [operation]), ...named];
       const thresholds = request.kind === 'pca' && isGrid ? thresholdsOf(request) : [];
       return {

@@ -5,9 +5,9 @@ import type { Progress } from '../report/terminal/progress.ts';
 import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/model.ts';
-import type { OpenModel } from './model.ts';
+import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
-import { namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
+import { equivalentsOf, namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
 
 export interface Variant extends Model {
@@ -22,10 +22,13 @@ export interface Variants {
 
 /** The recipe, or undefined if the options name no operation. @throws SurgeryError as {@link recipeOf} does */
 export async function optionalRecipe(
-  { operation }: { readonly operation: OperationRequest },
-  { checkpoint }: OpenModel,
+  { operation, quiet }: { readonly operation: OperationRequest } & Pick<ModelOptions, 'quiet'>,
+  { checkpoint: { config } }: OpenModel,
 ): Promise<CompleteRecipe | undefined> {
-  return namesOperation(operation) ? recipeOf(operation, checkpoint.config) : undefined;
+  if (!namesOperation(operation)) return undefined;
+  const recipe = await recipeOf(operation, config);
+  for (const line of equivalentsOf(operation, config)) progressOf({ quiet }).say(line);
+  return recipe;
 }
 
 /** Opens the original, or the variant if there is a recipe. */

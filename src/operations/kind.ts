@@ -146,8 +146,8 @@ export interface OperationKind<
   describe(operation: Complete, layers: number): string;
   /** The operation in a few words, for tables. */
   label(operation: Complete, layers: number): string;
-  /** The operation as a part of a results folder's name. */
-  slug(operation: Complete): string;
+  /** For the name of a results folder: all that differs from the default, in a few words. @param layers of the model */
+  slug(operation: Complete, layers: number): string;
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
   design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */

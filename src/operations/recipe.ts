@@ -163,9 +163,9 @@ export function recipeLabel(recipe: CompleteRecipe, layers: number): string {
 }
 
 /** The recipe as a part of a folder's name. */
-export function recipeSlug(recipe: CompleteRecipe): string {
+export function recipeSlug(recipe: CompleteRecipe, layers: number): string {
   return recipe
-    .map((operation) => kindOf(operation).slug(operation))
+    .map((operation) => kindOf(operation).slug(operation, layers))
     .join('-')
     .slice(0, 100);
 }

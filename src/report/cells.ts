@@ -1,9 +1,12 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
+import { groupsOfWidth } from '../operations/pca/footprint.ts';
 import type { LayerReport } from '../operations/pca/report.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
 import { recipeLabel } from '../operations/recipe.ts';
+import { projections } from '../operations/where.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
+import { listed } from './format.ts';
 import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
@@ -22,7 +25,7 @@ export interface CellAxis {
 const axes: readonly CellAxis[] = [
   { key: 'variance', label: 'variance kept', of: ofItsOwn(({ variance }) => variance) },
   { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
-  { key: 'width', label: 'width of k and v, components per layer', of: (cell) => scores.width.of(cell) ?? undefined },
+  { key: 'width', label: 'width, components per layer', of: (cell) => scores.width.of(cell) ?? undefined },
   { key: 'parameters', label: parametersAxis, of: scores.size.of },
 ];
 
@@ -35,6 +38,16 @@ export function pcaOf({ recipe }: Pick<CellResult, 'recipe'>): PcaOperation | un
 /** What a cell's PCA did in each layer; nothing where it is of another kind. */
 export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly LayerReport[] {
   return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
+}
+
+/** What the width of these cells counts: "components of k and v per layer". */
+export function widthWords(cells: readonly CellResult[]): string {
+  const counted = new Set(
+    cells
+      .flatMap(layersOf)
+      .flatMap((layer) => groupsOfWidth(layer).flatMap((group) => Object.keys(group.relativeError))),
+  );
+  return `components of ${listed(projections.filter((projection) => counted.has(projection)))} per layer`;
 }
 
 /** The axes that some cells lie along, and differ in. */

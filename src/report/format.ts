@@ -23,6 +23,13 @@ export function figure(value: number): string {
   return value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(magnitude))));
 }
 
+/** Four significant digits, and whole numbers from 1,000 on; as powers of ten from a million on. */
+export function perplexity(value: number): string {
+  if (value < 999.95) return figure(value);
+  const whole = Math.round(value);
+  return whole < 1e6 ? integer(whole) : figure(whole);
+}
+
 /** "+0.443 [0.39, 0.53]", or the value alone where there is no interval. */
 export function withInterval(value: number, interval: readonly [low: number, high: number] | null): string {
   return signed(value) + between(interval);

@@ -3,7 +3,7 @@ import type { CellResult } from '../results/study.ts';
 import { type Comparison, quantities, type Score } from '../scores/registry.ts';
 import type { NumberFormat, Quantity, View } from '../scores/score.ts';
 import type { TaskScores } from '../scores/tasks.ts';
-import { between, figure, integer, percent, short, signed } from './format.ts';
+import { between, figure, integer, percent, perplexity, short, signed } from './format.ts';
 
 /** A cell, or the original, which has neither a footprint nor differences from itself. */
 export interface Scored {
@@ -17,6 +17,7 @@ export type ScoreDescription = Quantity<Scored, (value: number) => string>;
 const formats: Readonly<Record<NumberFormat, (value: number) => string>> = {
   '4 digits': figure,
   '3 digits': (value) => short(value),
+  perplexity,
   signed,
   percent: (value) => percent(value),
   'percent, 2 decimals': (value) => percent(value, 2),
@@ -62,7 +63,7 @@ export const scores = {
     better: 'lower',
     of: ({ footprint }) => footprint?.width,
     format: (value) => value.toFixed(1),
-    column: 'kv_width',
+    column: 'width',
     views: ['terminal', 'cells', 'tip'],
   },
   size: {

@@ -42,8 +42,7 @@ export const nll = tokenScore({
       of: ({ perplexity }) => perplexity,
       interval: ({ nll: own = Number.NaN, deltaNll, intervals }) =>
         deltaNll === undefined ? undefined : mapped(intervals?.deltaNll, (delta) => Math.exp(own - deltaNll + delta)),
-      format: '4 digits',
-      brief: '3 digits',
+      format: 'perplexity',
       column: 'perplexity',
       views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart'],
     },

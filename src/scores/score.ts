@@ -49,8 +49,11 @@ export function tokenScore<const S extends Shape, Name extends string>(score: To
  */
 export type View = 'terminal' | 'evaluation' | 'cells' | 'run' | 'controls' | 'tip' | 'chart' | 'chart of several';
 
-/** A number with four significant digits, with few, with few and its sign, or as a percentage with one digit or two. */
-export type NumberFormat = '4 digits' | '3 digits' | 'signed' | 'percent' | 'percent, 2 decimals';
+/**
+ * A number with four significant digits, with few, as perplexities are, with few and its sign, or as a percentage with one
+ * digit or two.
+ */
+export type NumberFormat = '4 digits' | '3 digits' | 'perplexity' | 'signed' | 'percent' | 'percent, 2 decimals';
 
 /** A number to show: its words and format, for the terminal, pages, charts and CSV files alike. */
 export interface Quantity<Source, Format = NumberFormat> {

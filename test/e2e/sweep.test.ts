@@ -89,7 +89,7 @@ describe('a sweep', () => {
     expect(shown.cells).toEqual(cellsOf('whole'));
     expect(shown.seconds).toBeUndefined();
     const lines = csv.stdout.trimEnd().split('\n');
-    expect(lines).toHaveLength(24);
+    expect(lines).toHaveLength(25);
     expect(read('again', 'study.json')).toBe(read('whole', 'study.json'));
   });
 

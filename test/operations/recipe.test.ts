@@ -78,9 +78,16 @@ test('a recipe in words names its operations in their order', () => {
   );
   expect(describeRecipe(recipe, 4)).toBe('zeroed: heads 0.1; then separate, variance 0.3, mean kept');
   expect(recipeLabel(recipe, 4)).toBe('zero heads 0.1 + separate 0.3');
-  expect(recipeSlug(recipe)).toBe('zero-heads-0.1-separate-0.3');
+  expect(recipeSlug(recipe, 4)).toBe('zero-heads-0.1-separate-0.3');
+  const named = (spec: Operation) => recipeSlug(completeRecipe([spec], config), 4);
+  expect(named({ kind: 'pca' })).toBe('shared-kv-0.9');
+  expect(named({ kind: 'pca', targets: ['gate', 'o'], layers: [0, 1, 3], balance: true, center: false })).toBe(
+    'separate-0.9-uncentred-balanced-o-gate-layers-0-1_3',
+  );
+  expect(named({ kind: 'pca', rank: 2, mean: 'drop', control: 'noise' })).toBe('shared-kv-rank-2-drop-noise');
+  expect(named({ kind: 'pca', allocate: 'global' })).toBe('shared-kv-0.9-global');
   const long = completeRecipe(Array<Operation>(40).fill({ kind: 'pca' }), config);
-  expect(recipeSlug(long)).toHaveLength(100);
+  expect(recipeSlug(long, 4)).toHaveLength(100);
 });
 
 test('an operation that the model cannot have is refused', () => {

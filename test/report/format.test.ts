@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { duration, figure, percent, printable, sideBySide, table, wrap } from '../../src/report/format.ts';
+import { duration, figure, percent, perplexity, printable, sideBySide, table, wrap } from '../../src/report/format.ts';
 
 test.each<[number, string]>([
   [0, '0'],
@@ -13,6 +13,17 @@ test.each<[number, string]>([
   [-0.4308, '-0.4308'],
   [Number.POSITIVE_INFINITY, 'Infinity'],
 ])('figure(%d) is %s', (value, text) => expect(figure(value)).toBe(text));
+
+test.each<[number, string]>([
+  [1.3607, '1.361'],
+  [754.93, '754.9'],
+  [999.96, '1,000'],
+  [11_886.4, '11,886'],
+  [754_935, '754,935'],
+  [999_999.7, '1.000e+6'],
+  [1_369_728, '1.370e+6'],
+  [Number.POSITIVE_INFINITY, 'Infinity'],
+])('perplexity(%d) is %s', (value, text) => expect(perplexity(value)).toBe(text));
 
 test('shares and times', () => {
   expect([percent(0.98765), percent(1, 0)]).toEqual(['98.8 %', '100 %']);

@@ -17,10 +17,14 @@ export function footprint(layers: readonly LayerReport[]): Footprint {
   };
 }
 
-function widthOf({ groups }: LayerReport): number {
+function widthOf(layer: LayerReport): number {
+  return sum(groupsOfWidth(layer).map(({ rank }) => rank));
+}
+
+/** The groups whose components a width counts: those that hold k or v, all where none does. */
+export function groupsOfWidth({ groups }: LayerReport): readonly GroupReport[] {
   const holdsKv = ({ relativeError }: GroupReport) => 'k' in relativeError || 'v' in relativeError;
-  const counted = groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
-  return sum(counted.map(({ rank }) => rank));
+  return groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
 }
 
 /** Frobenius norm of the errors of some projections together, over that of their weights. */

@@ -33,8 +33,21 @@ export function label(
   ]);
 }
 
-export function slug({ mode, variance, rank, mean }: PcaOperation): string {
-  return words('-', [mode, rank === undefined ? String(variance) : `rank-${rank}`, mean === 'drop' && 'drop']);
+/** What is as by default is left out. @param layers of the model */
+export function slug(operation: PcaOperation, layers: number): string {
+  const { mode, variance, rank, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
+  return words('-', [
+    mode,
+    rank === undefined ? String(variance) : `rank-${rank}`,
+    match && `equal-${match.rule}`,
+    mean === 'drop' && 'drop',
+    !center && 'uncentred',
+    balance && 'balanced',
+    targets.join() !== 'q,k,v' && targets.join('-'),
+    chosen.length < layers && `layers-${rangesText(chosen).replaceAll(',', '_')}`,
+    allocate === 'global' && 'global',
+    control,
+  ]);
 }
 
 /** "variance 0.3" or "rank 64". */

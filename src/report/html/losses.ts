@@ -1,6 +1,6 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
 import type { CellResult, Study } from '../../results/study.ts';
-import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
+import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes, widthWords } from '../cells.ts';
 import { directionsText, pointOf, scoresIn, scoreTip } from '../scores.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
@@ -25,8 +25,8 @@ const notMatched: Readonly<Record<CellAxis['key'], string>> = {
     'The same rank in every group is not the same budget: a shared group uses one set of components where separate groups use ' +
     'one each.',
   width:
-    'Width counts the components of k and v only. Every mode operates on q too, and a component of a shared group takes a ' +
-    'different number of parameters than one of a separate group.',
+    'Where there are groups with k or v, width counts the components of these alone. A component of a shared group takes ' +
+    'another number of parameters than one of a separate group.',
   parameters:
     'Parameters are those of the factors. The matrices that were run are dense and save nothing. Unless a curve is labelled as ' +
     'matched, its points have different budgets from those of its neighbours.',
@@ -40,7 +40,7 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   for (const axis of variedAxes(shown)) figures.push(await lossFigure(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: `${textRule(study.text)} Width: components of k and v per layer. Size: parameters as factors, as a share of the dense ones. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
+    caption: `${textRule(study.text)} Width: ${widthWords(shown)}. Size: parameters as factors, as a share of the dense ones. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
     panels: [],
     table: cellsTable(study, shown),
     open: true,

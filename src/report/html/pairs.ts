@@ -73,7 +73,7 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
     caption:
       `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. Error bars: ` +
       `${study.text.intervalRule}, of the paired difference.${rest} ${textRule(study.text)} ` +
-      'Equal width: the same number of components of k and v in every layer. Equal size: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
+      'Equal width: the same width in every layer. Equal size: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
       'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
       ? {

@@ -12,9 +12,10 @@ import {
   pcaOf,
   sensitivityMap,
   studyCharts,
+  widthWords,
 } from '../cells.ts';
 import { counted, integer, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
-import { brief, csvColumns, headOf, scoresIn, scoreText, valueText } from '../scores.ts';
+import { brief, csvColumns, headOf, type Scored, scoresIn, scoreText, valueText } from '../scores.ts';
 import { studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
@@ -51,18 +52,37 @@ export function studyText(
     .join('\n\n');
 }
 
-/** Every cell in a line of comma-separated values (RFC 4180), under a line of names. */
+/**
+ * The original and every cell, a line each of comma-separated values (RFC 4180) under a line of names. What the study is
+ * of stands in every line, so that the lines of several studies can be joined.
+ */
 export function studyCsv(study: Study, cells: Cells): string {
   const shown = inOrder(study, cells);
-  const fields = fieldsOf(shown);
-  const columns: readonly (readonly [string, (cell: CellResult) => unknown])[] = [
-    ['id', ({ id }) => id],
-    ['kind', ({ recipe }) => recipe.map(({ kind }) => kind).join(' ')],
-    ...fields.map((field) => [snakeCase(field), (cell: CellResult) => fieldText(cell, field)] as const),
-    ...csvColumns(),
-  ];
-  const rows = shown.map((cell) => columns.map(([, of]) => csvField(of(cell))).join(','));
-  return [columns.map(([name]) => name).join(','), ...rows].join('\n');
+  const { model, text, context, original } = study;
+  const parameters = fieldsOf(shown).map(
+    (field) => [snakeCase(field), (cell: CellResult) => fieldText(cell, field)] as const,
+  );
+  const measured = csvColumns();
+  const about = {
+    model: model.ref,
+    model_sha256: model.sha256,
+    text: text.text,
+    rule: text.rule,
+    documents_sha256: context.documents,
+    precision: context.precision,
+    surgery: context.versions.surgery,
+    onnxruntime: context.versions.onnxruntime,
+  };
+  const line = (own: readonly unknown[], scored: Scored) =>
+    [...own, ...measured.map(([, of]) => of(scored)), ...Object.values(about)].map(csvField).join(',');
+  const names = ['id', 'kind', ...[...parameters, ...measured].map(([name]) => name), ...Object.keys(about)];
+  return [
+    names.join(','),
+    ...(original ? [line(['original', 'original', ...parameters.map(() => '')], original)] : []),
+    ...shown.map((cell) =>
+      line([cell.id, cell.recipe.map(({ kind }) => kind).join(' '), ...parameters.map(([, of]) => of(cell))], cell),
+    ),
+  ].join('\n');
 }
 
 /** Parameters of the kinds that cells are of, in the kinds' own order. */
@@ -114,7 +134,7 @@ function cellsText(study: Study, cells: Cells): string {
   ]);
   const align = columns.map(({ showsInterval }) => (showsInterval ? 'l' : 'r')).join('');
   return `${table(['cell', ...columns.map(headOf)], `l${align}`, rows)}\n${wrap(
-    'width: components of k and v per layer; size: parameters as factors, as a share of the dense ones; = width, = size, ' +
+    `width: ${widthWords(gridCells(study, cells))}; size: parameters as factors, as a share of the dense ones; = width, = size, ` +
       '= error: the separate partner of the shared cell above it.',
   )}`;
 }
@@ -151,7 +171,7 @@ function pairsText(study: Study, cells: Cells): string {
   });
   return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
     'A shared cell minus its separate partner, or ranks allocated over the layers minus uniform ones (allocate), on the same ' +
-      'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: components of k and v; size: parameters, rank × (in + ' +
+      'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; size: parameters, rank × (in + ' +
       'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
       '“–”: the interval contains 0.',

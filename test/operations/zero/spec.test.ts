@@ -76,6 +76,6 @@ describe('a whole operation', () => {
     const { describe: inALine, label, slug } = kinds.zero;
     expect(inALine(operation, 3)).toBe('zeroed: heads 0.0,2.5, neurons 1.0-9, attention 0-1, blocks 2');
     expect(label(operation, 3)).toBe('zero heads 0.0,2.5 neurons 1.0-9 attention 0-1 blocks 2');
-    expect(slug(operation)).toMatch(/^zero-[\w.-]{10,75}$/);
+    expect(slug(operation, 3)).toMatch(/^zero-[\w.-]{10,75}$/);
   });
 });
