@@ -11,7 +11,7 @@ import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
 
-export const parametersAxis = 'parameters as factors, share of the dense ones';
+export const parametersAxis = 'parameters when factored, as a share of dense';
 
 export type Cells = ReadonlyMap<string, CellResult>;
 
@@ -23,7 +23,7 @@ export interface CellAxis {
 }
 
 const axes: readonly CellAxis[] = [
-  { key: 'variance', label: 'variance kept', of: ofItsOwn(({ variance }) => variance) },
+  { key: 'variance', label: 'variance kept (share)', of: ofItsOwn(({ variance }) => variance) },
   { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
   { key: 'width', label: 'width, components per layer', of: (cell) => scores.width.of(cell) ?? undefined },
   { key: 'parameters', label: parametersAxis, of: scores.size.of },
@@ -98,7 +98,7 @@ export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cel
     rowLabel: by === 'both' ? 'part' : by,
     rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
     columnLabel: 'kept',
-    columns: kept.map((one) => ('variance' in one ? `${one.variance}` : `rank ${one.rank}`)),
+    columns: kept.map(keptName),
     values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
     log: true,
   };
@@ -136,8 +136,24 @@ function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
 }
 
 /** How much a PCA keeps, as short as can be. */
-export function keptName({ variance, rank }: Pick<PcaOperation, 'variance' | 'rank'>): string {
+export function keptName({ variance, rank }: { readonly variance?: number; readonly rank?: number }): string {
   return rank === undefined ? String(variance) : `rank ${rank}`;
+}
+
+/** A unit of a sensitivity study: "layer 0", "q", "layer 0, q". */
+export function unitName(
+  by: SensitivityResult['by'],
+  { layers, targets }: Pick<SensitivityResult['rows'][number], 'layers'> & { readonly targets: readonly string[] },
+): string {
+  const [layer, projection] = [`layer ${layers.join()}`, targets.join()];
+  return by === 'layer' ? layer : by === 'projection' ? projection : `${layer}, ${projection}`;
+}
+
+/** The cells of a sensitivity study by the unit that each operates on, with the budget where there are several. */
+export function unitNames({ by, kept, rows, joint }: SensitivityResult): Map<string, string> {
+  const at = (i: number) => (kept.length > 1 && kept[i] ? ` at ${keptName(kept[i])}` : '');
+  const named = (name: string, ids: readonly string[]) => ids.map((id, i) => [id, `${name}${at(i)}`] as const);
+  return new Map([...rows.flatMap((row) => named(unitName(by, row), row.cells)), ...named('all at once', joint)]);
 }
 
 function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {

@@ -138,40 +138,56 @@ function sweepWords(study: Study, cells: Cells): string[] {
 }
 
 /** The cell that saves most parameters at the lowest limit of KL that any meets. */
-function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
+export function cheapest(
+  shown: readonly CellResult[],
+): { readonly cell: CellResult; readonly limit: number } | undefined {
   const limit = severities.find(({ kl }) => shown.some((cell) => cell.scores.kl < kl))?.kl;
-  if (limit === undefined) return [];
+  if (limit === undefined) return undefined;
+  const [cell] = shown.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => savedBy(b) - savedBy(a));
+  return cell && { cell, limit };
+}
+
+const savedBy = ({ footprint }: CellResult) =>
+  footprint ? footprint.parameters.dense - footprint.parameters.reduced : Number.NEGATIVE_INFINITY;
+
+function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
+  const found = cheapest(shown);
+  if (!found) return [];
   const [strictest] = severities;
-  const saved = ({ footprint }: CellResult) =>
-    footprint ? footprint.parameters.dense - footprint.parameters.reduced : Number.NEGATIVE_INFINITY;
-  const [best] = shown.filter((cell) => cell.scores.kl < limit).toSorted((a, b) => saved(b) - saved(a));
-  if (!best) return [];
-  const size = best.footprint ? `${valueText('size', best)} of the parameters, ` : '';
-  const none = saved(best) <= 0 ? ' No such cell saves parameters.' : '';
+  const { cell, limit } = found;
+  const size = cell.footprint ? `${valueText('size', cell)} of the parameters, ` : '';
+  const none = savedBy(cell) <= 0 ? ' No such cell saves parameters.' : '';
   return [
     ...(limit > strictest.kl ? [`No cell stays under KL ${strictest.kl}.`] : []),
-    `Cheapest cell under KL ${limit}: ${cellName(best, study)} (${size}KL ${valueText('kl', best)} nats/token).${none}`,
+    `Cheapest cell under KL ${limit}: ${cellName(cell, study)} (${size}KL ${valueText('kl', cell)} nats/token).${none}`,
   ];
 }
 
-/** From which budget down each line of the charts breaks the model, or how many cells do. */
-function breakingWords(brokenCells: readonly CellResult[], shown: readonly CellResult[], study: Study): string[] {
-  if (brokenCells.length === 0) return shown.length > 1 ? ['No cell breaks the model.'] : [];
+/** Lines of the charts by the budget from which down they break the model; nothing where too many do, or single cells. */
+export function breakingPoints(shown: readonly CellResult[], study: Study): ReadonlyMap<string, readonly string[]> {
+  const limits = new Map<string, string[]>();
+  if (shown.some((cell) => isBroken(cell.scores) && pcaOf(cell) === undefined)) return limits;
   const graded = shown.filter((cell) => {
     const operation = pcaOf(cell);
     return operation && !operation.match;
   });
-  const limits = new Map<string, string[]>();
   for (const [name, line] of bySeries(graded, study)) {
     const where = breakingPoint(line);
     if (where) limits.set(where, [...(limits.get(where) ?? []), name]);
   }
-  const most = 3;
-  const names = [...limits.values()].flat();
-  if (names.length === 0 || names.length > most || brokenCells.some((cell) => pcaOf(cell) === undefined))
+  return [...limits.values()].flat().length > mostNamed ? new Map() : limits;
+}
+
+const mostNamed = 3;
+
+/** From which budget down each line of the charts breaks the model, or how many cells do. */
+function breakingWords(brokenCells: readonly CellResult[], shown: readonly CellResult[], study: Study): string[] {
+  if (brokenCells.length === 0) return shown.length > 1 ? ['No cell breaks the model.'] : [];
+  const limits = breakingPoints(shown, study);
+  if (limits.size === 0)
     return [
       `${brokenCells.length} of ${counted(shown.length, 'cell')} break the model` +
-        `${brokenCells.length > most ? '' : `: ${listed(brokenCells.map((cell) => cellName(cell, study)))}`}.`,
+        `${brokenCells.length > mostNamed ? '' : `: ${listed(brokenCells.map((cell) => cellName(cell, study)))}`}.`,
     ];
   return [...limits].map(
     ([where, series]) => `${sentence(listed(series))} break${series.length > 1 ? '' : 's'} the model ${where}.`,
@@ -197,7 +213,7 @@ export interface Part {
 }
 
 /** The parts of a sensitivity study at one of its thresholds; those that are not measured yet are left out. */
-function partsAt({ sensitivity }: Study, cells: Cells, threshold: number): Part[] {
+export function partsAt({ sensitivity }: Study, cells: Cells, threshold: number): Part[] {
   return (sensitivity?.rows ?? []).flatMap(({ layers, targets, cells: ids }) => {
     const cell = cells.get(ids[threshold] ?? '');
     return cell ? { layers, targets, kl: cell.scores.kl } : [];

@@ -37,7 +37,7 @@ export const nll = tokenScore({
       label: 'perplexity',
       shortLabel: 'ppl',
       title: 'Perplexity',
-      unit: 'of the text',
+      unit: 'per token',
       better: 'lower',
       of: ({ perplexity }) => perplexity,
       interval: ({ nll: own = Number.NaN, deltaNll, intervals }) =>
@@ -47,8 +47,8 @@ export const nll = tokenScore({
       views: ['terminal', 'evaluation', 'cells', 'run', 'controls', 'tip', 'chart'],
     },
     perplexityRatio: {
-      title: 'Perplexity, as a multiple of the original’s',
-      unit: 'times the original’s',
+      title: 'Perplexity, relative to the original',
+      unit: 'relative to the original',
       better: 'lower',
       of: ({ deltaNll }) => (deltaNll === undefined ? undefined : Math.exp(deltaNll)),
       interval: ({ intervals }) => mapped(intervals?.deltaNll, Math.exp),

@@ -222,12 +222,15 @@ export function largeStudy(): { study: Study; cells: Map<string, CellResult> } {
 }
 
 /** A sensitivity study of two thresholds. */
-export function sensitivityStudy(by: SensitivityResult['by'] = 'layer'): {
+export function sensitivityStudy(
+  by: SensitivityResult['by'] = 'layer',
+  budgets: SensitivityResult['kept'] = [{ variance: 0.975 }, { rank: 1024 }],
+): {
   study: Study;
   cells: Map<string, CellResult>;
 } {
   const operation = { kind: 'pca', mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
-  const plan = planSensitivity(operation, [{ variance: 0.975 }, { rank: 1024 }], by, config);
+  const plan = planSensitivity(operation, budgets, by, config);
   const cells = measured(plan.cells);
   const name = (index: number) => `c${index}`;
   const sensitivity: SensitivityResult = {

@@ -5,11 +5,14 @@ import { separator } from './vega.ts';
 
 /** What goes by one colour and one name in a legend, and is shown or hidden together on the whole page. */
 export interface Series {
+  /** Empty for what needs no legend. */
   readonly name: string;
   /** A custom property of the page. */
   readonly colour: string;
   readonly shape?: 'circle' | 'square' | 'triangle-up' | 'diamond' | 'cross' | 'triangle-down';
   readonly dashed?: boolean;
+  /** A straight line across the chart, such as the original's value. */
+  readonly rule?: boolean;
 }
 
 export interface Scale {

@@ -1,11 +1,10 @@
 // Several studies → one page that shows them on the same axes.
-import { itemAt } from '../../platform/indexing.ts';
-import type { Study } from '../../results/study.ts';
-import { bySeries, type Cells, cellName, gridCells, pcaOf, variedAxes } from '../cells.ts';
-import { counted } from '../format.ts';
-import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
-import type { Series } from './axes.ts';
-import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
+import type { CellResult, Study } from '../../results/study.ts';
+import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf } from '../cells.ts';
+import { counted, sentence } from '../format.ts';
+import { directionsText, pointOf, type ScoreDescription, scores, scoresIn, scoreTip, valueText } from '../scores.ts';
+import { type Scale, type Series, withMargin } from './axes.ts';
+import { contentsHtml, type Figure, type Section, sectionsHtml, type Tab } from './figure.ts';
 import {
   commandHtml,
   factsHtml,
@@ -14,14 +13,16 @@ import {
   hash,
   headHtml,
   modelFact,
+  modelFacts,
   modelName,
   versionsFact,
 } from './header.ts';
 import { html } from './html.ts';
+import { drawnAxes, klFigure } from './losses.ts';
 import { pageHtml } from './page.ts';
 import { pairsFigure } from './pairs.ts';
-import { type Line, panelSvg } from './panels.ts';
-import { textRule } from './rules.ts';
+import { type Mark, panelSvg } from './panels.ts';
+import { scoringFacts, textFact } from './rules.ts';
 import { number, scoreCells, scoreHeads } from './table.ts';
 
 /** A study, or a run as a study of one cell, and what it is called here. */
@@ -33,6 +34,9 @@ export interface Entry {
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
 
+/** Names of folders that a title takes. */
+const mostInTitle = 3;
+
 /**
  * The page of several studies, as one HTML document.
  * @param command by which it can be made again
@@ -43,22 +47,13 @@ export async function comparePage(
   command: string,
   more: readonly Section[] = [],
 ): Promise<string> {
-  const pairs = await Promise.all(
-    entries.map(async ({ label, study, cells }) => {
-      const found = await pairsFigure(study, cells);
-      return found && { ...found, title: `${label}. ${found.title}` };
-    }),
-  );
-  const sections = [
-    { id: 'losses', title: 'Loss', figures: await lossFigures(entries) },
-    {
-      id: 'pairs',
-      title: 'Matched comparisons within each study',
-      figures: pairs.filter((each) => each !== undefined),
-    },
+  const pairs = await pairsFigure(entries);
+  const sections: Section[] = [
+    { id: 'losses', title: 'Loss', figures: [cellsFigure(entries), ...(await lossFigures(entries))] },
+    ...(pairs ? [{ id: 'pairs', title: 'Matched comparisons within each study', figures: [pairs] }] : []),
     studiesSection(entries),
     ...more,
-  ].filter(({ figures, ...rest }) => figures.length > 0 || 'rest' in rest) satisfies Section[];
+  ];
   const head = headOf(entries, command);
   return pageHtml(
     head.title,
@@ -69,17 +64,24 @@ export async function comparePage(
 function headOf(entries: readonly Entry[], command: string): Head {
   const labels = entries.map(({ label }) => label);
   const apart = apartText(entries);
+  const models = [...new Set(entries.map(({ study }) => modelName(study.model.ref)))];
+  const texts = [...new Set(entries.map(({ study }) => textFact(study.text)))];
   return {
     kind: 'Studies by surgery, side by side',
-    title: labels.join(' · '),
+    title: labels.length <= mostInTitle ? labels.join(' · ') : `${labels.length} studies side by side`,
     lead:
       apart === undefined
         ? 'The model, the tokens of the text, the scoring rule, the precision and the versions are the same: all figures can be compared with each other.'
         : undefined,
     ...(apart === undefined ? {} : { notice: apart }),
     command,
-    facts: [],
-    glance: [],
+    facts: [
+      [models.length > 1 ? 'Models' : 'Model', models.join(', ')],
+      ['Studies', labels.join(', ')],
+      [texts.length > 1 ? 'Texts' : 'Text', texts.join('; ')],
+    ],
+    made: [['Rules', rulesOf(entries)]],
+    glance: glanceOf(entries),
   };
 }
 
@@ -126,65 +128,154 @@ function apartText(entries: readonly Entry[]): string | undefined {
   return sentences.length > 0 ? sentences.join(' ') : undefined;
 }
 
-/** One line per study and mode; perplexity as a multiple of each study's own original. */
+/** How many studies there are, and which of their cells lose least and most. */
+function glanceOf(entries: readonly Entry[]): Head['glance'] {
+  const all = entries.flatMap(({ label, study, cells }) =>
+    gridCells(study, cells).map((cell) => ({ name: `${label}: ${cellName(cell, study)}`, cell })),
+  );
+  const ordered = all.toSorted((a, b) => a.cell.scores.kl - b.cell.scores.kl);
+  const [least, most] = [ordered[0], ordered.at(-1)];
+  if (!least || !most) return [];
+  const card = (what: string, { name, cell }: typeof least) =>
+    [valueText('kl', cell), `${what} KL from the original (nats/token): ${name}`] as const;
+  return [
+    [`${all.length}`, `cells in ${entries.length} studies`],
+    card('smallest', least),
+    ...(most === least ? [] : [card('largest', most)]),
+  ];
+}
+
+/** A line of a study: its cells of one mode. */
+interface StudyLine {
+  readonly name: string;
+  readonly own: readonly CellResult[];
+  readonly study: Study;
+  readonly series: Series;
+}
+
+/** One line per study and mode; perplexity relative to each study's own original. */
 async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
-  const lines = entries.flatMap(({ label, study, cells }) =>
-    [...bySeries(gridCells(study, cells), study)].map(([name, own]) => ({ name: `${label}: ${name}`, own, study })),
-  );
-  const series = lines.map(
-    ({ name, own: [first] }, i): Series => ({
-      name,
-      colour: `s${i % 8}`,
-      shape: shapes[i % shapes.length] ?? 'circle',
-      dashed: first !== undefined && pcaOf(first)?.match !== undefined,
-    }),
-  );
-  const figures: Figure[] = [];
-  for (const axis of variedAxes(lines.flatMap(({ own }) => own))) {
-    const panels = [];
-    for (const score of scoresIn('chart of several')) {
-      const { title = '', unit } = score;
-      const drawn = lines.flatMap(({ own, study }, i): Line[] => {
-        const look = series[i];
-        const marks = own.flatMap((cell) => {
-          const x = axis.of(cell);
-          const tip = `${look?.name}\n${cellName(cell, study)}\n${scoreTip(cell)}`;
-          return x === undefined ? [] : [{ x, ...pointOf(score, cell), tip }];
-        });
-        return look ? [{ series: look, marks: marks.sort((a, b) => a.x - b.x) }] : [];
-      });
-      const svg = await panelSvg({
-        about: `${title} over ${axis.label}, one line per study and mode; the table holds the numbers`,
-        x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
-        y: { label: unit, log: true },
-        lines: drawn,
-      });
-      panels.push({ title, svg });
-    }
-    figures.push({
-      title: `Perplexity and KL over ${axis.label}`,
-      caption: `${rulesOf(entries)} Error bars: each study’s own intervals. Logarithmic y axis.`,
-      notShown: notShown(entries),
-      panels,
-      legend: series,
+  const lines = entries
+    .flatMap(({ label, study, cells }) =>
+      [...bySeries(gridCells(study, cells), study)].map(([name, own]) => ({ name: `${label}: ${name}`, own, study })),
+    )
+    .map((line, i): StudyLine => ({ ...line, series: seriesOf(line, i) }));
+  const tabs: Tab[] = [];
+  for (const axis of drawnAxes(lines.map(({ own }) => own)))
+    tabs.push({
+      name: sentence(axis.key),
+      panels: lines.length > mostTogether ? await onePanelEach(lines, axis) : await together(lines, axis),
     });
+  const rows = entries.flatMap(({ label, study, cells }) =>
+    gridCells(study, cells).map((cell) => ({ name: `${label}: ${cellName(cell, study)}`, cell })),
+  );
+  if (tabs.length === 0) {
+    const figure = await klFigure(rows);
+    return figure ? [{ ...figure, notShown: notShown(entries) }] : [];
   }
-  return [...figures, cellsFigure(entries)];
+  const isTogether = lines.length <= mostTogether;
+  return [
+    {
+      title: isTogether ? 'Perplexity and KL of every study' : 'KL of every study, in each panel among all others',
+      caption:
+        'Error bars: each study’s own 95 % intervals. Log-scale y axis.' +
+        (isTogether ? '' : ' Grey: the other studies, on the same axes.'),
+      notShown: notShown(entries),
+      scored: true,
+      panels: [],
+      tabs,
+      layout: isTogether ? 'few' : 'third',
+      ...(isTogether ? { legend: lines.map(({ series }) => series) } : {}),
+    },
+  ];
+}
+
+/** Lines that one panel can hold apart by colour. */
+const mostTogether = 8;
+
+function seriesOf({ name, own: [first] }: Omit<StudyLine, 'series'>, i: number): Series {
+  return {
+    name,
+    colour: `s${i % 8}`,
+    shape: shapes[i % shapes.length] ?? 'circle',
+    dashed: first !== undefined && pcaOf(first)?.match !== undefined,
+  };
+}
+
+function marksOf({ own, study, name }: StudyLine, axis: CellAxis, score: ScoreDescription): Mark[] {
+  return own
+    .flatMap((cell) => {
+      const x = axis.of(cell);
+      const tip = `${name}\n${cellName(cell, study)}\n${scoreTip(cell)}`;
+      return x === undefined ? [] : [{ x, ...pointOf(score, cell), tip }];
+    })
+    .sort((a, b) => a.x - b.x);
+}
+
+/** All lines in one panel for each score. */
+async function together(lines: readonly StudyLine[], axis: CellAxis): Promise<Tab['panels']> {
+  const panels = [];
+  for (const score of scoresIn('chart of several')) {
+    const { title = '', unit } = score;
+    const svg = await panelSvg({
+      about: `${title} over ${axis.label}, one line per study and mode; the table holds the numbers`,
+      x: scaleOf(axis),
+      y: { label: unit, log: true },
+      lines: lines.map((line) => ({ series: line.series, marks: marksOf(line, axis, score) })),
+    });
+    panels.push({ title, svg });
+  }
+  return panels;
+}
+
+/** The KL of a line in a panel of its own, with all others in grey behind it. */
+async function onePanelEach(lines: readonly StudyLine[], axis: CellAxis): Promise<Tab['panels']> {
+  const drawn = lines
+    .map((line) => ({ line, marks: marksOf(line, axis, scores.kl) }))
+    .filter(({ marks }) => marks.length > 0);
+  const marks = drawn.flatMap((one) => one.marks);
+  const [xs, ys] = [marks.map(({ x }) => x), marks.map(({ y }) => y).filter((y) => y > 0)];
+  const panels = [];
+  for (const { line, marks: own } of drawn) {
+    const others = drawn.filter((one) => one.line !== line);
+    const svg = await panelSvg({
+      about: `KL over ${axis.label} of ${line.name} among all; the table holds the numbers`,
+      x: { ...scaleOf(axis), domain: [Math.min(...xs), Math.max(...xs)], ticks: 3 },
+      y: { label: 'KL, nats/token', log: true, domain: withMargin(ys) },
+      lines: [
+        ...others.map((one) => ({ series: backdrop, curve: one.line.name, marks: one.marks })),
+        { series: { name: '', colour: 's0', shape: 'circle' as const }, marks: own },
+      ],
+      size: [200, 130],
+    });
+    panels.push({ title: line.name, svg });
+  }
+  return panels;
+}
+
+const backdrop: Series = { name: '', colour: 'axis' };
+
+function scaleOf({ key, label }: CellAxis): Scale {
+  return { label, ...(key === 'parameters' ? { format: '.0%' } : {}) };
 }
 
 function notShown(entries: readonly Entry[]): string {
-  const apart = apartText(entries);
   const why =
-    apart === undefined
+    apartText(entries) === undefined
       ? 'Lines of different studies are not paired, although all were scored on the same text. '
-      : `${apart} Lines of different studies are not paired, and the operation need not be the cause of a gap between them. `;
+      : 'The studies differ, or may do so, as the top of the page says: lines of different studies are not paired, and the operation need not be the cause of a gap between them. ';
   return `${why}Points at the same x need not have equal budgets.`;
 }
 
 function rulesOf(entries: readonly Entry[]): string {
-  const rules = [...new Set(entries.map(({ study }) => textRule(study.text)))];
-  if (rules.length === 1) return itemAt(rules, 0);
-  return entries.map(({ label, study }) => `${label}: ${textRule(study.text)}`).join(' ');
+  const rules = new Map<string, string[]>();
+  for (const { label, study } of entries) {
+    const rule = scoringFacts(study.text)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join(' ');
+    rules.set(rule, [...(rules.get(rule) ?? []), label]);
+  }
+  return [...rules].map(([rule, labels]) => (rules.size > 1 ? `${labels.join(', ')}: ${rule}` : rule)).join(' ');
 }
 
 function cellsFigure(entries: readonly Entry[]): Figure {
@@ -197,7 +288,8 @@ function cellsFigure(entries: readonly Entry[]): Figure {
   );
   return {
     title: 'Every cell of every study',
-    caption: `${rulesOf(entries)} ${directionsText(columns)}`,
+    caption: directionsText(columns),
+    scored: true,
     panels: [],
     table: {
       name: 'cells',
@@ -222,14 +314,16 @@ function studiesSection(entries: readonly Entry[]): Section {
     figures: [],
     rest: html`${entries.map(
       ({ label, study }) =>
-        html`<h3>${label}</h3>${commandHtml(study.command)}${factsHtml([
+        html`<details><summary>${label}</summary>${commandHtml(study.command)}${factsHtml([
           ['Model', modelFact(study.model)],
           ['Cells', counted(study.cells.length, 'cell')],
-          ['Text', textRule(study.text)],
+          ['Text', textFact(study.text)],
           ['Versions', versionsFact(study.context.versions)],
-          ['SHA-256 of the weights', hash(study.model.sha256)],
-          ...(study.context.documents ? [['of the documents’ tokens', hash(study.context.documents)] as const] : []),
-        ])}`,
+          ...modelFacts(study.model),
+          ...(study.context.documents
+            ? [['SHA-256 of the documents’ tokens', hash(study.context.documents)] as const]
+            : []),
+        ])}</details>`,
     )}`,
   };
 }

@@ -1,7 +1,7 @@
-// Rows with a value each and its interval, beneath each other: accuracies, differences of pairs.
+// Rows with a value each and its interval, beneath each other: accuracies, differences of pairs, losses.
 import { printable } from '../format.ts';
 import { axis, color, description, labelled, looks, type Scale, type Series } from './axes.ts';
-import type { Html } from './html.ts';
+import { type Html, html } from './html.ts';
 import type { Mark } from './panels.ts';
 import { drawn, type Spec, themeOf } from './vega.ts';
 
@@ -11,16 +11,28 @@ export interface Forest {
   readonly x: Scale;
   readonly rows: readonly (Omit<Mark, 'y'> & { readonly name: string; readonly series: Series })[];
   /** A vertical line, such as where there is no difference. */
-  readonly at: number;
+  readonly at?: number;
   /** Values beyond this, on both sides of 0, are drawn logarithmically. */
   readonly linearWithin?: number;
+  /** Bars from 0 in place of points: for amounts. */
+  readonly bars?: boolean;
 }
 
-/** A row a value, with its interval. */
-export async function forestSvg({ about, x: scale, rows, at, linearWithin }: Forest): Promise<Html> {
+/** A row a value, with its interval: once with names next to the rows, and for narrow screens with names above them. */
+export async function forestSvg(forest: Forest): Promise<Html> {
+  return html`${await rowsSvg(forest, 'broad')}${await rowsSvg(forest, 'narrow')}`;
+}
+
+/** Letters of a name that a narrow screen has room for; the tooltip has all. */
+const longestAbove = 52;
+
+async function rowsSvg(forest: Forest, look: 'broad' | 'narrow'): Promise<Html> {
+  const { about, x: scale, rows, at, linearWithin, bars: isBars } = forest;
   // A name may come twice: rows are kept apart by their number, which the label leaves out.
   const values = rows.map(({ series, tip, name, ...rest }, i) => ({
     ...rest,
+    zero: 0,
+    name: printable(name.length > longestAbove ? `${name.slice(0, longestAbove - 1)}…` : name),
     row: `${String(i).padStart(4, '0')}${printable(name)}`,
     ...looks(series, tip),
   }));
@@ -28,45 +40,74 @@ export async function forestSvg({ about, x: scale, rows, at, linearWithin }: For
   const linear = axis('x', scale);
   const signed = { type: 'symlog' as const, constant: linearWithin };
   const x = linearWithin === undefined ? linear : { ...linear, scale: signed, axis: signedTicks(rows, linearWithin) };
-  const y = {
-    field: 'row',
-    type: 'nominal' as const,
-    title: null,
-    axis: {
-      labelExpr: 'slice(datum.value, 4)',
-      labelFontSize: 12,
-      domain: false,
-      ticks: false,
-      // Flush left with the text of the page. Vega's own estimate of a text's width is half as long again.
-      labelAlign: 'left' as const,
-      labelPadding: longest * 7,
-      labelLimit: longest * 12,
-    },
+  const names = {
+    labelExpr: 'slice(datum.value, 4)',
+    labelFontSize: 12,
+    domain: false,
+    ticks: false,
+    // Flush left with the text of the page. Vega's own estimate of a text's width is half as long again.
+    labelAlign: 'left' as const,
+    labelPadding: longest * 7,
+    labelLimit: longest * 12,
   };
+  const y = { field: 'row', type: 'nominal' as const, title: null, axis: look === 'broad' ? names : null };
+  const [low, high] = scale.domain ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const intervals = values.flatMap((value) =>
+    value.low === undefined || value.high === undefined
+      ? []
+      : [{ ...value, low: Math.max(value.low, low), high: Math.min(value.high, high) }],
+  );
   const spec: Spec = {
-    width: 420,
-    height: { step: 22 },
+    width: look === 'broad' ? 420 : 340,
+    height: { step: look === 'broad' ? 22 : 36 },
     config: themeOf(420),
+    // By its own estimate Vega would make the chart as wide as the longest name.
+    ...(look === 'broad' ? {} : { autosize: 'none', padding: { left: 6, right: 12, top: 4, bottom: 42 } }),
     layer: [
+      ...(at === undefined
+        ? []
+        : [
+            {
+              data: { values: [{ at }] },
+              mark: { type: 'rule' as const, color: 'var(--muted)', strokeDash: [2, 3] },
+              encoding: { x: { ...x, field: 'at' } },
+            },
+          ]),
+      ...(look === 'broad'
+        ? []
+        : [
+            {
+              data: { name: 'rows' },
+              mark: { type: 'text' as const, x: 0, align: 'left' as const, dy: -11, fontSize: 12, color: 'var(--ink)' },
+              encoding: { y, text: { field: 'name' } },
+            },
+          ]),
+      ...(isBars
+        ? [
+            {
+              data: { name: 'rows' },
+              mark: { type: 'bar' as const, height: 10, opacity: 0.55 },
+              encoding: { x: { ...x, field: 'zero' }, x2: { field: 'x' }, y, color, description },
+            },
+          ]
+        : []),
       {
-        data: { values: [{ at }] },
-        mark: { type: 'rule', color: 'var(--muted)', strokeDash: [2, 3] },
-        encoding: { x: { ...x, field: 'at' } },
-      },
-      {
-        data: { name: 'bars' },
-        mark: { type: 'rule', strokeWidth: 2 },
+        data: { name: 'intervals' },
+        mark: { type: 'rule', strokeWidth: isBars ? 1.5 : 2 },
         encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color, description },
       },
-      {
-        data: { name: 'dots' },
-        mark: { type: 'point', filled: true, size: 52, opacity: 1 },
-        encoding: { x, y, color, shape: { field: 'shape', scale: null }, description },
-      },
+      ...(isBars
+        ? []
+        : [
+            {
+              data: { name: 'rows' },
+              mark: { type: 'point' as const, filled: true, size: 52, opacity: 1 },
+              encoding: { x, y, color, shape: { field: 'shape', scale: null }, description },
+            },
+          ]),
     ],
   };
-  const bars = values.filter(({ low, high }) => low !== undefined && high !== undefined);
-  return drawn(spec, { bars, dots: values }, about);
+  return drawn(spec, { intervals, rows: values }, about, look);
 }
 
 /** Ticks at 0 and at powers of ten on both sides, within the range of the rows. */

@@ -6,27 +6,46 @@ export interface Head {
   /** What kind of report this is: "A sweep by surgery". */
   readonly kind: string;
   readonly title: string;
+  /** What was found, a sentence each, the most important first. */
+  readonly verdict?: readonly string[];
   readonly lead?: string;
   /** Why another model stands in for the default one. */
   readonly notice?: string;
   readonly command: string;
-  readonly facts: readonly (readonly [name: string, value: string | Html])[];
+  readonly facts: readonly Fact[];
+  /** What it takes to repeat the work, folded: the rule of the scores, versions, hashes. */
+  readonly made?: readonly Fact[];
   /** The figures that matter most. */
   readonly glance: readonly (readonly [value: string, what: string])[];
 }
 
-export function headHtml({ kind, title, lead, notice, command, facts, glance }: Head, contents: Html): Html {
+type Fact = readonly [name: string, value: string | Html];
+
+/** Where the page says how its figures are made; captions link to it. */
+export const madeId = 'made';
+
+export function headHtml(head: Head, contents: Html): Html {
+  const { kind, title, verdict = [], lead, notice, command, facts, made = [], glance } = head;
+  const [first, ...others] = verdict;
   return html`<header>
 <p class="kind">${kind}</p>
 <h1>${title}</h1>
+${first && html`<p class="lead"><b>${first}</b> ${others.join(' ')}</p>`}
 ${lead && html`<p class="lead">${lead}</p>`}
-${notice && html`<p class="notice">${notice}</p>`}
 ${glance.length > 0 && html`<dl class="glance">${glance.map(([value, what]) => html`<div><dt>${what}</dt><dd>${value}</dd></div>`)}</dl>`}
-${commandHtml(command)}
+${notice && html`<p class="notice">${notice}</p>`}
 ${factsHtml(facts)}
+${madeHtml(command, made)}
 ${contents}
 </header>
 `;
+}
+
+/** The command alone is short enough to stand open. */
+function madeHtml(command: string, made: readonly Fact[]): Html {
+  if (made.length === 0) return commandHtml(command);
+  // The address is that of a part within, which browsers unfold when a link leads to it.
+  return html`<details class="made"><summary>How this was made</summary><div id="${madeId}">${commandHtml(command)}${factsHtml(made)}</div></details>`;
 }
 
 /**
@@ -40,10 +59,8 @@ export function commandHtml(command: string): Html {
   return html`<code class="command">${words}</code>`;
 }
 
-export function factsHtml(facts: Head['facts']): Html {
-  return html`<dl class="facts">${facts.map(
-    ([name, value]) => html`<dt>${name}</dt><dd>${typeof value === 'string' ? value : value}</dd>`,
-  )}</dl>`;
+export function factsHtml(facts: readonly Fact[]): Html {
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
 
 export function hash(value: string): Html {
@@ -58,6 +75,14 @@ export function modelName(ref: string): string {
   return folders.slice(folders.at(-1) === 'model' ? -2 : -1).join('/') || ref;
 }
 
+/** What of a model takes long to write: its folder, where that is not its name, and the hash of its weights. */
+export function modelFacts({ ref, sha256 }: { readonly ref: string; readonly sha256: string }): Fact[] {
+  return [
+    ...(modelName(ref) === ref ? [] : [['Model’s folder', ref] as const]),
+    ['SHA-256 of the weights', hash(sha256)],
+  ];
+}
+
 /** "pocket: LlamaForCausalLM, 6 layers, 1,369,728 parameters, BF16" */
 export function modelFact(model: {
   readonly ref: string;
@@ -67,7 +92,7 @@ export function modelFact(model: {
   readonly dtype: string;
 }): string {
   const { ref, architecture, layers, parameters, dtype } = model;
-  return `${ref}: ${architecture}, ${counted(layers, 'layer')}, ${integer(parameters)} parameters, ${dtype}`;
+  return `${modelName(ref)}: ${architecture}, ${counted(layers, 'layer')}, ${integer(parameters)} parameters, ${dtype}`;
 }
 
 /** "surgery 0.1.0, onnxruntime 1.30.0" */

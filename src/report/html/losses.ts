@@ -1,21 +1,24 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes, widthWords } from '../cells.ts';
-import { directionsText, pointOf, scoresIn, scoreTip } from '../scores.ts';
-import type { Series } from './axes.ts';
-import type { Figure, Section } from './figure.ts';
+import { listed, sentence } from '../format.ts';
+import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
+import { type Series, withMargin } from './axes.ts';
+import type { Figure, Section, Tab } from './figure.ts';
+import { forestSvg } from './forest.ts';
 import { type Band, type Line, panelSvg } from './panels.ts';
-import { textRule } from './rules.ts';
 import { cellsTable } from './study-tables.ts';
 
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross'] as const;
 
 /** Controls of a cell at a threshold. */
-const bandControls: Readonly<Record<string, Series>> = {
-  noise: { name: 'control: noise', colour: 'c0' },
-  'random-subspace': { name: 'control: random directions', colour: 'c1' },
-  'other-layer': { name: 'control: another layer’s v', colour: 'c2' },
+const bandControls: Readonly<Record<string, string>> = {
+  noise: 'noise',
+  'random-subspace': 'random directions',
+  'other-layer': 'another layer’s v',
 };
+
+const originalSeries: Series = { name: 'original', colour: 'muted', rule: true };
 
 const notMatched: Readonly<Record<CellAxis['key'], string>> = {
   variance:
@@ -32,35 +35,67 @@ const notMatched: Readonly<Record<CellAxis['key'], string>> = {
     'matched, its points have different budgets from those of its neighbours.',
 };
 
-/** A figure for each axis along which the cells differ. Nothing where they do not. */
+/** What the cells cost: over each axis along which a line of them has several, else one by one. */
 export async function lossesSection(study: Study, cells: Cells): Promise<Section> {
   const shown = gridCells(study, cells);
   const series = seriesOf(shown, study);
-  const figures: Figure[] = [];
-  for (const axis of variedAxes(shown)) figures.push(await lossFigure(study, cells, shown, series, axis));
+  const axes = drawnAxes([...bySeries(shown, study).values()]);
+  const drawn: AxisTab[] = [];
+  for (const axis of axes) drawn.push(await axisTab(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: `${textRule(study.text)} Width: ${widthWords(shown)}. Size: parameters as factors, as a share of the dense ones. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
+    caption: `Width: ${widthWords(shown)}. Size: factored parameters as a share of dense. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
+    scored: true,
     panels: [],
     table: cellsTable(study, shown),
     open: true,
   };
-  return { id: 'losses', title: 'Loss', figures: [...figures, all] };
+  const alone = shown.map((cell) => ({ name: cellName(cell, study), cell }));
+  const figures = [drawn.length > 0 ? linesFigure(drawn) : await klFigure(alone), all];
+  return { id: 'losses', title: 'Loss', figures: figures.filter((each) => each !== undefined) };
 }
 
-async function lossFigure(
+/** Axes along which at least one line has two points: a line of one shows nothing. */
+export function drawnAxes(lines: readonly (readonly CellResult[])[]): CellAxis[] {
+  return variedAxes(lines.flat()).filter(({ of }) =>
+    lines.some((line) => new Set(line.map(of).filter((x) => x !== undefined)).size > 1),
+  );
+}
+
+interface AxisTab extends Tab {
+  readonly axis: CellAxis;
+  readonly hasBands: boolean;
+  readonly isCut: boolean;
+}
+
+function linesFigure(tabs: readonly AxisTab[]): Figure {
+  const bands = tabs.some(({ hasBands }) => hasBands) ? ' Bands: the intervals of the controls (seed 0).' : '';
+  const cut = tabs.some(({ isCut }) => isCut)
+    ? ' Controls above ten times the worst cell are cut off; the table of controls shows them.'
+    : '';
+  return {
+    title: `Perplexity and KL over ${listed(tabs.map(({ axis }) => axis.key))}`,
+    caption: `Error bars: 95 % intervals.${bands}${cut} Log-scale y axis.`,
+    scored: true,
+    panels: [],
+    tabs,
+  };
+}
+
+async function axisTab(
   study: Study,
   cells: Cells,
   shown: readonly CellResult[],
   series: ReadonlyMap<string, Series>,
   axis: CellAxis,
-): Promise<Figure> {
+): Promise<AxisTab> {
   const lines = bySeries(
     shown.filter((cell) => axis.of(cell) !== undefined),
     study,
   );
   const controls = controlCurves(study, cells, axis);
-  const over = new Set<string>();
+  let isCut = false;
+  let hasOriginal = false;
   const panels = [];
   for (const score of scoresIn('chart')) {
     const { title = '', unit } = score;
@@ -68,17 +103,24 @@ async function lossFigure(
     const drawn: Line[] = [...lines].map(([name, own]) => ({
       series: series.get(name) ?? { name, colour: 's6' },
       marks: own
-        .map((cell) => ({ x: axis.of(cell) ?? 0, ...y(cell), tip: tipOf(cell, study) }))
+        .flatMap((cell) => {
+          const x = axis.of(cell);
+          return x === undefined ? [] : [{ x, ...y(cell), tip: tipOf(cell, study) }];
+        })
         .sort((a, b) => a.x - b.x),
     }));
     const domain = reach(drawn);
-    const bands: Band[] = controls.map(({ series: of, name, places }) => {
+    const bands: Band[] = controls.map(({ series: of, places }) => {
       const edge = places.map(({ x, cell }) => ({ x, ...ends(y(cell)) }));
-      if (edge.some(({ high }) => high > domain[1])) over.add(title);
-      return { series: of, edge: cutAt(edge, domain[1]), tip: name };
+      isCut ||= edge.some(({ high }) => high > domain[1]);
+      return { series: of, edge: cutAt(edge, domain[1]), tip: of.name };
     });
     const original = study.original && score.of(study.original);
-    const rules = original === undefined || original === null ? [] : [{ y: original, label: 'original' }];
+    const rules =
+      original === undefined || original === null
+        ? []
+        : [{ y: original, series: originalSeries, tip: `original\n${score.label} ${score.format(original)}` }];
+    hasOriginal ||= rules.length > 0;
     const svg = await panelSvg({
       about: `${title} over ${axis.label}, one line per mode; the table of all cells holds the numbers`,
       x: { label: axis.label, ...(axis.key === 'parameters' ? { format: '.0%' } : {}) },
@@ -89,16 +131,44 @@ async function lossFigure(
     });
     panels.push({ title, svg });
   }
-  const bandText = controls.length > 0 ? ' Bands: the intervals of the controls (seed 0).' : '';
-  const beyond =
-    over.size > 0 ? ' Controls above ten times the worst cell are cut off; the table of controls shows them.' : '';
   const legend = [...lines.keys()].flatMap((name) => series.get(name) ?? []);
   return {
-    title: `Perplexity and KL over ${axis.label}`,
-    caption: `${textRule(study.text)} Error bars: ${study.text.intervalRule}.${bandText}${beyond} Logarithmic y axis.`,
+    axis,
+    name: sentence(axis.key),
     notShown: notMatched[axis.key],
     panels,
-    legend: [...legend, ...new Set(controls.map((control) => control.series))],
+    legend: [...legend, ...controls.map((control) => control.series), ...(hasOriginal ? [originalSeries] : [])],
+    hasBands: controls.length > 0,
+    isCut,
+  };
+}
+
+/** Rows that need no legend. */
+const unnamed: Series = { name: '', colour: 's0' };
+
+/** Rows that the chart takes. */
+const mostRows = 60;
+
+/** The KL of each cell, one below the other, for cells that lie on no line; nothing for a single one. */
+export async function klFigure(rows: readonly { name: string; cell: CellResult }[]): Promise<Figure | undefined> {
+  const measured = rows.filter(({ cell }) => cell.scores.kl > 0);
+  if (measured.length < 2) return undefined;
+  const drawn = measured.slice(0, mostRows).map(({ name, cell }) => {
+    const { y: x, ...interval } = pointOf(scores.kl, cell);
+    return { name, x, ...interval, series: unnamed, tip: `${name}\n${scoreTip(cell)}` };
+  });
+  const rest = measured.length > mostRows ? ` The first ${mostRows} of ${measured.length}; the table lists all.` : '';
+  const svg = await forestSvg({
+    about: 'KL from the original, a row for each cell; the table holds the numbers',
+    x: { label: 'KL from the original, nats per token', log: true, domain: withMargin(drawn.map(({ x }) => x)) },
+    rows: drawn,
+  });
+  return {
+    title: 'KL from the original',
+    caption: `Error bars: 95 % intervals. Log-scale x axis.${rest}`,
+    scored: true,
+    panels: [{ svg }],
+    layout: 'one',
   };
 }
 
@@ -119,15 +189,15 @@ function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Ma
 
 /** The controls of each mode as curves, at the x of the cells that they belong to. */
 function controlCurves(study: Study, cells: Cells, axis: CellAxis) {
-  const curves = new Map<string, { series: Series; name: string; places: { x: number; cell: CellResult }[] }>();
+  const curves = new Map<string, { series: Series; places: { x: number; cell: CellResult }[] }>();
   for (const { control, cell, of } of study.controls) {
     const [own, against] = [cells.get(cell), cells.get(of ?? '')];
-    const series = bandControls[control];
+    const what = bandControls[control];
     const x = against && axis.of(against);
-    if (!own || !against || !series || x === undefined) continue;
+    if (!own || !against || !what || x === undefined) continue;
     const [line = ''] = bySeries([against], study).keys();
-    const name = `${series.name}, of ${line}`;
-    const curve = curves.get(name) ?? { series, name, places: [] };
+    const name = `control of ${line}: ${what}`;
+    const curve = curves.get(name) ?? { series: { name, colour: `c${curves.size % 6}` }, places: [] };
     curve.places.push({ x, cell: own });
     curves.set(name, curve);
   }

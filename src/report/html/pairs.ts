@@ -7,7 +7,6 @@ import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
 import { forestSvg } from './forest.ts';
 import { panelSvg } from './panels.ts';
-import { textRule } from './rules.ts';
 import { controlsTable } from './study-tables.ts';
 import { type DataTable, number } from './table.ts';
 
@@ -22,7 +21,7 @@ const outcomes = {
 
 export async function comparisonsSection(study: Study, cells: Cells): Promise<Section> {
   const figures = [
-    await pairsFigure(study, cells),
+    await pairsFigure([{ study, cells }]),
     study.controls.length > 0 ? controlsFigure(study, cells) : undefined,
     study.angles.length > 0 ? await anglesFigure(study.angles) : undefined,
   ];
@@ -33,35 +32,51 @@ export async function comparisonsSection(study: Study, cells: Cells): Promise<Se
   };
 }
 
+/** A study, and what its cells are called by where there are several. */
+export interface Paired {
+  readonly label?: string;
+  readonly study: Study;
+  readonly cells: Cells;
+}
+
 /** A pair whose cells are both there. */
-function known(study: Study, cells: Cells) {
+function known({ label, study, cells }: Paired) {
   return study.pairs.flatMap((pair) => {
     const [cell, partner] = [cells.get(pair.cell), cells.get(pair.partner)];
     if (!cell || !partner || !pair.difference) return [];
     const rule = pair.rule === 'parameters' ? 'size' : pair.rule;
     const names = pair.rule === 'allocate' ? (['global', 'uniform'] as const) : (['shared', 'separate'] as const);
     return [
-      { ...pair, rule, cell, partner, better: verdict(pair.difference, pair.met, names), difference: pair.difference },
+      {
+        ...pair,
+        label,
+        rule,
+        name: cellName(cell, study),
+        cell,
+        partner,
+        better: verdict(pair.difference, pair.met, names),
+        difference: pair.difference,
+      },
     ];
   });
 }
 
-export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | undefined> {
+export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | undefined> {
   // Rules together, each from the most kept to the least.
   const order: readonly string[] = ['width', 'size', 'error', 'rank', 'variance', 'allocate'];
-  const pairs = known(study, cells).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule));
+  const pairs = studies.flatMap((one) => known(one).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule)));
   if (pairs.length === 0) return undefined;
-  const rows = pairs.slice(0, mostRows).map(({ rule, cell, difference, better }) => ({
-    name: `equal ${rule}: ${cellName(cell, study)}`,
+  const rows = pairs.slice(0, mostRows).map(({ label, rule, name, difference, better }) => ({
+    name: `${label === undefined ? '' : `${label}, `}equal ${rule}: ${name}`,
     x: difference.deltaNll,
     ...(difference.interval ? { low: difference.interval[0], high: difference.interval[1] } : {}),
     series:
       better === 'shared' || better === 'global' ? outcomes.cell : better === '–' ? outcomes.open : outcomes.partner,
-    tip: `equal ${rule}: ${cellName(cell, study)}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
+    tip: `equal ${rule}: ${name}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
   }));
   const svg = await forestSvg({
     about: 'Differences of pairs in nats per token; the table holds the numbers',
-    x: { label: 'Δnll of the cell minus its partner, nats per token' },
+    x: { label: 'ΔNLL of the cell minus its partner, nats per token' },
     rows,
     at: 0,
     linearWithin: 0.01,
@@ -71,10 +86,11 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
   return {
     title: 'Pairs on the same documents: a cell minus its partner',
     caption:
-      `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. Error bars: ` +
-      `${study.text.intervalRule}, of the paired difference.${rest} ${textRule(study.text)} ` +
+      `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. ` +
+      `Error bars: 95 % intervals of the paired difference.${rest} ` +
       'Equal width: the same width in every layer. Equal size: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
       'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
+    scored: true,
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
       ? {
           notShown:
@@ -85,22 +101,33 @@ export async function pairsFigure(study: Study, cells: Cells): Promise<Figure | 
     panels: [{ svg }],
     layout: 'one',
     legend: Object.values(outcomes),
-    table: pairsTable(study, pairs),
+    table: pairsTable(pairs),
   };
 }
 
-function pairsTable(study: Study, pairs: ReturnType<typeof known>): DataTable {
+function pairsTable(pairs: ReturnType<typeof known>): DataTable {
+  const isLabelled = pairs.some(({ label }) => label !== undefined);
   return {
     name: 'pairs',
     about: 'Pairs and their differences',
-    head: ['equal', 'cell', '>width', '>partner’s', 'Δnll [95 %]', '>ΔKL', 'better'],
-    rows: pairs.map(({ rule, cell, partner, difference, better }) => [
+    head: [
+      ...(isLabelled ? ['study'] : []),
+      'equal',
+      'cell',
+      '>width',
+      '>partner’s',
+      'ΔNLL [95 %]',
+      '>ΔKL [95 %]',
+      'better',
+    ],
+    rows: pairs.map(({ label = '', rule, name, cell, partner, difference, better }) => [
+      ...(isLabelled ? [label] : []),
       rule,
-      cellName(cell, study),
+      name,
       number(cell.footprint?.width ?? undefined, (width) => width.toFixed(1)),
       number(partner.footprint?.width ?? undefined, (width) => width.toFixed(1)),
-      number(difference.deltaNll, (value) => withInterval(value, difference.interval)),
-      number(difference.deltaKl, signed),
+      number(difference.deltaNll, (value) => withInterval(value, difference.interval), difference.interval),
+      number(difference.deltaKl, (value) => withInterval(value, difference.intervalKl), difference.intervalKl),
       better,
     ]),
   };
@@ -111,7 +138,7 @@ export function pairCounts(
   study: Study,
   cells: Cells,
 ): { rule: string; count: number; cell: number; partner: number }[] {
-  const pairs = known(study, cells);
+  const pairs = known({ study, cells });
   const rules: PairResult['rule'][] | string[] = [...new Set(pairs.map(({ rule }) => rule))];
   return rules.map((rule) => {
     const own = pairs.filter((pair) => pair.rule === rule);
@@ -127,8 +154,8 @@ function controlsFigure(study: Study, cells: Cells): Figure {
     caption:
       'none: unchanged weights, must be exactly 0. full-rank: all components, so rounding to the dtype alone. ' +
       'random-subspace: the same number of random directions of the row space. noise: Gaussian noise with the norm of each projection’s error. ' +
-      'other-layer: k shares a basis with the v of the next layer. Seed 0. If a control is no worse than its cell, the cell is no evidence. ' +
-      `${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
+      'other-layer: k shares a basis with the v of the next layer. Seed 0. If a control does as well as its cell, the cell is not evidence.',
+    scored: true,
     panels: [],
     table: controlsTable(study, cells),
     open: true,

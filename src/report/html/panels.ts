@@ -32,7 +32,11 @@ export interface Band {
 /** A straight line across the chart. */
 export interface Rule {
   readonly y: number;
+  /** Written at its right end, where no data come near it. */
   readonly label?: string;
+  /** Its name in a legend. */
+  readonly series?: Series;
+  readonly tip?: string;
 }
 
 export interface Panel {
@@ -48,7 +52,7 @@ export interface Panel {
   readonly size?: readonly [width: number, height: number];
 }
 
-/** A chart of lines and bands. A bar of an interval that reaches below a logarithmic axis ends at its foot. */
+/** A chart of lines and bands. An interval that reaches beyond an axis, such as one of a share below 0 %, ends there. */
 export async function panelSvg(panel: Panel): Promise<Html> {
   const { size: [width, height] = [340, 220] } = panel;
   const data = datasets(panel);
@@ -58,9 +62,15 @@ export async function panelSvg(panel: Panel): Promise<Html> {
     ...(panel.rules ?? []).map(({ y }) => y).filter((y) => isPlaced(y, panel.y)),
   ];
   const yScale = panel.y.log && !panel.y.domain ? { ...panel.y, domain: withMargin(ys) } : panel.y;
-  const foot = panel.y.log ? (yScale.domain?.[0] ?? 0) : Number.NEGATIVE_INFINITY;
+  const [foot, top] = yScale.domain ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const within = (y: number) => Math.min(Math.max(y, foot), top);
+  const clipped = <T extends { low: number; high: number }>(one: T) => ({
+    ...one,
+    low: within(one.low),
+    high: within(one.high),
+  });
   const bars = data.points.flatMap(({ low, high, ...rest }) =>
-    low === undefined || high === undefined || rest.thin ? [] : [{ ...rest, low: Math.max(low, foot), high }],
+    low === undefined || high === undefined || rest.thin ? [] : [clipped({ ...rest, low, high })],
   );
   const x = axis('x', panel.x);
   const y = axis('y', yScale);
@@ -75,7 +85,11 @@ export async function panelSvg(panel: Panel): Promise<Html> {
         mark: { type: 'area', opacity: 0.3 },
         encoding: { x, ...ends, detail: { field: 'key' }, color, description },
       },
-      { data: { name: 'rules' }, mark: { type: 'rule', color: 'var(--muted)', strokeDash: [2, 3] }, encoding: { y } },
+      {
+        data: { name: 'rules' },
+        mark: { type: 'rule', color: 'var(--muted)', strokeDash: [2, 3] },
+        encoding: { y, description },
+      },
       {
         data: { name: 'rules' },
         mark: { type: 'text', x: width - 2, align: 'right', dy: -5, fontSize: 10, color: 'var(--muted)' },
@@ -84,7 +98,7 @@ export async function panelSvg(panel: Panel): Promise<Html> {
       {
         data: { name: 'bars' },
         mark: { type: 'rule', strokeWidth: 1.5 },
-        encoding: { x, ...ends, color, description: { field: 'barTip' } },
+        encoding: { x, ...ends, color, description },
       },
       ...['solid', 'dashed'].map((name) => ({
         data: { name },
@@ -108,9 +122,13 @@ export async function panelSvg(panel: Panel): Promise<Html> {
   return drawn(
     spec,
     {
-      edges: data.edges,
+      edges: data.edges.map(clipped),
       bars,
-      rules: (panel.rules ?? []).map(({ y: value, label = '' }) => ({ y: value, label: printable(label) })),
+      rules: (panel.rules ?? []).map(({ y: value, label = '', series, tip = '' }) => ({
+        y: value,
+        label: printable(label),
+        tip: tipped(series, tip),
+      })),
       solid: data.points.filter(({ dashed }) => !dashed),
       dashed: data.points.filter(({ dashed }) => dashed),
       dots: data.points.filter(({ thin }) => !thin),
@@ -131,9 +149,7 @@ function datasets({ x: xScale, y: yScale, lines = [], bands = [] }: Panel) {
         high: mark.high,
         key,
         ...looks(series, mark.tip),
-        // The dot's tooltip covers its bar: pages of deep models would be half as long again.
         lineTip: tipped(series, curve ?? ''),
-        barTip: tipped(series, ''),
         thin: curve !== undefined,
         dashed: series.dashed ?? false,
       })),

@@ -1,14 +1,22 @@
 // The rule by which figures are made, in the words of a caption.
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
-import { counted, integer } from '../format.ts';
+import { counted, integer, sentence } from '../format.ts';
 import { promptWords, scoredUnits } from '../terminal/text.ts';
 
-/** "60 documents, 6,811 tokens of the text: each document alone, …" */
-export function textRule(scored: ScoredText): string {
-  const { cut, maxTokens, tokens, text, rule } = scored;
+/** "60 documents, 6,811 tokens of pocket's held-out stories" */
+export function textFact(scored: ScoredText): string {
+  const { cut, maxTokens, tokens, text } = scored;
   const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
-  return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}: ${rule}.`;
+  return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}`;
+}
+
+/** How scores and intervals are computed. */
+export function scoringFacts({ rule, intervalRule }: ScoredText) {
+  return [
+    ['Scoring', `${sentence(rule)}.`],
+    ['Intervals', `${intervalRule}.`],
+  ] as const;
 }
 
 /** How texts were drawn, what the prompts were put into the template with, and what in the model's files bears on them. */

@@ -6,11 +6,12 @@ import { layersOf, pcaOf } from '../cells.ts';
 import { integer, percent } from '../format.ts';
 import { scoresIn, sizeOf, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
+import { runVerdict } from '../verdict.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
-import { footer, type Head, hash, headHtml, modelFact, modelName, versionsFact } from './header.ts';
+import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
-import { samplingRule, textRule } from './rules.ts';
+import { samplingRule, scoringFacts, textFact } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { weightsSection } from './spectra.ts';
 import { scoreCells, scoreHeads } from './table.ts';
@@ -30,9 +31,9 @@ export async function runPage(run: RunResult, more: readonly Section[] = []): Pr
         ]
       : undefined;
   const sections = [
+    samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
     { id: 'losses', title: 'Loss', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
-    samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
     await weightsSection(run.curves, [cell], layersOf(cell)),
     ...more,
   ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));
@@ -51,18 +52,19 @@ function headOf(run: RunResult): Head {
   return {
     kind: 'A run of surgery: one variant of one model',
     title: `${modelName(model.ref)}: ${words}`,
+    verdict: runVerdict(run),
     ...(model.notice ? { notice: model.notice } : {}),
     command: run.command,
     glance: [
       [`${valueText('perplexity', original)} → ${valueText('perplexity', cell)}`, 'perplexity, before and after'],
-      [valueText('kl', cell), 'nats per token of KL from the original'],
-      [valueText('sameTop', cell), 'of tokens keep the likeliest one'],
+      [valueText('kl', cell), 'KL from the original (nats/token)'],
+      [valueText('sameTop', cell), 'top-1 agreement with the original'],
       ...(size === undefined ? [] : [[valueText('size', cell), sizeWords(cell)] as const]),
       ...(tasks && original.tasks && cell.tasks
         ? [
             [
               `${percent(original.tasks.accuracy, 0)} → ${percent(cell.tasks.accuracy, 0)}`,
-              'of the questions right',
+              'of the questions correct, before and after',
             ] as const,
           ]
         : []),
@@ -70,23 +72,27 @@ function headOf(run: RunResult): Head {
     facts: [
       ['Model', modelFact(model)],
       ['Operation', `${words}${groups.length > 0 ? `; groups ${groups.join(', ')}` : ''}; weights in ${run.dtype}`],
-      ['Text', textRule(text)],
+      ['Text', textFact(text)],
+      ['Versions', versionsFact(run.versions)],
+    ],
+    made: [
+      ...scoringFacts(text),
+      ...(tasks ? [['Questions', `${tasks.file}: ${tasks.rule}`] as const] : []),
       ['Precision', run.precision],
       ['Date', `${run.date.slice(0, 16).replace('T', ' ')} UTC`],
-      ['Versions', versionsFact(run.versions)],
-      ['SHA-256 of the weights', hash(model.sha256)],
-      ...(run.documentsSha256 ? [['of the documents’ tokens', hash(run.documentsSha256)] as const] : []),
+      ...modelFacts(model),
+      ...(run.documentsSha256 ? [['SHA-256 of the documents’ tokens', hash(run.documentsSha256)] as const] : []),
     ],
   };
 }
 
 function sizeWords(cell: RunResult['cell']): string {
   return pcaOf(cell)
-    ? 'of the parameters operated on, stored as factors'
-    : 'of the parameters operated on remain, zeros left out';
+    ? 'factored size of the modified projections, as a share of dense'
+    : 'of the modified parameters remain, zeros left out';
 }
 
-function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): Figure {
+function scoresFigure({ original: base, cell, dtype, model }: RunResult): Figure {
   const parameters = cell.footprint?.parameters;
   const columns = scoresIn('run', [base, cell]);
   const wider =
@@ -95,7 +101,8 @@ function scoresFigure({ text, original: base, cell, dtype, model }: RunResult): 
       : ` The written checkpoint stores all weights in ${dtype}; these scores were measured with untouched weights in ${model.dtype}.`;
   return {
     title: 'Scores of the original and of the operated model',
-    caption: `${textRule(text)} Intervals: ${text.intervalRule}.${wider}`,
+    caption: `In brackets: 95 % intervals.${wider}`,
+    scored: true,
     notShown:
       'This is one operation, without a control and without a partner at an equal budget. Its loss says nothing about other uses of the same parameters. ' +
       (parameters

@@ -55,26 +55,36 @@ export function samplesSection(comparisons: readonly Comparison[], rule: string,
     return tokens <= mostTokens;
   });
   const left = comparisons.length - shown.length;
+  const open = shown.filter((one) => !one.folded);
+  const folded = shown.filter((one) => one.folded);
   return {
     id: 'samples',
     title: 'Samples',
     lead:
       `${rule} Both models continue the same prompt from the same seed. Shading: the change of a token’s probability from the original to the variant, ` +
-      'given the same preceding text, before temperature and top-p. The bar marks the first token that differs.',
+      'given the same preceding text, before temperature and top-p. The mark ≠ stands before the first token that differs.',
     figures: [],
-    rest: html`<p class="scale">less likely in the variant
-${[4, 3, 2, 1].map((n) => html`<span class="m${n}">${limits(n)}</span>`)} <span>within ±2</span>
-${[1, 2, 3, 4].map((n) => html`<span class="p${n}">${limits(n)}</span>`)}
-more likely, in percentage points</p>
-${shown.map(comparisonHtml)}
+    rest: html`${scaleHtml()}
+${open.map(comparisonHtml)}
+${folded.length > 0 && html`<details class="more"><summary>${counted(folded.length, open.length > 0 ? 'more comparison' : 'comparison')}</summary>${folded.map(comparisonHtml)}</details>`}
 ${left > 0 && html`<p>${counted(left, 'further comparison')} are not shown; ${where} holds them.</p>`}
 <p class="kind"><b>What this does not show.</b> One seed and a few prompts: a fluent text does not show that nothing was lost, and a different text need not be worse.</p>`,
   };
 }
 
-function limits(step: number): string {
-  const [from = 0, to] = [shades[step - 1], shades[step]];
-  return to === undefined ? `over ${from * 100}` : `${from * 100}–${to * 100}`;
+/** The shades, with their limits between them. */
+function scaleHtml(): Html {
+  const [width, height] = [40, 12];
+  const classes = ['m4', 'm3', 'm2', 'm1', undefined, 'p1', 'p2', 'p3', 'p4'];
+  const limits = [
+    ...shades.toReversed().map((share) => `−${share * 100}`),
+    ...shades.map((share) => `+${share * 100}`),
+  ];
+  return html`<div class="scale"><b>Change in probability (percentage points)</b>
+<svg viewBox="0 0 ${width * classes.length} ${height + 14}" role="img" aria-label="Shades from −60 and below, less likely in the variant, to +60 and above, more likely">
+${classes.map((name, i) => html`<rect x="${i * width}" width="${width}" height="${height}" fill="${name ? `var(--${name})` : 'none'}" stroke="var(--rule)" stroke-width="0.5"/>`)}
+${limits.map((text, i) => html`<text x="${(i + 1) * width}" y="${height + 12}" text-anchor="middle">${text}</text>`)}
+</svg></div>`;
 }
 
 function comparisonHtml({ name, about, prompt, original, variant, folded }: Comparison): Html {
@@ -82,7 +92,7 @@ function comparisonHtml({ name, about, prompt, original, variant, folded }: Comp
   const where =
     fork === undefined
       ? 'The two texts are identical.'
-      : `They diverge at new token ${fork + 1} of ${Math.max(original.pieces.length, variant.pieces.length)}.`;
+      : `First differing token: ${fork + 1} of ${Math.max(original.pieces.length, variant.pieces.length)}.`;
   const sides = html`<p class="about">${about} ${where}</p>
 <div class="sides">
 ${sideHtml('original', prompt, original, fork)}
@@ -93,7 +103,7 @@ ${sideHtml(name, prompt, variant, fork)}
 }
 
 function sideHtml(title: string, prompt: string, text: Continuation, fork: number | undefined): Html {
-  return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p></div>`;
+  return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p>${text.pieces.length === 0 && html`<p class="about">Ended at once, without a token.</p>`}</div>`;
 }
 
 interface Token {

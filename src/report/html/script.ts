@@ -63,17 +63,26 @@ for (const head of all('thead th')) {
   });
 }
 
-// CSV, with every digit. A text that a spreadsheet would take for a formula is put behind an apostrophe.
-const field = (cell) => {
-  const text = valueOf(cell);
+// CSV, with every digit, and the ends of intervals in columns of their own. A text that a spreadsheet would take for a
+// formula is put behind an apostrophe.
+const field = (text) => {
   const safe = /^[=+@-]/.test(text) && Number.isNaN(Number(text)) ? "'" + text : text;
   return /[",\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 };
 for (const table of all('table[data-csv]')) {
   const button = made('button', { type: 'button', className: 'csv', textContent: 'Download CSV' });
-  table.closest('.scroll').after(button);
+  table.closest('.table').append(button);
   button.addEventListener('click', () => {
-    const lines = [...table.rows].map((row) => [...row.cells].map(field).join(','));
+    const [head, ...rows] = [...table.rows].map(({ cells }) => [...cells]);
+    const ranged = head.map((_, i) => rows.some((row) => row[i].dataset.low !== undefined));
+    const titles = head.flatMap(({ textContent }, i) => {
+      const title = textContent.replace(/ ?\[95 %\]$/, '');
+      return ranged[i] ? [title, title + ' low', title + ' high'] : [title];
+    });
+    const values = rows.map((row) =>
+      row.flatMap((cell, i) => (ranged[i] ? [valueOf(cell), cell.dataset.low ?? '', cell.dataset.high ?? ''] : [valueOf(cell)])),
+    );
+    const lines = [titles, ...values].map((texts) => texts.map(field).join(','));
     const url = URL.createObjectURL(new Blob([lines.join('\n') + '\n'], { type: 'text/csv' }));
     made('a', { href: url, download: table.dataset.csv + '.csv' }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);

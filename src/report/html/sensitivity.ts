@@ -1,63 +1,121 @@
 // The map of a sensitivity study, and whether the effects of its parts add up.
-import type { SensitivityResult, Study } from '../../results/study.ts';
-import { type Cells, sensitivityMap } from '../cells.ts';
+import type { CellResult, SensitivityResult } from '../../results/study.ts';
+import { type Cells, keptName, sensitivityMap, unitName } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
+import { pointOf, scores, scoreTip } from '../scores.ts';
 import { shadeOf } from '../terminal/heat-map.ts';
 import type { Figure, Section } from './figure.ts';
-import { textRule } from './rules.ts';
+import { forestSvg } from './forest.ts';
 import { shadesSvg } from './shades.ts';
 import { type Cell, number } from './table.ts';
 
-export async function sensitivitySection(study: Study, sensitivity: SensitivityResult, cells: Cells): Promise<Section> {
+export async function sensitivitySection(sensitivity: SensitivityResult, cells: Cells): Promise<Section> {
   return {
     id: 'sensitivity',
     title: 'Where it hurts',
-    figures: [await mapFigure(study, sensitivity, cells), additivityFigure(study, sensitivity)],
+    figures: [await effectsFigure(sensitivity, cells), additivityFigure(sensitivity)],
   };
 }
 
-async function mapFigure(study: Study, sensitivity: SensitivityResult, cells: Cells): Promise<Figure> {
-  const map = sensitivityMap(sensitivity, cells);
-  const shade = shadeOf(map);
-  const rows = [...sensitivity.rows.map((row) => row.cells), sensitivity.joint];
-  const known = rows.map((ids) => ids.map((id) => cells.get(id)?.scores));
-  const text = (row: number, column: number) => {
-    const scores = known[row]?.[column];
-    return scores ? withInterval(scores.deltaNll, scores.intervals.deltaNll) : 'not done yet';
-  };
-  const svg = await shadesSvg({
-    about: 'Δnll by unit and by budget; the table holds the numbers',
-    rowLabel: map.rowLabel,
-    columnLabel: map.columnLabel,
-    cells: map.rows.flatMap((row, i) =>
-      map.columns.map((column, j) => {
-        const value = map.values[i]?.[j];
-        const words = `${map.rowLabel} ${row}, kept ${column}\nΔnll ${text(i, j)}`;
-        return { row, column, text: value === undefined ? '–' : short(value), shade: shade(value), tip: words };
-      }),
-    ),
-  });
+const notShown =
+  'A threshold keeps a different number of components in each unit: one with a larger effect may have lost more components rather than matter more. ' +
+  'The effect of a unit alone is not its effect in combination with others.';
+
+/** Bars with intervals at a single budget, a map over several. */
+async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Promise<Figure> {
+  const { by, rows, joint } = sensitivity;
+  const units: Unit[] = [
+    ...rows.map((row) => ({ name: unitName(by, row), cells: row.cells.map((id) => cells.get(id)) })),
+    { name: 'all at once', cells: joint.map((id) => cells.get(id)) },
+  ];
+  const columns = sensitivity.kept.map(keptName);
+  const drawn = columns.length > 1 ? await mapPart(sensitivity, units, cells) : await barsPart(units.slice(0, -1));
   return {
-    title: 'Δnll in nats per token, one unit operated on at a time',
-    caption: `Last row: all units at once. Shading is logarithmic; the table lists the intervals. ${textRule(study.text)} Intervals: ${study.text.intervalRule}.`,
-    notShown:
-      'A threshold keeps a different number of components in each unit: one with a larger effect may have lost more components rather than matter more. ' +
-      'The effect of a unit alone is not its effect in combination with others.',
-    panels: [{ svg }],
-    layout: 'one',
+    title: 'ΔNLL in nats per token, one unit operated on at a time',
+    scored: true,
+    notShown,
+    ...drawn,
     table: {
       name: 'sensitivity',
-      about: 'Δnll of each unit alone and of all at once',
-      head: [map.rowLabel, ...map.columns.map((column) => `>${column}`)],
-      rows: map.rows.map((row, i): Cell[] => [
-        row,
-        ...map.columns.map((_, j) => number(map.values[i]?.[j], () => text(i, j))),
+      about: 'ΔNLL of each unit alone and of all at once [95 %]',
+      head: [unitWords[by], ...columns.map((column) => `>${column}`)],
+      rows: units.map((unit): Cell[] => [
+        unit.name,
+        ...unit.cells.map((cell) =>
+          number(cell?.scores.deltaNll, () => effectText(cell), cell?.scores.intervals.deltaNll),
+        ),
       ]),
     },
   };
 }
 
-function additivityFigure({ text }: Study, { additivity, kept }: SensitivityResult): Figure {
+interface Unit {
+  readonly name: string;
+  /** One a budget. */
+  readonly cells: readonly (CellResult | undefined)[];
+}
+
+export const unitWords = { layer: 'layer', projection: 'projection', both: 'layer and projection' } as const;
+
+function effectText(cell: CellResult | undefined): string {
+  return cell ? withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll) : 'not done yet';
+}
+
+async function mapPart(sensitivity: SensitivityResult, units: readonly Unit[], cells: Cells) {
+  const map = sensitivityMap(sensitivity, cells);
+  const shade = shadeOf(map);
+  const svg = await shadesSvg({
+    about: 'ΔNLL by unit and by budget; the table holds the numbers',
+    rowLabel: '',
+    columnLabel: sensitivity.kept.every((one) => 'variance' in one) ? 'variance kept (share)' : 'kept',
+    cells: units.flatMap(({ name, cells: own }) =>
+      map.columns.map((column, j) => {
+        const value = own[j]?.scores.deltaNll;
+        const tip = `${name}, kept ${column}\nΔNLL ${effectText(own[j])}`;
+        return { row: name, column, text: value === undefined ? '–' : short(value), shade: shade(value), tip };
+      }),
+    ),
+  });
+  return {
+    caption: 'Last row: all units at once. Shading is logarithmic; the table lists the intervals.',
+    panels: [{ svg }],
+    layout: 'wide' as const,
+  };
+}
+
+/** Units that the chart takes. */
+const mostRows = 60;
+
+async function barsPart(units: readonly Unit[]) {
+  const measured = units.flatMap(({ name, cells: [cell] }) => (cell ? [{ name, cell }] : []));
+  const worst = measured.toSorted((a, b) => b.cell.scores.deltaNll - a.cell.scores.deltaNll).slice(0, mostRows);
+  const svg = await forestSvg({
+    about: 'ΔNLL of each unit alone, with its interval; the table holds the numbers',
+    x: { label: 'ΔNLL, nats per token' },
+    rows: measured
+      .filter((one) => worst.includes(one))
+      .map(({ name, cell }) => {
+        const { y: x, ...interval } = pointOf(scores.deltaNll, cell);
+        return {
+          name,
+          x,
+          ...interval,
+          series: { name: '', colour: 's0' },
+          tip: `${name}\n${scoreTip(cell)}`,
+        };
+      }),
+    at: 0,
+    bars: true,
+  });
+  const rest = measured.length > mostRows ? ` The ${mostRows} largest of ${measured.length}.` : '';
+  return {
+    caption: `Lines: 95 % intervals.${rest} The table also has all units at once.`,
+    panels: [{ svg }],
+    layout: 'one' as const,
+  };
+}
+
+function additivityFigure({ additivity, kept }: SensitivityResult): Figure {
   const rows = additivity.flatMap((one, i): Cell[][] => {
     const at = kept[i];
     if (!one || !at) return [];
@@ -66,18 +124,20 @@ function additivityFigure({ text }: Study, { additivity, kept }: SensitivityResu
         'variance' in at ? `variance ${at.variance}` : `rank ${at.rank}`,
         number(one.sum, signed),
         number(one.joint, signed),
-        number(one.difference, (value) => withInterval(value, one.interval)),
+        number(one.difference, (value) => withInterval(value, one.interval), one.interval),
       ],
     ];
   });
   return {
     title: 'Do the effects add up?',
-    caption: `Δnll in nats. If the joint effect equals the sum, the units do not interact; if it exceeds the sum, they amplify each other. Interval: ${text.intervalRule}.`,
+    caption:
+      'ΔNLL in nats per token. If the joint effect equals the sum, the units do not interact; if it exceeds the sum, they amplify each other.',
+    scored: true,
     panels: [],
     table: {
       name: 'additivity',
       about: 'Sum of the single effects, and the joint effect',
-      head: ['kept', '>sum of the parts', '>all at once', 'all less sum [95 %]'],
+      head: ['kept', '>sum of the single effects', '>all at once', 'all at once − sum [95 %]'],
       rows,
     },
     open: true,

@@ -1,24 +1,25 @@
 // study.json and its cells → their page: a sweep or a sensitivity study.
 
 import type { SamplingInfo } from '../../results/shapes.ts';
-import type { CellResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, gridCells, inOrder, keptName, pcaOf } from '../cells.ts';
-import { counted, integer, signed } from '../format.ts';
+import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
+import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
+import { counted, listed, percent, signed } from '../format.ts';
 import { valueText } from '../scores.ts';
+import { breakingPoints, cheapest, culprits, isBroken, partsAt, studyVerdict } from '../verdict.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
-import { footer, type Head, hash, headHtml, modelFact, modelName, versionsFact } from './header.ts';
+import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { lossesSection } from './losses.ts';
 import { pageHtml } from './page.ts';
 import { comparisonsSection, pairCounts } from './pairs.ts';
-import { samplingRule, textRule } from './rules.ts';
+import { samplingRule, scoringFacts, textFact } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
-import { sensitivitySection } from './sensitivity.ts';
+import { sensitivitySection, unitWords } from './sensitivity.ts';
 import { weightsSection } from './spectra.ts';
 import { tasksSection } from './tasks.ts';
 
 /** Comparisons of samples that are open when the page loads. */
-const mostOpen = 12;
+const mostOpen = 4;
 
 /**
  * The report of a study, as one HTML document. The same study and cells always give the same bytes.
@@ -47,10 +48,10 @@ async function sectionsOf(study: Study, cells: Cells): Promise<Section[]> {
     : [];
   const rule = context.sampling ? samplingRule(context.sampling as SamplingInfo, study.notes) : '';
   const sections = [
-    sensitivity ? await sensitivitySection(study, sensitivity, cells) : await lossesSection(study, cells),
+    samplesSection(comparisonsOf(study, cells), rule, 'cells.jsonl'),
+    sensitivity ? await sensitivitySection(sensitivity, cells) : await lossesSection(study, cells),
     await comparisonsSection(study, cells),
     tasks && (await tasksSection(tasks, answered)),
-    samplesSection(comparisonsOf(study, cells), rule, 'cells.jsonl'),
     await weightsSection(study.curves, mainCells(study, cells)),
   ];
   return sections.filter((each): each is Section => each !== undefined);
@@ -64,7 +65,8 @@ function headOf(study: Study, cells: Cells): Head {
     kind: study.sensitivity
       ? 'A sensitivity study by surgery: one unit at a time'
       : 'A sweep by surgery: many operations on one model',
-    title: `${modelName(model.ref)}: ${titleOf(shown, study)}`,
+    title: `${modelName(model.ref)}: ${titleOf(shown, study)}${study.sensitivity ? `, one ${unitWords[study.sensitivity.by]} at a time` : ''}`,
+    verdict: studyVerdict(study, cells),
     ...(study.complete
       ? {}
       : { notice: `${there} of ${counted(study.cells.length, 'cell')} are done: the study is not finished.` }),
@@ -72,18 +74,22 @@ function headOf(study: Study, cells: Cells): Head {
     glance: glanceOf(study, cells),
     facts: [
       ['Model', modelFact(model)],
-      ['Cells', `${counted(there, 'cell')}, ${there - shown.length} of them controls`],
-      ['Text', textRule(text)],
-      ...(tasks ? [['Questions', `${tasks.file}: ${tasks.rule}`] as const] : []),
+      ['Cells', counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : '')],
+      ['Text', textFact(text)],
+      ...(tasks ? [['Questions', tasks.file] as const] : []),
+      ['Versions', versionsFact(context.versions)],
+    ],
+    made: [
+      ...scoringFacts(text),
+      ...(tasks ? [['Questions', tasks.rule] as const] : []),
       [
         'Precision',
         `${context.precision}; PCA: ${context.engine}; weights written in ${context.dtype === 'source' ? "the source's dtype" : context.dtype}`,
       ],
-      ['Versions', versionsFact(context.versions)],
-      ['SHA-256 of the weights', hash(model.sha256)],
-      ['of the documents’ tokens', hash(context.documents)],
-      ...(context.prompts ? [['of the prompts’ tokens', hash(context.prompts)] as const] : []),
-      ...(context.tasks ? [['of the questions', hash(context.tasks)] as const] : []),
+      ...modelFacts(model),
+      ['SHA-256 of the documents’ tokens', hash(context.documents)],
+      ...(context.prompts ? [['SHA-256 of the prompts’ tokens', hash(context.prompts)] as const] : []),
+      ...(context.tasks ? [['SHA-256 of the questions', hash(context.tasks)] as const] : []),
     ],
   };
 }
@@ -96,34 +102,100 @@ function titleOf(shown: readonly CellResult[], study: Study): string {
     return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
   }
   const modes = [...new Set(operations.map(({ mode }) => mode))];
-  const kept = [...new Set(operations.map(keptName))];
-  return `${modes.join(', ')} at ${operations.every(({ rank }) => rank === undefined) ? 'variance ' : ''}${kept.join(', ')}`;
+  const distinct = (values: readonly (number | undefined)[]) =>
+    [...new Set(values)].filter((value) => value !== undefined);
+  const [variances, ranks] = [
+    distinct(operations.map(({ variance }) => variance)),
+    distinct(operations.map(({ rank }) => rank)),
+  ];
+  const kept = [
+    ...(variances.length > 0 ? [`variance ${variances.join(', ')}`] : []),
+    ...(ranks.length > 0 ? [`rank ${ranks.join(', ')}`] : []),
+  ];
+  return `${modes.join(', ')} at ${kept.join(' and ')}`;
 }
 
-function glanceOf(study: Study, cells: Cells): Head['glance'] {
-  const { original, text, sensitivity } = study;
-  const base = original
-    ? [[valueText('perplexity', original), `perplexity of the original, over ${integer(text.tokens)} tokens`] as const]
-    : [];
-  const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }) => {
-    const [better, worse] =
-      rule === 'allocate' ? ['spread ranks', 'uniform ones'] : ['the shared cell', 'its separate partner'];
-    const others = partner > 0 ? `, ${worse} in ${partner}` : '';
-    return [`${cell} of ${count}`, `pairs of equal ${rule} in which ${better} is better${others}`] as const;
-  });
-  const sums = (sensitivity?.additivity ?? []).flatMap((one, i) => {
-    const at = sensitivity?.kept[i];
-    if (!one || !at) return [];
-    const name = 'variance' in at ? `variance ${at.variance}` : `rank ${at.rank}`;
+type Card = Head['glance'][number];
+
+function glanceOf(study: Study, cells: Cells): readonly Card[] {
+  const { original, sensitivity } = study;
+  return [
+    ...(sensitivity ? unitCards(study, sensitivity, cells) : cellCards(study, cells)),
+    ...(original ? [[valueText('perplexity', original), 'perplexity of the original'] as const] : []),
+  ];
+}
+
+/** The cheapest cell, where the model breaks, and who wins the pairs. */
+function cellCards(study: Study, cells: Cells): Card[] {
+  const shown = gridCells(study, cells);
+  const found = cheapest(shown);
+  const size = found?.cell.footprint ? `${valueText('size', found.cell)} of the parameters, ` : '';
+  const broken = shown.filter(({ scores }) => isBroken(scores));
+  const limits = [...breakingPoints(shown, study)];
+  const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }): Card => {
+    const [better, worse] = rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate'];
+    const at = rule === 'allocate' ? 'equal total rank' : `equal ${rule}`;
     return [
-      [
-        signed(one.joint),
-        `Δnll of all units at once at ${name}; the single effects sum to ${signed(one.sum)}`,
-      ] as const,
+      `${cell} of ${count}`,
+      `${count === 1 ? 'pair' : 'pairs'} at ${at} won by ${better}, ${partner} by ${worse}`,
     ];
   });
-  return [...base, ...pairs, ...sums.slice(0, 4)];
+  return [
+    ...(found
+      ? [
+          [
+            cellName(found.cell, study),
+            `cheapest cell under KL ${found.limit}: ${size}KL ${valueText('kl', found.cell)}`,
+          ] as const,
+        ]
+      : []),
+    ...limits.map(
+      ([where, series]): Card => [where, `${listed(series)} break${series.length > 1 ? '' : 's'} the model`],
+    ),
+    ...(limits.length === 0 && shown.length > 1
+      ? [[`${broken.length} of ${shown.length}`, 'cells break the model'] as const]
+      : []),
+    ...pairs,
+  ];
 }
+
+/** Budgets of a sensitivity study that have cards. */
+const mostBudgets = 3;
+
+/** What all units cost at once, and which of them hold most of the damage. */
+function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, cells: Cells): Card[] {
+  return kept.slice(-mostBudgets).flatMap((budget): Card[] => {
+    const i = kept.indexOf(budget);
+    const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
+    const sum = additivity[i];
+    const parts = partsAt(study, cells, i);
+    const { worst, share } = culprits(parts);
+    const names = worst.map((part) => unitName(by, part));
+    const [name = ''] = names;
+    const those = listed(names.length > mostNamed ? [...names.slice(0, mostNamed), 'others'] : names);
+    return [
+      ...(sum
+        ? [
+            [
+              signed(sum.joint),
+              `ΔNLL of all at once at ${at} (nats/token); the single effects sum to ${signed(sum.sum)}`,
+            ] as const,
+          ]
+        : []),
+      ...(worst.length > 0 && parts.length > 1
+        ? [
+            [
+              `${worst.length > 1 ? `${worst.length} of ${parts.length}` : name}: ${percent(share, 0)}`,
+              `of the damage at ${at} (summed KL of the single effects)${worst.length > 1 ? `: ${those}` : ''}`,
+            ] as const,
+          ]
+        : []),
+    ];
+  });
+}
+
+/** Units that a card names. */
+const mostNamed = 3;
 
 /** Cells without partners and controls; of a sensitivity study, those that operate on everything at once. */
 function mainCells(study: Study, cells: Cells): CellResult[] {
@@ -135,6 +207,7 @@ function mainCells(study: Study, cells: Cells): CellResult[] {
 function comparisonsOf(study: Study, cells: Cells): Comparison[] {
   const main = new Set(mainCells(study, cells));
   const controls = new Map(study.controls.map(({ cell, control }) => [cell, control]));
+  const units = study.sensitivity ? unitNames(study.sensitivity) : undefined;
   const place = (cell: CellResult) => (main.has(cell) ? 0 : controls.has(cell.id) ? 2 : 1);
   const ordered = inOrder(study, cells)
     .filter(({ id }) => controls.get(id) !== 'none')
@@ -143,9 +216,9 @@ function comparisonsOf(study: Study, cells: Cells): Comparison[] {
     ordered.flatMap((cell, n): Comparison[] => {
       const own = cell.samples[i];
       if (!own) return [];
-      const name = cellName(cell, study);
+      const name = units?.get(cell.id) ?? cellName(cell, study);
       const control = controls.get(cell.id);
-      const about = `Perplexity ${valueText('perplexity', cell)}, KL ${valueText('kl', cell)} nats per token on the text; ${valueText('sameTop', cell)} of tokens keep the likeliest one.`;
+      const about = `Perplexity ${valueText('perplexity', cell)}, KL ${valueText('kl', cell)} nats/token on the text; top-1 agreement ${valueText('sameTop', cell)}.`;
       return [
         comparison(original, own, {
           name: control ? `${control}, ${name}` : name,

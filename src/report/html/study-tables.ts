@@ -26,14 +26,18 @@ export function controlsTable(study: Study, cells: Cells): DataTable {
         control,
         controlledName(study, own, against),
         ...scoreCells(columns, own),
-        number(difference?.deltaNll, (value) => withInterval(value, difference?.interval ?? null)),
+        number(
+          difference?.deltaNll,
+          (value) => withInterval(value, difference?.interval ?? null),
+          difference?.interval,
+        ),
       ],
     ];
   });
   return {
     name: 'controls',
     about: 'Controls, and the cells that they are compared with',
-    head: ['control', 'of', ...scoreHeads(columns), 'Δnll less the cell’s [95 %]'],
+    head: ['control', 'of', ...scoreHeads(columns), 'ΔNLL minus the cell’s [95 %]'],
     rows,
   };
 }

@@ -23,7 +23,7 @@ export async function tasksSection(
     x: accuracy,
     low: interval[0],
     high: interval[1],
-    tip: `${name}\n${correct} of ${questions} right: ${percent(accuracy)} [${interval.map((end) => percent(end)).join(', ')}]`,
+    tip: `${name}\n${correct} of ${questions} correct: ${withEnds(accuracy, interval)}`,
   }));
   const all = answered.flatMap(({ scores: { interval } }) => interval);
   const chance = first.scores.chance;
@@ -57,17 +57,19 @@ export async function tasksSection(
   };
 }
 
+const withEnds = (share: number, interval: readonly number[]) =>
+  `${percent(share)} [${interval.map((end) => percent(end)).join(', ')}]`;
+
 function tasksTable(answered: readonly { readonly name: string; readonly scores: TaskScores }[]): DataTable {
   const tasks = Object.keys(answered[0]?.scores.byTask ?? {});
   return {
     name: 'tasks',
-    about: 'Right answers, in all and by task',
-    head: ['model', '>right', '>accuracy', '95 %', ...tasks.map((task) => `>${task}`)],
+    about: 'Correct answers, in all and by task',
+    head: ['model', '>correct', 'accuracy [95 %]', ...tasks.map((task) => `>${task}`)],
     rows: answered.map(({ name, scores }) => [
       name,
       number(scores.correct, (correct) => `${correct} of ${scores.questions}`),
-      number(scores.accuracy, (share) => percent(share)),
-      `[${scores.interval.map((end) => percent(end)).join(', ')}]`,
+      number(scores.accuracy, (share) => withEnds(share, scores.interval), scores.interval),
       ...tasks.map((task) => number(scores.byTask[task]?.accuracy, (share) => percent(share, 0))),
     ]),
   };

@@ -41,8 +41,11 @@ interface Compiled {
 /** Charts that differ in their data only, as small multiples do, are compiled once. */
 const compiled = new Map<string, Promise<Compiled>>();
 
-/** @param about what the chart is, for those who do not see it */
-export async function drawn(spec: Spec, data: Datasets, about: string): Promise<Html> {
+/**
+ * @param about what the chart is, for those who do not see it
+ * @param look a class of the style sheet
+ */
+export async function drawn(spec: Spec, data: Datasets, about: string, look?: string): Promise<Html> {
   const key = JSON.stringify(spec);
   const known = compiled.get(key) ?? compileOnce(spec);
   compiled.set(key, known);
@@ -50,7 +53,7 @@ export async function drawn(spec: Spec, data: Datasets, about: string): Promise<
   for (const [name, values] of Object.entries(data)) view.data(name, [...values]);
   const svg = await view.toSVG();
   view.finalize();
-  return raw(slimmed(svg, about));
+  return raw(slimmed(svg, about, look));
 }
 
 /** Vega takes half a second to load, which only those who want a chart are to wait for. */
@@ -72,7 +75,7 @@ export const separator = '\u2063';
  * One image with one name. Marks that carry a series and words as their label get the series as `data-s` and the words as
  * a title, which browsers show by themselves.
  */
-function slimmed(svg: string, about: string): string {
+function slimmed(svg: string, about: string, look?: string): string {
   const slim = svg
     .replace(/<path class="(?:background|foreground)"[^>]*\/>/g, '')
     .replace(/<text [^>]*\/>|<rect [^>]*fill="transparent"\/>/g, '')
@@ -87,7 +90,7 @@ function slimmed(svg: string, about: string): string {
       return words ? `<${tag}${key}${rest}><title>${words}</title></${tag}>` : `<${tag}${key}${rest}/>`;
     })
     .replace(/ aria-label="[^"]*"/g, '')
-    .replace('<svg ', `<svg role="img" aria-label="${escaped(about)}" `);
+    .replace('<svg ', `<svg${look ? ` class="${look}"` : ''} role="img" aria-label="${escaped(about)}" `);
   return withoutEmptyGroups(slim);
 }
 

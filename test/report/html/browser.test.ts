@@ -8,12 +8,14 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { FindingKind } from '../../../src/analyses/results.ts';
 import { findingsPage } from '../../../src/report/html/analyses/page.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
+import { studyPage } from '../../../src/report/html/study-page.ts';
 import { browserPath, launch } from '../../support/browser.ts';
 import { surgery } from '../../support/cli.ts';
 import { findings } from '../../support/findings.ts';
 import { needs } from '../../support/needs.ts';
 import { pocket, root, temporaryFolder } from '../../support/paths.ts';
 import { run, sample } from '../../support/runs.ts';
+import { largeStudy } from '../../support/studies.ts';
 
 const heldOut = join(pocket, 'valid.txt');
 const reference = join(root, 'results/reference/report.html');
@@ -64,12 +66,17 @@ describe(
       const marks = '[data-s="shared-kv"]';
       const visible = () => page.locator(`${marks}:visible`).count();
       const all = await visible();
-      expect(all).toBeGreaterThan(20);
-      const boxes = page.locator('.legend input[value="shared-kv"]');
+      expect(all).toBeGreaterThan(10);
+      const boxes = page.locator('.legend input[value="shared-kv"]:visible');
       await boxes.first().uncheck();
       expect(await visible()).toBe(0);
-      expect(await boxes.last().isChecked()).toBe(false);
-      await boxes.last().check();
+      const tabs = page.locator('.tabs').first();
+      expect(await tabs.locator('.tab:visible').count()).toBe(1);
+      await tabs.getByRole('radio', { name: 'Width' }).check();
+      expect(await tabs.locator('.tab:visible').locator('.name').allTextContents()).toEqual(['Width']);
+      expect(await boxes.first().isChecked()).toBe(false);
+      await boxes.first().check();
+      await tabs.getByRole('radio', { name: 'Variance' }).check();
       expect(await visible()).toBe(all);
 
       const table = page.locator('table[data-csv="cells"]');
@@ -92,10 +99,35 @@ describe(
         .split('\n');
       expect(csv).toHaveLength(before.length + 1);
       expect(csv.slice(1).map((line) => Number(line.split(',')[4]))).toEqual(await column());
+      expect(csv[0]).toContain('perplexity,Δnll,Δnll low,Δnll high,KL,KL low,KL high,same top');
+      for (const line of csv.slice(1)) {
+        const [value = Number.NaN, low = Number.NaN, high = Number.NaN] = line.split(',').slice(5, 8).map(Number);
+        expect(low <= value && value <= high, line).toBe(true);
+      }
 
       await page.locator(`path${marks}[data-tip]`).first().hover({ force: true });
       expect(await page.locator('#tip').textContent()).toMatch(/^shared-kv .*\nperplexity .*\nΔnll /s);
       expect(noise.filter((line) => !line.startsWith('blob:'))).toEqual([]);
+    });
+
+    test('a long table shows 60 rows and says how many more there are; a row of a chart has its name above it on a phone', async () => {
+      const file = join(tmp, 'large.html');
+      const { study, cells } = largeStudy();
+      writeFileSync(file, await studyPage(study, cells));
+      const { page, noise } = await opened(file, { javaScriptEnabled: false, viewport: { width: 390, height: 1200 } });
+      const table = page.locator('.table', { has: page.locator('table[data-csv="cells"]') });
+      const all = await table.locator('tbody tr').count();
+      expect(all).toBeGreaterThan(60);
+      expect(await table.locator('tbody tr:visible').count()).toBe(60);
+      await table.getByLabel(`${all - 60} more rows`).check();
+      expect(await table.locator('tbody tr:visible').count()).toBe(all);
+
+      const drawn = page.locator('#comparisons figure').first().locator('svg[role=img]:visible');
+      expect(await drawn.count()).toBe(1);
+      const size = (await drawn.locator('text').first().boundingBox())?.height;
+      expect(size).toBeGreaterThan(10);
+      expect(noise).toEqual([]);
+      await page.close();
     });
 
     test('what a model writes stays text', async () => {
@@ -103,9 +135,10 @@ describe(
         "</script></span><img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>";
       const file = join(tmp, 'hostile.html');
       const pair = [sample([text], { prompt: text }), sample([text])] as const;
-      writeFileSync(file, await runPage(run({ command: text, model: { ...run().model, ref: text } }, [pair])));
+      const ref = "x</script><script>document.title='taken'";
+      writeFileSync(file, await runPage(run({ command: text, model: { ...run().model, ref } }, [pair])));
       const { page, noise } = await opened(file, { colorScheme: 'dark' });
-      expect(await page.title()).toContain('</script>');
+      expect(await page.title()).toContain("<script>document.title='taken'");
       expect(await page.locator('img').count()).toBe(0);
       expect(await page.locator('.side').first().textContent()).toContain(text + text);
       expect(noise).toEqual([]);
@@ -125,7 +158,7 @@ describe(
       expect(await barriers(page)).toEqual([]);
       await page.locator('.wide rect[data-tip], .wide path[data-tip]').first().hover({ force: true });
       expect(await page.locator('#tip').textContent()).toMatch(
-        /^original, layer 1, after “·dog0”\n·dog 2\.5 %\nentropy 0\.026/,
+        /^original, layer 1, after “·dog0”\n“·dog” 2\.5 %\nentropy 0\.026/,
       );
       const operated = page.locator('[data-s="operated"]:visible');
       expect(await operated.count()).toBeGreaterThan(20);
@@ -143,8 +176,11 @@ describe(
       expect(await page.locator('details').count()).toBeGreaterThan(5);
       const ground = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
       const dark = await ground();
+      await page.getByRole('radio', { name: 'Parameters' }).check();
+      expect(await page.locator('.tab:visible').count()).toBe(1);
       await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
       expect(await ground()).toBe('rgb(255, 255, 255)');
+      expect(await page.locator('.tab:visible').count()).toBe(3);
       expect(dark).not.toBe('rgb(255, 255, 255)');
       await page.close();
     });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { comparePage } from '../../../src/report/html/compare-page.ts';
 import { modelName } from '../../../src/report/html/header.ts';
 import { type Fragment, html, raw } from '../../../src/report/html/html.ts';
+import { panelSvg } from '../../../src/report/html/panels.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
@@ -27,7 +28,7 @@ describe('the page of a run', () => {
       '2026-01-02 03:04 UTC',
       'surgery run',
       'abc',
-      'each alone',
+      'Each alone.',
     ]);
     expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
     expect(page.match(/<svg role="img"/g)).toHaveLength(4); // a spectrum a layer, ranks of q and of kv
@@ -63,7 +64,7 @@ describe('samples', () => {
       ['d', 'p4', '0.200 → 0.900'],
     ]);
     for (const n of [0, 1]) expect(side(page, n)).toMatch(/<mark class="fork"><span[^>]*>c<\/span><\/mark>/);
-    expectWords(page, ['They diverge at new token 3 of 4.']);
+    expectWords(page, ['First differing token: 3 of 4.']);
   });
 
   test('show tokens that only together make a character as one', async () => {
@@ -75,7 +76,7 @@ describe('samples', () => {
 
   test('a text that ends earlier parts from the longer one where it ends', async () => {
     const page = await runPage(run({}, [[sample([' a', ' b']), sample([' a'])]]));
-    expectWords(page, ['They diverge at new token 2 of 2.']);
+    expectWords(page, ['First differing token: 2 of 2.']);
   });
 });
 
@@ -112,6 +113,30 @@ describe('the page of a study', () => {
     expect(content(page).match(/NaN|undefined|Infinity/)).toBeNull();
   });
 
+  test('sensitivity at one budget: bars with intervals, a card for what hurts most, samples called by their unit', async () => {
+    const { study, cells } = sensitivityStudy('both', [{ variance: 0.5 }]);
+    const page = await studyPage(study, cells);
+    expectWellFormed(page);
+    expectNamed(page);
+    expect(content(page).match(/<title>layer 20, k&#xA;width [^<]*&#xA;Δnll \+/)).not.toBeNull();
+    expectWords(page, ['layer 0, q', 'The 60 largest of 88.', 'of the damage at variance 0.5']);
+  });
+
+  test('what is left out: controls of a study without them, lines of one point', async () => {
+    const cells = measured((['separate', 'shared-kv'] as const).map((mode) => ({ mode, variance: 0.9, mean: 'keep' })));
+    const page = await studyPage(study([...cells.keys()]), cells);
+    expectWords(page, ['2 cells', 'KL from the original']);
+    expect(content(page)).not.toMatch(/of them controls|role="radiogroup"/);
+  });
+
+  test('says in title what the budgets are, and names a folder without those above it', async () => {
+    const cells = measured([16, 8].map((rank) => ({ mode: 'separate', rank, mean: 'keep' }) as const));
+    const one = study([...cells.keys()]);
+    const page = await studyPage({ ...one, model: { ...one.model, ref: '/home/me/models/stories' } }, cells);
+    expect(/<h1>.*?<\/h1>/.exec(page)?.[0]).toBe('<h1>stories: separate at rank 16, 8</h1>');
+    expectWords(page, ['Model’s folder']);
+  });
+
   test('one that is not finished says so', async () => {
     const cells = smallStudy();
     const page = await studyPage(study(['c0', 'c1', 'c2', 'c3', 'missing']), cells);
@@ -128,6 +153,35 @@ function smallStudy() {
     ),
   );
 }
+
+test('twelve studies: a short title, the table first, the rule once, each study in a panel of its own', async () => {
+  const cells = smallStudy();
+  const entries = Array.from({ length: 12 }, (_, i) => ({
+    label: `study-${i}`,
+    cells,
+    study: study([...cells.keys()]),
+  }));
+  const page = await comparePage(entries, 'surgery report');
+  expectWellFormed(page);
+  expectAlone(page);
+  expect(page).toContain('<h1>12 studies side by side</h1>');
+  expect(page.indexOf('data-csv="cells"')).toBeLessThan(page.indexOf('<svg role="img"'));
+  expect(page.match(/Each alone/g)).toHaveLength(1);
+  expect(page.match(/study-11: shared-kv<\/p>/g)?.length).toBeGreaterThan(1); // a panel for each axis
+});
+
+test('a bar of an interval ends where its axis does', async () => {
+  const y = { label: 'share', domain: [0, 1] as const };
+  const mark = { x: 1, y: 0.5, tip: 'wide' };
+  const panel = (ends: object) => ({
+    about: '',
+    x: { label: 'x', domain: [0, 2] as const },
+    y,
+    lines: [{ series: { name: '', colour: 's0' }, marks: [{ ...mark, ...ends }] }],
+  });
+  const beyond = await panelSvg(panel({ low: -4.6, high: 5.4 }));
+  expect(beyond.text).toBe((await panelSvg(panel({ low: 0, high: 1 }))).text);
+});
 
 test('the page of several studies has a line a study and mode, and says in what they differ', async () => {
   const cells = smallStudy();
