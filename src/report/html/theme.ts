@@ -50,7 +50,7 @@ figcaption p{margin:.35rem 0 0}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:1.25rem 1.5rem;align-items:start}
 .panels.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:.9rem 1rem}
 .panels.third{grid-template-columns:repeat(auto-fill,minmax(min(100%,16rem),1fr))}.third .panel svg{max-width:18rem}
-.panels.one,.panels.wide{grid-template-columns:minmax(0,1fr)}
+.panels.one{grid-template-columns:minmax(0,1fr)}.panels.wide{display:flex;flex-wrap:wrap}.wide .panel{max-width:100%;min-width:0}
 .tabs>label{display:inline-block;font-size:.88rem;padding:.1rem 1rem .3rem 0;cursor:pointer}.tabs input{accent-color:var(--link);margin:0 .2rem 0 0}
 .tab .name{display:none;font-weight:650;margin:1rem 0 .3rem}
 .about p,.tabs .about{font-size:.88rem;line-height:1.5;max-width:46rem;color:var(--muted);margin:.35rem 0 0}.about p b{color:var(--ink);font-weight:600}

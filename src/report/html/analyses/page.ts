@@ -11,6 +11,7 @@ import {
   hash,
   headHtml,
   modelFact,
+  modelFacts,
   modelName,
   versionsFact,
 } from '../header.ts';
@@ -148,7 +149,7 @@ function sourcesSection(
     figures: [],
     rest: html`${views.map(
       ({ entry: { label, finding }, view }) =>
-        html`<h3>${label}: ${view.name}</h3>${commandHtml(finding.result.command)}${factsHtml(factsOf(finding.result, view))}`,
+        html`<h3>${label}: ${view.name}</h3>${commandHtml(finding.result.command)}${factsHtml([...factsOf(finding.result, view), ...madeOf(finding.result)])}`,
     )}${report && html`<h3>This page</h3>${commandHtml(report.command)}`}`,
   };
 }
@@ -159,11 +160,13 @@ function headOf({ kind, result }: Finding, { name, question, found, read, glance
   return {
     kind: `surgery ${kind}: looking inside`,
     title: `${modelName(model.ref)}: ${name}${operated}`,
-    lead: found.length > 0 ? found.join(' ') : `${question}.`,
+    verdict: found,
+    ...(found.length > 0 ? {} : { lead: `${question}.` }),
     ...(model.notice ? { notice: model.notice } : {}),
     command,
     glance,
     facts: factsOf(result, { read }),
+    made: madeOf(result),
   };
 }
 
@@ -180,7 +183,7 @@ function headOfSeveral(entries: readonly FindingEntry[], command: string): Head 
 }
 
 function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['facts'] {
-  const { model, recipe, precision, seed, versions, documentsSha256 } = info;
+  const { model, recipe, precision, seed } = info;
   const few = info.text && fewDocumentsWords(info.text);
   return [
     ['Model', modelFact(model)],
@@ -188,8 +191,14 @@ function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['f
     ['Read', read],
     ...(few ? [['Intervals', few] as const] : []),
     ['Precision', `${precision}; seed ${seed}`],
+  ];
+}
+
+/** What it takes to repeat the work, besides the command. */
+function madeOf({ model, versions, documentsSha256 }: Finding['result']): NonNullable<Head['made']> {
+  return [
     ['Versions', versionsFact(versions)],
-    ['SHA-256 of the weights', hash(model.sha256)],
+    ...modelFacts(model),
     ...(documentsSha256 ? [['of the documents’ tokens', hash(documentsSha256)] as const] : []),
   ];
 }
