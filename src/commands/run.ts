@@ -1,6 +1,8 @@
 // surgery run: one experiment. Edits the weights, writes the checkpoint, generates and scores before and after.
 import { join } from 'node:path';
+import { cardFile, licenceFile, licenceOf } from '../checkpoint/licence.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
+import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { type Measurement, measurePair, scoreNext } from '../experiments/run-cells.ts';
@@ -11,6 +13,7 @@ import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts'
 import { counted } from '../platform/counts.ts';
 import { requireSpace } from '../platform/disk-space.ts';
 import { runPage } from '../report/html/run-page.ts';
+import { modelCard } from '../report/model-card.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { runText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
@@ -116,6 +119,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       output: output.path,
     };
     result = found;
+    if (options.save) await writeCard(found, checkpoint, join(folder, 'model'));
     const page = await runPage(found);
     await writeFileSafely(join(folder, pageName), (file) => file.writeFile(page));
     await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(pair)));
@@ -199,6 +203,14 @@ async function write(
     writeCheckpoint(checkpoint, tensors, folder, { dtype, maxShardBytes, provenance, onProgress }),
   );
   return seconds;
+}
+
+/** The card, after the scores that it holds; the folder has its name only when all of it is written. */
+async function writeCard(result: RunResult, { folder: source }: Checkpoint, folder: string): Promise<void> {
+  const licence = await licenceOf(source);
+  await writeFileSafely(join(folder, cardFile), (file) => file.writeFile(modelCard(result, licence)));
+  const text = licence?.hasText ? await readText(source, licenceFile, maxBytes.template) : undefined;
+  if (text !== undefined) await writeFileSafely(join(folder, licenceFile), (file) => file.writeFile(text));
 }
 
 function samplesFile({ original, cell }: Pick<RunResult, 'original' | 'cell'>): string {

@@ -1,0 +1,53 @@
+// The card of an edited checkpoint, README.md in its folder: what was done to it, what it cost, and the Hub's front matter.
+import { basename } from 'node:path';
+import type { Licence } from '../checkpoint/licence.ts';
+import { describeRecipe } from '../operations/recipe.ts';
+import type { RunResult } from '../results/run.ts';
+import { between, counted, figure, percent, withInterval } from './format.ts';
+import { runVerdict } from './verdict.ts';
+
+/** @param licence of the original, undefined where nothing says it */
+export function modelCard(run: RunResult, licence: Licence | undefined): string {
+  const { model, cell, original, text, command, versions, dtype, precision } = run;
+  const isOnHub = model.ref !== model.path && /^[\w.-]+\/[\w.-]+(@.+)?$/.test(model.ref);
+  const [name = '', revision] = model.ref.split('@');
+  const shown = model.ref === model.path ? basename(model.ref) : model.ref;
+  const { scores } = cell;
+  return `---
+${[
+  ...(isOnHub ? [`base_model: ${JSON.stringify(name)}`] : []),
+  ...(licence ? [`license: ${JSON.stringify(licence.name)}`] : []),
+  'library_name: transformers',
+  'pipeline_tag: text-generation',
+  'tags:',
+  '  - surgery',
+  ...cell.recipe.map(({ kind }) => `  - ${JSON.stringify(kind)}`).filter((tag, i, all) => all.indexOf(tag) === i),
+].join('\n')}
+---
+
+# ${shown}, edited
+
+The weights of ${shown}${revision ? ` (${revision})` : ''}, a ${model.architecture}, edited without training: ${describeRecipe(cell.recipe, model.layers)}. Weights in ${dtype}; SHA-256 of the
+original's files: ${model.sha256}.
+
+${runVerdict(run).join('\n')}
+
+| | original | edited |
+|---|---|---|
+| perplexity | ${figure(original.scores.perplexity)} | ${figure(scores.perplexity)} |
+| nll, nats per token | ${figure(original.scores.nll)} | ${figure(scores.nll)} |
+| Δnll, edited − original [95 %] | | ${withInterval(scores.deltaNll, scores.intervals.deltaNll ?? null)} |
+| KL(original ‖ edited), nats per token [95 %] | | ${figure(scores.kl)}${between(scores.intervals.kl ?? null)} |
+| positions with the same top token | | ${percent(scores.sameTop)} |
+
+Text: ${text.text}, ${counted(text.documents, 'document')}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. Rule: ${text.rule}. Intervals: ${text.intervalRule}. Computed in ${precision}.
+
+Licence: ${licence ? `that of the original, ${licence.name}${licence.hasText ? ', in the file LICENSE' : ''}` : 'unknown; that of the original applies'}.
+
+Made by surgery ${versions.surgery}; this command in a checkout of surgery makes it again:
+
+\`\`\`
+npx ${command}
+\`\`\`
+`;
+}
