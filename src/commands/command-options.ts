@@ -112,6 +112,7 @@ export const evalOptions = together(
   shared.scoringOptions,
   printing,
   engine,
+  shared.memoryOption,
 );
 export type EvalOptions = WithOperation<typeof evalOptions>;
 

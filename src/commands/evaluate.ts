@@ -11,6 +11,7 @@ import { identify, type OpenModel, openModel, print, progressOf, versions } from
 import type { Recorded } from './recorded-command.ts';
 import { scoringInput } from './scoring.ts';
 import { openVariant, optionalRecipe } from './variants.ts';
+import { walkModel } from './walked.ts';
 
 export async function evaluate(options: EvalOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
@@ -20,22 +21,28 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   const scoring = await scoringInput(options, model, tokenizer, base);
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
   const recipe = await optionalRecipe(options, model);
-  const ours = await openVariant(options, recipe, model, progress);
+  const { tasks, documents } = scoring;
+  // Questions and 8-bit weights need the whole model; text alone goes through it block by block.
+  const session =
+    tasks || options.precision === 'int8' ? await openVariant(options, recipe, model, progress) : undefined;
+  const walked = session ? undefined : await walkModel(options, recipe, model, documents, progress);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
-  const opened = base && (await openVariant({ ...options, precision: 'fp32' }, undefined, base, progress));
+  const reference = base && (await walkModel(options, undefined, base, documents, progress));
+  const ours = session ?? walked?.variant ?? walked?.original;
   // Without --base, a variant is compared with its original.
-  const theirs = opened ?? (recipe ? { runtime: ours.runtime } : undefined);
+  const own = recipe ? (walked?.original ?? (session && { runtime: session.runtime })) : undefined;
+  const theirs = reference?.original ?? own;
+  if (!ours) throw new RangeError('nothing to score');
   const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
-    theirs
-      ? scoreDocuments(scoring.documents, theirs, [ours], onProgress)
-      : scoreDocuments(scoring.documents, ours, [], onProgress),
+    theirs ? scoreDocuments(documents, theirs, [ours], onProgress) : scoreDocuments(documents, ours, [], onProgress),
   );
-  const { tasks } = scoring;
   const answered =
     tasks &&
-    (await progress.step('Answering', 'questions', (onProgress) => scoreTasks(tasks.questions, ours, onProgress)));
-  await ours.runtime.close();
-  await opened?.runtime.close();
+    session &&
+    (await progress.step('Answering', 'questions', (onProgress) => scoreTasks(tasks.questions, session, onProgress)));
+  await session?.runtime.close();
+  await walked?.close();
+  await reference?.close();
   const result: EvalResult = {
     format,
     command: command({ '--model': model.pinned, '--base': base?.pinned, ...scoring.chosen }),

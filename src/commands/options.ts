@@ -85,6 +85,14 @@ function threadCount(value: string): number {
   return whole(value === process.env.SURGERY_THREADS ? 'SURGERY_THREADS' : '--threads', 1, 256)(value);
 }
 
+export const memoryOption = optionGroup('Machine:', (command) =>
+  command.option(
+    '--memory <size>',
+    'most memory for weights and activations, such as 6GB (default: half of what is free)',
+    bytes('--memory'),
+  ),
+);
+
 export const engineOption = optionGroup('Machine:', (command) =>
   command.option(
     '--pca-engine <engine>',
@@ -360,5 +368,6 @@ export type SamplingOptions = OptionsOf<typeof samplingOptions>;
 export type ScoringOptions = OptionsOf<typeof scoringOptions>;
 export type RunOutputOptions = OptionsOf<typeof runOutputOptions>;
 /** How edited weights are computed and rounded, whatever the operation. */
+export type MemoryOptions = OptionsOf<typeof memoryOption>;
 export type WeightOptions = OptionsOf<typeof engineOption> & OptionsOf<typeof dtypeOption>;
 export type AnalysisOptions = OptionsOf<typeof analysisOptions> & OptionsOf<typeof analysisOutputOptions>;

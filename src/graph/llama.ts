@@ -1,17 +1,9 @@
 // The forward pass of a Llama-architecture model as an ONNX graph, written top to bottom. Tensor names are the
 // checkpoint's.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import {
-  embedName,
-  finalNormName,
-  hasBias,
-  inputNormName,
-  type Projection,
-  postNormName,
-  projectionName,
-  unembedName,
-} from '../checkpoint/names.ts';
-import { elementTypes, GraphBuilder, microsoft } from './builder.ts';
+import { embedName, finalNormName, unembedName } from '../checkpoint/names.ts';
+import { addBlock, rmsNorm, type Sequences } from './block.ts';
+import { elementTypes, GraphBuilder } from './builder.ts';
 import { elementType, type FileWeight, Linears, type WeightSource } from './linear.ts';
 import { attentionTap, blockTap, embeddingTap, type Tap, type TapOptions } from './taps.ts';
 
@@ -19,14 +11,6 @@ export interface GraphOptions extends TapOptions {
   /** Sets of replaceable weights that the rows of one batch can use. Default 1. */
   readonly sets?: number;
 }
-
-const keyValue = ['key', 'value'] as const;
-
-/** Name of a layer's key or value cache as an input (`past`) and as an output (`present`). */
-export const cacheName = (when: 'past' | 'present', layer: number, what: 'key' | 'value') => `${when}.${layer}.${what}`;
-
-/** Numbers a head takes in the cache: onnxruntime's attention wants multiples of 8, so other head sizes are padded with zeros. */
-export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8) * 8;
 
 /**
  * Bytes of an ONNX model with
@@ -48,7 +32,7 @@ export function llamaGraph(
   source: (name: string) => WeightSource,
   options: GraphOptions = {},
 ): Uint8Array {
-  const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, slidingWindow } = config;
+  const { layers, hiddenSize, headDim, vocabSize } = config;
   const g = new GraphBuilder();
 
   const ids = g.input('input_ids', 'int64', ['batch', 'tokens']);
@@ -60,60 +44,6 @@ export function llamaGraph(
   const selected = g.input('selected', 'int64', ['n']);
   const linears = new Linears(g, source, options.sets ?? 1);
   const tokens = g.node('Reshape', [ids, g.constant([-1])], 'ids.flat'); // (batch * tokens)
-
-  /** x @ W.T (+ bias): (rows, in) → (rows, out) */
-  const project = (x: string, layer: number, p: Projection, output: string): string =>
-    linears.apply({
-      x,
-      output,
-      rows: tokens,
-      weight: projectionName(layer, p),
-      bias: hasBias(config, p) ? projectionName(layer, p, 'bias') : undefined,
-    });
-
-  const norm = (x: string, name: string, output: string): string =>
-    g.node('SimplifiedLayerNormalization', [x, linears.weight(name)], output, {
-      axis: -1,
-      epsilon: { float: config.rmsNormEps },
-    });
-
-  const padded = cacheHeadDim(config);
-  const cache = ['batch', kvHeads, 'capacity', padded];
-
-  /** (batch, tokens, n * headDim) → (batch, tokens, n * padded): zeros change neither the scores nor the sums. */
-  const pad = (x: string, n: number): string => {
-    if (padded === headDim) return x;
-    const heads = g.node('Reshape', [x, g.constant([0, 0, n, headDim])], `${x}.heads`);
-    const wide = g.node('Pad', [heads, g.constant([0, 0, 0, 0, 0, 0, 0, padded - headDim])], `${x}.wide`);
-    return g.node('Reshape', [wide, g.constant([0, 0, n * padded])], `${x}.padded`);
-  };
-  const unpad = (x: string): string => {
-    if (padded === headDim) return x;
-    const wide = g.node('Reshape', [x, g.constant([0, 0, heads, padded])], `${x}.wide`);
-    return g.node('Slice', [wide, g.constant([0]), g.constant([headDim]), g.constant([3])], `${x}.narrow`);
-  };
-
-  // onnxruntime's attention could rotate by itself, but only for head sizes that are multiples of 16.
-  const rotate = (x: string, n: number): string => {
-    const sizes = { num_heads: n, rotary_embedding_dim: headDim };
-    return g.node('RotaryEmbedding', [x, positions, cos, sin], `${x}.rotated`, sizes, microsoft);
-  };
-
-  /** q (batch, tokens, heads * headDim), k and v (batch, tokens, kvHeads * headDim) → (rows, heads * headDim) */
-  const attend = (layer: number, q: string, k: string, v: string): string => {
-    const attended = `layers.${layer}.attended`;
-    const past = keyValue.map((what) => g.input(cacheName('past', layer, what), 'float32', cache));
-    const present = keyValue.map((what) => cacheName('present', layer, what));
-    const inputs = [pad(rotate(q, heads), heads), pad(rotate(k, kvHeads), kvHeads), pad(v, kvHeads)];
-    const sizes = { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 0, scale: { float: headDim ** -0.5 } };
-    // Both count a token's own position.
-    const window: Record<string, number> =
-      slidingWindow && layer >= slidingWindow.fromLayer ? { local_window_size: slidingWindow.size } : {};
-    const all = [...inputs, ...past, pastLengths, totalLength];
-    g.nodes('GroupQueryAttention', all, [attended, ...present], { ...sizes, ...window }, microsoft);
-    for (const name of present) g.output(name, 'float32', cache);
-    return flat(unpad(attended), heads * headDim);
-  };
 
   const flat = (x: string, width: number) => g.node('Reshape', [x, g.constant([-1, width])], `${x}.flat`);
 
@@ -135,29 +65,28 @@ export function llamaGraph(
   };
   tap(embeddingTap);
 
+  const sequences: Sequences = {
+    batched: (y) => g.node('Reshape', [y, batched], `${y}.batched`),
+    flat,
+    rows: tokens,
+    positions,
+    cos,
+    sin,
+    pastLengths,
+    totalLength,
+  };
   for (let i = 0; i < layers; i++) {
-    const at = `layers.${i}`;
-
-    // Attention: o(attend(q(h), k(h), v(h)))
-    const h = norm(x, inputNormName(i), `${at}.attention_in`); // (rows, hidden)
-    const input = (p: Projection) => g.node('Reshape', [project(h, i, p, `${at}.${p}`), batched], `${at}.${p}.batched`);
-    const attended = attend(i, input('q'), input('k'), input('v')); // (rows, heads * headDim)
-    x = g.node('Add', [x, project(attended, i, 'o', `${at}.o`)], `${at}.after_attention`);
+    const points = addBlock(g, linears, config, i, x, sequences);
+    x = points.afterAttention;
     if (options.sublayers) tap(attentionTap(i));
-
-    // MLP: down(silu(gate(h)) * up(h))
-    const m = norm(x, postNormName(i), `${at}.mlp_in`);
-    const gate = project(m, i, 'gate', `${at}.gate`); // (rows, intermediate)
-    const activated = g.node('Mul', [gate, g.node('Sigmoid', [gate], `${gate}.sigmoid`)], `${at}.silu`);
-    const gated = g.node('Mul', [activated, project(m, i, 'up', `${at}.up`)], `${at}.gated`);
-    x = g.node('Add', [x, project(gated, i, 'down', `${at}.down`)], `${at}.out`);
+    x = points.output;
     tap(blockTap(i));
   }
 
   const points = tapped.length > 0 ? g.node('Concat', tapped, 'points', { axis: 0 }) : x; // (points * rows, hidden)
   const rows = g.node('Gather', [points, selected], 'selected_rows', { axis: 0 }); // (n, hidden)
   const unembed = config.tiedEmbeddings ? embedName : unembedName;
-  const normed = norm(rows, finalNormName, 'unembed_in');
+  const normed = rmsNorm(g, linears, config, rows, finalNormName, 'unembed_in');
   linears.apply({ x: normed, weight: unembed, output: 'logits', rows: selected });
   g.output('logits', 'float32', ['n', vocabSize]);
   return g.build('llama');

@@ -1,5 +1,6 @@
 // Recipes → variants' weights: operations planned and applied in order, layer by layer.
 import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { layerPrefix } from '../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import {
   type AllowedOptions,
@@ -37,6 +38,17 @@ export interface Operated {
   readonly footprint: Footprint | null;
 }
 
+/** A variant layer by layer. */
+export interface LayeredVariant {
+  readonly recipe: CompleteRecipe;
+  /** The first layer that changes. */
+  readonly from: number;
+  /** A layer's new weights, empty where nothing changes: by tensor name, as {@link Operated.tensors}. */
+  edit(layer: number): Promise<ReadonlyMap<string, Float32Array>>;
+  /** Once every layer has been edited. */
+  result(): Pick<Operated, 'reports' | 'footprint'>;
+}
+
 /** Called with the layers done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
@@ -68,6 +80,7 @@ export class Operator {
   }
 
   /**
+   * The whole variant at once.
    * @throws SurgeryError `usage` for an operation that this model cannot have, `numeric`, by tensor name, for weights that
    * are not finite or do not fit the dtype
    */
@@ -79,13 +92,20 @@ export class Operator {
     const footprints: (Footprint | null)[] = [];
     let isTwice = false;
     for (const [i, operation] of operations.entries()) {
-      const advance = (done: number, total: number) => onProgress?.(i * total + done, operations.length * total);
-      const { tensors, report, footprint } = await this.#applyOne(operation, edited, advance);
+      const planned = await this.#planned(operation, edited);
+      const total = planned.layers.length;
+      let done = 0;
+      const edits = await inTurn(planned.layers, this.threaded, async (layer) => {
+        const tensors = await planned.edit(layer);
+        onProgress?.(i * total + ++done, operations.length * total);
+        return tensors;
+      });
       const state = canonicalHash(operations.slice(0, i + 1));
-      for (const [name, values] of tensors) {
+      for (const [name, values] of edits.flatMap((tensors) => [...tensors])) {
         isTwice ||= edited.has(name);
         edited.set(name, { values, state });
       }
+      const { report, footprint } = planned.result();
       reports.push(report);
       footprints.push(footprint);
     }
@@ -94,6 +114,27 @@ export class Operator {
       tensors: new Map([...edited].map(([name, { values }]) => [name, values])),
       reports,
       footprint: isTwice ? null : together(footprints),
+    };
+  }
+
+  /**
+   * A variant layer by layer, so that it is never held whole; one of several operations is, as each may need what those
+   * before it have made of any layer.
+   * @throws SurgeryError as {@link apply} does, also from `edit`
+   */
+  async layered(recipe: Recipe): Promise<LayeredVariant> {
+    const operations = completeRecipe(recipe, this.checkpoint.config);
+    const [only, ...more] = operations;
+    if (!only || more.length > 0) return sliced(await this.apply(operations));
+    const { layers, edit, result } = await this.#planned(only, new Map());
+    return {
+      recipe: operations,
+      from: Math.min(...layers),
+      edit: async (layer) => (layers.includes(layer) ? edit(layer) : new Map()),
+      result: () => {
+        const { report, footprint } = result();
+        return { reports: [report], footprint };
+      },
     };
   }
 
@@ -109,7 +150,8 @@ export class Operator {
     await Promise.all([...this.#shared.values()].map((one) => one.close()));
   }
 
-  async #applyOne(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>, onProgress: OnProgress) {
+  /** One operation on what those before it have made. */
+  async #planned(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>) {
     const work = await kindOf(operation).load();
     const context: OperationContext = {
       checkpoint: this.checkpoint,
@@ -118,17 +160,23 @@ export class Operator {
       shared: (make) => this.shared(make),
     };
     const plan = await work.plan(operation, context);
-    let done = 0;
-    const edits = await inTurn(plan.layers, this.threaded, async (layer) => {
-      const edit = await work.apply(plan, layer, context);
-      onProgress(++done, plan.layers.length);
-      return edit;
-    });
-    const report = work.report(
-      operation,
-      edits.map(({ details }) => details),
-    );
-    return { tensors: new Map(edits.flatMap((edit) => [...edit.tensors])), report, footprint: work.footprint(report) };
+    const details = new Map<number, unknown>();
+    return {
+      layers: plan.layers,
+      edit: async (layer: number) => {
+        const edit = await work.apply(plan, layer, context);
+        details.set(layer, edit.details);
+        return edit.tensors;
+      },
+      /** Once every layer has been edited. */
+      result: () => {
+        const report = work.report(
+          operation,
+          plan.layers.map((layer) => details.get(layer)),
+        );
+        return { report, footprint: work.footprint(report) };
+      },
+    };
   }
 }
 
@@ -165,5 +213,16 @@ function together(all: readonly (Footprint | null)[]): Footprint | null {
     relativeErrorKv: null,
     rank: null,
     width: null,
+  };
+}
+
+/** A whole variant, as if it were made layer by layer. */
+function sliced({ recipe, tensors, reports, footprint }: Operated): LayeredVariant {
+  const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
+  return {
+    recipe,
+    from: Math.min(...[...tensors.keys()].map(layerOf)),
+    edit: async (layer) => new Map([...tensors].filter(([name]) => layerOf(name) === layer)),
+    result: () => ({ reports, footprint }),
   };
 }

@@ -1,7 +1,7 @@
 // Sequences: the tokens that one variant has read, alone or in a batch with others, with their keys and values.
 import type { LlamaConfig } from '../checkpoint/config.ts';
+import { cacheHeadDim, cacheName } from '../graph/block.ts';
 import { setName } from '../graph/linear.ts';
-import { cacheHeadDim, cacheName } from '../graph/llama.ts';
 import type { Tap } from '../graph/taps.ts';
 import { aCount, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';

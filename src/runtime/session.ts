@@ -3,8 +3,9 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { projectionName } from '../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { requireReplacements } from '../checkpoint/writer.ts';
+import { cacheHeadDim } from '../graph/block.ts';
 import type { WeightSource } from '../graph/linear.ts';
-import { cacheHeadDim, llamaGraph } from '../graph/llama.ts';
+import { llamaGraph } from '../graph/llama.ts';
 import { rotaryTables } from '../graph/rope.ts';
 import { type Tap, type TapOptions, tapsOf } from '../graph/taps.ts';
 import {

@@ -6,7 +6,7 @@ import { itemAt } from '../platform/indexing.ts';
 import { requireDocumentIds } from '../text/token-ids.ts';
 import type { ChunkRule } from '../text/windows.ts';
 import { type Described, describeRow, requireFinite } from './logits.ts';
-import { type Model, requireModel, requireModels } from './model.ts';
+import { type Model, requireModel } from './model.ts';
 import { type Comparison, type Score, tokenScores } from './registry.ts';
 import type { Shape, TokenScore } from './score.ts';
 import { type Prediction, TokenSums } from './token-sums.ts';
@@ -85,13 +85,14 @@ export function intervalRule(chunk: ChunkRule): string {
 export async function scoreDocuments(
   documents: readonly (readonly number[])[],
   original: Model | Predictions,
-  variants: readonly Model[] = [],
+  variants: readonly (Model | Predictions)[] = [],
   onProgress?: (done: number, total: number) => void,
 ): Promise<Scores> {
-  requireModels('variants', variants);
+  requireArgument('variants', variants, { words: 'a list of {runtime, weights}', test: Array.isArray });
   requireArgument('onProgress', onProgress, optional(aFunction));
-  const base = basePredictions(original);
-  requireDocumentIds(documents, { vocabSize: base.vocab, contextLength: contextOf(original, variants) });
+  const base = predicting('the original', original);
+  const models = variants.map((variant, i) => predicting(`variants: model ${i + 1}`, variant));
+  requireDocumentIds(documents, { vocabSize: base.vocab, contextLength: contextOf([original, ...variants]) });
   const counts = documents.map(countOf);
   const total = scoredTokens(documents);
   if (total === 0) throw new SurgeryError('text', 'no document has two tokens, so there is nothing to score');
@@ -101,7 +102,7 @@ export async function scoreDocuments(
   for (const [document, ids] of documents.entries()) {
     const read = ids.slice(0, -1); // the last token is predicted, never read
     const chunks = base.chunks(document, read);
-    const others = variants.map((variant) => predictionsOf(variant).chunks(document, read));
+    const others = models.map((model) => model.chunks(document, read));
     let at = 1;
     for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
       const predictions = predictionsIn(chunk.value, base.vocab, ids, at);
@@ -137,14 +138,15 @@ function countOf(ids: readonly number[]): number {
 }
 
 /** @throws SurgeryError `usage` for what are neither a model nor predictions */
-function basePredictions(original: Model | Predictions): Predictions {
-  if (typeof original === 'object' && original !== null && 'chunks' in original) return original;
-  requireModel('the original', original);
-  return predictionsOf(original);
+function predicting(name: string, model: Model | Predictions): Predictions {
+  if (typeof model === 'object' && model !== null && 'chunks' in model) return model;
+  requireModel(name, model);
+  return predictionsOf(model);
 }
 
-function contextOf(original: Model | Predictions, variants: readonly Model[]): number {
-  const [model] = 'runtime' in original ? [original] : variants;
+/** The context of the models that are run, where there is any. */
+function contextOf(models: readonly (Model | Predictions)[]): number {
+  const model = models.find((one) => 'runtime' in one);
   return model ? model.runtime.config.contextLength : Number.POSITIVE_INFINITY;
 }
 

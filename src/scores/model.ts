@@ -29,14 +29,9 @@ export function requireModel(name: string, model: Model): void {
 
 /** @throws SurgeryError `usage` for what is no list of one model or more on runtimes with taps */
 export function requireTappedModels(models: readonly Model[]): void {
-  requireModels('models', models);
+  requireArgument('models', models, { words: 'a list of {runtime, weights}', test: Array.isArray });
+  for (const [i, model] of models.entries()) requireModel(`models: model ${i + 1}`, model);
   if (models.length === 0) throw new SurgeryError('usage', 'models is [], allowed: at least one {runtime, weights}');
   if (models.some(({ runtime }) => runtime.taps.length === 0))
     throw new SurgeryError('usage', 'a runtime has no taps, which the residual stream needs: open it with taps: true');
-}
-
-/** @throws SurgeryError `usage` for what is no list of models */
-export function requireModels(name: string, models: readonly Model[]): void {
-  requireArgument(name, models, { words: 'a list of {runtime, weights}', test: Array.isArray });
-  for (const [i, model] of models.entries()) requireModel(`${name}: model ${i + 1}`, model);
 }

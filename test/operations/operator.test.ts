@@ -43,6 +43,30 @@ async function throughAFile(checkpoint: Checkpoint, first: Recipe, second: Recip
 describe.each(models)('%s', (_, checkpoint) => {
   const on = (...layers: number[]) => operations(checkpoint.config, layers);
 
+  test('layer by layer a recipe gives the tensors and the report that it gives at once', async () => {
+    const operator = new Operator(checkpoint);
+    const anywhere = on(...Array.from({ length: checkpoint.config.layers }, (_, layer) => layer));
+    await fc.assert(
+      fc.asyncProperty(fc.array(anywhere, { minLength: 1, maxLength: 2 }), async (recipe) => {
+        const { tensors, ...whole } = await operator.apply(recipe);
+        const layered = await operator.layered(recipe);
+        const seen = new Map<string, Float32Array>();
+        for (let layer = 0; layer < checkpoint.config.layers; layer++) {
+          const edited = await layered.edit(layer);
+          if (layer < layered.from) expect(edited.size).toBe(0);
+          for (const [name, values] of edited) {
+            expect(name).toContain(`.layers.${layer}.`);
+            seen.set(name, values);
+          }
+        }
+        expect(digests(seen)).toEqual(digests(tensors));
+        expect({ recipe: layered.recipe, ...layered.result() }).toEqual(whole);
+      }),
+      { seed: 48, numRuns: 10 },
+    );
+    await operator.close();
+  });
+
   test('operations on different layers give the same tensors in either order', async () => {
     const operator = new Operator(checkpoint);
     await fc.assert(

@@ -1,0 +1,45 @@
+// A model and its variant, block by block, for commands that only read text.
+import { Operator } from '../operations/operator.ts';
+import type { CompleteRecipe } from '../operations/recipe.ts';
+import type { Progress } from '../report/terminal/progress.ts';
+import { Walk } from '../runtime/walk/walk.ts';
+import type { Predictions } from '../scores/likelihood.ts';
+import { walkedPredictions } from '../scores/walked.ts';
+import type { OpenModel } from './model.ts';
+import type { MemoryOptions, RuntimeOptions, WeightOptions } from './options.ts';
+
+/** Logits of a model on documents, and of the variant of a recipe. */
+export interface WalkedModel {
+  readonly original: Predictions;
+  readonly variant: Predictions | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Takes documents through a model's blocks, each read once for the original and the variant.
+ * @throws SurgeryError as {@link Walk} and the recipe's operations do
+ */
+export async function walkModel(
+  { threads, memory, dtype, pcaEngine }: Pick<RuntimeOptions, 'threads'> & MemoryOptions & WeightOptions,
+  recipe: CompleteRecipe | undefined,
+  { checkpoint, info }: OpenModel,
+  documents: readonly (readonly number[])[],
+  progress: Progress,
+): Promise<WalkedModel> {
+  const walk = new Walk(checkpoint, documents, { threads, memory });
+  const operator = new Operator(checkpoint, { threads, dtype, engine: pcaEngine });
+  try {
+    const { value: streams } = await progress.step(`Running ${info.ref}`, 'blocks', async (onBlock) =>
+      walk.run(recipe ? [await operator.layered(recipe)] : [], { onBlock }),
+    );
+    const unembedding = await walk.unembedding();
+    const [original, variant] = streams.map((stream) => walkedPredictions(walk, stream, unembedding, streams.length));
+    if (!original) throw new RangeError('the walk gave no original');
+    return { original, variant, close: () => walk.close() };
+  } catch (error) {
+    await walk.close();
+    throw error;
+  } finally {
+    await operator.close();
+  }
+}

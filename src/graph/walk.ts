@@ -1,0 +1,64 @@
+// The graphs of the walk: one block, and the unembedding, with all weights as inputs.
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import { finalNormName } from '../checkpoint/names.ts';
+import { addBlock, rmsNorm } from './block.ts';
+import { GraphBuilder } from './builder.ts';
+import { Linears } from './linear.ts';
+
+/** The first layer whose block is computed as this layer's: blocks of one model differ in the attention's window alone. */
+export function blockShape({ slidingWindow }: LlamaConfig, layer: number): number {
+  return slidingWindow && layer >= slidingWindow.fromLayer ? slidingWindow.fromLayer : 0;
+}
+
+/**
+ * Bytes of an ONNX model of one block. Inputs: `x` (rows, hidden), the rows of sequences one after the other; for the
+ * attention `row_of` (batch, tokens), the row of each position, anything where a shorter sequence has none, and
+ * `place_of` (rows), each row's place among the flattened positions; `position_ids` (batch, tokens), `past_lengths`
+ * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; every weight of the block under its
+ * tensor's name. Output: `out` (rows, hidden).
+ * @param shapes of the block's tensors
+ */
+export function blockGraph(
+  config: LlamaConfig,
+  layer: number,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Uint8Array {
+  const { hiddenSize, headDim } = config;
+  const g = new GraphBuilder();
+  const x = g.input('x', 'float32', ['rows', hiddenSize]);
+  const rowOf = g.input('row_of', 'int64', ['batch', 'tokens']);
+  const placeOf = g.input('place_of', 'int64', ['rows']);
+  const linears = new Linears(g, (name) => ({ kind: 'input', shape: shapes.get(name) ?? [] }), 1);
+  const { output } = addBlock(g, linears, config, layer, x, {
+    batched: (y) => g.node('Gather', [y, rowOf], `${y}.batched`, { axis: 0 }),
+    flat: (y, width) => {
+      const places = g.node('Reshape', [y, g.constant([-1, width])], `${y}.places`);
+      return g.node('Gather', [places, placeOf], `${y}.flat`, { axis: 0 });
+    },
+    rows: placeOf,
+    positions: g.input('position_ids', 'int64', ['batch', 'tokens']),
+    cos: g.input('cos', 'float32', ['positions', headDim / 2]),
+    sin: g.input('sin', 'float32', ['positions', headDim / 2]),
+    pastLengths: g.input('past_lengths', 'int32', ['batch']),
+    totalLength: g.input('total_length', 'int32', [1]),
+  });
+  g.node('Identity', [output], 'out');
+  g.output('out', 'float32', ['rows', hiddenSize]);
+  return g.build('block');
+}
+
+/**
+ * Bytes of an ONNX model of the final norm and the unembedding. Inputs: `x` (rows, hidden), the norm's weight under its
+ * name, `words` (vocab, hidden). Output: `logits` (rows, vocab).
+ */
+export function unembedGraph(config: LlamaConfig): Uint8Array {
+  const { hiddenSize, vocabSize } = config;
+  const g = new GraphBuilder();
+  const x = g.input('x', 'float32', ['rows', hiddenSize]);
+  const shape = (name: string) => (name === finalNormName ? [hiddenSize] : [vocabSize, hiddenSize]);
+  const linears = new Linears(g, (name) => ({ kind: 'input', shape: shape(name) }), 1);
+  const normed = rmsNorm(g, linears, config, x, finalNormName, 'normed');
+  linears.apply({ x: normed, weight: 'words', output: 'logits', rows: x });
+  g.output('logits', 'float32', ['rows', vocabSize]);
+  return g.build('unembed');
+}

@@ -1,0 +1,314 @@
+// The walk: all documents of all variants go through a block before the next one is read. It needs the weights of two
+// blocks and the residual streams, whatever the model's size, and loads nothing beforehand.
+import type { LlamaConfig } from '../../checkpoint/config.ts';
+import { embedName, expectedTensors, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
+import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { cacheHeadDim, cacheName } from '../../graph/block.ts';
+import { rotaryTables } from '../../graph/rope.ts';
+import { blockTap, embeddingTap } from '../../graph/taps.ts';
+import { blockGraph, blockShape, unembedGraph } from '../../graph/walk.ts';
+import { SurgeryError } from '../../platform/errors.ts';
+import { itemAt } from '../../platform/indexing.ts';
+import { memory } from '../../platform/limits.ts';
+import { openSession, type Session, Tensor } from '../../platform/onnxruntime.ts';
+import { WorkerPool } from '../../platform/threads/pool.ts';
+import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './batches.ts';
+import type { TensorRange } from './read.ts';
+import { type Stream, Streams } from './streams.ts';
+
+const task = new URL('./read.ts', import.meta.url);
+
+/** A variant, layer by layer. */
+export interface WalkVariant {
+  /** The first layer that it changes. Up to there its residual stream is the original's. */
+  readonly from: number;
+  /** New values of some of a layer's tensors, by name. */
+  edit(layer: number): Promise<ReadonlyMap<string, Float32Array>>;
+}
+
+/** The residual stream at some rows, as a visitor sees it. */
+export interface VisitedRows {
+  /** `embed`, `0`, `1` …: the point of the stream. */
+  readonly point: string;
+  /** 0 for the original, then the variants in order. */
+  readonly model: number;
+  readonly batch: RowBatch;
+  /** (rows, hidden). Copy what is to be kept. */
+  readonly residual: Float32Array;
+}
+
+export interface WalkOptions {
+  /** Threads inside a matrix product. Default: one a core. */
+  readonly threads?: number | undefined;
+  /** Bytes of memory that the walk may use. Default: half of what is free. */
+  readonly memory?: number | undefined;
+  /** Rows that go through a block together. Default: 1,024. */
+  readonly batchRows?: number;
+}
+
+export interface WalkRun {
+  /** Called with the blocks done and in all. */
+  readonly onBlock?: (done: number, total: number) => void;
+  /** Called with every model's residual stream at every point, batch by batch. */
+  readonly visit?: (rows: VisitedRows) => void | Promise<void>;
+}
+
+type Weights = ReadonlyMap<string, Float32Array>;
+
+/** Logits of rows `row` to `row + rows` of a stream, (rows, vocab). */
+export type Unembedding = (stream: Stream, row: number, rows: number) => Promise<Float32Array>;
+
+/** A checkpoint and documents, ready to be walked through. */
+export class Walk {
+  readonly checkpoint: Checkpoint;
+  readonly batches: readonly RowBatch[];
+  /** Rows in all: the tokens of all documents. */
+  readonly rows: number;
+  readonly documents: readonly (readonly number[])[];
+  readonly #streams: Streams;
+  readonly #places: readonly Places[];
+  readonly #caches: readonly [key: Float32Array, value: Float32Array];
+  readonly #rotary: Readonly<Record<string, Tensor>>;
+  readonly #threads: number | undefined;
+  readonly #reader = new WorkerPool(1);
+  readonly #sessions = new Map<string, Promise<Session>>();
+
+  /**
+   * @param documents token ids, none longer than the context
+   * @throws SurgeryError `text` for a longer one, `usage` for less memory than two blocks take
+   */
+  constructor(checkpoint: Checkpoint, documents: readonly (readonly number[])[], options: WalkOptions = {}) {
+    const { config } = checkpoint;
+    const longest = Math.max(1, ...documents.map(({ length }) => length));
+    if (longest > config.contextLength)
+      throw new SurgeryError(
+        'text',
+        `a document of ${longest} tokens does not fit the model's context of ${config.contextLength}`,
+      );
+    this.checkpoint = checkpoint;
+    this.documents = documents;
+    this.batches = rowBatches(
+      documents.map(({ length }) => length),
+      options.batchRows,
+    );
+    this.rows = this.batches.reduce((sum, { rows }) => sum + rows, 0);
+    this.#places = this.batches.map(placesOf);
+    const budget = options.memory ?? memory().free / 2;
+    const least = leastMemory(checkpoint, options.batchRows);
+    if (budget < least)
+      throw new SurgeryError(
+        'usage',
+        `${gigabytes(budget)} of memory are too few: two blocks of this model and their activations take ${gigabytes(least)}`,
+      );
+    this.#streams = new Streams(this.rows, config.hiddenSize, budget - least);
+    const capacity = Math.max(
+      1,
+      ...this.batches.map((batch, i) => batch.pieces.length * this.#capacity(batch, itemAt(this.#places, i))),
+    );
+    const numbers = capacity * config.kvHeads * cacheHeadDim(config);
+    this.#caches = [new Float32Array(numbers), new Float32Array(numbers)];
+    const { cos, sin } = rotaryTables(config, longest);
+    const dims = [longest, config.headDim / 2];
+    this.#rotary = { cos: new Tensor('float32', cos, dims), sin: new Tensor('float32', sin, dims) };
+    this.#threads = options.threads;
+  }
+
+  /** Walks through all blocks. @returns the streams after the last one, of the original and of each variant */
+  async run(variants: readonly WalkVariant[], { onBlock, visit }: WalkRun = {}): Promise<Stream[]> {
+    const { layers } = this.#config;
+    const original = await this.#embedded();
+    const streams: (Stream | undefined)[] = variants.map(() => undefined);
+    const show = async (point: string) => {
+      if (!visit) return;
+      for (const batch of this.batches)
+        for (const [model, stream] of [original, ...streams].entries())
+          await visit({ point, model, batch, residual: await (stream ?? original).read(batch.start, batch.rows) });
+    };
+    await show(embeddingTap.name);
+    const blocks = Array.from({ length: layers }, (_, layer) => layer);
+    for await (const [layer, weights] of this.#ahead(blocks, (layer) => this.#readBlock(layer))) {
+      const touching = [...variants.keys()].filter((i) => itemAt(variants, i).from <= layer);
+      const edit = async (i: number) => new Map([...weights, ...(await itemAt(variants, i).edit(layer))]);
+      for await (const [i, edited] of this.#ahead(touching, edit)) {
+        const own = streams[i];
+        const to = own ?? (await this.#streams.make());
+        await this.#block(layer, edited, own ?? original, to);
+        streams[i] = to;
+      }
+      await this.#block(layer, weights, original, original);
+      await show(blockTap(layer).name);
+      onBlock?.(layer + 1, layers);
+    }
+    return [original, ...streams.map((stream) => stream ?? original)];
+  }
+
+  /** The final norm and the unembedding of all words, read once. */
+  async unembedding(): Promise<Unembedding> {
+    const { hiddenSize, vocabSize, tiedEmbeddings } = this.#config;
+    const session = await this.#session('unembed', () => unembedGraph(this.#config));
+    const names = [finalNormName, tiedEmbeddings ? embedName : unembedName];
+    const [norm, words] = await this.#read(names.map((name) => this.#range(name)));
+    if (!norm || !words) throw new RangeError('the unembedding was not read');
+    const feeds = {
+      [finalNormName]: new Tensor('float32', norm, [hiddenSize]),
+      words: new Tensor('float32', words, [vocabSize, hiddenSize]),
+    };
+    return async (stream, row, rows) => {
+      const x = new Tensor('float32', await stream.read(row, rows), [rows, hiddenSize]);
+      const { logits } = await session.run({ ...feeds, x });
+      return logits?.data as Float32Array;
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.#sessions.values()) await (await session).release();
+    await this.#reader.close();
+    await this.#streams.close();
+  }
+
+  get #config(): LlamaConfig {
+    return this.checkpoint.config;
+  }
+
+  /** Each item with what is made of it; the next one's is begun when it is given out. */
+  async *#ahead<A, B>(items: readonly A[], make: (item: A) => Promise<B>): AsyncGenerator<[A, B]> {
+    const begin = (i: number) => {
+      if (i >= items.length) return undefined;
+      const made = make(itemAt(items, i));
+      made.catch(() => {}); // thrown when it is its turn
+      return made;
+    };
+    let next = begin(0);
+    for (const [i, item] of items.entries()) {
+      const made = await next;
+      next = begin(i + 1);
+      yield [item, made as B];
+    }
+  }
+
+  /** All rows of a stream through a block. */
+  async #block(layer: number, weights: Weights, from: Stream, to: Stream): Promise<void> {
+    const shape = blockShape(this.#config, layer);
+    const named = (name: string) => name.replace(layerPrefix, `model.layers.${shape}.`);
+    const dims = (name: string) => [...this.checkpoint.tensor(name).shape];
+    const session = await this.#session(`block ${shape}`, () =>
+      blockGraph(this.#config, shape, new Map([...weights.keys()].map((name) => [named(name), dims(name)]))),
+    );
+    const feeds: Record<string, Tensor> = { ...this.#rotary };
+    for (const [name, values] of weights) feeds[named(name)] = new Tensor('float32', values, dims(name));
+    const { hiddenSize } = this.#config;
+    for (const [i, batch] of this.batches.entries()) {
+      const { start, rows, pieces } = batch;
+      const places = itemAt(this.#places, i);
+      const grid = [pieces.length, places.tokens];
+      const caches = this.#cacheFeeds(shape, batch, places);
+      const result = await session.run(
+        {
+          ...feeds,
+          ...caches.past,
+          x: new Tensor('float32', await from.read(start, rows), [rows, hiddenSize]),
+          row_of: new Tensor('int64', places.rowOf, grid),
+          place_of: new Tensor('int64', places.placeOf, [rows]),
+          position_ids: new Tensor('int64', places.positions, grid),
+          past_lengths: new Tensor('int32', places.pastLengths, [pieces.length]),
+          total_length: new Tensor('int32', Int32Array.of(places.total), [1]),
+        },
+        { out: null, ...caches.present },
+      );
+      await to.write(start, result.out?.data as Float32Array);
+    }
+  }
+
+  /** Positions that the cache holds for each piece: of a long document all, so that later pieces find the earlier ones. */
+  #capacity({ pieces }: RowBatch, { total }: Places): number {
+    const [first, second] = pieces;
+    return first && !second ? itemAt(this.documents, first.document).length : total;
+  }
+
+  #cacheFeeds(shape: number, batch: RowBatch, places: Places) {
+    const { kvHeads } = this.#config;
+    const dims = [batch.pieces.length, kvHeads, this.#capacity(batch, places), cacheHeadDim(this.#config)];
+    const size = dims.reduce((a, b) => a * b, 1);
+    const [key, value] = this.#caches.map((buffer) => new Tensor('float32', buffer.subarray(0, size), dims));
+    const named = (when: 'past' | 'present') => ({
+      [cacheName(when, shape, 'key')]: key as Tensor,
+      [cacheName(when, shape, 'value')]: value as Tensor,
+    });
+    return { past: named('past'), present: named('present') };
+  }
+
+  /** The original's stream before the first block. */
+  async #embedded(): Promise<Stream> {
+    const { hiddenSize, vocabSize } = this.#config;
+    const range = this.#range(embedName);
+    const idsOf = ({ pieces }: RowBatch) =>
+      pieces.flatMap(({ document, from, to }) => itemAt(this.documents, document).slice(from, to));
+    const stream = await this.#streams.make();
+    for (const batch of this.batches) {
+      const ids = idsOf(batch);
+      const distinct = [...new Set(ids)].sort((a, b) => a - b);
+      const rowBytes = (range.end - range.begin) / vocabSize;
+      const rows = await this.#reader.run<Float32Array>(task, 'readRows', () => [range, rowBytes, distinct]);
+      const at = new Map(distinct.map((id, i) => [id, i * hiddenSize]));
+      const values = new Float32Array(ids.length * hiddenSize);
+      for (const [row, id] of ids.entries()) {
+        const begin = at.get(id) as number;
+        values.set(rows.subarray(begin, begin + hiddenSize), row * hiddenSize);
+      }
+      await stream.write(batch.start, values);
+    }
+    return stream;
+  }
+
+  #session(key: string, graph: () => Uint8Array): Promise<Session> {
+    const known = this.#sessions.get(key);
+    if (known) return known;
+    const made = openSession(graph(), {
+      executionProviders: ['cpu'],
+      ...(this.#threads ? { intraOpNumThreads: this.#threads } : {}),
+      logSeverityLevel: 4,
+    });
+    this.#sessions.set(key, made);
+    return made;
+  }
+
+  async #readBlock(layer: number): Promise<Weights> {
+    const names = blockNames(this.#config, layer);
+    const values = await this.#read(names.map((name) => this.#range(name)));
+    return new Map(names.map((name, i) => [name, itemAt(values, i)]));
+  }
+
+  #read(ranges: readonly TensorRange[]): Promise<Float32Array[]> {
+    return this.#reader.run<Float32Array[]>(task, 'readTensors', () => [ranges]);
+  }
+
+  #range(name: string, rows?: readonly [from: number, to: number]): TensorRange {
+    return { name, ...this.checkpoint.byteRange(name, rows), dtype: this.checkpoint.weightDtype(name) };
+  }
+}
+
+/** Names of the tensors of a block. */
+function blockNames(config: LlamaConfig, layer: number): string[] {
+  return [...expectedTensors(config)]
+    .map(({ name }) => name)
+    .filter((name) => layerPrefix.exec(name)?.[1] === String(layer));
+}
+
+/**
+ * Bytes that a walk needs without any stream: three blocks (one computed with, one read, one edited) or, after them, the
+ * unembedding; a batch's activations; and logits.
+ */
+export function leastMemory(checkpoint: Checkpoint, rows = batchRows): number {
+  const { config } = checkpoint;
+  const numbers = (names: readonly string[]) =>
+    names.reduce((sum, name) => sum + checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const activations = rows * (6 * hiddenSize + 4 * intermediateSize + 4 * (heads + 2 * kvHeads) * headDim);
+  const weights = Math.max(3 * numbers(blockNames(config, 0)), 1.5 * vocabSize * hiddenSize);
+  return 4 * (weights + activations + logitNumbers);
+}
+
+/** Logits that are in memory at once, of all models. */
+export const logitNumbers = 1 << 25;
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
