@@ -15,7 +15,7 @@ import { type Prediction, TokenSums } from './token-sums.ts';
 export interface Predictions {
   readonly vocab: number;
   /** Logits after each token read. */
-  chunks(document: number, read: readonly number[]): AsyncIterator<Chunk>;
+  chunks(document: number, read: readonly number[]): AsyncIterable<Chunk>;
 }
 
 /** Logits of consecutive tokens, (tokens, vocab), with the statistics of each row if they are already known. */
@@ -72,6 +72,9 @@ export function intervalRule(chunk: ChunkRule): string {
   return `95 % bootstrap-t over ${unit}, 2,000 resamples, seed 0`;
 }
 
+/** Tokens between two calls of a progress callback. */
+const progressTokens = 128;
+
 /**
  * Scores a model on documents, and compares any number of variants with it. The original is computed once for all of
  * them.
@@ -100,21 +103,16 @@ export async function scoreDocuments(
   const theirs = variants.map(() => emptySums(counts));
   let done = 0;
   for (const [document, ids] of documents.entries()) {
-    const read = ids.slice(0, -1); // the last token is predicted, never read
-    const chunks = base.chunks(document, read);
-    const others = models.map((model) => model.chunks(document, read));
-    let at = 1;
-    for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
-      const predictions = predictionsIn(chunk.value, base.vocab, ids, at);
-      add(ours, document, predictions);
+    const others = models.map((model) => predictionsIn(model, document, ids));
+    for await (const prediction of predictionsIn(base, document, ids)) {
+      add(ours, document, prediction);
       for (const [i, sums] of theirs.entries()) {
         const own = await itemAt(others, i).next();
         if (own.done) throw new RangeError('a variant read fewer tokens than the original');
-        add(sums, document, predictionsIn(own.value, base.vocab, ids, at), predictions);
+        add(sums, document, own.value, prediction);
       }
-      at += predictions.length;
-      done += predictions.length;
-      onProgress?.(done, total);
+      done++;
+      if (done % progressTokens === 0 || done === total) onProgress?.(done, total);
     }
   }
   const byDocument = ({ nll }: Sums) => ({ tokens: counts, nll: nll.sums });
@@ -168,14 +166,18 @@ export function describeRows(logits: Float32Array, vocab: number): Described[] {
   });
 }
 
-/** @param at position in the document of the token that the first row predicts */
-function predictionsIn({ logits, rows }: Chunk, vocab: number, ids: readonly number[], at: number): Prediction[] {
-  return (rows ?? describeRows(logits, vocab)).map(({ top, logSum }, i) => ({
-    logits: logits.subarray(i * vocab, (i + 1) * vocab),
-    target: itemAt(ids, at + i),
-    top,
-    logSum,
-  }));
+/** A model's predictions of a document's tokens, one after the other: those of two models may come in other chunks. */
+async function* predictionsIn(
+  model: Predictions,
+  document: number,
+  ids: readonly number[],
+): AsyncGenerator<Prediction, undefined> {
+  const { vocab } = model;
+  let at = 1;
+  // The last token is predicted, never read.
+  for await (const { logits, rows } of model.chunks(document, ids.slice(0, -1)))
+    for (const [i, { top, logSum }] of (rows ?? describeRows(logits, vocab)).entries())
+      yield { logits: logits.subarray(i * vocab, (i + 1) * vocab), target: itemAt(ids, at++), top, logSum };
 }
 
 /** A model's sums of every score. */
@@ -190,12 +192,9 @@ function emptySums(counts: readonly number[]): Sums {
   return Object.fromEntries(scores.map(([name, score]) => [name, new TokenSums(counts, score)])) as Sums;
 }
 
-/** @param original what a variant is compared with, token by token; none for the original itself */
-function add(sums: Sums, document: number, own: readonly Prediction[], original?: readonly Prediction[]): void {
-  for (const [name, { summarise }] of scores)
-    if (original || summarise)
-      for (const [i, prediction] of own.entries())
-        sums[name].add(document, prediction, original ? itemAt(original, i) : prediction);
+/** @param original what a variant is compared with; none for the original itself */
+function add(sums: Sums, document: number, own: Prediction, original?: Prediction): void {
+  for (const [name, { summarise }] of scores) if (original || summarise) sums[name].add(document, own, original ?? own);
 }
 
 function scoreOf(sums: Sums): Score {

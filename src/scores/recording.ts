@@ -50,9 +50,7 @@ export class Recording implements Predictions {
       for (const [document, ids] of documents.entries()) {
         const own: Place[] = [];
         places.push(own);
-        const all = chunks(document, ids.slice(0, -1));
-        for (let chunk = await all.next(); !chunk.done; chunk = await all.next()) {
-          const { logits: value } = chunk.value;
+        for await (const { logits: value } of chunks(document, ids.slice(0, -1))) {
           await refusing(path, () => append(handle, new Uint8Array(value.buffer, value.byteOffset, value.byteLength)));
           own.push({ from: at, length: value.length, rows: describeRows(value, vocab) });
           at += value.length;
