@@ -31,6 +31,21 @@
  * await runtime.close();
  * ```
  *
+ * A model that does not fit in memory is walked through: all documents of all variants go through a block before the next
+ * one is read. A visitor sees the residual stream at every point:
+ *
+ * ```ts
+ * import { Operator, scoreWalk, Walk } from 'surgery';
+ *
+ * const walk = new Walk(checkpoint, documents, { memory: 6e9 });
+ * const operator = new Operator(checkpoint);
+ * const variant = await operator.layered([{ kind: 'zero', blocks: [3] }]);
+ * const scores = await scoreWalk(walk, [variant]);
+ * const norms = [];
+ * await walk.run([], { visit: ({ point, batch, residual }) => void norms.push([point, batch.rows, Math.hypot(...residual.slice(0, 9))]) });
+ * await walk.close();
+ * ```
+ *
  * A chat model's prompt comes from its own template: `tokenizer.encodeChat(tokenizer.chat(messages))`.
  *
  * A {@link SurgeryError} is a mistake that the caller can correct, with a message of one line. Any other error is a bug
@@ -85,6 +100,16 @@ export { type ErrorCode, SurgeryError } from './platform/errors.ts';
 export type { CellResult, CellSample, OriginalResult, Sample } from './results/study.ts';
 export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
 export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
+export type { RowBatch } from './runtime/walk/batches.ts';
+export type { Stream } from './runtime/walk/streams.ts';
+export {
+  type Unembedding,
+  type VisitedRows,
+  Walk,
+  type WalkOptions,
+  type WalkRun,
+  type WalkVariant,
+} from './runtime/walk/walk.ts';
 export {
   type ByDocument,
   type Chunk,
@@ -97,6 +122,7 @@ export type { Comparison, Score } from './scores/registry.ts';
 export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statistics.ts';
 export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
 export type { Interval } from './scores/token-sums.ts';
+export { scoreWalk } from './scores/walked.ts';
 export type { Message } from './text/chat.ts';
 export { type Question, readDocuments, readTasks } from './text/documents.ts';
 export type { Documents } from './text/encode-documents.ts';

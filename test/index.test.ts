@@ -39,8 +39,21 @@ beforeAll(() => {
 type Anything = any;
 const lib = library as Anything;
 
+const walk = new library.Walk(checkpoint, documents, { threads: 1 });
+
 /** By function: a wrong call, and how its line begins or what it holds. */
 const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: RegExp][]>> = {
+  Walk: [
+    [() => new lib.Walk(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint, from openCheckpoint$/],
+    [() => new lib.Walk(checkpoint, long), /^document 1 has \d+ tokens, the model's context is \d+: cut it$/],
+    [() => new lib.Walk(checkpoint, documents, { memmory: 1 }), /^Walk has no option "memmory", allowed: threads, /],
+    [() => new lib.Walk(checkpoint, documents, { memory: 5 }), /^0.0 GB of memory are too few: /],
+    [
+      () => walk.run(replaceable as Anything),
+      /^variants is \["model.*, allowed: a list of variants, from Operator.layered$/,
+    ],
+  ],
+  scoreWalk: [[() => lib.scoreWalk(runtime), /^walk is a Runtime, allowed: a Walk$/]],
   openCheckpoint: [
     [() => lib.openCheckpoint(), /^reference is missing, allowed: a checkpoint folder, "pocket" or/],
     [() => lib.openCheckpoint(''), /^reference is "", allowed: /],

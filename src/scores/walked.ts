@@ -1,7 +1,8 @@
 // Predictions of models after the walk: logits of the rows of each document, made some rows at a time.
+import { requireArgument } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
-import { logitNumbers, type Unembedding, type Walk, type WalkVariant } from '../runtime/walk/walk.ts';
+import { logitNumbers, type Unembedding, Walk, type WalkVariant } from '../runtime/walk/walk.ts';
 import { type Predictions, type Scores, scoreDocuments } from './likelihood.ts';
 
 /**
@@ -9,7 +10,7 @@ import { type Predictions, type Scores, scoreDocuments } from './likelihood.ts';
  * all of them.
  * @param onBlock called with the blocks done and in all
  * @param onTokens called with the tokens scored and in all
- * @throws SurgeryError `numeric` for logits that are not finite, `checkpoint` for weights that cannot be read, `output`
+ * @throws SurgeryError `usage` for an argument that is not allowed, `numeric` for logits that are not finite, `checkpoint` for weights that cannot be read, `output`
  * where residual streams do not fit the disk
  */
 export async function scoreWalk(
@@ -18,6 +19,7 @@ export async function scoreWalk(
   onBlock?: (done: number, total: number) => void,
   onTokens?: (done: number, total: number) => void,
 ): Promise<Scores> {
+  requireArgument('walk', walk, { words: 'a Walk', test: (value) => value instanceof Walk });
   const streams = await walk.run(variants, onBlock ? { onBlock } : {});
   const unembedding = await walk.unembedding();
   const [original, ...others] = streams.map((stream) => walkedPredictions(walk, stream, unembedding, streams.length));

@@ -2,16 +2,26 @@
 // blocks and the residual streams, whatever the model's size, and loads nothing beforehand.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { embedName, expectedTensors, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
-import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { cacheHeadDim, cacheName } from '../../graph/block.ts';
 import { rotaryTables } from '../../graph/rope.ts';
 import { blockTap, embeddingTap } from '../../graph/taps.ts';
 import { blockGraph, blockShape, unembedGraph } from '../../graph/walk.ts';
+import {
+  type Allowed,
+  type AllowedOptions,
+  aCount,
+  aFunction,
+  aList,
+  requireArgument,
+  requireOptions,
+} from '../../platform/arguments.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { memory } from '../../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../../platform/onnxruntime.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
+import { requireDocumentIds } from '../../text/token-ids.ts';
 import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './batches.ts';
 import type { TensorRange } from './read.ts';
 import { type Stream, Streams } from './streams.ts';
@@ -53,6 +63,13 @@ export interface WalkRun {
   readonly visit?: (rows: VisitedRows) => void | Promise<void>;
 }
 
+const walkOptions: AllowedOptions<WalkOptions> = { threads: aCount(1, 256), memory: aCount(1), batchRows: aCount(1) };
+const runOptions: AllowedOptions<WalkRun> = { onBlock: aFunction, visit: aFunction };
+const aVariant: Allowed = {
+  words: 'a variant',
+  test: (value) => typeof value === 'object' && value !== null && 'from' in value && 'edit' in value,
+};
+
 type Weights = ReadonlyMap<string, Float32Array>;
 
 /** Logits of rows `row` to `row + rows` of a stream, (rows, vocab). */
@@ -68,6 +85,7 @@ export class Walk {
   readonly #streams: Streams;
   readonly #places: readonly Places[];
   readonly #caches: readonly [key: Float32Array, value: Float32Array];
+  readonly #out: Float32Array;
   readonly #rotary: Readonly<Record<string, Tensor>>;
   readonly #threads: number | undefined;
   readonly #reader = new WorkerPool(1);
@@ -75,16 +93,15 @@ export class Walk {
 
   /**
    * @param documents token ids, none longer than the context
-   * @throws SurgeryError `text` for a longer one, `usage` for less memory than two blocks take
+   * @throws SurgeryError `text` for a longer one, `usage` for another argument that is not allowed, such as less memory than
+   * the model's blocks take
    */
   constructor(checkpoint: Checkpoint, documents: readonly (readonly number[])[], options: WalkOptions = {}) {
+    requireCheckpoint(checkpoint);
+    requireOptions('Walk', options, walkOptions);
     const { config } = checkpoint;
-    const longest = Math.max(1, ...documents.map(({ length }) => length));
-    if (longest > config.contextLength)
-      throw new SurgeryError(
-        'text',
-        `a document of ${longest} tokens does not fit the model's context of ${config.contextLength}`,
-      );
+    requireDocumentIds(documents, config);
+    const longest = Math.max(...documents.map(({ length }) => length));
     this.checkpoint = checkpoint;
     this.documents = documents;
     this.batches = rowBatches(
@@ -107,6 +124,7 @@ export class Walk {
     );
     const numbers = capacity * config.kvHeads * cacheHeadDim(config);
     this.#caches = [new Float32Array(numbers), new Float32Array(numbers)];
+    this.#out = new Float32Array(Math.max(...this.batches.map(({ rows }) => rows)) * config.hiddenSize);
     const { cos, sin } = rotaryTables(config, longest);
     const dims = [longest, config.headDim / 2];
     this.#rotary = { cos: new Tensor('float32', cos, dims), sin: new Tensor('float32', sin, dims) };
@@ -114,7 +132,10 @@ export class Walk {
   }
 
   /** Walks through all blocks. @returns the streams after the last one, of the original and of each variant */
-  async run(variants: readonly WalkVariant[], { onBlock, visit }: WalkRun = {}): Promise<Stream[]> {
+  async run(variants: readonly WalkVariant[], options: WalkRun = {}): Promise<Stream[]> {
+    requireArgument('variants', variants, aList(aVariant, 'a list of variants, from Operator.layered'));
+    requireOptions('run', options, runOptions);
+    const { onBlock, visit } = options;
     const { layers } = this.#config;
     const original = await this.#embedded();
     const streams: (Stream | undefined)[] = variants.map(() => undefined);
@@ -202,7 +223,8 @@ export class Walk {
       const places = itemAt(this.#places, i);
       const grid = [pieces.length, places.tokens];
       const caches = this.#cacheFeeds(shape, batch, places);
-      const result = await session.run(
+      const out = this.#out.subarray(0, rows * hiddenSize);
+      await session.run(
         {
           ...feeds,
           ...caches.past,
@@ -213,9 +235,9 @@ export class Walk {
           past_lengths: new Tensor('int32', places.pastLengths, [pieces.length]),
           total_length: new Tensor('int32', Int32Array.of(places.total), [1]),
         },
-        { out: null, ...caches.present },
+        { out: new Tensor('float32', out, [rows, hiddenSize]), ...caches.present },
       );
-      await to.write(start, result.out?.data as Float32Array);
+      await to.write(start, out);
     }
   }
 

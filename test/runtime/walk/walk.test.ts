@@ -26,13 +26,13 @@ async function bySession(checkpoint: Checkpoint, documents: readonly (readonly n
   const runtime = await Runtime.open(checkpoint, { threads: 1, taps: true });
   const points: Float32Array[][] = [];
   for (const ids of documents) {
-    const chunks = [];
+    const chunks: (readonly Float32Array[])[] = [];
     for await (const chunk of runtime.sequence(ids.length).readResiduals(ids)) chunks.push(chunk.points);
     points.push(runtime.taps.map((_, point) => concat(chunks.map((all) => all[point] as Float32Array))));
   }
   const logits = [];
   for (const ids of documents) {
-    const parts = [];
+    const parts: Float32Array[] = [];
     for await (const part of runtime.sequence(ids.length).readAll(ids)) parts.push(part);
     logits.push(concat(parts));
   }
@@ -106,7 +106,7 @@ test('a variant is the session with its tensors, from its first layer on; the or
   const [original, changed] = await byWalk(walk, [variant]);
   const runtime = await Runtime.open(checkpoint, { threads: 1, replaceable: [name] });
   const read = async (weights = runtime.original) => {
-    const all = [];
+    const all: Float32Array[] = [];
     for (const ids of documents)
       for await (const part of runtime.sequence(ids.length, weights).readAll(ids)) all.push(part);
     return concat(all);
@@ -138,5 +138,5 @@ test('what cannot be is refused in one line', async () => {
   const checkpoint = await Checkpoint.open(pocket);
   expect(() => new Walk(checkpoint, [[1, 2]], { memory: 1e6 })).toThrow(/^0.0 GB of memory are too few: /);
   const endless = [Array.from({ length: checkpoint.config.contextLength + 1 }, () => 1)];
-  expect(() => new Walk(checkpoint, endless)).toThrow(/does not fit the model's context of 512/);
+  expect(() => new Walk(checkpoint, endless)).toThrow(/^document 1 has 513 tokens, the model's context is 512/);
 });
