@@ -1,7 +1,7 @@
 // onnxruntime's memory stays flat over hundreds of blocks. In a process of its own: the tests' own has other things in it.
 import { execFileSync } from 'node:child_process';
-import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { root } from '../../support/paths.ts';
 
