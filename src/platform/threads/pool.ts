@@ -150,7 +150,9 @@ export class WorkerPool {
   }
 
   private start(): Worker {
-    const worker = new Worker(built(new URL('./worker.ts', import.meta.url)), { workerData: this.stop });
+    // A thread runs a file: what says how to read `--eval`'s text is refused there.
+    const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
+    const worker = new Worker(built(new URL('./worker.ts', import.meta.url)), { workerData: this.stop, execArgv });
     const given = new Map<number, Job>();
     this.workers.set(worker, given);
     worker.on('message', (reply: Reply) => {
