@@ -76,7 +76,7 @@ async function spectraFigure(
   return {
     title: 'Spectra: variance explained by the leading components',
     caption:
-      'x: share of a group’s components, largest first. y: cumulative share of variance explained. ' +
+      'x: fraction of components, largest first; y: cumulative explained variance. ' +
       `Dotted: ${thresholds.length === 1 ? 'the threshold' : 'the thresholds'}${thresholds.length > 0 ? ` ${thresholds.join(', ')}` : ' (none)'}.${marks} ` +
       'PCA of the weights in float64, columns centred unless the operation says otherwise; no text is involved.',
     notShown:
