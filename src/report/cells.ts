@@ -1,12 +1,10 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
-import { groupsOfWidth } from '../operations/pca/footprint.ts';
 import type { LayerReport } from '../operations/pca/report.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
+import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
-import { projections } from '../operations/where.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
-import { listed } from './format.ts';
 import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
@@ -40,14 +38,9 @@ export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly Lay
   return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
 }
 
-/** What the width of these cells counts: "components of k and v per layer". */
+/** What the width of these cells counts. */
 export function widthWords(cells: readonly CellResult[]): string {
-  const counted = new Set(
-    cells
-      .flatMap(layersOf)
-      .flatMap((layer) => groupsOfWidth(layer).flatMap((group) => Object.keys(group.relativeError))),
-  );
-  return `components of ${listed(projections.filter((projection) => counted.has(projection)))} per layer`;
+  return widthText(cells.flatMap(layersOf));
 }
 
 /** The axes that some cells lie along, and differ in. */

@@ -1,6 +1,7 @@
 // What a PCA needs and loses over all its groups. Pure arithmetic on its report.
 import type { Footprint } from '../kind.ts';
 import type { GroupReport, LayerReport } from './report.ts';
+import { groupsOfWidth } from './words.ts';
 
 export function footprint(layers: readonly LayerReport[]): Footprint {
   const groups = layers.flatMap((layer) => layer.groups);
@@ -19,12 +20,6 @@ export function footprint(layers: readonly LayerReport[]): Footprint {
 
 function widthOf(layer: LayerReport): number {
   return sum(groupsOfWidth(layer).map(({ rank }) => rank));
-}
-
-/** The groups whose components a width counts: those that hold k or v, all where none does. */
-export function groupsOfWidth({ groups }: LayerReport): readonly GroupReport[] {
-  const holdsKv = ({ relativeError }: GroupReport) => 'k' in relativeError || 'v' in relativeError;
-  return groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
 }
 
 /** Frobenius norm of the errors of some projections together, over that of their weights. */

@@ -1,5 +1,7 @@
 // A PCA in words: a line for a report, a name for a table, a name for a folder.
 import { rangesText } from '../../platform/option-values.ts';
+import { projections } from '../where.ts';
+import type { GroupReport, LayerReport } from './report.ts';
 import type { PcaOperation } from './spec.ts';
 
 /** What is as by default is left out. @param layers of the model */
@@ -53,6 +55,19 @@ export function slug(operation: PcaOperation, layers: number): string {
 /** "variance 0.3" or "rank 64". */
 export function keptText({ variance, rank }: Pick<PcaOperation, 'variance' | 'rank'>): string {
   return rank === undefined ? `variance ${variance}` : `rank ${rank}`;
+}
+
+/** The groups whose components a width counts: those that hold k or v, all where none does. */
+export function groupsOfWidth({ groups }: LayerReport): readonly GroupReport[] {
+  const holdsKv = ({ relativeError }: GroupReport) => 'k' in relativeError || 'v' in relativeError;
+  return groups.some(holdsKv) ? groups.filter(holdsKv) : groups;
+}
+
+/** What the width of these layers counts: "components of k and v per layer". */
+export function widthText(layers: readonly LayerReport[]): string {
+  const counted = layers.flatMap((layer) => groupsOfWidth(layer).flatMap((group) => Object.keys(group.relativeError)));
+  const names = projections.filter((projection) => counted.includes(projection));
+  return `components of ${names.join(', ').replace(/, (\w+)$/, ' and $1')} per layer`;
 }
 
 function words(separator: string, parts: readonly (string | false | undefined)[]): string {
