@@ -15,6 +15,7 @@ import { restartForLargeModels } from './platform/huge-pages.ts';
 import { suggested } from './platform/option-values.ts';
 import { pasteable, programName } from './platform/program.ts';
 import { finish, tidyUp, whatIsLeft, willLeave } from './platform/shutdown.ts';
+import { hasColour, styled } from './report/screen.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json');
 
@@ -226,19 +227,22 @@ function loadsModel(program: CommandUnknownOpts, [name, ...rest]: readonly strin
   return takesModel && !rest.includes('--help') && !rest.includes('-h');
 }
 
+/** The program's name before an error. */
+const errorName = () => styled('surgery:', 'red', hasColour(process.stderr));
+
 /** Reports the error on stderr. @param explain makes a message of what could not be parsed @returns the exit code */
 function reportFailure(error: unknown, explain: (error: CommanderError) => string): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // --help, --version
-    process.stderr.write(`surgery: ${messageOf(explain(error))}\n`);
+    process.stderr.write(`${errorName()} ${messageOf(explain(error))}\n`);
     return 2;
   }
   const mistake = error instanceof SurgeryError ? error : refusal(error);
   if (mistake) {
-    process.stderr.write(`surgery: ${messageOf(mistake)}\n`);
+    process.stderr.write(`${errorName()} ${messageOf(mistake)}\n`);
     return 2;
   }
-  process.stderr.write(`surgery: a bug, please report it\n${error instanceof Error ? error.stack : error}\n`);
+  process.stderr.write(`${errorName()} a bug, please report it\n${error instanceof Error ? error.stack : error}\n`);
   return 1;
 }
 

@@ -15,6 +15,7 @@ export const runOptions = together(
   shared.modelOption,
   operationOptions({ writes: true }),
   shared.scoringOptions,
+  shared.diagnosisOption,
   shared.samplingOptions,
   shared.runOutputOptions,
   printing,
@@ -80,6 +81,7 @@ export type ReportOptions = OptionsOf<typeof reportOptions>;
 export const inspectOptions = together(
   shared.modelOption,
   spectrumOptions,
+  shared.tensorsOption,
   printing,
   shared.engineOption,
   shared.networkOptions,

@@ -1,5 +1,8 @@
 // surgery generate: a model continues prompts; the text streams as it comes.
+
+import { endOf } from '../experiments/run-cells.ts';
 import { generateTogether } from '../generate/generate.ts';
+import { endText } from '../report/cells.ts';
 import { counted, printable } from '../report/format.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
@@ -40,15 +43,18 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
     generateSettings(options, runtime),
   );
   const samples: Sample[] = [];
-  for (const [i, { ids, promptTokens, tokensPerSecond }] of generated.entries()) {
+  for (const [i, { ids, promptTokens, tokensPerSecond, end }] of generated.entries()) {
     const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
     show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
-    progress.say(`(${counted(ids.length - promptTokens, 'token')}, ${tokensPerSecond.toFixed(1)} a second)`);
+    const ended = endOf(end, tokenizer);
+    const rate = tokensPerSecond > 0 ? `, ${tokensPerSecond.toFixed(1)} per second` : '';
+    progress.say(`(${ended.end ? endText(ended.end) : `${counted(ids.length - promptTokens, 'token')}${rate}`})`);
     samples.push({
       variant: recipe ? 'operated' : 'original',
       prompt,
       ...tokenizer.continuation(promptIds, ids),
       ids,
+      ...ended,
       tokensPerSecond,
     });
   }

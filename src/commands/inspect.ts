@@ -1,4 +1,5 @@
 // surgery inspect: lists all tensors, and the spectrum of every group.
+import { layerPrefix } from '../checkpoint/names.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
 import { spectra, thresholds } from '../operations/pca/spectrum.ts';
 import { inspectText } from '../report/terminal/text.ts';
@@ -16,8 +17,12 @@ export async function inspect(options: InspectOptions): Promise<void> {
   const { value } = await progress.step(`Spectra of ${info.ref}`, 'groups', (onProgress) =>
     spectra(checkpoint, spec, { engine: options.pcaEngine, onProgress }),
   );
-  const tensors = [...checkpoint.tensors.values()].map(({ name, shape, dtype }) => ({
+  // Layer 2 before layer 10.
+  const order = new Intl.Collator('en', { numeric: true });
+  const listed = [...checkpoint.tensors.values()].sort((a, b) => order.compare(a.name, b.name));
+  const tensors = listed.map(({ name, shape, dtype }) => ({
     name,
+    ...layerOf(name),
     shape,
     dtype,
     parameters: shape.reduce((product, n) => product * n, 1),
@@ -30,5 +35,10 @@ export async function inspect(options: InspectOptions): Promise<void> {
     thresholds,
     spectra: value,
   };
-  print(options, result, () => inspectText(result));
+  print(options, result, () => inspectText(result, options.tensors ?? false));
+}
+
+function layerOf(name: string): { readonly layer?: number } {
+  const [, layer] = layerPrefix.exec(name) ?? [];
+  return layer === undefined ? {} : { layer: Number(layer) };
 }

@@ -5,19 +5,12 @@ import { rangesText } from '../platform/option-values.ts';
 import { asStarted, pasteable, programName } from '../platform/program.ts';
 import { partName, type Shard } from './shard.ts';
 
-/** For each command, one that goes further with the same model. */
-const next = {
-  run: (model: string) => `sweep ${model} --variance 0.9,0.7,0.5 --controls`,
-  sweep: (model: string) => `sensitivity ${model} --variance 0.5 --by both`,
-  sensitivity: (model: string) => `lens ${model} --prompt "The sea" --variance 0.5`,
-};
-
-/** @param page file name of the report in the folder, if there is one */
-export function nextSteps(kind: keyof typeof next, ref: string, folder: string, page?: string): string {
-  return [
-    ...(page ? [`Report     ${join(folder, page)}`] : []),
-    `Next       ${pasteable(next[kind](`--model ${quoted(ref)}`), 11)}`,
-  ].join('\n');
+/**
+ * @param next the command to try, without the program's name
+ * @param page file name of the report in the folder, if there is one
+ */
+export function nextSteps(next: string, folder: string, page?: string): string {
+  return [...(page ? [`Report     ${join(folder, page)}`] : []), `Next       ${pasteable(next, 11)}`].join('\n');
 }
 
 /**

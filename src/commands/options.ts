@@ -331,6 +331,14 @@ export const runOutputOptions = optionGroup('Output:', (command) =>
     ),
 );
 
+export const tensorsOption = optionGroup('Output:', (command) =>
+  command.option('--tensors', 'a line for every tensor (default: one for each kind of tensor)'),
+);
+
+export const diagnosisOption = optionGroup('Text:', (command) =>
+  command.option('--no-diagnosis', 'do not look for the layers that break a model, where an operation does'),
+);
+
 export const noSamplesOption = optionGroup('Samples:', (command) =>
   command.option('--no-samples', 'score only, generate no text'),
 );

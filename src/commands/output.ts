@@ -11,6 +11,9 @@ import type { RunOutputOptions } from './options.ts';
 /** Parent of the results folder if --output names none. */
 export const resultsFolder = 'results';
 
+/** File of a run's recipe in its folder, ready for --recipe. */
+export const recipeName = 'recipe.json';
+
 /** The folder for the results, locked. */
 export interface Output extends HeldFolder {
   /** With symbolic links resolved. */

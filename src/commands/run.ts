@@ -5,6 +5,7 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
+import { diagnose } from '../experiments/diagnosis.ts';
 import { type Measurement, measurePair, scoreNext } from '../experiments/run-cells.ts';
 import { type Operated, operate } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
@@ -12,12 +13,14 @@ import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
 import { counted } from '../platform/counts.ts';
 import { requireSpace } from '../platform/disk-space.ts';
+import { endText } from '../report/cells.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { modelCard } from '../report/model-card.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { runText } from '../report/terminal/text.ts';
+import { isBroken } from '../report/verdict.ts';
 import { format } from '../results/format.ts';
-import type { RunResult } from '../results/run.ts';
+import type { Diagnosis, RunResult } from '../results/run.ts';
 import { recordName, recordText } from '../results/scored-record.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { Runtime } from '../runtime/session.ts';
@@ -26,16 +29,14 @@ import { Tokenizer } from '../text/tokenizer.ts';
 import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { nextSteps } from './next-steps.ts';
-import { requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
+import { recipeName, requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { equivalentsOf, recipeOf } from './recipes.ts';
 import { withRecording } from './recorded.ts';
 import type { Recorded } from './recorded-command.ts';
 import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
-import { scoringInput } from './scoring.ts';
+import { type ScoringInput, scoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
-
-/** File of the applied recipe, ready for --recipe. */
-const recipeName = 'recipe.json';
+import { afterRun } from './suggestions.ts';
 
 export async function run(options: RunOptions, command: Recorded): Promise<void> {
   const start = performance.now();
@@ -91,6 +92,9 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
         return value;
       },
     );
+    const cause = isBroken(pair.cell.scores)
+      ? await diagnosis(options, runtime, operated, scoring, progress)
+      : undefined;
     const { tasks } = scoring;
     const found: RunResult = {
       format,
@@ -107,6 +111,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       sampling: samplingInfo(options, prompting),
       ...withNotes(notes),
       ...pair,
+      ...(cause ? { diagnosis: cause.value } : {}),
       curves: operated.reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
         load: loaded.seconds,
@@ -114,6 +119,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
         write: written,
         generate: seconds.generate,
         score: seconds.score + seconds.answer,
+        ...(cause ? { diagnose: cause.seconds } : {}),
         total: (performance.now() - start) / 1000,
       },
       output: output.path,
@@ -138,7 +144,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const finished = result;
   if (finished)
     print(options, finished, () =>
-      [runText(finished), nextSteps('run', finished.model.ref, output.path, pageName)].join('\n'),
+      [runText(finished), nextSteps(afterRun(finished, output.path), output.path, pageName)].join('\n'),
     );
 }
 
@@ -184,6 +190,22 @@ function load(
   );
 }
 
+/** Where a broken model's damage lies, for about as many tokens as were scored. Nothing with --no-diagnosis. */
+async function diagnosis(
+  { diagnosis: isWanted }: RunOptions,
+  runtime: Runtime,
+  { tensors }: Operated,
+  { documents }: ScoringInput,
+  progress: Progress,
+): Promise<{ value: Diagnosis; seconds: number } | undefined> {
+  if (!isWanted) return undefined;
+  const { value, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
+    const budget = 2 * scoredTokens(documents);
+    return diagnose({ runtime, tensors, documents, budget, works: (scores) => !isBroken(scores), onPass });
+  });
+  return value && { value, seconds };
+}
+
 /** Writes the edited checkpoint, unless --no-save. @returns seconds */
 async function write(
   { save, dtype, maxShardSize: maxShardBytes }: RunOptions,
@@ -219,6 +241,9 @@ function samplesFile({ original, cell }: Pick<RunResult, 'original' | 'cell'>): 
       { name: 'original', sample },
       ...(cell.samples[i] ? [{ name: 'operated', sample: cell.samples[i] }] : []),
     ])
-    .map(({ name, sample }) => `=== ${name}, prompt: ${JSON.stringify(sample.prompt)}\n${sample.text}\n`)
+    .map(
+      ({ name, sample }) =>
+        `=== ${name}, prompt: ${JSON.stringify(sample.prompt)}\n${sample.text}${sample.end ? `\n(${endText(sample.end)})` : ''}\n`,
+    )
     .join('\n');
 }

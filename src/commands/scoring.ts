@@ -196,7 +196,7 @@ function withColumn(name: string, column: string | undefined): string {
 /** The token ids to score, and what results record of how they were cut. */
 interface Cut {
   readonly documents: readonly (readonly number[])[];
-  readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'rule'>;
+  readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'unread' | 'rule'>;
 }
 
 function eachAlone(
@@ -211,7 +211,20 @@ function eachAlone(
   if (documents.length === 0)
     throw new SurgeryError('text', `${name}: no document has two tokens, so there is nothing to score`);
   const cut = encoded.filter((one) => one.cut).length;
-  return { documents, about: { cut, rule: scoringRule(tokenizer.bosId !== undefined) } };
+  const unread = encoded.reduce(
+    (sum, { ids, cut: isCut }, i) => sum + (isCut ? restOf(itemAt(chosen, i), ids, tokenizer) : 0),
+    0,
+  );
+  return {
+    documents,
+    about: { cut, ...(unread > 0 ? { unread } : {}), rule: scoringRule(tokenizer.bosId !== undefined) },
+  };
+}
+
+/** Tokens of a text after its first ones, as many to a character as those. */
+function restOf(text: string, ids: readonly number[], tokenizer: Tokenizer): number {
+  const characters = tokenizer.decode(ids).length;
+  return Math.round((ids.length * Math.max(text.length - characters, 0)) / Math.max(characters, 1));
 }
 
 async function streamed(

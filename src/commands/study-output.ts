@@ -12,6 +12,7 @@ import type { CellResult, Study } from '../results/study.ts';
 import { print } from './model.ts';
 import { nextSteps, partSteps } from './next-steps.ts';
 import { isPart, type Shard } from './shard.ts';
+import { afterStudy } from './suggestions.ts';
 
 /** A study with its cells, ready to print. */
 export interface FinishedStudy {
@@ -58,7 +59,7 @@ export function printStudy(
       studyText(study, cells, folder, seconds),
       isPart(options.shard)
         ? partSteps(study.command, folder, options.shard, existsSync)
-        : nextSteps(study.kind, study.model.ref, folder, hasPage ? pageName : undefined),
+        : nextSteps(afterStudy(study, cells), folder, hasPage ? pageName : undefined),
     ].join('\n'),
   );
 }

@@ -1,7 +1,7 @@
 // Measures cells: operate, score, generate, answer questions. One session and one pass of the original serve them all.
 
 import { continuationLogprobs } from '../generate/continuation.ts';
-import { type GenerateOptions, generateTogether, type Start } from '../generate/generate.ts';
+import { type EndToken, type GenerateOptions, generateTogether, type Start } from '../generate/generate.ts';
 import type { Operated, Operator } from '../operations/operator.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { OperationReport } from '../operations/registry.ts';
@@ -255,16 +255,27 @@ async function samplesOf(
   for (const [variant, weights] of variants.entries()) {
     const own: Written[] = [];
     for (const [i, { text, ids: prompt }] of prompts.entries()) {
-      const { ids, tokensPerSecond } = itemAt(generated, variant * prompts.length + i);
+      const { ids, end, tokensPerSecond } = itemAt(generated, variant * prompts.length + i);
       const logprobs = await continuationLogprobs({ runtime, weights }, ids, prompt.length);
       own.push({
-        sample: { prompt: text, ...tokenizer.continuation(prompt, ids), ids: [...ids], logprobs },
+        sample: {
+          prompt: text,
+          ...tokenizer.continuation(prompt, ids),
+          ids: [...ids],
+          logprobs,
+          ...endOf(end, tokenizer),
+        },
         tokensPerSecond,
       });
     }
     samples.push(own);
   }
   return samples;
+}
+
+/** A stop token that came first, as results hold it. */
+export function endOf(end: EndToken | undefined, tokenizer: Tokenizer): Pick<Sample, 'end'> {
+  return end ? { end: { token: tokenizer.piece(end.id), logprob: Math.round(end.logprob * 1e4) / 1e4 } } : {};
 }
 
 async function timed<T>(seconds: Seconds, stage: keyof Seconds, work: () => Promise<T>): Promise<T> {

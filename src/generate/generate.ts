@@ -14,6 +14,7 @@ import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Batch, Sequence, Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
+import { logProbability } from '../scores/logits.ts';
 import { requireRuntime } from '../scores/model.ts';
 import { requireIds } from '../text/token-ids.ts';
 import { defaultMaxNewTokens, defaultSampling } from './defaults.ts';
@@ -67,10 +68,19 @@ export interface Start {
   readonly onToken?: (id: number) => void;
 }
 
+/** A stop token in the place of a text's first token. */
+export interface EndToken {
+  readonly id: number;
+  /** Natural log-probability, before temperature and nucleus. */
+  readonly logprob: number;
+}
+
 export interface Generated {
   /** Token ids of the prompt and its continuation. */
   readonly ids: number[];
   readonly promptTokens: number;
+  /** The stop token, where it came first. */
+  readonly end?: EndToken;
   /** New tokens per second, after the first (which comes with the prompt). 0 if there are none. */
   readonly tokensPerSecond: number;
 }
@@ -133,6 +143,7 @@ class Text {
   readonly #options: GenerateOptions;
   readonly #limit: number;
   readonly #random: () => number;
+  end: EndToken | undefined;
 
   constructor(sequence: Sequence, start: Start, options: GenerateOptions, limit: number) {
     this.sequence = sequence;
@@ -151,7 +162,10 @@ class Text {
   push(logits: Float32Array): number | undefined {
     if (this.ids.length >= this.#limit) return undefined; // a prompt that fills the context
     const id = sample(logits, this.ids, this.#options.sampling, this.#random);
-    if (this.#options.stopIds.includes(id)) return undefined;
+    if (this.#options.stopIds.includes(id)) {
+      if (this.created === 0) this.end = { id, logprob: logProbability(logits, id) };
+      return undefined;
+    }
     this.ids.push(id);
     this.#start.onToken?.(id);
     return this.ids.length < this.#limit ? id : undefined;
@@ -179,6 +193,7 @@ async function generateBatch(
   return texts.map((text) => ({
     ids: text.ids,
     promptTokens: text.ids.length - text.created,
+    ...(text.end ? { end: text.end } : {}),
     // The first token comes with the prompt: only the others took a step each.
     tokensPerSecond: text.created > 1 ? (text.created - 1) / (seconds.get(text) ?? 0) : 0,
   }));

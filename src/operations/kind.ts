@@ -92,6 +92,15 @@ export interface OperatorSettings {
 export const pcaEngines = ['native', 'ml-pca'] as const;
 export type PcaEngine = (typeof pcaEngines)[number];
 
+/** What a result says about the operation that made it, for the command to try next. */
+export interface Finding {
+  readonly isBroken: boolean;
+  /** Whether it is one of a sweep's, so that other budgets have been tried. */
+  readonly isSwept: boolean;
+  /** Layers that do not break the model, where only some do. */
+  readonly sound?: readonly number[];
+}
+
 /** A sweep: several values for some fields of a kind, fixed values for others. */
 export interface SweepRequest<Spec> {
   /** The values to try of each field. */
@@ -148,6 +157,11 @@ export interface OperationKind<
   label(operation: Complete, layers: number): string;
   /** For the name of a results folder: all that differs from the default, in a few words. @param layers of the model */
   slug(operation: Complete, layers: number): string;
+  /**
+   * A command that goes further from a result of this operation: its words without the program's and the model's name.
+   * @param layers of the model
+   */
+  next(operation: Complete, found: Finding, layers: number): string;
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
   design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */

@@ -4,7 +4,8 @@ import type { PcaOperation } from '../operations/pca/spec.ts';
 import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
 import { rangesText } from '../platform/option-values.ts';
-import type { CellResult, SensitivityResult, Study } from '../results/study.ts';
+import type { CellResult, Sample, SensitivityResult, Study } from '../results/study.ts';
+import { short } from './format.ts';
 import { pointOf, scores, scoresIn } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
@@ -107,6 +108,12 @@ export function gridCells(study: Study, cells: Cells): CellResult[] {
   return inOrder(study, cells).filter(({ id }) => !controls.has(id));
 }
 
+/** Pairs of equal variance or rank cost differently, so they are not called matched. */
+export function pairsTitle({ pairs }: Pick<Study, 'pairs'>): string {
+  const isMatched = pairs.length === 0 || pairs.some(({ rule }) => rule !== 'variance' && rule !== 'rank');
+  return isMatched ? 'Matched comparisons' : 'Compared at the same threshold';
+}
+
 /** A cell in a few words. */
 export function cellName({ recipe }: Pick<CellResult, 'recipe'>, { model }: Pick<Study, 'model'>): string {
   return recipeLabel(recipe, model.layers);
@@ -126,6 +133,26 @@ function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
   ]
     .filter(Boolean)
     .join(', ');
+}
+
+/** "ended at the first token (<|im_end|>, p 0.31)" */
+export function endText({ token, logprob }: NonNullable<Sample['end']>): string {
+  return `ended at the first token (${token}, p ${short(Math.exp(logprob), 2)})`;
+}
+
+/** What a model wrote; in brackets why it wrote nothing. */
+export function completionText({ completion, pieces, end }: Pick<Sample, 'completion' | 'pieces' | 'end'>): string {
+  if (end) return `(${endText(end)})`;
+  return pieces.length > 0 ? completion : '(no new token)';
+}
+
+/** Marks a relative error above 1. */
+export const worseMark = '!';
+export const worseNote = `${worseMark} relative error above 1: all zeros would be closer to the original weights.`;
+
+/** A relative error, ‖W − Ŵ‖ / ‖W‖. */
+export function errorText(error: number): string {
+  return `${error.toFixed(4)}${error > 1 ? worseMark : ''}`;
 }
 
 /** How much a PCA keeps, as short as can be. */

@@ -39,11 +39,14 @@ export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, 
 /** Documents from which on an interval over them means something. */
 const fewestDocuments = 10;
 
-/** Said where intervals are left out, as there are too few documents for them; else nothing. */
-export function fewDocumentsWords({ documents, chunk }: TextRead): string | undefined {
+/** Said where there are too few documents for intervals; else nothing. @param omitted whether they are left out */
+export function fewDocumentsWords(
+  { documents, chunk }: Pick<TextRead, 'documents' | 'chunk'>,
+  omitted = false,
+): string | undefined {
   if (documents >= fewestDocuments) return undefined;
   const unit = chunk === 'stream' ? 'window' : 'document';
-  return `${counted(documents, unit)}: intervals are not to be trusted, and are left out here.`;
+  return `${counted(documents, unit)}: intervals are not to be trusted${omitted ? ', and are left out here' : ''}.`;
 }
 
 /** A result without the intervals that are not to be trusted. */

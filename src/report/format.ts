@@ -4,6 +4,7 @@ import Table from 'cli-table3';
 import stringWidth from 'string-width';
 import { integer } from '../platform/counts.ts';
 import { itemAt } from '../platform/indexing.ts';
+import { screenWidth, styled } from './screen.ts';
 
 export { counted } from '../platform/counts.ts';
 export { integer };
@@ -85,7 +86,7 @@ export function table(
   head: readonly string[],
   align: string,
   rows: readonly (readonly string[])[],
-  width = 80,
+  width = screenWidth(),
 ): string {
   const none = '';
   const widths = fittingWidths([head, ...rows], align, width);
@@ -138,7 +139,11 @@ function fittingWidths(rows: readonly (readonly string[])[], align: string, widt
 const words = (text: string) => text.split(/[ \n]/);
 
 /** Two texts side by side under their titles, in `width` columns. */
-export function sideBySide(titles: readonly [string, string], texts: readonly [string, string], width = 80): string {
+export function sideBySide(
+  titles: readonly [string, string],
+  texts: readonly [string, string],
+  width = screenWidth(),
+): string {
   const column = Math.floor((width - 3) / 2);
   const out = new Table({
     head: [...titles],
@@ -146,8 +151,17 @@ export function sideBySide(titles: readonly [string, string], texts: readonly [s
     wordWrap: true,
     style: { head: [], border: [] },
   });
-  out.push(texts.map((text) => breakLongWords(printable(text).replaceAll('\t', ' ').trim(), column - 2)));
+  const shown = texts.map((text) => breakLongWords(printable(text).replaceAll('\t', ' ').trim(), column - 2));
+  out.push(fromFirstDifference(shown, (word) => styled(word, 'yellow')));
   return out.toString();
+}
+
+/** Texts with each of their words marked from the first on in which they differ. */
+function fromFirstDifference(texts: readonly string[], mark: (word: string) => string): string[] {
+  const [first = [], ...others] = texts.map((text) => text.split(/(?<=\s)(?=\S)/));
+  const same = first.findIndex((word, i) => others.some((other) => other[i] !== word));
+  const from = same < 0 ? first.length : same;
+  return [first, ...others].map((words) => words.map((word, i) => (i < from ? word : mark(word))).join(''));
 }
 
 /** Text that a terminal shows as it is: control characters, which a damaged model may well write, become U+FFFD. */
@@ -175,7 +189,7 @@ export function columnsOf(text: string): number {
 }
 
 /** Text broken at spaces so that no line takes more than `width` columns of a terminal; its own line breaks stay. */
-export function wrap(text: string, width = 80): string {
+export function wrap(text: string, width = screenWidth()): string {
   return text
     .split('\n')
     .map((line) => wrapLine(line, width))
@@ -200,7 +214,7 @@ function wrapLine(text: string, width: number): string {
 const labelWidth = 11;
 
 /** "Result     KL 9.07 …": a label, and a text whose further lines stand below its first. */
-export function labelled(label: string, text: string, width = 80): string {
+export function labelled(label: string, text: string, width = screenWidth()): string {
   return label.padEnd(labelWidth) + wrap(text, width - labelWidth).replaceAll('\n', `\n${' '.repeat(labelWidth)}`);
 }
 

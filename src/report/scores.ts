@@ -67,7 +67,8 @@ export const scores = {
     views: ['terminal', 'cells', 'tip'],
   },
   size: {
-    label: 'size',
+    label: 'parameters',
+    shortLabel: 'params',
     unit: 'of the dense parameters',
     better: 'lower',
     of: sizeOf,

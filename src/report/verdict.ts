@@ -1,6 +1,8 @@
 // What scores mean, in sentences: the terminal prints them, pages show them. Words only; every figure is a result's.
+
+import { rangesText } from '../platform/option-values.ts';
 import type { EvalResult } from '../results/outputs.ts';
-import type { RunResult } from '../results/run.ts';
+import type { Diagnosis, RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
@@ -97,12 +99,41 @@ function answerWords(own: TaskScore | undefined, original?: TaskScore): string[]
 
 const isChance = ({ interval, chance }: TaskScore) => interval[0] <= chance;
 
+type Verdicted = Pick<RunResult, 'model' | 'original' | 'cell' | 'diagnosis'>;
+
 /** What a run found. */
-export function runVerdict({ model, original, cell }: Pick<RunResult, 'model' | 'original' | 'cell'>): string[] {
+export function runVerdict({ model, original, cell, diagnosis }: Verdicted): string[] {
   return [
     ...guessingWords('the original', original.scores, model.vocabulary),
     ...lossWords(cell.scores),
+    ...(diagnosis ? diagnosisWords(diagnosis, pcaOf(cell) !== undefined) : []),
     ...answerWords(cell.tasks, original.tasks),
+  ];
+}
+
+/** Which part of an edit breaks the model, and whether the rest works. @param choosesLayers whether --layers is an option of its kind */
+function diagnosisWords({ documents, tokens, layers, projections, rest }: Diagnosis, choosesLayers: boolean): string[] {
+  const most = <T extends { readonly kl: number }>(parts: readonly T[]) =>
+    parts.reduce<T | undefined>((worst, part) => (worst && worst.kl >= part.kl ? worst : part), undefined);
+  const [layer, projection] = [most(layers), most(projections)];
+  const worst = projection
+    ? `${projection.projection} of layer ${projection.layer} alone costs KL ${short(projection.kl)}`
+    : layer && `Layer ${layer.layer} alone costs KL ${short(layer.kl)}`;
+  if (!worst) return [];
+  const whole = projection && layer && layers.length > 1 ? `, all of the layer ${short(layer.kl)}` : '';
+  const where = `(${counted(documents, 'document')}, ${counted(tokens, 'token')})`;
+  const without = layers.filter((one) => !rest?.layers.includes(one.layer)).map((one) => one.layer);
+  const omitted = `${without.length > 1 ? 'layers' : 'layer'} ${rangesText(without)}`;
+  return [
+    `${worst}${whole} ${where}.`,
+    ...(rest?.works
+      ? [
+          `Without ${omitted} the cut costs KL ${short(rest.kl)} there${choosesLayers ? `: try --layers ${rangesText(rest.layers)}` : ''}.`,
+        ]
+      : []),
+    ...(rest && !rest.works
+      ? [`Without its worst layers, ${rangesText(without)}, it still breaks the model: KL ${short(rest.kl)}.`]
+      : []),
   ];
 }
 
@@ -190,18 +221,21 @@ function breakingWords(brokenCells: readonly CellResult[], shown: readonly CellR
         `${brokenCells.length > mostNamed ? '' : `: ${listed(brokenCells.map((cell) => cellName(cell, study)))}`}.`,
     ];
   return [...limits].map(
-    ([where, series]) => `${sentence(listed(series))} break${series.length > 1 ? '' : 's'} the model ${where}.`,
+    ([where, series]) => `${where}, ${listed(series)} break${series.length > 1 ? '' : 's'} the model.`,
   );
 }
 
-/** "at 0.5 and below" for cells from the least to the most kept, of which the first ones are broken. */
+/** "At variance 0.5 and below" for cells from the least to the most kept, of which the first ones are broken. */
 function breakingPoint(line: readonly CellResult[]): string | undefined {
   const kept = (cell: CellResult) => pcaOf(cell)?.variance ?? pcaOf(cell)?.rank ?? 0;
   const ordered = line.toSorted((a, b) => kept(a) - kept(b));
   const fine = ordered.findIndex(({ scores }) => !isBroken(scores));
   const last = fine < 0 ? ordered.length - 1 : fine - 1;
   const operation = ordered[last] && pcaOf(ordered[last]);
-  return operation && `at ${keptName(operation)}${last > 0 ? ' and below' : ''}`;
+  return (
+    operation &&
+    `At ${operation.rank === undefined ? 'variance ' : ''}${keptName(operation)}${last > 0 ? ' and below' : ''}`
+  );
 }
 
 /** A part of an operation and what it alone costs. */

@@ -20,6 +20,8 @@ export interface Sample {
   readonly pieces: readonly string[];
   /** The prompt and what follows it. */
   readonly ids: readonly number[];
+  /** The stop token, where it came first. */
+  readonly end?: { readonly token: string; readonly logprob: number };
   readonly tokensPerSecond: number;
 }
 
@@ -60,6 +62,8 @@ export interface InspectResult {
   readonly model: ModelInfo;
   readonly tensors: readonly {
     readonly name: string;
+    /** Of a layer's tensor. */
+    readonly layer?: number;
     readonly shape: readonly number[];
     readonly dtype: string;
     readonly parameters: number;

@@ -2,13 +2,26 @@
 import { z } from 'zod';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
-import { type Frozen, problem } from '../platform/schemas.ts';
+import { type Frozen, numbers, problem } from '../platform/schemas.ts';
 import { format } from './format.ts';
 import { modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
 import { type CellResult, cell, original, type Study, unmatched } from './study.ts';
 
 /** What took no time at all was infinitely fast, which is null in JSON. */
 const speed = number.nullable().transform((value) => value ?? Number.POSITIVE_INFINITY);
+
+/** What parts of an edit that breaks the model cost, on a little of the text: KL in nats per token. */
+const diagnosis = z.object({
+  /** What each part was measured on: beginnings of the first documents, and how many tokens were scored. */
+  documents: number,
+  tokens: number,
+  /** The edited weights of one layer in the original. */
+  layers: z.array(z.object({ layer: number, kl: number })),
+  /** Of one projection of the worst layer; none where it has a single one. */
+  projections: z.array(z.object({ layer: number, projection: text, kl: number })),
+  /** The edit without its worst layers, as few as make it work or half of them; null for one layer. */
+  rest: z.object({ layers: numbers, kl: number, works: z.boolean() }).nullable(),
+});
 
 export const run = z
   .object({
@@ -30,6 +43,8 @@ export const run = z
     notes,
     original,
     cell,
+    /** Where the damage lies; only of edits that break the model, and not of older results. */
+    diagnosis: diagnosis.optional(),
     /** The spectrum of each group that was decomposed. */
     curves: spectrumCurves,
     /** Of each sample, after its first token. */
@@ -45,6 +60,7 @@ export const run = z
         issues.push(problem(one.tasks, [name, 'tasks'], `expected ${tasks ? 'answers' : 'none'}`));
   });
 
+export type Diagnosis = Frozen<z.infer<typeof diagnosis>>;
 export type RunResult = Frozen<z.infer<typeof run>>;
 
 /** A run as a study of one cell. It can be placed next to others but not paired with them. */

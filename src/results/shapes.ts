@@ -60,6 +60,7 @@ export const scoredText = z.object({
   documents: number,
   tokens: number,
   cut: number,
+  unread: number.optional(),
   maxTokens: number,
   rule: text,
   intervalRule: text,

@@ -34,6 +34,8 @@ const sample = z.object({
   ids: numbers,
   /** Log-probability of each new token under the model that wrote it: nats, before temperature and nucleus. */
   logprobs: numbers,
+  /** The stop token, where it came first: its piece and log-probability. Not known of older results. */
+  end: z.object({ token: text, logprob: number }).optional(),
 });
 const originalSample = sample.check(({ value, issues }) => {
   issues.push(...sampleIssues(value, { logprobs: value.logprobs }));

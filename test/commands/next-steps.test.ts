@@ -2,14 +2,12 @@ import { expect, test } from 'vitest';
 import { nextSteps, partSteps } from '../../src/commands/next-steps.ts';
 import { programName } from '../../src/platform/program.ts';
 
-test('the report and the next command are told, within 80 columns for a short name', () => {
-  for (const kind of ['run', 'sweep', 'sensitivity'] as const) {
-    const lines = nextSteps(kind, 'pocket', 'results/x', 'report.html').split('\n');
-    expect(lines[0]).toBe('Report     results/x/report.html');
-    expect(lines.slice(1).join(' ')).toMatch(/^Next {7}\S.*\w+ .*--model pocket .*--/);
-    expect(lines[1]).toContain(`Next       ${programName()}`);
-  }
-  expect(nextSteps('run', 'pocket', 'results/x')).not.toContain('Report');
+test('the report and the next command are stated', () => {
+  const lines = nextSteps('sweep --model pocket --controls', 'results/x', 'report.html').split('\n');
+  expect(lines[0]).toBe('Report     results/x/report.html');
+  expect(lines.slice(1).join(' ')).toMatch(/^Next {7}\S.*sweep .*--model pocket .*--controls$/);
+  expect(lines[1]).toContain(`Next       ${programName()}`);
+  expect(nextSteps('run', 'results/x')).not.toContain('Report');
 });
 
 test('after a part of a study: the parts that are not there, then the merge', () => {

@@ -154,7 +154,7 @@ describe('surgery eval', () => {
 
 describe('surgery inspect', () => {
   test('lists every tensor with the total, ranks at twelve thresholds, and a chart', async () => {
-    const { code, stdout } = await surgery(['inspect', '--model', fixture('mha-tied-f16')]);
+    const { code, stdout } = await surgery(['inspect', '--model', fixture('mha-tied-f16'), '--tensors']);
     expect(code).toBe(0);
     const lines = stdout.split('\n');
     expect(lines.find((line) => line.startsWith('model.layers.0.self_attn.q_proj.weight'))).toMatch(
@@ -166,6 +166,13 @@ describe('surgery inspect', () => {
     expect(
       Math.max(...lines.filter((line) => !line.startsWith('Folder')).map((line) => line.length)),
     ).toBeLessThanOrEqual(80);
+  });
+
+  test('has a line for each kind of tensor otherwise', async () => {
+    const { stdout } = await surgery(['inspect', '--model', 'pocket', '--quiet']);
+    expect(stdout).toMatch(/^q_proj +0-5 +128 × 128 +BF16 +98,304$/m);
+    expect(stdout).toMatch(/^embed_tokens +1024 × 128|^model\.embed_tokens +/m);
+    expect(stdout).not.toContain('model.layers.');
   });
 
   test('--json holds the same as data', async () => {

@@ -31,13 +31,22 @@ describe('surgery run', () => {
     );
     expect(readdirSync(output).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json', 'samples.txt']);
     expect(readdirSync(tmp)).toEqual(['first']);
-    for (const part of ['Model      pocket', 'rank / of', 'original', 'operated', 'perplexity', 'Seconds', output])
+    for (const part of [
+      'Model      pocket',
+      'rank / of',
+      'original',
+      'operated',
+      'perplexity',
+      'Seconds',
+      'the model is broken',
+      output,
+    ])
       expect(stdout).toContain(part);
     expect(
       Math.max(
         ...stdout
           .split('\n')
-          .filter((line) => !line.includes(tmp) && !line.includes(root))
+          .filter((line) => !line.includes(tmp) && !line.includes(root) && !line.startsWith('Next'))
           .map((line) => line.length),
       ),
     ).toBeLessThanOrEqual(80);
@@ -89,7 +98,7 @@ describe('surgery run', () => {
     expect(layers).toHaveLength(6);
     expect(layers[0].groups.map(({ name }: { name: string }) => name)).toEqual(['q', 'kv']);
     expect(Object.keys(layers[0].groups[1].relativeError)).toEqual(['k', 'v']);
-    expect(Object.keys(run.seconds)).toEqual(['load', 'decompose', 'write', 'generate', 'score', 'total']);
+    expect(Object.keys(run.seconds)).toEqual(['load', 'decompose', 'write', 'generate', 'score', 'diagnose', 'total']);
     const [before, after] = [run.original.samples, run.cell.samples];
     expect([before.length, after.length]).toEqual([1, 1]);
     expect(before[0].text.startsWith('Once upon a time')).toBe(true);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { continuationLogprobs } from '../../src/generate/continuation.ts';
 import { generate, generateTogether } from '../../src/generate/generate.ts';
 import { greedy } from '../../src/generate/sampling.ts';
 import { Runtime } from '../../src/runtime/session.ts';
@@ -77,4 +78,18 @@ test('more prompts than one batch holds come back in their order', async () => {
     settings,
   );
   expect(together.map(({ ids }) => ids.slice(0, 2))).toEqual(prompts);
+});
+
+test('a stop token that comes first is stated with its probability; one that comes later is not', async () => {
+  const runtime = await open();
+  const settings = { sampling: greedy, maxNewTokens: 4 };
+  const { ids } = await generate(runtime, prompt, { ...settings, stopIds: [] });
+  const [first = -1] = ids.slice(prompt.length);
+  const ended = await generate(runtime, prompt, { ...settings, stopIds: [first] });
+  const [logprob = Number.NaN] = await continuationLogprobs({ runtime }, [...prompt, first], prompt.length);
+  expect(ended).toMatchObject({ ids: prompt, tokensPerSecond: 0, end: { id: first } });
+  expect(ended.end?.logprob).toBeCloseTo(logprob, 3);
+  const later = ids.slice(prompt.length).find((id) => id !== first);
+  if (later !== undefined)
+    expect(await generate(runtime, prompt, { ...settings, stopIds: [later] })).not.toHaveProperty('end');
 });

@@ -67,7 +67,7 @@ test('under ten documents intervals are left out, and one line says so', () => {
   expect(fewDocumentsWords(text)).toBeUndefined();
   expect(trusted(text, text)).toBe(text);
   const few = { ...text, documents: 9 };
-  expect(fewDocumentsWords(few)).toBe('9 documents: intervals are not to be trusted, and are left out here.');
+  expect(fewDocumentsWords(few, true)).toBe('9 documents: intervals are not to be trusted, and are left out here.');
   expect(JSON.stringify(trusted(few, few))).not.toMatch(/"interval":\[/);
   const shown = (documents: number) =>
     lensText({ ...lensResult(), text: { ...text, documents } }, { colour: 'probability', full: true });

@@ -132,8 +132,8 @@ describe('a sweep', () => {
       ]),
     ).toEqual([
       'Cheapest cell under KL 0.01: separate 0.5 (45.0 % of the parameters, KL 0.00800 nats/token).',
-      'Separate breaks the model at 0.3.',
-      'Shared-kv breaks the model at 0.5 and below.',
+      'At variance 0.3, separate breaks the model.',
+      'At variance 0.5 and below, shared-kv breaks the model.',
     ]);
   });
 
@@ -148,7 +148,7 @@ describe('a sweep', () => {
     ).toEqual([
       'No cell stays under KL 0.01.',
       'Cheapest cell under KL 0.2: separate 0.9 (81.0 % of the parameters, KL 0.100 nats/token).',
-      'Separate and shared-kv break the model at 0.5.',
+      'At variance 0.5, separate and shared-kv break the model.',
     ]);
     expect(
       found([

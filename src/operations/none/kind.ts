@@ -20,6 +20,7 @@ export const noneKind: OperationKind<NoneSpec, NoneOperation, NonePlan, undefine
   describe: () => 'none: weights replaced by themselves',
   label: () => 'none',
   slug: () => 'none',
+  next: () => 'run',
   reportSchema: async () => (await import('./report.ts')).noneReport,
   load: async () => (await import('./work.ts')).noneWork,
 };

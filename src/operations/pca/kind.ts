@@ -4,7 +4,7 @@ import type { OperationKind } from '../kind.ts';
 import { designSweep } from './design.ts';
 import type { PcaReport } from './report.ts';
 import { complete, type PcaOperation, type PcaSpec, pcaFields } from './spec.ts';
-import { describe, label, slug } from './words.ts';
+import { describe, label, next, slug } from './words.ts';
 import type { PcaDetails, PcaPlan } from './work.ts';
 
 export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, PcaReport> = {
@@ -17,6 +17,7 @@ export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, 
   describe,
   label,
   slug,
+  next,
   design: designSweep,
   reportSchema: async () => (await import('./report.ts')).pcaReport,
   load: async () => (await import('./work.ts')).pcaWork,

@@ -1,5 +1,6 @@
 // A PCA in words: a line for a report, a name for a table, a name for a folder.
 import { rangesText } from '../../platform/option-values.ts';
+import type { Finding } from '../kind.ts';
 import { projections } from '../where.ts';
 import type { GroupReport, LayerReport } from './report.ts';
 import type { PcaOperation } from './spec.ts';
@@ -28,7 +29,7 @@ export function label(
   return words(' ', [
     mode,
     rank === undefined ? String(variance) : `rank ${rank}`,
-    match && `= ${match.rule === 'parameters' ? 'size' : match.rule}`,
+    match && `= ${match.rule}`,
     mean === 'drop' && 'drop',
     allocate === 'global' && 'global',
     chosen.length < layers && `layers ${rangesText(chosen)}`,
@@ -50,6 +51,43 @@ export function slug(operation: PcaOperation, layers: number): string {
     allocate === 'global' && 'global',
     control,
   ]);
+}
+
+/** Thresholds of the sweeps that {@link next} names, most kept first. */
+const thresholds = [0.999, 0.995, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1];
+
+/** The layers that work; where budgets were swept, its parts; else milder budgets if it breaks the model, or harder ones. */
+export function next(operation: PcaOperation, { isBroken, isSwept, sound }: Finding, layers: number): string {
+  const { variance = 1, rank, mode } = operation;
+  const parts = `sensitivity ${optionsText(operation)}${layersText(operation, layers)} --by both`;
+  if (sound) return `run ${optionsText(operation)} --layers ${rangesText(sound)}`;
+  if (isSwept) return parts;
+  if (rank !== undefined) {
+    const ranks = isBroken ? [4 * rank, 2 * rank] : [rank, rank / 2, rank / 4].map(Math.ceil);
+    return `sweep --mode ${mode} --rank ${[...new Set(ranks)].filter((one) => one > 0).join()} --controls`;
+  }
+  const milder = thresholds.filter((one) => one > variance).slice(-3);
+  if (isBroken) return milder.length > 0 ? `sweep --variance ${milder.join()}` : parts;
+  const harder = thresholds.filter((one) => one < variance).slice(0, 2);
+  return `sweep --variance ${[variance, ...harder].join()} --controls`;
+}
+
+/** The options that make the operation, layers apart. */
+function optionsText(operation: PcaOperation): string {
+  const { mode, variance, rank, mean, center, balance, targets, allocate } = operation;
+  return words(' ', [
+    mode !== 'shared-kv' && `--mode ${mode}`,
+    rank === undefined ? `--variance ${variance}` : `--rank ${rank}`,
+    mean === 'drop' && '--mean drop',
+    !center && '--center off',
+    balance && '--balance',
+    targets.join() !== 'q,k,v' && `--targets ${targets.join()}`,
+    allocate === 'global' && '--allocate global',
+  ]);
+}
+
+function layersText({ layers: chosen }: PcaOperation, layers: number): string {
+  return chosen.length < layers ? ` --layers ${rangesText(chosen)}` : '';
 }
 
 /** "variance 0.3" or "rank 64". */

@@ -25,9 +25,24 @@ export const zeroKind: OperationKind<ZeroSpec, ZeroOperation, ZeroPlan, ZeroDeta
   describe: (operation) => `zeroed: ${cutText(operation, ', ')}`,
   label: (operation) => `zero ${cutText(operation, ' ')}`,
   slug: (operation) => `zero-${cutText(operation, '-').replace(/[ ,]/g, '-')}`.slice(0, 80),
+  next,
   reportSchema: async () => (await import('./report.ts')).zeroReport,
   load: async () => (await import('./work.ts')).zeroWork,
 };
+
+/** Each unit by itself where several of one sort are cut; else where in the model a prediction changes. */
+function next({ kind, ...cut }: ZeroOperation): string {
+  const chosen = Object.entries(cut).map(([key, units]) => {
+    const { flags = '' } = zeroFields[key as keyof typeof zeroFields];
+    return { option: flags.split(' ')[0], units: units as readonly (string | number)[] };
+  });
+  const [first] = chosen;
+  const isSweep = first && chosen.length === 1 && first.units.length > 1 && first.units.length <= 8;
+  const words = isSweep
+    ? first.units.map((unit) => `${first.option} ${unit}`)
+    : chosen.map(({ option, units }) => `${option} ${units.join()}`);
+  return `${isSweep ? 'sweep' : 'lens'} --kind ${kind} ${words.join(' ')}`;
+}
 
 /** "heads 2.5,0.0, MLP 1" */
 function cutText({ heads, kvHeads, neurons, attention, mlp, blocks }: ZeroOperation, separator: string): string {

@@ -44,7 +44,7 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   for (const axis of axes) drawn.push(await axisTab(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: `Width: ${widthWords(shown)}. Size: factored parameters as a share of dense. “= width”, “= size”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
+    caption: `Width: ${widthWords(shown)}. Parameters: factored parameters as a share of dense. “= width”, “= parameters”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
     scored: true,
     panels: [],
     table: cellsTable(study, shown),

@@ -1,6 +1,6 @@
 // What a study compares: matched pairs, controls, the directions of k and v.
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
-import { type Cells, cellName } from '../cells.ts';
+import { type Cells, cellName, pairsTitle } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { verdict } from '../terminal/study.ts';
 import type { Series } from './axes.ts';
@@ -27,7 +27,7 @@ export async function comparisonsSection(study: Study, cells: Cells): Promise<Se
   ];
   return {
     id: 'comparisons',
-    title: 'Matched comparisons',
+    title: pairsTitle(study),
     figures: figures.filter((each) => each !== undefined),
   };
 }
@@ -44,13 +44,11 @@ function known({ label, study, cells }: Paired) {
   return study.pairs.flatMap((pair) => {
     const [cell, partner] = [cells.get(pair.cell), cells.get(pair.partner)];
     if (!cell || !partner || !pair.difference) return [];
-    const rule = pair.rule === 'parameters' ? 'size' : pair.rule;
     const names = pair.rule === 'allocate' ? (['global', 'uniform'] as const) : (['shared', 'separate'] as const);
     return [
       {
         ...pair,
         label,
-        rule,
         name: cellName(cell, study),
         cell,
         partner,
@@ -63,7 +61,7 @@ function known({ label, study, cells }: Paired) {
 
 export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | undefined> {
   // Rules together, each from the most kept to the least.
-  const order: readonly string[] = ['width', 'size', 'error', 'rank', 'variance', 'allocate'];
+  const order: readonly string[] = ['width', 'parameters', 'error', 'rank', 'variance', 'allocate'];
   const pairs = studies.flatMap((one) => known(one).sort((a, b) => order.indexOf(a.rule) - order.indexOf(b.rule)));
   if (pairs.length === 0) return undefined;
   const rows = pairs.slice(0, mostRows).map(({ label, rule, name, difference, better }) => ({
@@ -88,7 +86,7 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
     caption:
       `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. ` +
       `Error bars: 95 % intervals of the paired difference.${rest} ` +
-      'Equal width: the same width in every layer. Equal size: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
+      'Equal width: the same width in every layer. Equal parameters: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
       'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
     scored: true,
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')

@@ -1,7 +1,8 @@
 // Samples of two models side by side, each token shaded by the change of its probability.
 import { itemAt } from '../../platform/indexing.ts';
 import type { CellSample, Sample } from '../../results/study.ts';
-import { counted } from '../format.ts';
+import { endText } from '../cells.ts';
+import { counted, sentence } from '../format.ts';
 import type { Section } from './figure.ts';
 import { type Html, html } from './html.ts';
 
@@ -12,6 +13,7 @@ export interface Continuation {
   /** Natural log-probabilities under the original and under the variant. */
   readonly original: readonly number[];
   readonly variant: readonly number[];
+  readonly end?: Sample['end'];
 }
 
 /** The original's continuation of a prompt and a variant's. */
@@ -32,12 +34,12 @@ export function comparison(
   own: CellSample,
   about: Pick<Comparison, 'name' | 'about' | 'folded'>,
 ): Comparison {
-  const { prompt, ids, pieces, logprobs } = original;
+  const { prompt, ids, pieces, logprobs, end } = original;
   return {
     ...about,
     prompt,
-    original: { ids, pieces, original: logprobs, variant: own.ofOriginal },
-    variant: { ids: own.ids, pieces: own.pieces, original: own.underOriginal, variant: own.logprobs },
+    original: { ids, pieces, original: logprobs, variant: own.ofOriginal, end },
+    variant: { ids: own.ids, pieces: own.pieces, original: own.underOriginal, variant: own.logprobs, end: own.end },
   };
 }
 
@@ -103,7 +105,7 @@ ${sideHtml(name, prompt, variant, fork)}
 }
 
 function sideHtml(title: string, prompt: string, text: Continuation, fork: number | undefined): Html {
-  return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p>${text.pieces.length === 0 && html`<p class="about">Ended at once, without a token.</p>`}</div>`;
+  return html`<div class="side"><h4>${title}</h4><p><span class="prompt">${prompt}</span>${tokens(text).map((token) => tokenHtml(token, fork))}</p>${text.pieces.length === 0 && html`<p class="about">${text.end ? sentence(endText(text.end)) : 'Ended at once, without a token'}.</p>`}</div>`;
 }
 
 interface Token {

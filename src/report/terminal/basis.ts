@@ -3,6 +3,7 @@ import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { basisWords, layerRule, readWords } from '../findings.ts';
 import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
+import { screenWidth } from '../screen.ts';
 import { isolated, tokenText } from '../tokens.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
@@ -14,7 +15,7 @@ const shown = 16;
  * @param full whether all tables are wanted
  * @param output the folder that the result was written to
  */
-export function basisText(result: BasisResult, full: boolean, output?: string, width = 80): string {
+export function basisText(result: BasisResult, full: boolean, output?: string, width = screenWidth()): string {
   const { model, recipe, components, text } = result;
   const more = components.length > shown ? `, the first ${shown} of ${integer(components.length)}` : '';
   const title = `Basis of ${result.rules.matrix}: ${result.rules.basis}${more}. Share in %; uniform baseline ${percent(1 / result.hidden, 2)}`;

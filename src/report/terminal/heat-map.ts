@@ -1,6 +1,7 @@
-// Heat maps for a terminal, at most 80 columns wide: shades and numbers. svg.ts draws the same data.
+// Heat maps for a terminal: shades and numbers. svg.ts draws the same data.
 import { itemAt } from '../../platform/indexing.ts';
 import { columnsOf, figure, printable, wrap } from '../format.ts';
+import { hasColour, screenWidth, shaded } from '../screen.ts';
 
 export interface HeatMap {
   readonly title: string;
@@ -20,7 +21,7 @@ export interface HeatMap {
 const shades = ['  ', '░░', '▒▒', '▓▓', '██'];
 
 /** Numbers with a shade before each, the darkest the largest; a map too wide for the terminal goes on below itself. */
-export function heatMap(map: HeatMap, width = 80): string {
+export function heatMap(map: HeatMap, width = screenWidth()): string {
   const shade = shadeOf(map);
   const cells = map.rows.map((_, row) =>
     map.columns.map((_, column) => {
@@ -48,7 +49,14 @@ export function heatMap(map: HeatMap, width = 80): string {
     return [[map.rowLabel.padEnd(gutter), ...head], ...body].map((line) => line.join('').trimEnd()).join('\n');
   };
   const parts = Array.from({ length: Math.ceil(map.columns.length / across) }, (_, i) => part(i * across));
-  return printable(`${wrap(heatTitle(map), width)}\n${parts.join('\n\n')}`);
+  return coloured(printable(`${wrap(heatTitle(map), width)}\n${parts.join('\n\n')}`));
+}
+
+/** A map with shades of blue in place of characters, where stdout takes colour. */
+function coloured(map: string): string {
+  if (!hasColour()) return map;
+  const blocks = new RegExp(shades.slice(1).join('|'), 'g');
+  return map.replace(blocks, (block) => shaded('  ', shades.indexOf(block) / (shades.length - 1)));
 }
 
 const paddedStart = (text: string, columns: number) => `${' '.repeat(Math.max(0, columns - columnsOf(text)))}${text}`;

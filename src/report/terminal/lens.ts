@@ -1,4 +1,4 @@
-// Results of the logit lens → heat maps of prompts, tables and curves of a text. At most 80 columns.
+// Results of the logit lens → heat maps of prompts, tables and curves of a text.
 
 import type {
   DepthProfile,
@@ -14,6 +14,7 @@ import { itemAt } from '../../platform/indexing.ts';
 import { fewDocumentsWords, layerRule, lensWords, readWords, trusted } from '../findings.ts';
 import { columnsOf, figure, labelled, printable, sentence, table, wrap } from '../format.ts';
 import { changeColumns, columnLabels, columnText, plain, pointColumns, stepColumns } from '../lens-columns.ts';
+import { screenWidth } from '../screen.ts';
 import { isolated, shortToken, tokensOf } from '../tokens.ts';
 import { ofMean, ofMedian } from '../values.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
@@ -56,7 +57,10 @@ export interface LensTextOptions {
   readonly width?: number;
 }
 
-export function lensText(result: LensResult, { colour, full = false, output, width = 80 }: LensTextOptions): string {
+export function lensText(
+  result: LensResult,
+  { colour, full = false, output, width = screenWidth() }: LensTextOptions,
+): string {
   const { model, recipe, precision, prompts } = result;
   const text = result.text && trusted(result.text, result.text);
   const parts = [
@@ -64,7 +68,7 @@ export function lensText(result: LensResult, { colour, full = false, output, wid
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
       text && labelled('Text', readWords(text, text.positions), width),
-      text && fewDocumentsWords(text),
+      text && fewDocumentsWords(text, true),
     ]
       .filter(Boolean)
       .join('\n'),

@@ -1,5 +1,6 @@
-// Line charts for a terminal, at most 80 columns wide. svg.ts draws the same data.
+// Line charts for a terminal. svg.ts draws the same data.
 import { counted, printable } from '../format.ts';
+import { screenWidth } from '../screen.ts';
 
 export interface Point {
   readonly x: number;
@@ -22,7 +23,6 @@ export interface LineChart {
   readonly series: readonly { readonly name: string; readonly points: readonly Point[] }[];
 }
 
-const columns = 80;
 const marks = 'ox+*#@%=ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 /** Where series meet. */
 const meeting = '&';
@@ -31,7 +31,7 @@ const meeting = '&';
  * Points of several series, each with a mark of its own, joined by dots in the order of x.
  * @param rows height of the plot itself; title, axis and legend take five lines more
  */
-export function lineChart(chart: LineChart, rows = 11): string {
+export function lineChart(chart: LineChart, rows = 11, columns = screenWidth()): string {
   const { series, dropped } = shown(chart);
   const points = series.flatMap((each) => each.points);
   const note = droppedNote(dropped, chart);
@@ -72,6 +72,7 @@ export function lineChart(chart: LineChart, rows = 11): string {
     ...legend(
       series.map(({ name }) => name),
       cells.some((line) => line.includes(meeting)),
+      columns,
     ),
     note,
   ]
@@ -189,7 +190,7 @@ function tickLabels(ticks: readonly { column: number; label: string }[], width: 
 }
 
 /** `o name   x name`, in as many lines as it takes. */
-function legend(names: readonly string[], meet: boolean): string[] {
+function legend(names: readonly string[], meet: boolean, columns: number): string[] {
   const entries = names.map((name, i) => `${mark(i)} ${printable(name)}`.slice(0, columns));
   if (meet) entries.push(`${meeting} several`);
   const lines: string[] = [];

@@ -12,6 +12,7 @@ import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { fewDocumentsWords, layerRule, probeWords, readingAt, readWords, trusted } from '../findings.ts';
 import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
+import { screenWidth } from '../screen.ts';
 import type { HeatMap } from './heat-map.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
@@ -23,7 +24,7 @@ type Wanted = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
  * @param full whether all tables are wanted
  * @param output the folder that the result was written to
  */
-export function probeText(whole: ProbeResult, full: boolean, output?: string, width = 80): string {
+export function probeText(whole: ProbeResult, full: boolean, output?: string, width = screenWidth()): string {
   const result = trusted(whole, whole.text);
   const { model, recipe, text } = result;
   return [
@@ -31,7 +32,7 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
       modelText(model),
       recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
       labelled('Text', readWords(text, text.positions), width),
-      fewDocumentsWords(text),
+      fewDocumentsWords(text, true),
     ]
       .filter(Boolean)
       .join('\n'),

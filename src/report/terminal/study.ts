@@ -8,18 +8,19 @@ import {
   cellName,
   gridCells,
   inOrder,
+  pairsTitle,
   parametersAxis,
   pcaOf,
   sensitivityMap,
   studyCharts,
   widthWords,
 } from '../cells.ts';
-import { counted, integer, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
+import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
 import { brief, csvColumns, headOf, type Scored, scoresIn, scoreText, valueText } from '../scores.ts';
 import { studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
-import { resultText, scoredUnits } from './text.ts';
+import { cutText, resultText, scoredUnits, textNotes } from './text.ts';
 
 export function studyText(
   study: Study,
@@ -29,15 +30,14 @@ export function studyText(
 ): string {
   const { model, text, original } = study;
   const there = study.cells.filter((id) => cells.has(id)).length;
-  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
   return [
     [
       wrap(
         `Model      ${model.ref}, ${counted(model.layers, 'layer')}, ${integer(model.parameters)} parameters, ${model.dtype}`,
       ),
-      wrap(`Text       ${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      wrap(`Text       ${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
-      ...(study.notes ?? []).map((note) => wrap(`Note       ${printable(note)}`)),
+      ...[...textNotes(text), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
     ]
       .filter(Boolean)
@@ -134,8 +134,9 @@ function cellsText(study: Study, cells: Cells): string {
   ]);
   const align = columns.map(({ showsInterval }) => (showsInterval ? 'l' : 'r')).join('');
   return `${table(['cell', ...columns.map(headOf)], `l${align}`, rows)}\n${wrap(
-    `width: ${widthWords(gridCells(study, cells))}; size: parameters as factors, as a share of the dense ones; = width, = size, ` +
-      '= error: the separate partner of the shared cell above it.',
+    'cell: one operation, with the share of the variance or the rank that it keeps; ' +
+      `width: ${widthWords(gridCells(study, cells))}; parameters: factored parameters as a share of dense; ` +
+      '= width, = parameters, = error: the separate partner of the shared cell above it.',
   )}`;
 }
 
@@ -160,18 +161,18 @@ function pairsText(study: Study, cells: Cells): string {
     if (!a || !b || !difference) return [];
     return [
       [
-        rule === 'parameters' ? 'size' : rule,
+        rule,
         cellName(a, study),
-        `${widthOf(a)} : ${widthOf(b)}`,
+        `${widthOf(a)}:${widthOf(b)}`,
         withInterval(difference.deltaNll, difference.interval),
         signed(difference.deltaKl),
         verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
       ],
     ];
   });
-  return `${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
+  return `${pairsTitle(study)}\n${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
     'A shared cell minus its separate partner, or ranks allocated over the layers minus uniform ones (allocate), on the same ' +
-      'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; size: parameters, rank × (in + ' +
+      'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; parameters: rank × (in + ' +
       'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
       '“–”: the interval contains 0.',
@@ -257,7 +258,7 @@ function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Ce
       pcaOf(some) &&
       wrap(`Operation  ${pcaOf(some)?.mode}, mean ${pcaOf(some)?.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
-    `${table(['kept', 'sum of the parts', 'all at once', 'all less sum [95 %]'], 'lrrl', rows)}\n${wrap(
+    `${table(['kept', 'sum of the parts', 'all at once', 'all − sum [95 %]'], 'lrrl', rows)}\n${wrap(
       'Δnll in nats per token. If all at once equals the sum, the parts do not interact; if it exceeds the sum, they amplify each other.',
     )}`,
   ]
@@ -266,11 +267,6 @@ function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Ce
 }
 
 function secondsText({ total = 0, score = 0, ...rest }: Readonly<Record<string, number>>): string {
-  const stages = Object.entries({ ...rest, score, total }).filter(([, value]) => value > 0);
-  const samples = (rest.generate ?? 0) + (rest.answer ?? 0);
-  const share = score > 0 ? (total - samples) / score : 0;
-  return wrap(
-    `Seconds    ${stages.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', ')}. Without samples and tasks ` +
-      `${share.toFixed(2)} × the scoring alone.`,
-  );
+  const stages = Object.entries({ ...rest, score, total }).filter(([, value]) => value >= 0.05);
+  return labelled('Seconds', stages.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(', '));
 }

@@ -1,18 +1,21 @@
-// Results → what a person reads in a terminal, at most 80 columns wide.
+// Results → what a person reads in a terminal, as wide as it is.
 
 import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
+import { rangesText } from '../../platform/option-values.ts';
 import type { EvalResult, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
-import { layersOf } from '../cells.ts';
+import { completionText, errorText, layersOf, worseMark, worseNote } from '../cells.ts';
+import { fewDocumentsWords } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
-import { evalVerdict, runVerdict } from '../verdict.ts';
+import { type Style, styled } from '../screen.ts';
+import { evalVerdict, isBroken, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
@@ -54,23 +57,30 @@ export function runText(run: RunResult): string {
         .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
         .join(', ')}`,
     ),
-    [resultText(runVerdict(run)), run.output !== undefined && `Written    ${run.output}`].filter(Boolean).join('\n'),
+    [
+      resultText(runVerdict(run), isBroken(cell.scores) ? 'red' : 'bold'),
+      run.output !== undefined && `Written    ${run.output}`,
+    ]
+      .filter(Boolean)
+      .join('\n'),
   ]);
 }
 
 /** What was found, in sentences; nothing where there is nothing to say. */
-export function resultText(sentences: readonly string[]): string {
-  return sentences.length > 0 ? labelled('Result', sentences.join(' ')) : '';
+export function resultText(sentences: readonly string[], style: Style = 'bold'): string {
+  return sentences.length > 0 ? styled(labelled('Result', sentences.join(' ')), style) : '';
 }
 
 /** Parameters of the touched weights, dense and reduced; nothing where they are unknown. */
 function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
   if (!footprint) return undefined;
   const { dense, reduced } = footprint.parameters;
-  const how = recipe.every(({ kind }) => kind === 'pca') ? 'Stored as factors' : 'Without zeros and low-rank parts';
+  const how = recipe.every(({ kind }) => kind === 'pca')
+    ? 'stored as low-rank factors'
+    : 'without zeros, and as low-rank factors';
   return wrap(
-    `The projections operated on have ${integer(dense)} parameters. ${how}, they would take ` +
-      `${integer(reduced)} (${percent(reduced / dense)}); the dense rewrite itself saves nothing.`,
+    `The modified projections have ${integer(dense)} parameters; ${how} they would need ` +
+      `${integer(reduced)} (${percent(reduced / dense)}). The dense rewrite itself saves nothing.`,
   );
 }
 
@@ -97,14 +107,21 @@ export function evalText(result: EvalResult): string {
   ]);
 }
 
-export function inspectText(result: InspectResult): string {
-  const tensors = result.tensors.map(({ name, shape, dtype, parameters }) => [
-    printable(name),
-    shape.join(' × '),
-    dtype,
-    integer(parameters),
-  ]);
-  tensors.push(['all tensors', '', '', integer(result.model.parameters)]);
+/** @param all a line for each tensor; else one for each kind of tensor */
+export function inspectText(result: InspectResult, all: boolean): string {
+  const tensors = all
+    ? result.tensors.map(({ name, shape, dtype, parameters }) => [
+        printable(name),
+        shape.join(' × '),
+        dtype,
+        integer(parameters),
+      ])
+    : tensorKinds(result.tensors);
+  const empty = tensors[0]?.slice(2).map(() => '') ?? [];
+  tensors.push(['all tensors', ...empty, integer(result.model.parameters)]);
+  const [head, align] = all
+    ? [['tensor', 'shape', 'dtype', 'parameters'], 'lllr']
+    : [['tensor', 'layers', 'shape', 'dtype', 'parameters'], 'llllr'];
   const ranks = result.spectra.map(({ layer, group, explainedVarianceRatio, ranks }) => [
     String(layer),
     group,
@@ -113,7 +130,7 @@ export function inspectText(result: InspectResult): string {
   ]);
   return sections([
     modelText(result.model),
-    table(['tensor', 'shape', 'dtype', 'parameters'], 'lllr', tensors),
+    table(head, align, tensors),
     `Rank at which the cumulative explained variance reaches a threshold (${result.mode})`,
     table(
       ['layer', 'group', 'of', ...result.thresholds.map((t) => String(t).replace(/^0/, ''))],
@@ -121,6 +138,25 @@ export function inspectText(result: InspectResult): string {
       ranks,
     ),
     spectrumChart(result),
+  ]);
+}
+
+/** A row for the tensors of all layers that differ in nothing but the layer: "q_proj  0-29  576 × 576  BF16  9,953,280". */
+function tensorKinds(tensors: InspectResult['tensors']): string[][] {
+  const kinds = new Map<string, { name: string; layers: number[]; rest: string[]; parameters: number }>();
+  for (const { name, layer, shape, dtype, parameters } of tensors) {
+    const own = name.replace(/^.*\.\d+\./, '').replace(/^(self_attn|mlp)\.|\.weight$/g, '');
+    const rest = [shape.join(' × '), dtype];
+    const key = [layer === undefined, own, ...rest].join();
+    const kind = kinds.get(key) ?? { name: printable(own), layers: [], rest, parameters: 0 };
+    if (layer !== undefined) kind.layers.push(layer);
+    kinds.set(key, { ...kind, parameters: kind.parameters + parameters });
+  }
+  return [...kinds.values()].map(({ name, layers, rest, parameters }) => [
+    name,
+    rangesText(layers),
+    ...rest,
+    integer(parameters),
   ]);
 }
 
@@ -161,12 +197,14 @@ function layersText(layers: readonly LayerReport[]): string | false {
       Object.keys(members[0]?.relativeError ?? {})
         .map(
           (projection) =>
-            `${projection} ${rootMeanSquare(members.map((one) => one.relativeError[projection] ?? 0)).toFixed(4)}`,
+            `${projection} ${errorText(rootMeanSquare(members.map((one) => one.relativeError[projection] ?? 0)))}`,
         )
         .join('  '),
     ]),
   );
-  return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows);
+  const isMarked = rows.some(([, , , , errors]) => errors?.includes(worseMark));
+  const note = isMarked ? `\n${wrap(worseNote)}` : '';
+  return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows) + note;
 }
 
 /** Groups by their name without a head, in their order. */
@@ -192,15 +230,23 @@ function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: 
   const pairs = original.samples.map((sample, i) =>
     [
       wrap(`Prompt: ${sample.prompt.trim()}`),
-      sideBySide(['original', 'operated'], [sample.completion, cell.samples[i]?.completion ?? '']),
-      `${tokensPerSecond.original[i]?.toFixed(1)} and ${tokensPerSecond.variant[i]?.toFixed(1)} tokens/s`,
-    ].join('\n'),
+      sideBySide(['original', 'operated'], [completionText(sample), completionText(itemAt(cell.samples, i))]),
+      speedText([itemAt(tokensPerSecond.original, i), itemAt(tokensPerSecond.variant, i)]),
+    ]
+      .filter(Boolean)
+      .join('\n'),
   );
   const head = [
     `Samples (${samplingText(sampling)}, at most ${sampling.maxNewTokens} new tokens)`,
     ...[...promptWords(sampling), ...notes].map((line) => wrap(printable(line))),
   ];
   return sections([head.join('\n'), ...pairs]);
+}
+
+/** "original 20.2, operated 19.8 tokens/s"; no rate of a text of one token or none. */
+function speedText(rates: readonly [number, number]): string {
+  const named = rates.flatMap((rate, i) => (rate > 0 ? `${['original', 'operated'][i]} ${rate.toFixed(1)}` : []));
+  return named.length > 0 ? `${named.join(', ')} tokens/s` : '';
 }
 
 function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
@@ -214,14 +260,17 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
     scores.map(([, score]) => ({ scores: score })),
   ).map(precise);
   const rows = scores.map(([name, score]) => [name, ...columns.map((one) => scoreText(one, { scores: score }))]);
-  const cut = text.cut > 0 ? `, ${integer(text.cut)} of them cut to ${integer(text.maxTokens)}` : '';
-  const rule = `${scoredUnits(text)}${cut}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
+  const rule = `${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
   const [[base = ''] = []] = scores;
   const differences = scores.flatMap(([name, score]) =>
-    'kl' in score ? [differenceText(`${name} minus ${base}`, score, text)] : [],
+    'kl' in score ? [differenceText(`${name} − ${base}`, score, text)] : [],
   );
   const head = ['scores', ...columns.map(headOf)];
-  return [table(head, `l${'r'.repeat(columns.length)}`, rows), ...differences, wrap(rule)].join('\n');
+  return [
+    table(head, `l${'r'.repeat(columns.length)}`, rows),
+    ...differences,
+    ...[rule, ...textNotes(text)].map((line) => wrap(line)),
+  ].join('\n');
 }
 
 /** What prompts were put into the chat template with, a sentence each. */
@@ -237,18 +286,37 @@ export function scoredUnits({ documents, chunk }: ScoredText): string {
   return counted(documents, chunk === 'stream' ? 'window' : 'document');
 }
 
-/** @param what "operated minus original" */
+/** ", 3 of them cut to 512" */
+export function cutText({ cut, maxTokens }: ScoredText): string {
+  return cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)}` : '';
+}
+
+/** What a reader should know of the text before trusting the scores, a sentence each. */
+export function textNotes(text: ScoredText): string[] {
+  const few = fewDocumentsWords(text);
+  const unread = text.unread ?? 0;
+  return [
+    ...(unread > 0
+      ? [`About ${integer(Number(unread.toPrecision(3)))} tokens were not read; --chunk stream reads them.`]
+      : []),
+    ...(few ? [few] : []),
+  ];
+}
+
+/** @param what "operated − original" */
 function differenceText(
   what: string,
   { deltaNll, intervals, kl, klQuantiles, deltaP }: Comparison,
   text: ScoredText,
 ): string {
   const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
-  return wrap(
-    `${what}: Δnll ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} ` +
-      `(${text.intervalRule}); per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ` +
-      `${figure(klQuantiles.p999)}, max ${figure(klQuantiles.max)}; Δp mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
-  );
+  return [
+    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} (${text.intervalRule})`,
+    `per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ${figure(klQuantiles.p999)}, ` +
+      `max ${figure(klQuantiles.max)}; Δp: mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
+  ]
+    .map((line) => wrap(line))
+    .join('\n');
 }
 
 function tasksText(file: string, rule: string, columns: Readonly<Record<string, TaskScores>>): string {

@@ -1,15 +1,16 @@
-// Energy of the residual stream along tokens by their probability → tables and curves over depth. At most 80 columns.
+// Energy of the residual stream along tokens by their probability → tables and curves over depth.
 
 import type { Mean } from '../../analyses/shapes.ts';
 import type { BandFigures, UnlikelyResult } from '../../analyses/unlikely/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { fewDocumentsWords, layerRule, readWords, trusted, unlikelyWords } from '../findings.ts';
 import { counted, integer, labelled, sentence, table, wrap } from '../format.ts';
+import { screenWidth } from '../screen.ts';
 import type { LineChart, Point } from './line-chart.ts';
 import { modelText } from './text.ts';
 
 /** @param full whether all tables are wanted */
-export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: string, width = 80): string {
+export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: string, width = screenWidth()): string {
   const result = trusted(whole, whole.text);
   const { model, recipe, precision, text, variants, seed } = result;
   return [
@@ -17,7 +18,7 @@ export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: stri
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
       labelled('Text', readWords(text, variants[0]?.positions ?? Number.NaN), width),
-      fewDocumentsWords(text),
+      fewDocumentsWords(text, true),
     ]
       .filter(Boolean)
       .join('\n'),

@@ -1,0 +1,54 @@
+// The command to try after a result: where the finding points, in the words of the kind of operation.
+import { join } from 'node:path';
+import { kindOf } from '../operations/registry.ts';
+import { quoted } from '../platform/command-line.ts';
+import { type Cells, gridCells, pcaOf } from '../report/cells.ts';
+import { culprits, isBroken, partsAt } from '../report/verdict.ts';
+import type { RunResult } from '../results/run.ts';
+import type { Study } from '../results/study.ts';
+import { recipeName } from './output.ts';
+
+/** After a run: what its kind of operation suggests, in the layers that do not break the model if others do. */
+export function afterRun({ cell, model, diagnosis }: RunResult, folder: string): string {
+  const [operation, ...others] = cell.recipe;
+  if (!operation || others.length > 0) return onModel(`lens --recipe ${quoted(join(folder, recipeName))}`, model.ref);
+  const { rest } = diagnosis ?? {};
+  const found = { isBroken: isBroken(cell.scores), isSwept: false, ...(rest?.works ? { sound: rest.layers } : {}) };
+  return onModel(kindOf(operation).next(operation, found, model.layers), model.ref);
+}
+
+/**
+ * After a sweep: what the mildest cell that breaks the model suggests, or else the
+ * most damaged one. After a sensitivity study: the operation without the layers that hold the damage.
+ */
+export function afterStudy(study: Study, cells: Cells): string {
+  const { model, sensitivity } = study;
+  const candidates = sensitivity
+    ? sensitivity.joint.flatMap((id) => cells.get(id) ?? [])
+    : gridCells(study, cells).filter((cell) => !pcaOf(cell)?.match);
+  const byKl = candidates.toSorted((a, b) => a.scores.kl - b.scores.kl);
+  const cell = byKl.find(({ scores }) => isBroken(scores)) ?? byKl.at(-1);
+  const operation = cell?.recipe[0];
+  if (!cell || !operation) return onModel('run', model.ref);
+  const sound = sensitivity ? soundLayers(study, cells, sensitivity.joint.indexOf(cell.id)) : [];
+  const found = {
+    isBroken: isBroken(cell.scores),
+    isSwept: !sensitivity,
+    ...(sound.length > 0 ? { sound } : {}),
+  };
+  return onModel(kindOf(operation).next(operation, found, model.layers), model.ref);
+}
+
+/** Layers other than those that hold the damage; none where those are the most, or where projections were told apart only. */
+function soundLayers(study: Study, cells: Cells, threshold: number): number[] {
+  if (study.sensitivity?.by === 'projection') return [];
+  const parts = partsAt(study, cells, threshold);
+  const layers = [...new Set(parts.flatMap((part) => part.layers))];
+  const damaged = new Set(culprits(parts).worst.flatMap((part) => part.layers));
+  return 2 * damaged.size > layers.length ? [] : layers.filter((layer) => !damaged.has(layer));
+}
+
+/** A command's words with its model after the command's name. */
+function onModel(words: string, ref: string): string {
+  return words.replace(/^\w+/, (command) => `${command} --model ${quoted(ref)}`);
+}

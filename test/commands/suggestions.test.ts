@@ -1,0 +1,76 @@
+// The command to try next follows from what was found and from the kind of operation.
+import { expect, test } from 'vitest';
+import { afterRun, afterStudy } from '../../src/commands/suggestions.ts';
+import { completeRecipe, type Recipe } from '../../src/operations/recipe.ts';
+import type { RunResult } from '../../src/results/run.ts';
+import type { CellResult } from '../../src/results/study.ts';
+import { configWith } from '../support/models.ts';
+import type { PcaParameters } from '../support/operations.ts';
+import { cell, sensitivityStudy, study } from '../support/studies.ts';
+
+const config = configWith({ num_hidden_layers: 22 });
+const base = cell('a', { mode: 'separate' });
+const scored = (kl: number) => ({ ...base.scores, kl, sameTop: kl < 1 ? 0.99 : 0.1 });
+const run = (recipe: Recipe, kl: number, rest?: { layers: number[]; kl: number; works: boolean }) =>
+  afterRun(
+    {
+      model: study([]).model,
+      cell: { ...base, recipe: completeRecipe(recipe, config), scores: scored(kl) },
+      ...(rest ? { diagnosis: { documents: 1, tokens: 64, layers: [], projections: [], rest } } : {}),
+    } as unknown as RunResult,
+    'results/x',
+  );
+
+test('a cut that works is tried harder, one that breaks the model milder, or in the layers that work', () => {
+  const pca = { kind: 'pca', variance: 0.9 } as const;
+  expect(run([pca], 0.01)).toBe('sweep --model org/name --variance 0.9,0.8,0.7 --controls');
+  expect(run([pca], 3)).toBe('sweep --model org/name --variance 0.995,0.99,0.95');
+  expect(run([{ ...pca, variance: 0.9995 }], 3)).toContain('sensitivity --model org/name --variance 0.9995 --by both');
+  expect(run([{ kind: 'pca', rank: 8, mode: 'separate' }], 3)).toBe(
+    'sweep --model org/name --mode separate --rank 32,16 --controls',
+  );
+  const drop = { ...pca, mode: 'separate', mean: 'drop', targets: ['v', 'o'] } as const;
+  expect(run([drop], 3, { layers: [0, 2, 3, 4], kl: 0.1, works: true })).toBe(
+    'run --model org/name --mode separate --variance 0.9 --mean drop --targets v,o --layers 0,2-4',
+  );
+  expect(run([pca], 3, { layers: [0, 2], kl: 2, works: false })).not.toContain('--layers');
+});
+
+test('zero ablation is followed by each unit alone or by a lens, never by a PCA', () => {
+  expect(run([{ kind: 'zero', heads: ['1.0', '2.1'] }], 3)).toBe(
+    'sweep --model org/name --kind zero --heads 1.0 --heads 2.1',
+  );
+  expect(run([{ kind: 'zero', mlp: [3] }], 0.1)).toBe('lens --model org/name --kind zero --mlp 3');
+  expect(run([{ kind: 'zero', heads: ['1.0', '2.1'], kvHeads: ['1.0'] }], 3)).toBe(
+    'lens --model org/name --kind zero --heads 1.0,2.1 --kv-heads 1.0',
+  );
+});
+
+test('several operations are followed by a lens on their recipe', () => {
+  expect(run([{ kind: 'zero', mlp: [3] }, { kind: 'pca' }], 3)).toBe(
+    'lens --model org/name --recipe results/x/recipe.json',
+  );
+});
+
+const after = (cells: readonly (readonly [PcaParameters, number])[]) => {
+  const made = cells.map(([operation, kl], i): CellResult => ({ ...cell(`c${i}`, operation), scores: scored(kl) }));
+  const ids = made.map(({ id }) => id);
+  return afterStudy(study(ids, { complete: true }), new Map(made.map((one) => [one.id, one])));
+};
+
+test('a sweep points at the mildest cell that breaks the model', () => {
+  const cells = [0.9, 0.7, 0.5].map((variance): [PcaParameters, number] => [{ variance }, 4 - 4 * variance]);
+  expect(after(cells)).toBe('sensitivity --model org/name --variance 0.7 --by both');
+  expect(after(cells.slice(0, 1))).toContain('--variance 0.9 --by both');
+});
+
+test('a sensitivity study points at the layers without the damage', () => {
+  const { study: whole, cells } = sensitivityStudy('layer');
+  const complete = { ...whole, complete: true };
+  expect(afterStudy(complete, cells)).toBe(
+    'run --model org/name --mode separate --rank 24 --targets q,k,v,gate --layers 0-11',
+  );
+  expect(
+    afterStudy({ ...complete, sensitivity: sensitivityStudy('projection').study.sensitivity }, cells),
+  ).not.toContain('--layers');
+});

@@ -1,0 +1,65 @@
+// Where a broken edit's damage is found, on pocket with weights damaged by hand.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { projectionName } from '../../src/checkpoint/names.ts';
+import { Checkpoint } from '../../src/checkpoint/reader.ts';
+import { type DiagnosisRequest, diagnose } from '../../src/experiments/diagnosis.ts';
+import { pocketFolder } from '../../src/hub/model-reference.ts';
+import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { Tokenizer } from '../../src/text/tokenizer.ts';
+
+let runtime: Runtime;
+let original: ReadonlyMap<string, Float32Array>;
+let documents: number[][];
+beforeAll(async () => {
+  const checkpoint = await Checkpoint.open(pocketFolder);
+  const replaceable = attentionWeights(checkpoint);
+  runtime = await Runtime.open(checkpoint, { threads: 1, replaceable });
+  const tokenizer = await Tokenizer.open(checkpoint);
+  const [text = ''] = readFileSync(join(pocketFolder, 'valid.txt'), 'utf8').split('<|end|>');
+  documents = [tokenizer.encode(text)];
+  original = new Map(
+    await Promise.all(replaceable.map(async (name) => [name, await checkpoint.readFloat32(name)] as const)),
+  );
+});
+afterAll(() => runtime.close());
+
+/** The original's weights with the v of some layers turned round and enlarged. */
+const damaged = (layers: readonly number[]) => {
+  const broken = layers.map((layer) => projectionName(layer, 'v'));
+  return new Map(
+    [...original].map(([name, values]) => [name, broken.includes(name) ? values.map((x) => -4 * x) : values]),
+  );
+};
+const of = (tensors: DiagnosisRequest['tensors'], budget = 1300) =>
+  diagnose({ runtime, tensors, documents, budget, works: ({ kl }) => kl < 1e-6 });
+
+test('the damage is found in its layer and projection, and the rest works', async () => {
+  const passes: number[] = [];
+  const request = {
+    runtime,
+    tensors: damaged([2]),
+    documents,
+    budget: 1300,
+    works: ({ kl }: { kl: number }) => kl < 1e-6,
+  };
+  const found = await diagnose({ ...request, onPass: (done, total) => passes.push(done / total) });
+  expect(found?.layers.map(({ kl }) => kl > 0.1)).toEqual([false, false, true, false, false, false]);
+  expect(found?.projections.map(({ layer, projection }) => `${layer} ${projection}`)).toEqual(['2 q', '2 k', '2 v']);
+  expect(found?.projections[2]?.kl).toBe(found?.layers[2]?.kl);
+  expect(found?.rest).toEqual({ layers: [0, 1, 3, 4, 5], kl: 0, works: true });
+  expect(Math.max(...passes)).toBeLessThanOrEqual(1);
+});
+
+test('half of the layers is left out at most, and the text is as short as the budget asks', async () => {
+  const found = await of(damaged([0, 1, 2, 3, 4, 5]));
+  expect(found?.rest?.layers).toHaveLength(4);
+  expect(found?.rest?.works).toBe(false);
+  expect(found?.tokens).toBeLessThanOrEqual(1300 / 15 + 1);
+  expect(await of(damaged([2]), 15 * 63)).toBeUndefined();
+});
+
+test('an edit of one tensor has no parts', async () => {
+  expect(await of(new Map([...damaged([2])].slice(0, 1)))).toBeUndefined();
+});

@@ -1,0 +1,41 @@
+// What a terminal says of a text, of an error and of a sample, beyond their figures.
+import { expect, test, vi } from 'vitest';
+import { completionText, errorText } from '../../../src/report/cells.ts';
+import { sideBySide } from '../../../src/report/format.ts';
+import { textNotes } from '../../../src/report/terminal/text.ts';
+import { study } from '../../support/studies.ts';
+
+const { text } = study([]);
+
+test('tokens that are not read and too few documents have a line each', () => {
+  expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 })).toEqual([
+    'About 16,100 tokens were not read; --chunk stream reads them.',
+    '1 document: intervals are not to be trusted.',
+  ]);
+  expect(textNotes({ ...text, documents: 9, chunk: 'stream' })).toEqual([
+    '9 windows: intervals are not to be trusted.',
+  ]);
+  expect(textNotes({ ...text, documents: 10 })).toEqual([]);
+});
+
+test('a relative error above 1 is marked', () => {
+  expect([0.58, 1, 1.0001].map(errorText)).toEqual(['0.5800', '1.0000', '1.0001!']);
+});
+
+test('a sample that ends at once says where and how likely that was', () => {
+  const end = { token: '<|im_end|>', logprob: Math.log(0.31) };
+  expect(completionText({ completion: '', pieces: [], end })).toBe('(ended at the first token (<|im_end|>, p 0.31))');
+  expect(completionText({ completion: '', pieces: [] })).toBe('(no new token)');
+  expect(completionText({ completion: ' a', pieces: [' a'] })).toBe(' a');
+});
+
+test('of two texts, the words from the first difference on are coloured, within their columns', () => {
+  const texts = ['the old dog ran', 'the old cat ran'] as const;
+  const plain = sideBySide(['original', 'operated'], texts, 80);
+  vi.stubEnv('FORCE_COLOR', '1');
+  const coloured = sideBySide(['original', 'operated'], texts, 80);
+  vi.unstubAllEnvs();
+  const start = String.fromCharCode(27);
+  expect(coloured).toContain(`the old ${start}[33mdog`);
+  expect(coloured.replaceAll(new RegExp(`${start}\\[\\d+m`, 'g'), '')).toBe(plain);
+});
