@@ -379,7 +379,7 @@ const attacks: [string, () => string, RegExp][] = [
   [
     'a config of the prototype',
     () => changed({ 'config.json': (old) => `{"__proto__":${old.toString()}}` }),
-    /config\.json: architectures/,
+    /config\.json names neither architectures nor a model_type/,
   ],
   [
     'a config of 2 MB',

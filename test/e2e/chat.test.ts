@@ -46,7 +46,8 @@ test('a study keeps its system message, shows it, and is not mixed with one of a
   expect(context.sampling.system).toBe('Tell a story.');
   expect(notes).toEqual([expect.stringContaining('wrapped'), expect.stringContaining('writes no BOS')]);
   expect(original.samples[0].prompt).toBe('<system>Tell a story.</><user>Go.</>');
-  expect(`${before['report.html']}`).toContain('System message: “Tell a story.”. The chat template writes no BOS');
+  for (const words of ['System message: “Tell a story.”.', 'The chat template writes no BOS'])
+    expect(`${before['report.html']}`).toContain(words);
   await expectRemade(output);
   expect(await make('--system', 'Tell a story.', '--prompt', 'Go.')).toMatchObject({ code: 0 });
   expect(written()).toEqual(before);

@@ -222,7 +222,7 @@ describe('surgery report', () => {
     expect([both.code, both.stderr]).toEqual([0, '']);
     const page = readFileSync(output, 'utf8');
     expect(JSON.parse(both.stdout)).toMatchObject({ report: output, bytes: Buffer.byteLength(page) });
-    expect(page).toContain('data-key="reported: shared-kv"');
+    expect(page).toContain('reported: shared-kv');
   });
 
   test.each([

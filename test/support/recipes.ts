@@ -45,7 +45,10 @@ function pca(layers: readonly number[]): fc.Arbitrary<PcaSpec> {
       const alone = separateOf(mode);
       const whole = { kind: 'pca', ...budget, ...spec, layers: chosen } as PcaSpec;
       if (rule && alone && spec.targets === undefined) return { ...whole, mode: alone, match: { rule, of: mode } };
-      return control && hasControl(mode, control) ? { ...whole, control } : whole;
+      const { targets = ['k', 'v'] } = spec;
+      const sharesKv = targets.includes('k') && targets.includes('v');
+      const isPossible = control && hasControl(mode, control) && (control !== 'other-layer' || sharesKv);
+      return isPossible ? { ...whole, control } : whole;
     });
 }
 

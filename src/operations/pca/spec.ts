@@ -155,6 +155,7 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'> & Di
     throw new SurgeryError('usage', 'allocate global spends what a threshold gives: it goes with a variance');
   const where = completeWhere(spec, config);
   const mode = plainest(named, where, config);
+  const match = rest.match && { ...rest.match, of: plainest(rest.match.of, where, config) };
   return {
     kind, // first in what is written
     mode,
@@ -164,7 +165,8 @@ export function complete(spec: PcaSpec, config: Pick<LlamaConfig, 'layers'> & Di
     seed: 0,
     ...(rank === undefined ? { variance: defaultVariance } : {}),
     ...rest,
-    ...(rank === undefined ? {} : { rank: Math.min(rank, mostComponents(rest.match?.of ?? mode, where, config)) }),
+    ...(match ? { match } : {}),
+    ...(rank === undefined ? {} : { rank: Math.min(rank, mostComponents(match?.of ?? mode, where, config)) }),
     allocate,
     ...where,
   };

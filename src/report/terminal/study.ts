@@ -39,6 +39,7 @@ export function studyText(
       wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
       ...[...textNotes(text), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
+      resultText(studyVerdict(study, cells)),
     ]
       .filter(Boolean)
       .join('\n'),
@@ -46,7 +47,7 @@ export function studyText(
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
     ...(study.sensitivity ? [sensitivityText(study, study.sensitivity, cells)] : sweepTexts(study, cells)),
     seconds && secondsText(seconds),
-    [resultText(studyVerdict(study, cells)), `Written    ${folder}`].filter(Boolean).join('\n'),
+    `Written    ${folder}`,
   ]
     .filter(Boolean)
     .join('\n\n');

@@ -34,7 +34,10 @@ export function runText(run: RunResult): string {
     [
       modelText(model),
       wrap(`Operation  ${describeRecipe(cell.recipe, model.layers)}, weights in ${dtype}, ${run.precision}`),
-    ].join('\n'),
+      resultText(runVerdict(run), isBroken(cell.scores) ? 'red' : 'bold'),
+    ]
+      .filter(Boolean)
+      .join('\n'),
     dtype !== model.dtype &&
       dtype !== 'F32' &&
       wrap(
@@ -57,12 +60,7 @@ export function runText(run: RunResult): string {
         .map(([stage, value]) => `${stage} ${value.toFixed(1)}`)
         .join(', ')}`,
     ),
-    [
-      resultText(runVerdict(run), isBroken(cell.scores) ? 'red' : 'bold'),
-      run.output !== undefined && `Written    ${run.output}`,
-    ]
-      .filter(Boolean)
-      .join('\n'),
+    run.output !== undefined && `Written    ${run.output}`,
   ]);
 }
 
@@ -98,12 +96,12 @@ export function evalText(result: EvalResult): string {
     [
       result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`),
       result.base && `Base       ${result.base.ref}`,
+      resultText(evalVerdict(result)),
     ]
       .filter(Boolean)
       .join('\n'),
     scoresText(result.scores, rows),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
-    resultText(evalVerdict(result)),
   ]);
 }
 

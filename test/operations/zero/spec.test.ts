@@ -17,7 +17,7 @@ describe('the options', () => {
       expect(zeroFields[key].parse('0,1-2')).toEqual([0, 1, 2]);
   });
 
-  test.each(['', '2', '2.', '.5', '2.5.1', '2.x', '-1.0', '2.5-3-4', '2.4-3', '2,5', '2.5,'])(
+  test.each(['', '2', '2.', '.5', '2.5.1', '2.x', '-1.0', '2.5-3-4', '2.4-3', '2,5', '2.5,,'])(
     '%j is refused in a line that names the option and how it is written',
     (text) => {
       for (const [key, flag, example] of [
