@@ -1,19 +1,22 @@
-# make run    installs, builds, and does the main job on the default model
+# make run    installs, builds, and shows the default model at 0.9 and at 0.3 of the variance
 # make test   installs, builds, and runs all tests
 # make soak   ten minutes of faults and hostile input
 # Variables: VARIANCE_THRESHOLD, MODE, MODEL, e.g.  make run VARIANCE_THRESHOLD=0.95 MODE=separate MODEL=./my-llama
+# One threshold is a run: it also writes the edited checkpoint.
 
-VARIANCE_THRESHOLD ?= 0.9
+VARIANCE_THRESHOLD ?=
 MODE ?= shared-kv
 MODEL ?=
 
 # onnxruntime-node would try to download CUDA libraries that nothing here uses; its CPU binary is in the package.
 export ONNXRUNTIME_NODE_INSTALL = skip
-RUN = node dist/cli.js run --variance $(VARIANCE_THRESHOLD) --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
+OPTIONS = --mode $(MODE) $(if $(MODEL),--model "$(MODEL)")
+ONE = node dist/cli.js run --variance $(or $(VARIANCE_THRESHOLD),0.9) $(OPTIONS)
+RUN = $(if $(VARIANCE_THRESHOLD),$(ONE),node dist/cli.js sweep --variance 0.9,0.3 $(OPTIONS))
 # Folders too: a file that goes changes its folder.
 SOURCES = $(shell find src) tsconfig.json scripts/build.mjs
 
-.PHONY: run watch install build test test-node lint fuzz soak bench docs reference browser slurm shells screenshots clean
+.PHONY: run watch install build test test-node lint fuzz soak bench docs reference study browser slurm shells screenshots clean
 
 # As src/platform/huge-pages.ts, which needs Node 22.15: weights in pages of 2 MB (with 4 kB ones a float32 model takes half as long again
 # to start), and freed memory goes back to the system at once.
@@ -23,7 +26,7 @@ run: build
 
 # Runs again when a source file changes; each run replaces the last one's results.
 watch: node_modules/.package-lock.json
-	npx nodemon --quiet --watch src --ext ts,json --exec '$(MAKE) --no-print-directory build && $(RUN) --output results/watch --force'
+	npx nodemon --quiet --watch src --ext ts,json --exec '$(MAKE) --no-print-directory build && $(ONE) --output results/watch --force'
 
 install: build
 
@@ -78,6 +81,20 @@ reference: build
 	  --match width,parameters --controls --tasks src/pocket/tasks.jsonl --questions 100 --max-new-tokens 40 --output results/.reference
 	mv results/.reference/* results/reference/
 	rm -rf results/.reference
+
+# The claim on a trained model, in results/smollm2: about 15 minutes on 2 cores. MODEL is a folder or a reference to the Hub,
+# TEXT a file or a dataset.
+STUDY = --model "$(or $(MODEL),HuggingFaceTB/SmolLM2-135M-Instruct)" --chunk stream --max-tokens 256 --documents 16 \
+  --text "$(or $(TEXT),hub:Salesforce/wikitext/wikitext-2-raw-v1/test)"
+study: build
+	rm -rf results/.study
+	node dist/cli.js sweep $(STUDY) --variance 0.99,0.95,0.9,0.7,0.5,0.3 --match width --controls --temperature 0 \
+	  --max-new-tokens 40 --prompt "What is the capital of France?" --prompt "Why is the sky blue?" --output results/.study
+	node dist/cli.js sensitivity $(STUDY) --variance 0.99 --mode separate --targets v --by layer --no-samples \
+	  --output results/.study/sensitivity
+	mkdir -p results/smollm2
+	cp -r results/.study/* results/smollm2/
+	rm -rf results/.study
 
 # What some tests need and are skipped without, from Debian: Chromium for the report, Slurm for array jobs, the shells for
 # their completion.

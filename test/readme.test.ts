@@ -52,7 +52,7 @@ test('every link leads to a file, and to a heading in it', () => {
 });
 
 test('the first page lists the commands that there are', () => {
-  const [, section = ''] = /^## Commands\n(.*?)^## /ms.exec(textOf(join(root, 'README.md'))) ?? [];
+  const [, section = ''] = /^## Which question, which command\n(.*?)^## /ms.exec(textOf(join(root, 'README.md'))) ?? [];
   const named = [...section.matchAll(/^\| `([a-z]+)` \|/gm)].map(([, name]) => name);
   const there = [...program('--help').matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name]) => name);
   expect(named.sort()).toEqual(there.sort());

@@ -180,3 +180,11 @@ function partName(by: SensitivityResult['by'], layers: readonly number[], target
   if (by === 'layer') return layers.join();
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
 }
+
+/** How edited weights would take fewer parameters. */
+export function storedWords(recipe: CellResult['recipe']): string {
+  const kinds = new Set(recipe.map(({ kind }) => kind));
+  return [kinds.has('pca') && 'stored as low-rank factors', kinds.has('zero') && 'without the zeroed columns']
+    .filter(Boolean)
+    .join(' and ');
+}

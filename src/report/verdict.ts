@@ -186,7 +186,7 @@ function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
   if (!found) return [];
   const [strictest] = severities;
   const { cell, limit } = found;
-  const size = cell.footprint ? `${valueText('size', cell)} of the parameters, ` : '';
+  const size = cell.footprint ? `${valueText('size', cell)} of the modified parameters, ` : '';
   const none = savedBy(cell) <= 0 ? ' No such cell saves parameters.' : '';
   return [
     ...(limit > strictest.kl ? [`No cell stays under KL ${strictest.kl}.`] : []),

@@ -131,7 +131,7 @@ describe('a sweep', () => {
         ['shared-kv', 0.3, 5],
       ]),
     ).toEqual([
-      'Cheapest cell under KL 0.01: separate 0.5 (45.0 % of the parameters, KL 0.00800 nats/token).',
+      'Cheapest cell under KL 0.01: separate 0.5 (45.0 % of the modified parameters, KL 0.00800 nats/token).',
       'At variance 0.3, separate breaks the model.',
       'At variance 0.5 and below, shared-kv breaks the model.',
     ]);
@@ -147,7 +147,7 @@ describe('a sweep', () => {
       ]),
     ).toEqual([
       'No cell stays under KL 0.01.',
-      'Cheapest cell under KL 0.2: separate 0.9 (81.0 % of the parameters, KL 0.100 nats/token).',
+      'Cheapest cell under KL 0.2: separate 0.9 (81.0 % of the modified parameters, KL 0.100 nats/token).',
       'At variance 0.5, separate and shared-kv break the model.',
     ]);
     expect(
@@ -167,7 +167,7 @@ describe('a sweep', () => {
   test('does not sell a cell that saves nothing', () => {
     const one = { ...cell('a', { mode: 'separate', variance: 0.9 }, { groups: [group('k', 120, { k: 0.1 })] }) };
     const words = studyVerdict(study(['a']), new Map([['a', { ...one, scores: withKl(0.001, 0.99) }]]));
-    expect(words[0]).toContain('120.0 % of the parameters');
+    expect(words[0]).toContain('120.0 % of the modified parameters');
     expect(words[0]).toContain('No such cell saves parameters.');
   });
 });

@@ -2,7 +2,7 @@
 
 import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
-import { layersOf, pcaOf } from '../cells.ts';
+import { layersOf, pcaOf, storedWords } from '../cells.ts';
 import { integer, percent } from '../format.ts';
 import { scoresIn, sizeOf, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
@@ -106,7 +106,7 @@ function scoresFigure({ original: base, cell, dtype, model }: RunResult): Figure
     notShown:
       'This is one operation, without a control and without a partner at an equal budget. Its loss says nothing about other uses of the same parameters. ' +
       (parameters
-        ? `The dense rewrite saves no memory. As factors, or without zeros, ${integer(parameters.reduced)} of ${integer(parameters.dense)} parameters remain.`
+        ? `The dense rewrite saves no memory; ${storedWords(cell.recipe)}, the modified projections would need ${integer(parameters.reduced)} of their ${integer(parameters.dense)} parameters.`
         : 'The dense rewrite saves no memory.'),
     panels: [],
     table: {

@@ -129,7 +129,7 @@ function glanceOf(study: Study, cells: Cells): readonly Card[] {
 function cellCards(study: Study, cells: Cells): Card[] {
   const shown = gridCells(study, cells);
   const found = cheapest(shown);
-  const size = found?.cell.footprint ? `${valueText('size', found.cell)} of the parameters, ` : '';
+  const size = found?.cell.footprint ? `${valueText('size', found.cell)} of the modified parameters, ` : '';
   const broken = shown.filter(({ scores }) => isBroken(scores));
   const limits = [...breakingPoints(shown, study)];
   const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }): Card => {

@@ -10,7 +10,7 @@ import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.t
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
-import { completionText, errorText, layersOf, worseMark, worseNote } from '../cells.ts';
+import { completionText, errorText, layersOf, storedWords, worseMark, worseNote } from '../cells.ts';
 import { fewDocumentsWords } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
@@ -73,11 +73,8 @@ export function resultText(sentences: readonly string[], style: Style = 'bold'):
 function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
   if (!footprint) return undefined;
   const { dense, reduced } = footprint.parameters;
-  const how = recipe.every(({ kind }) => kind === 'pca')
-    ? 'stored as low-rank factors'
-    : 'without zeros, and as low-rank factors';
   return wrap(
-    `The modified projections have ${integer(dense)} parameters; ${how} they would need ` +
+    `The modified projections have ${integer(dense)} parameters; ${storedWords(recipe)} they would need ` +
       `${integer(reduced)} (${percent(reduced / dense)}). The dense rewrite itself saves nothing.`,
   );
 }
