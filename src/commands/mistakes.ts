@@ -5,6 +5,7 @@ import { repositoryName } from '../hub/paths.ts';
 import { quoted } from '../platform/command-line.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { allowedOf, isList } from '../platform/option-values.ts';
+import { programName } from '../platform/program.ts';
 
 /** What other programs call these options. */
 const otherNames: Readonly<Record<string, string>> = {
@@ -84,7 +85,7 @@ function remedyFor(word: string, command: CommandUnknownOpts, argv: readonly str
   if (has('--prompt') && isText) return `by itself: give a prompt as --prompt ${quoted(word)}`;
   const allowed = command.registeredArguments.flatMap((argument) => allowedOf(argument));
   if (allowed.length > 0 && command.args.length === 1) return `here, allowed: ${allowed.join(', ')}`;
-  return `here: see surgery ${command.name()} --help`;
+  return `here: see ${programName()} ${command.name()} --help`;
 }
 
 /** How to write a value that stands apart from those before it: `--variance 0.9 0.5`. */
@@ -130,7 +131,9 @@ export function explained(error: CommanderError, program: CommandUnknownOpts, ar
   switch (error.code) {
     case 'commander.unknownCommand': {
       const meant = nameFor(quotedWord, otherCommands);
-      return meant.length > 0 ? `unknown command '${quotedWord}': try surgery ${meant[0]}` : withHelp(message, '');
+      return meant.length > 0
+        ? `unknown command '${quotedWord}': try ${programName()} ${meant[0]}`
+        : withHelp(message, '');
     }
     case 'commander.unknownOption':
       return unknownOption(quotedWord, message, command, program);
@@ -160,8 +163,9 @@ function unknownOption(
   const owners = program.commands.filter(({ options }) => options.some(({ long }) => long === name));
   if (!command) {
     const [owner] = owners;
-    if (owner) return `${what} before the command: options come after it, as in surgery ${owner.name()} ${name}`;
-    return name === '-v' ? `${what}: try surgery --version` : withHelp(message, '');
+    if (owner)
+      return `${what} before the command: options come after it, as in ${programName()} ${owner.name()} ${name}`;
+    return name === '-v' ? `${what}: try ${programName()} --version` : withHelp(message, '');
   }
   const own = command.options.flatMap(({ long }) => long ?? []);
   if (own.includes(name)) return `${name} takes no value: write it alone`;
@@ -182,5 +186,5 @@ function nameFor(word: string, table: Readonly<Record<string, string>>): string[
 
 /** Commander's own suggestion, or else where the words are listed. */
 function withHelp(message: string, command: string): string {
-  return message.includes('Did you mean') ? message : `${message}: see surgery${command} --help`;
+  return message.includes('Did you mean') ? message : `${message}: see ${programName()}${command} --help`;
 }

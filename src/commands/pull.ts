@@ -3,6 +3,7 @@
 import { pullReference } from '../hub/model-reference.ts';
 import { offlineBy } from '../hub/paths.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { programName } from '../platform/program.ts';
 import { pullText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import type { PullResult } from '../results/outputs.ts';
@@ -11,7 +12,8 @@ import { print, progressOf } from './model.ts';
 
 export async function pull(ref: string, options: PullOptions): Promise<void> {
   const off = offlineBy(options.offline);
-  if (off !== undefined) throw new SurgeryError('usage', `${off} keeps the network off, and surgery pull needs it`);
+  if (off !== undefined)
+    throw new SurgeryError('usage', `${off} keeps the network off, and ${programName()} pull needs it`);
   const { folder, commit, files, received } = await pullReference(ref, progressOf(options));
   const result: PullResult = {
     format,

@@ -110,7 +110,7 @@ function optionOf({ kind, key, field }: NamedField, { takesSeveral, optional }: 
   if (!flags.includes(' ')) return option;
   if (several === 'repeat') return option.argParser(repeatable(parse));
   if (several === 'commas') return option.argParser(listOf(parse));
-  return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'surgery sweep') : parse);
+  return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'sweep') : parse);
 }
 
 /** @param kind named as an argument, as in `surgery run zero` @throws SurgeryError `usage` for two different kinds */

@@ -97,7 +97,7 @@ class NotListed extends SurgeryError {}
  * `unsupported` for one that this program cannot run, `output` if it cannot be written
  */
 export async function pullReference(ref: string, reporter: PullReporter = silent): Promise<Pulled> {
-  const { repository, revision } = parseReference(ref, 'surgery pull takes org/name[@revision]');
+  const { repository, revision } = parseReference(ref, `${programName()} pull takes org/name[@revision]`);
   // Loaded when needed: most commands find their model in the cache.
   const [{ HubClient }, { listModel, pullModel }] = await Promise.all([import('./client.ts'), import('./model.ts')]);
   const client = await HubClient.open();

@@ -1,6 +1,7 @@
-// A model of the Hub → its snapshot in the cache, with what is needed to run it and nothing else.
+// A model of the Hub → its snapshot in the cache, with what is needed to run it and to state its licence, nothing else.
 import { join } from 'node:path';
 import { parseConfig } from '../checkpoint/config.ts';
+import { cardFile, licenceFile } from '../checkpoint/licence.ts';
 import { indexFile, parseIndex, singleFile } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { unsupportedFiles } from '../checkpoint/unsupported.ts';
@@ -23,15 +24,15 @@ export async function listModel(client: HubClient, name: string, revision: strin
 }
 
 /**
- * Loads config, tokenizer and weights. A model that this program cannot run is refused before its weights are loaded.
+ * Loads config, tokenizer, model card, licence and weights. A model that this program cannot run is refused before its weights are loaded.
  * @throws SurgeryError as {@link pullSnapshot} and {@link parseConfig}
  */
 export function pullModel(client: HubClient, listing: Listing, reporter: PullReporter): Promise<Pulled> {
   const { files } = listing;
   return pullSnapshot(client, listing, reporter, async (snapshot) => {
-    const small = ['config.json', ...companions];
+    const small = ['config.json', ...companions, cardFile, licenceFile];
     await snapshot.load(
-      'config and tokenizer',
+      'config, tokenizer and licence',
       files.filter(({ path }) => small.includes(path)),
     );
     const config = 'config.json';

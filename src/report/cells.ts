@@ -1,5 +1,5 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
-import type { LayerReport } from '../operations/pca/report.ts';
+import type { GroupReport, LayerReport } from '../operations/pca/report.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
 import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
@@ -153,6 +153,22 @@ export const worseNote = `${worseMark} relative error above 1: all zeros would b
 /** A relative error, ‖W − Ŵ‖ / ‖W‖. */
 export function errorText(error: number): string {
   return `${error.toFixed(4)}${error > 1 ? worseMark : ''}`;
+}
+
+/** Relative error of each projection over several groups, such as its heads. */
+export function projectionErrors(groups: readonly GroupReport[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, { squaredError: number; squaredNorm: number }>();
+  for (const { relativeError, squaredNorm } of groups) {
+    for (const [projection, norm] of Object.entries(squaredNorm)) {
+      const sum = sums.get(projection) ?? { squaredError: 0, squaredNorm: 0 };
+      sum.squaredError += (relativeError[projection] as number) ** 2 * norm;
+      sum.squaredNorm += norm;
+      sums.set(projection, sum);
+    }
+  }
+  const error = (sum: { squaredError: number; squaredNorm: number }) =>
+    sum.squaredNorm > 0 ? Math.sqrt(sum.squaredError / sum.squaredNorm) : 0;
+  return new Map([...sums].map(([projection, sum]) => [projection, error(sum)]));
 }
 
 /** How much a PCA keeps, as short as can be. */

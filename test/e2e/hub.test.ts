@@ -44,7 +44,7 @@ describe('surgery pull', () => {
     const first = await surgery(['pull', 'some/large'], { env });
     expect(first).toMatchObject({ code: 0 });
     expect(first.stderr).toMatch(
-      /Pulling config and tokenizer …\nPulling .*: .*\nPulling weights …\nPulling weights: /,
+      /Pulling config, tokenizer and licence …\nPulling .*: .*\nPulling weights …\nPulling weights: /,
     );
     expect(first.stdout).toMatch(
       /^Model {6}some\/large\nFolder {5}.*\nCommit {5}[0-9a-f]{40}\nLoaded {5}.*all checked\n/,
@@ -115,7 +115,9 @@ describe('surgery pull', () => {
     expect(await one(['pull', 'some/large'], {}, limited)).toMatch(
       /cannot be written: the file would exceed the size limit; what was loaded is kept, and the same command continues/,
     );
-    expect(await one(['pull', 'some/large', '--offline'])).toMatch(/--offline keeps the network off, and surgery pull/);
+    expect(await one(['pull', 'some/large', '--offline'])).toMatch(
+      /--offline keeps the network off, and node \S+cli\.js pull/,
+    );
     expect(await one(['pull', 'some/large'], { HF_HOME: join(pocket, 'config.json') })).toMatch(
       /cannot be made: .*set HF_HOME/,
     );

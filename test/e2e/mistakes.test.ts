@@ -40,10 +40,18 @@ const endless = loops(9);
 
 const mistakes: [string, () => string[], RegExp][] = [
   ['an unknown command', () => ['runn'], /unknown command 'runn'.*Did you mean run/],
-  ['an unknown command with --help', () => ['nonsense', '--help'], /unknown command 'nonsense': see surgery --help/],
+  [
+    'an unknown command with --help',
+    () => ['nonsense', '--help'],
+    /unknown command 'nonsense': see node \S+cli\.js --help/,
+  ],
   ['help on an unknown command', () => ['help', 'nonsense'], /unknown command 'nonsense'/],
-  ["another program's command", () => ['ablate', '--help'], /unknown command 'ablate': try surgery run zero/],
-  ['an option before the command', () => ['--offline', 'run'], /options come after it, as in surgery run --offline/],
+  ["another program's command", () => ['ablate', '--help'], /unknown command 'ablate': try node \S+cli\.js run zero/],
+  [
+    'an option before the command',
+    () => ['--offline', 'run'],
+    /options come after it, as in node \S+cli\.js run --offline/,
+  ],
   ['an unknown option', () => ['run', '--varience', '0.3'], /unknown option '--varience'.*Did you mean --variance/],
   ["another program's option", () => ['run', '--threshold', '0.3'], /'--threshold': run has --variance$/],
   ['an option of another name here', () => ['generate', '--max-tokens', '3'], /generate has --max-new-tokens$/],
@@ -103,7 +111,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'several thresholds',
     () => ['run', '--variance', '0.3,0.5'],
-    /--variance is "0\.3,0\.5", allowed: one value \(surgery sweep takes several\)/,
+    /--variance is "0\.3,0\.5", allowed: one value \(sweep takes several\)/,
   ],
   [
     'an unknown mode',

@@ -103,7 +103,7 @@ describe('with a network', async () => {
 
   test('a model that is named has no stand-in', async () => {
     await expect(online('no/model')).rejects.toThrow(/has no model no\/model/);
-    await expect(pullReference('model', working)).rejects.toThrow(/surgery pull takes org\/name\[@revision\]/);
+    await expect(pullReference('model', working)).rejects.toThrow(/ pull takes org\/name\[@revision\]/);
   });
 });
 

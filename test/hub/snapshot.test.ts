@@ -13,6 +13,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { licenceOf } from '../../src/checkpoint/licence.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { cachedModel } from '../../src/hub/cached.ts';
 import { HubClient } from '../../src/hub/client.ts';
@@ -66,10 +67,15 @@ const tree = (folder: string): string[] =>
 
 describe('a pull', () => {
   test('loads what is needed and nothing else, in the layout of huggingface_hub', async () => {
-    const more = { 'pytorch_model.bin': 'no', 'README.md': 'no', 'onnx/model.onnx': 'no', 'model.gguf': 'no' };
-    const repo = hub.add('some/model', { ...single, ...more, 'chat_template.jinja': '{{ messages }}' });
+    const more = { 'pytorch_model.bin': 'no', 'notes.md': 'no', 'onnx/model.onnx': 'no', 'model.gguf': 'no' };
+    const kept = {
+      'chat_template.jinja': '{{ messages }}',
+      'README.md': '---\nlicense: apache-2.0\n---\n# A model\n',
+      LICENSE: 'Apache License',
+    };
+    const repo = hub.add('some/model', { ...single, ...more, ...kept });
     const { folder, commit, received } = await pull('some/model');
-    const wanted = [...Object.keys(single), 'chat_template.jinja'].sort();
+    const wanted = [...Object.keys(single), ...Object.keys(kept)].sort();
     expect([...hub.resolved].sort()).toEqual(wanted);
     const home = join(cache, 'models--some--model');
     expect(folder).toBe(join(home, 'snapshots', commit));
@@ -88,6 +94,7 @@ describe('a pull', () => {
     expect(received).toBe(hub.sent);
     expect(await cachedModel(repo, 'main')).toBe(folder);
     await Checkpoint.open(folder);
+    expect(await licenceOf(folder)).toEqual({ name: 'apache-2.0', hasText: true });
   });
 
   test('takes the shards that the index names, and tells bytes done and in all', async () => {

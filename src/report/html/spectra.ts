@@ -6,7 +6,7 @@ import { keptText } from '../../operations/pca/words.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import type { CellResult } from '../../results/study.ts';
-import { layersOf, pcaOf } from '../cells.ts';
+import { errorText, layersOf, pcaOf, projectionErrors, worseMark, worseNote } from '../cells.ts';
 import { percent } from '../format.ts';
 import { groupClass } from '../terminal/text.ts';
 import type { Series } from './axes.ts';
@@ -207,17 +207,16 @@ function spectraTable(curves: readonly SpectrumCurve[]): DataTable {
 }
 
 function ranksTable(sets: readonly RankSet[]): DataTable {
-  const head = ['mode', 'kept', '>layer', 'group', '>rank', '>of', '>explained', '>error'];
+  const reports = sets.flatMap(({ layers }) => layers.flatMap(({ groups }) => groups));
+  const projections = [...projectionErrors(reports).keys()];
+  const errorHeads = projections.map((projection) => `>error of ${projection}`);
+  const head = ['mode', 'kept', '>layer', 'group', '>rank', '>of', '>explained', ...errorHeads];
   const rows = sets.flatMap(({ panel, line, layers }) =>
     layers.flatMap(({ layer, groups }) =>
       [...new Set(groups.map(({ name }) => groupClass(name)))].map((name): Cell[] => {
         const own = groups.filter((group) => groupClass(group.name) === name);
         const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-        const errors = own.flatMap(({ relativeError, squaredNorm }) =>
-          Object.entries(relativeError).map(([projection, error]) => ({ error, norm: squaredNorm[projection] ?? 0 })),
-        );
-        const norm = errors.reduce((sum, one) => sum + one.norm, 0);
-        const squared = errors.reduce((sum, one) => sum + one.error * one.error * one.norm, 0);
+        const errors = projectionErrors(own);
         return [
           panel,
           line,
@@ -228,10 +227,12 @@ function ranksTable(sets: readonly RankSet[]): DataTable {
           ),
           number(own[0]?.of, String),
           number(mean(own.map(({ explained }) => explained)), (share) => percent(share)),
-          number(norm > 0 ? Math.sqrt(squared / norm) : 0, (error) => error.toFixed(4)),
+          ...projections.map((projection) => number(errors.get(projection), errorText)),
         ];
       }),
     ),
   );
-  return { name: 'ranks', about: 'Ranks by layer, and the relative Frobenius error of each group', head, rows };
+  const isMarked = rows.some((row) => row.some((cell) => typeof cell !== 'string' && cell.text.endsWith(worseMark)));
+  const about = 'Ranks by layer, and the relative Frobenius error of each projection in its group';
+  return { name: 'ranks', about: isMarked ? `${about}. ${worseNote}` : about, head, rows };
 }

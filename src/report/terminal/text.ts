@@ -4,13 +4,14 @@ import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
+import { programName } from '../../platform/program.ts';
 import type { EvalResult, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
-import { completionText, errorText, layersOf, storedWords, worseMark, worseNote } from '../cells.ts';
+import { completionText, errorText, layersOf, projectionErrors, storedWords, worseMark, worseNote } from '../cells.ts';
 import { fewDocumentsWords } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
@@ -42,7 +43,7 @@ export function runText(run: RunResult): string {
       dtype !== 'F32' &&
       wrap(
         `All weights of the written checkpoint are in ${dtype}. The figures below were measured with the weights ` +
-          `outside the operation in ${model.dtype}: surgery eval on the written checkpoint gives its own.`,
+          `outside the operation in ${model.dtype}: ${programName()} eval on the written checkpoint gives its own.`,
       ),
     layersText(layersOf(cell)),
     footprintText(cell),
@@ -189,12 +190,7 @@ function layersText(layers: readonly LayerReport[]): string | false {
       members.length > 1 ? `${name}, ${members.length} heads` : name,
       `${span(members.map(({ rank }) => rank))} / ${members[0]?.of ?? 0}`,
       percent(mean(members.map(({ explained }) => explained))),
-      Object.keys(members[0]?.relativeError ?? {})
-        .map(
-          (projection) =>
-            `${projection} ${errorText(rootMeanSquare(members.map((one) => one.relativeError[projection] ?? 0)))}`,
-        )
-        .join('  '),
+      [...projectionErrors(members)].map(([projection, error]) => `${projection} ${errorText(error)}`).join('  '),
     ]),
   );
   const isMarked = rows.some(([, , , , errors]) => errors?.includes(worseMark));
@@ -219,7 +215,6 @@ function span(values: readonly number[]): string {
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const rootMeanSquare = (values: readonly number[]) => Math.sqrt(mean(values.map((value) => value ** 2)));
 
 function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: RunResult): string {
   const pairs = original.samples.map((sample, i) =>

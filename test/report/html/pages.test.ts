@@ -8,7 +8,7 @@ import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
 import { run, sample } from '../../support/runs.ts';
-import { largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
+import { cell, group, largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
 
 test('a template escapes what it is given, but for what is markup already', () => {
   const parts: Fragment[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
@@ -46,6 +46,16 @@ describe('the page of a run', () => {
     expect(page.match(/[^\P{Cc}\n]/u)).toBeNull();
     expect(page.includes('&#60;img src=x onerror=alert(1)&#62;')).toBe(true);
   });
+});
+
+test('an error above 1 is marked and explained, for each projection by itself', async () => {
+  const of = (k: number) => {
+    const layers = [0, 1].map((layer) => ({ layer, groups: [group('kv', 5, { k, v: 0.1 })] }));
+    const one = cell('one', { mode: 'shared-kv', variance: 0.7, layers: [0, 1] }, { layers });
+    return studyPage(study(['one']), new Map([['one', one]]));
+  };
+  expectWords(await of(1.2), ['error of k', '1.2000!', '0.1000', '! relative error above 1: all zeros']);
+  expect((await of(0.9)).includes('above 1')).toBe(false);
 });
 
 describe('samples', () => {
