@@ -8,7 +8,7 @@ import { studyPage } from '../../src/report/html/study-page.ts';
 import { studyText } from '../../src/report/terminal/study.ts';
 import { root } from '../support/paths.ts';
 
-const folders = ['results/reference', 'results/smollm2'].map((name) => join(root, name));
+const folders = ['results/reference', 'results/smollm2', 'results/smollm2/sensitivity'].map((name) => join(root, name));
 const folder = join(root, 'results/reference');
 
 describe.each(folders)('%s', (folder) => {
@@ -26,16 +26,22 @@ describe.each(folders)('%s', (folder) => {
   });
 });
 
-test.each(folders.slice(0, 2))('every line that %s quotes is a line of its text', async (folder) => {
+/** Lines that the program prints of a study. */
+async function linesOf(folder: string): Promise<string[]> {
   const { study, cells } = await readStudyFolder(folder);
-  const printed = new Set(
-    studyText(study, cells, folder)
-      .split('\n')
-      .map((line) => line.trimEnd()),
-  );
-  const words = readFileSync(join(folder, 'README.md'), 'utf8');
+  return studyText(study, cells, folder)
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
+
+test.each([
+  ['results/reference', ['results/reference']],
+  ['results/smollm2', ['results/smollm2', 'results/smollm2/sensitivity']],
+])('every line that %s quotes is printed', async (name, studies) => {
+  const printed = new Set((await Promise.all(studies.map((one) => linesOf(join(root, one))))).flat());
+  const words = readFileSync(join(root, name, 'README.md'), 'utf8');
   const quoted = [...words.matchAll(/^```\n(.*?)^```/gms)].flatMap(([, block = '']) => block.trimEnd().split('\n'));
-  expect(quoted.length).toBeGreaterThan(15);
+  expect(quoted.length).toBeGreaterThan(20);
   expect(quoted.filter((line) => !printed.has(line))).toEqual([]);
 });
 
