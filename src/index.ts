@@ -17,7 +17,17 @@
  * for (const { recipe, scores } of cells) console.log(recipe, scores.kl, scores.perplexity / original.scores.perplexity);
  * ```
  *
- * The logit lens and probes read the residual stream, which a runtime with taps records:
+ * The logit lens and probes, of the original and of the variant that a recipe makes, are one call each:
+ *
+ * ```ts
+ * import { lens, probe } from 'surgery';
+ *
+ * const recipe = [{ kind: 'pca', variance: 0.7 }];
+ * const { prompts } = await lens(checkpoint, ['Lily had a red'], { recipe });
+ * const { points, variants } = await probe(checkpoint, documents, { recipe });
+ * ```
+ *
+ * They read the residual stream, which a runtime with taps records. With one, any number of variants can be compared:
  *
  * ```ts
  * import { logitLens, operate, probeResiduals, Runtime, touchedBy } from 'surgery';
@@ -57,14 +67,22 @@ import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 import { aFlag, isPlainObject, requireArgument, requireOptions } from './platform/arguments.ts';
 
 export { type LensCell, lensOf as logitLens, type RankedToken } from './analyses/lens/lens.ts';
+export { type LensOfCheckpoint, type LensOptions, lens } from './analyses/lens/of-checkpoint.ts';
 export {
   type DepthProfiles,
   depthProfiles as lensOverText,
   type TextReadingOptions as LensOverTextOptions,
 } from './analyses/lens/over-text.ts';
 
-export { type ProbeOptions, probeResiduals } from './analyses/probe/probe.ts';
+export {
+  type ProbeOfCheckpoint,
+  type ProbeOfCheckpointOptions,
+  type ProbeOptions,
+  probe,
+  probeResiduals,
+} from './analyses/probe/probe.ts';
 export type { DepthEvaluation, MapEvaluation, PointEvaluation } from './analyses/probe/result.ts';
+export type { VariantOptions } from './analyses/variants.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
 export type { Projection } from './checkpoint/names.ts';

@@ -8,7 +8,8 @@ const tmp = temporaryFolder();
 const folder = fixture('mha-tied-f16');
 const checkpoint = await library.openCheckpoint(folder);
 const { config } = checkpoint;
-const tokenizer = await library.Tokenizer.open(await library.openCheckpoint('pocket'));
+const pocket = await library.openCheckpoint('pocket');
+const tokenizer = await library.Tokenizer.open(pocket);
 const operator = new library.Operator(checkpoint);
 const recipe = library.completeRecipe([{ kind: 'pca', variance: 0.5 }], config);
 const replaceable = library.touchedBy([recipe], config);
@@ -278,9 +279,10 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     [() => runtime.batch(5, [weights]).step([1] as Anything), /^next is \[1\], allowed: a Map of tokens by sequence$/],
   ],
   score: [
-    [() => lib.score('Once upon', { runtime }), /^documents is "Once upon", allowed: a list of documents$/],
+    [() => lib.score('Once upon', { runtime }), /^documents is "Once upon", allowed: a list of texts or of lists/],
     [() => lib.score([], { runtime }), /^documents is \[\], allowed: at least one/],
-    [() => lib.score(['Once'], { runtime }), /^document 1 is "Once", allowed: a list of token ids/],
+    [() => lib.score([7], { runtime }), /^document 1 is 7, allowed: a list of token ids/],
+    [() => lib.score(['Once'], { vocab: 9, chunks: () => [] }), /^document 1 is "Once", allowed: a list of token ids/],
     [() => lib.score([[1, -1]], { runtime }), /^document 1 holds -1, allowed: token ids/],
     [() => lib.score([[]], { runtime }), /^document 1 has no tokens/],
     [() => lib.score([[1]], { runtime }), /^no document has two tokens/],
@@ -314,6 +316,21 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
   generateTogether: [
     [() => lib.generateTogether(runtime, [[1]]), /^starts is \[\[1\]\], allowed: a list of \{prompt, weights\}$/],
     [() => lib.generateTogether(runtime, [{ prompt: [1] }], { seed: -1 }), /^generation: seed is -1/],
+  ],
+  lens: [
+    [() => lib.lens(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [() => lib.lens(checkpoint, 'Once'), /^documents is "Once", allowed: a list of texts/],
+    [() => lib.lens(checkpoint, documents, { top: 5 }), /^lens has no option "top", allowed: threads, /],
+    [
+      () => lib.lens(checkpoint, documents, { recipe: 'pca' }),
+      /^lens: recipe is "pca", allowed: a list of operations$/,
+    ],
+    [() => lib.lens(checkpoint, documents, { recipe: [{ kind: 'svd' }] }), /^kind is "svd", allowed: pca, zero, none$/],
+  ],
+  probe: [
+    [() => lib.probe(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [() => lib.probe(pocket, documents), /^the documents: 3 positions to probe, 100 are the least/],
+    [() => lib.probe(checkpoint, documents, { bosId: 1 }), /^probe has no option "bosId", allowed: threads, /],
   ],
   logitLens: [
     [() => lib.logitLens({ runtime }, [1, 2], 5), /^this runtime has no taps/],
@@ -437,6 +454,60 @@ describe('what is left out has the default of the commands', () => {
     expect(
       library.planSweep({ kind: 'pca', varied: { variance: [0.5] } }, config).cells.map(({ kind }) => kind),
     ).toEqual(['pca', 'pca']);
+  });
+});
+
+describe('one call', () => {
+  const edit = [{ kind: 'zero', heads: ['2.1'] }] as const;
+  const prompt = 'Lily had a red';
+
+  test('lens: what the lens of a runtime with taps gives, for the original and the variant', async () => {
+    const { points, prompts, text } = await library.lens(pocket, [prompt], {
+      recipe: edit,
+      topTokens: 2,
+      documents: [prompt],
+    });
+    const { tensors } = await library.operate(pocket, edit);
+    const session = await library.Runtime.open(pocket, {
+      taps: true,
+      replaceable: library.touchedBy([edit], pocket.config),
+    });
+    const model = { runtime: session, weights: session.variant(tensors) };
+    const ids = tokenizer.encode(prompt);
+    const cells = await library.logitLens(model, ids, 2);
+    expect(points).toEqual(session.taps.map(({ name }) => name));
+    expect(prompts.map((one) => [one.ids, one.variants.map(({ variant }) => variant)])).toEqual([
+      [ids, ['original', 'operated']],
+    ]);
+    const kl = (rows: readonly (readonly { kl: number }[])[] | undefined) =>
+      rows?.map((row) => row.map((one) => one.kl));
+    expect(kl(prompts[0]?.variants[1]?.cells)).toEqual(kl(cells));
+    expect(kl(prompts[0]?.variants[0]?.cells)).not.toEqual(kl(cells));
+    const { bosId } = tokenizer;
+    expect(text).toEqual(await library.lensOverText([ids], [{ runtime: session }, model], { bosId }));
+    await session.close();
+  });
+
+  test('score and lensOverText take texts as their ids', async () => {
+    const session = await library.Runtime.open(pocket, { taps: true });
+    const ids = tokenizer.encode(prompt);
+    expect(await library.score([prompt], { runtime: session })).toEqual(
+      await library.score([ids], { runtime: session }),
+    );
+    const models = [{ runtime: session }];
+    expect(await library.lensOverText([prompt], models)).toEqual(await library.lensOverText([ids], models));
+    await session.close();
+  });
+
+  test('probe: what the probes of a runtime with taps give', async () => {
+    const texts = ['Once upon a time there was a dog. The dog had a red ball and he was happy. '.repeat(12)];
+    const { variants, points } = await library.probe(pocket, texts, { recipe: edit });
+    const session = await library.Runtime.open(pocket, { taps: true });
+    const [own] = await library.probeResiduals(pocket, [{ runtime: session }], texts, { bosId: tokenizer.bosId });
+    expect(points).toHaveLength(session.taps.length);
+    expect(variants[0]).toEqual({ variant: 'original', ...own });
+    expect(variants[1]?.variant).toBe('operated');
+    await session.close();
   });
 });
 

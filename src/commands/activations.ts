@@ -1,12 +1,13 @@
 // Records the residual stream of a text in the original and the edited model, for probes to be fitted to.
 
 import { Activations } from '../analyses/recorded-residuals.ts';
+import type { Variant } from '../analyses/variants.ts';
 import { setProductThreads } from '../linalg/products.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
-import { openVariants, type Variant } from './variants.ts';
+import { openVariants } from './variants.ts';
 
 export interface Recorded {
   /** Names of the points of the residual stream. */

@@ -1,10 +1,10 @@
 // surgery lens: the logit lens at every point of the residual stream, for prompts and averaged over a text.
 
-import { lensesOf } from '../analyses/lens/lens.ts';
+import { promptLens } from '../analyses/lens/of-checkpoint.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
+import type { Variant } from '../analyses/variants.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { itemAt } from '../platform/indexing.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { lensCharts, lensMap, lensText, stepCharts } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -16,7 +16,7 @@ import type { Colour } from './options.ts';
 import type { Recorded } from './recorded-command.ts';
 import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput, textRead } from './scoring.ts';
-import { openVariants, optionalRecipe, type Variant } from './variants.ts';
+import { openVariants, optionalRecipe } from './variants.ts';
 
 export async function lens(options: LensOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
@@ -70,20 +70,9 @@ async function lensOfPrompt(
   progress: Progress,
 ): Promise<PromptLens> {
   const { value } = await progress.step('Reading the prompt', 'tokens', (onProgress) =>
-    lensesOf(variants, ids, topTokens, onProgress),
+    promptLens(variants, ids, topTokens, tokenizer, onProgress),
   );
-  const spelled = value.map((rows) =>
-    rows.map((row) =>
-      row.map((cell) => ({ ...cell, top: cell.top.map((one) => ({ ...one, ...tokenizer.spelled(one.id) })) })),
-    ),
-  );
-  return {
-    prompt: text,
-    ids,
-    tokens: ids.map((id) => tokenizer.piece(id)),
-    shown: ids.map((id) => tokenizer.shown(id)),
-    variants: variants.map(({ name }, i) => ({ variant: name, cells: itemAt(spelled, i) })),
-  };
+  return { prompt: text, ...value };
 }
 
 async function lensOfText(

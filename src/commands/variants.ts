@@ -1,18 +1,15 @@
 // The models that an analysis compares: the original and, if the options name an operation, the edited variant.
+import { type Variant, variantsOf } from '../analyses/variants.ts';
+import type { Replacements } from '../checkpoint/writer.ts';
 import type { TapOptions } from '../graph/taps.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
-import type { Weights } from '../runtime/sequence.ts';
 import { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/model.ts';
 import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 import { equivalentsOf, namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
-
-export interface Variant extends Model {
-  readonly name: 'original' | 'operated';
-}
 
 export interface Variants {
   readonly runtime: Runtime;
@@ -38,8 +35,8 @@ export async function openVariant(
   model: OpenModel,
   progress: Progress,
 ): Promise<Model> {
-  const { runtime, weights } = await openRuntime(options, recipe, model, {}, progress);
-  return { runtime, ...(weights && { weights }) };
+  const { runtime, tensors } = await openRuntime(options, recipe, model, {}, progress);
+  return { runtime, ...(tensors && { weights: runtime.variant(tensors) }) };
 }
 
 /** Opens one session, with taps, for both the original and the variant. */
@@ -50,19 +47,18 @@ export async function openVariants(
   { sublayers = false }: Pick<TapOptions, 'sublayers'>,
   progress: Progress,
 ): Promise<Variants> {
-  const { runtime, weights } = await openRuntime(options, recipe, model, { taps: true, sublayers }, progress);
-  const original: Variant = { name: 'original', runtime };
-  return { runtime, variants: weights ? [original, { name: 'operated', runtime, weights }] : [original] };
+  const { runtime, tensors } = await openRuntime(options, recipe, model, { taps: true, sublayers }, progress);
+  return { runtime, variants: variantsOf(runtime, tensors) };
 }
 
-/** The session of a model and, if there is a recipe, the variant's weights in it. */
+/** The session of a model and, if there is a recipe, the weights that make the variant. */
 async function openRuntime(
   options: ModelOptions & RuntimeOptions & WeightOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   taps: TapOptions,
   progress: Progress,
-): Promise<{ readonly runtime: Runtime; readonly weights: Weights | undefined }> {
+): Promise<{ readonly runtime: Runtime; readonly tensors: Replacements | undefined }> {
   const { precision, threads } = options;
   const { checkpoint, info } = model;
   const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
@@ -75,5 +71,5 @@ async function openRuntime(
       replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
     }),
   );
-  return { runtime, weights: operated && runtime.variant(operated.tensors) };
+  return { runtime, tensors: operated?.tensors };
 }

@@ -3,6 +3,7 @@
 import { aFunction, optional, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
+import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import { requireDocumentIds } from '../text/token-ids.ts';
 import type { ChunkRule } from '../text/windows.ts';
 import { type Described, describeRow, requireFinite } from './logits.ts';
@@ -82,13 +83,14 @@ const progressTokens = 128;
  * them.
  * Sums and log-softmax are in float64.
  * Every position of a document but the first is scored. Means are over tokens, in nats.
- * @param documents token ids, with BOS first where the model has one, each no longer than the context
+ * @param given documents: texts, which are cut to the model's context, or token ids, with BOS first where the model has one; ids
+ * only where there are predictions and no model
  * @param onProgress called with the tokens scored so far and in all
  * @throws SurgeryError `usage` for an argument that is not allowed, `text` for a document that is empty or longer than the
  * context, and if none has two tokens, `numeric` for logits that are not finite
  */
 export async function scoreDocuments(
-  documents: readonly (readonly number[])[],
+  given: Documents,
   original: Model | Predictions,
   variants: readonly (Model | Predictions)[] = [],
   onProgress?: (done: number, total: number) => void,
@@ -97,7 +99,7 @@ export async function scoreDocuments(
   requireArgument('onProgress', onProgress, optional(aFunction));
   const base = predicting('the original', original);
   const models = variants.map((variant, i) => predicting(`variants: model ${i + 1}`, variant));
-  requireDocumentIds(documents, { vocabSize: base.vocab, contextLength: contextOf([original, ...variants]) });
+  const documents = await idsOf(given, [original, ...variants], base.vocab);
   const counts = documents.map(countOf);
   const total = scoredTokens(documents);
   if (total === 0) throw new SurgeryError('text', 'no document has two tokens, so there is nothing to score');
@@ -144,10 +146,16 @@ function predicting(name: string, model: Model | Predictions): Predictions {
   return predictionsOf(model);
 }
 
-/** The context of the models that are run, where there is any. */
-function contextOf(models: readonly (Model | Predictions)[]): number {
+/** The documents' ids. Without a model that is run there is no tokenizer for texts, and no context to keep to. */
+async function idsOf(
+  documents: Documents,
+  models: readonly (Model | Predictions)[],
+  vocabSize: number,
+): Promise<readonly (readonly number[])[]> {
   const model = models.find((one) => 'runtime' in one);
-  return model ? model.runtime.config.contextLength : Number.POSITIVE_INFINITY;
+  if (model) return encodeDocuments(documents, model.runtime.checkpoint);
+  requireDocumentIds(documents, { vocabSize, contextLength: Number.POSITIVE_INFINITY });
+  return documents;
 }
 
 export function predictionsOf({ runtime, weights }: Model): Predictions {

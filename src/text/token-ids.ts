@@ -6,13 +6,18 @@ import { SurgeryError } from '../platform/errors.ts';
 const aListOfIds: Allowed = { words: 'a list of token ids, as Tokenizer.encode gives them', test: Array.isArray };
 
 /** @throws SurgeryError `usage` for what is no list of the model's token ids */
-export function requireIds(name: string, ids: readonly number[], { vocabSize }: Pick<LlamaConfig, 'vocabSize'>): void {
+export function requireIds(
+  name: string,
+  ids: unknown,
+  { vocabSize }: Pick<LlamaConfig, 'vocabSize'>,
+): asserts ids is readonly number[] {
   requireArgument(name, ids, aListOfIds);
-  const at = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+  const list = ids as readonly unknown[];
+  const at = list.findIndex((id) => !(Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabSize));
   if (at >= 0)
     throw new SurgeryError(
       'usage',
-      `${name} holds ${described(ids[at])}, allowed: token ids from 0 to ${vocabSize - 1}`,
+      `${name} holds ${described(list[at])}, allowed: token ids from 0 to ${vocabSize - 1}`,
     );
 }
 
@@ -21,9 +26,9 @@ export function requireIds(name: string, ids: readonly number[], { vocabSize }: 
  * there is none
  */
 export function requireDocumentIds(
-  documents: readonly (readonly number[])[],
+  documents: readonly unknown[],
   config: Pick<LlamaConfig, 'vocabSize' | 'contextLength'>,
-): void {
+): asserts documents is readonly (readonly number[])[] {
   requireArgument('documents', documents, { words: 'a list of documents', test: Array.isArray });
   if (documents.length === 0) throw new SurgeryError('text', 'documents is [], allowed: at least one document');
   for (const [i, ids] of documents.entries()) {

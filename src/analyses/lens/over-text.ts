@@ -11,7 +11,7 @@ import {
 } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { type Model, requireTappedModels } from '../../scores/model.ts';
-import { requireDocumentIds } from '../../text/token-ids.ts';
+import { type Documents, encodeDocuments } from '../../text/encode-documents.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
 import { countedRule, firstCounted, Lens, together } from './lens.ts';
@@ -48,23 +48,23 @@ export function depthRule(hasBos: boolean): string {
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.
- * @param documents token ids, BOS first, each no longer than the model's context
+ * @param given documents: texts, which are cut to the model's context, or token ids, BOS first
  * @param models the original first, all on one runtime with taps
  * @param onProgress called with the tokens done and in all
  * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for documents that the
  * context does not hold
  */
 export async function depthProfiles(
-  documents: readonly (readonly number[])[],
+  given: Documents,
   models: readonly Model[],
   options: TextReadingOptions = {},
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
   requireTappedModels(models);
-  requireDocumentIds(documents, itemAt(models, 0).runtime.config);
   requireOptions('lensOverText', options, readingOptions);
   requireArgument('onProgress', onProgress, optional(aFunction));
   const { seed = 0, bosId } = options;
+  const documents = await encodeDocuments(given, itemAt(models, 0).runtime.checkpoint);
   const counts = documents.map((ids) => ids.length - firstCounted(ids, bosId));
   const averages = makeAverages(documents, counts, models, seed);
   const random = seededRandom(seed);

@@ -1,11 +1,14 @@
 // Probes of several models on the same documents: recording, baselines and fits in one call.
 import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { principalComponents } from '../../linalg/subspaces.ts';
-import { requireOptions } from '../../platform/arguments.ts';
+import { aCount, requireOptions } from '../../platform/arguments.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { type Model, requireTappedModels } from '../../scores/model.ts';
 import { type Documents, encodeDocuments } from '../../text/encode-documents.ts';
+import { Tokenizer } from '../../text/tokenizer.ts';
 import { readingOptions } from '../lens/over-text.ts';
 import { Activations, probedPositions } from '../recorded-residuals.ts';
+import { type Variant, type VariantOptions, variantOptions, withVariants } from '../variants.ts';
 import { readEmbedding, readUnembedding } from '../vocabulary.ts';
 import { probeSetup } from './baselines.ts';
 import { probeDepth } from './over-depth.ts';
@@ -58,4 +61,37 @@ export async function probeResiduals(
     }
   }
   return results;
+}
+
+export interface ProbeOfCheckpointOptions extends VariantOptions {
+  /** Seed of every random draw: splits, shuffled labels, random maps. Default 0. */
+  readonly seed?: number;
+}
+
+export interface ProbeOfCheckpoint {
+  /** Names of the points of the residual stream. */
+  readonly points: readonly string[];
+  readonly variants: readonly ({ readonly variant: Variant['name'] } & DepthEvaluation)[];
+}
+
+/**
+ * {@link probeResiduals} of the original and of the variant that a recipe makes, in one call.
+ * @param given documents: texts, which are cut to the model's context, or token ids; together at least 100 positions
+ * @throws SurgeryError as {@link probeResiduals} does, and `usage` for a recipe that this model does not allow
+ */
+export async function probe(
+  checkpoint: Checkpoint,
+  given: Documents,
+  options: ProbeOfCheckpointOptions = {},
+): Promise<ProbeOfCheckpoint> {
+  requireCheckpoint(checkpoint);
+  requireOptions('probe', options, { ...variantOptions, seed: aCount(0) });
+  const { seed = 0, ...models } = options;
+  const documents = await encodeDocuments(given, checkpoint);
+  const { bosId } = await Tokenizer.open(checkpoint);
+  probedPositions(documents, 'the documents', bosId); // before the model is loaded
+  return withVariants(checkpoint, models, async (variants, points) => {
+    const evaluations = await probeResiduals(checkpoint, variants, documents, { seed, bosId });
+    return { points, variants: variants.map(({ name }, i) => ({ variant: name, ...itemAt(evaluations, i) })) };
+  });
 }
