@@ -9,7 +9,7 @@ import { helpWidth, layOutHelp } from './commands/help.ts';
 import { explained, refuseStrayWords, wordsToParse } from './commands/mistakes.ts';
 import { kindHelp, type OperationRequest, offeredKinds, operationRequest } from './commands/recipes.ts';
 import { type Recorded, recordedCommand } from './commands/recorded-command.ts';
-import { type Shard, shardFromEnvironment } from './commands/shard.ts';
+import { type StudyPart, shardFromEnvironment } from './commands/shard.ts';
 import { messageOf, refusal, SurgeryError } from './platform/errors.ts';
 import { restartForLargeModels } from './platform/huge-pages.ts';
 import { suggested } from './platform/option-values.ts';
@@ -215,7 +215,7 @@ function withOperation<Options extends object>(
 }
 
 /** The part of the study to compute: that of --shard, or of the job array's environment. */
-function withShard<Options extends { readonly shard?: Shard }>(options: Options): Options {
+function withShard<Options extends { readonly shard?: StudyPart }>(options: Options): Options {
   const shard = options.shard ?? shardFromEnvironment(process.env);
   return shard ? { ...options, shard } : options;
 }

@@ -251,7 +251,10 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
       /^Runtime.open: replaceable is "q", allowed: a list of tensor names/,
     ],
     [() => lib.Runtime.open(checkpoint, { replaceable: ['q'] }), /holds no tensor q$/],
-    [() => lib.Runtime.open(checkpoint, { sets: 0 }), /^Runtime.open: sets is 0, allowed: a whole number from 1$/],
+    [
+      () => lib.Runtime.open(checkpoint, { variantsTogether: 0 }),
+      /^Runtime.open: variantsTogether is 0, allowed: a whole number from 1$/,
+    ],
     [
       () => runtime.variant(new Map([['model.norm.weight', new Float32Array(config.hiddenSize)]])),
       /^model.norm.weight was not declared replaceable/,
@@ -265,7 +268,7 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     [() => runtime.sequence(config.contextLength + 1), /tokens do not fit the model's context of/],
     [
       () => runtime.batch(5, [weights, runtime.variant(new Map())]),
-      /^2 different variants in a batch, the runtime was opened for 1: open it with sets: 2$/,
+      /^2 different variants in a batch, the runtime was opened for 1: open it with variantsTogether: 2$/,
     ],
     [() => runtime.sequence(5).readToEnd([1, 5000]), /^ids holds 5000, allowed: token ids from 0 to/],
     [() => runtime.sequence(5).readToEnd('Once' as Anything), /^ids is "Once", allowed: a list of token ids/],

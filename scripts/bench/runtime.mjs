@@ -38,7 +38,7 @@ async function ours(model, precision, threads, mode) {
   const runtime = await Runtime.open(checkpoint, {
     precision,
     threads,
-    ...(mode === 'run' ? { replaceable: attentionWeights(checkpoint), sets: 2 } : {}),
+    ...(mode === 'run' ? { replaceable: attentionWeights(checkpoint), variantsTogether: 2 } : {}),
   });
   const load = seconds(start);
   const other = runtime.variant(

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { quoted } from '../platform/command-line.ts';
 import { rangesText } from '../platform/option-values.ts';
 import { asStarted, pasteable, programName } from '../platform/program.ts';
-import { partName, type Shard } from './shard.ts';
+import { partName, type StudyPart } from './shard.ts';
 
 /**
  * @param next the command to try, without the program's name
@@ -19,7 +19,12 @@ export function nextSteps(next: string, folder: string, page?: string): string {
  * @param folder of this part
  * @param isThere whether a path exists
  */
-export function partSteps(command: string, folder: string, { of }: Shard, isThere: (path: string) => boolean): string {
+export function partSteps(
+  command: string,
+  folder: string,
+  { of }: StudyPart,
+  isThere: (path: string) => boolean,
+): string {
   const whole = dirname(folder);
   const parts = Array.from({ length: of }, (_, index) => index);
   const [next, ...later] = parts.filter((index) => !isThere(join(whole, partName({ index, of })))).map((i) => i + 1);

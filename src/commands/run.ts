@@ -184,7 +184,7 @@ function load(
       precision,
       threads,
       replaceable: touchedBy([recipe], checkpoint.config),
-      sets: 2, // the original and the variant, side by side
+      variantsTogether: 2, // the original and the variant, side by side
       onProgress,
     }),
   );

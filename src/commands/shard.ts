@@ -2,27 +2,27 @@
 import { SurgeryError } from '../platform/errors.ts';
 
 /** Part `index` of `of`, counted from 0. */
-export interface Shard {
+export interface StudyPart {
   readonly index: number;
   readonly of: number;
 }
 
 /** The cells of one part: every `of`-th, so that all parts cost about the same. */
-export function ownCells(ids: readonly string[], shard: Shard = { index: 0, of: 1 }): string[] {
+export function ownCells(ids: readonly string[], shard: StudyPart = { index: 0, of: 1 }): string[] {
   return ids.filter((_, i) => i % shard.of === shard.index);
 }
 
-export function isPart(shard: Shard | undefined): shard is Shard {
+export function isPart(shard: StudyPart | undefined): shard is StudyPart {
   return shard !== undefined && shard.of > 1;
 }
 
 /** Name of a part's folder. */
-export function partName({ index, of }: Shard): string {
+export function partName({ index, of }: StudyPart): string {
   return `part-${index + 1}-of-${of}`;
 }
 
 /** "2/8", counted from 1. @throws SurgeryError `usage` */
-export function parseShard(text: string): Shard {
+export function parseShard(text: string): StudyPart {
   const [, index, of] = /^\s*(\d{1,6})\s*\/\s*(\d{1,6})\s*$/.exec(text) ?? [];
   if (index === undefined || Number(index) < 1 || Number(index) > Number(of))
     throw new SurgeryError('usage', `--shard is ${JSON.stringify(text)}, allowed: i/n with i from 1 to n, such as 2/8`);
@@ -34,7 +34,7 @@ export function parseShard(text: string): Shard {
  * a Kubernetes indexed Job, which does not set JOB_COMPLETIONS itself.
  * @throws SurgeryError `usage` for inconsistent numbers
  */
-export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined {
+export function shardFromEnvironment(env: NodeJS.ProcessEnv): StudyPart | undefined {
   const number = (name: string) => {
     const text = env[name];
     if (text === undefined || text === '') return undefined;
@@ -61,7 +61,7 @@ export function shardFromEnvironment(env: NodeJS.ProcessEnv): Shard | undefined 
   return checked(completion, completions, `JOB_COMPLETION_INDEX ${completion} of ${completions}`);
 }
 
-function checked(index: number, of: number, what: string): Shard {
+function checked(index: number, of: number, what: string): StudyPart {
   if (Number.isInteger(index) && index >= 0 && index < of) return { index, of };
   throw new SurgeryError('usage', `${what} is no part of a whole: give --shard i/n`);
 }

@@ -11,7 +11,7 @@ import { studyCsv, studyText } from '../report/terminal/study.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import { print } from './model.ts';
 import { nextSteps, partSteps } from './next-steps.ts';
-import { isPart, type Shard } from './shard.ts';
+import { isPart, type StudyPart } from './shard.ts';
 import { afterStudy } from './suggestions.ts';
 
 /** A study with its cells, ready to print. */
@@ -45,7 +45,7 @@ export async function writeStudy(folder: StudyFolder, study: Study, whole: boole
 }
 
 export function printStudy(
-  options: { readonly json?: boolean; readonly csv?: boolean; readonly shard?: Shard | undefined },
+  options: { readonly json?: boolean; readonly csv?: boolean; readonly shard?: StudyPart | undefined },
   { study, cells, folder, seconds }: FinishedStudy,
 ): void {
   if (options.csv) {

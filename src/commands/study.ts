@@ -46,7 +46,7 @@ import {
   withNotes,
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { isPart, ownCells, partName, type Shard } from './shard.ts';
+import { isPart, ownCells, partName, type StudyPart } from './shard.ts';
 import { type FinishedStudy, writeStudy } from './study-output.ts';
 
 /** The cells of a study and how they are compared. */
@@ -193,7 +193,7 @@ async function work(given: Work) {
       `Loading ${info.ref} into onnxruntime`,
       'weights',
       (onProgress) =>
-        Runtime.open(checkpoint, { precision, threads, replaceable: weights, sets: together, onProgress }),
+        Runtime.open(checkpoint, { precision, threads, replaceable: weights, variantsTogether: together, onProgress }),
     );
     try {
       const measurement: Measurement = {
@@ -309,6 +309,6 @@ async function outputOf(
   return isPart(shard) ? join(name, partName(shard)) : name;
 }
 
-function isFirst(shard: Shard | undefined): boolean {
+function isFirst(shard: StudyPart | undefined): boolean {
   return shard === undefined || shard.index === 0;
 }

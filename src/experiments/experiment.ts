@@ -98,7 +98,7 @@ export async function runExperiment(
     (sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1),
     0,
   );
-  const sets = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(planned.length, 1)) : 1;
+  const variantsTogether = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(planned.length, 1)) : 1;
   const measurement: Measurement = {
     documents,
     tasks: questions,
@@ -112,7 +112,7 @@ export async function runExperiment(
       ...(precision ? { precision } : {}),
       threads: settings.threads,
       replaceable,
-      sets,
+      variantsTogether,
     });
     try {
       return await withLogits(documents, runtime, async (recording) => {
@@ -124,11 +124,11 @@ export async function runExperiment(
         const seconds = { decompose: 0, score: 0, generate: 0, answer: 0 };
         const original = await measureOriginal(experiment, seconds);
         const cells: CellResult[] = [];
-        for (let at = 0; at < planned.length; at += sets) {
+        for (let at = 0; at < planned.length; at += variantsTogether) {
           for (const cell of await measureCells(
             experiment,
             original,
-            planned.slice(at, at + sets),
+            planned.slice(at, at + variantsTogether),
             seconds,
             () => {},
           )) {

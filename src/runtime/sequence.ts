@@ -14,8 +14,8 @@ export type Weights = Readonly<Record<string, Tensor>>;
 /** A graph with what is needed to run it. `capacity` is the maximum number of positions in the caches. */
 export interface GraphRunner {
   readonly config: LlamaConfig;
-  /** Sets of replaceable weights that one batch can use. */
-  readonly sets: number;
+  /** Different variants that one batch can hold at most. */
+  readonly variantsTogether: number;
   /** Points of the residual stream that every run outputs. */
   readonly taps: readonly Tap[];
   run(feeds: Weights, caches: Weights, capacity: number): Promise<Readonly<Record<string, Tensor>>>;
@@ -161,7 +161,7 @@ export class Sequence {
     const { past, present } = this.#cache.rows(this.#row, 1);
     const outputs = await this.#runner.run(
       {
-        ...weightFeeds(this.#runner.sets, [{ weights: this.#weights, rows: ids.length }]),
+        ...weightFeeds(this.#runner.variantsTogether, [{ weights: this.#weights, rows: ids.length }]),
         ...past,
         input_ids: int64(ids, [1, ids.length]),
         position_ids: int64(
@@ -208,16 +208,16 @@ export class Batch {
   /** The sequences in the cache's order, where those with the same weights are neighbours. */
   readonly #rows: readonly { readonly sequence: Sequence; readonly weights: Weights }[];
 
-  /** @throws SurgeryError `usage` for more different weights than the runner has sets */
+  /** @throws SurgeryError `usage` for more different weights than the runner takes together */
   constructor(runner: GraphRunner, capacity: number, weights: readonly Weights[]) {
     this.#runner = runner;
     // One position more than is ever used: a full sequence that sits out a step has somewhere to write.
     this.#cache = new KeyValues(runner.config, weights.length, capacity + 1);
     const different = [...new Set(weights)];
-    if (different.length > runner.sets)
+    if (different.length > runner.variantsTogether)
       throw new SurgeryError(
         'usage',
-        `${different.length} different variants in a batch, the runtime was opened for ${runner.sets}: open it with sets: ${different.length}`,
+        `${different.length} different variants in a batch, the runtime was opened for ${runner.variantsTogether}: open it with variantsTogether: ${different.length}`,
       );
     const order = different.flatMap((one) => weights.flatMap((other, at) => (other === one ? [at] : [])));
     const sequences = weights.map((one, at) => {
@@ -246,7 +246,7 @@ export class Batch {
     const lengths = rows.map(({ sequence }) => sequence.length);
     const outputs = await this.#runner.run(
       {
-        ...weightFeeds(this.#runner.sets, runs(rows.map(({ weights }) => weights))),
+        ...weightFeeds(this.#runner.variantsTogether, runs(rows.map(({ weights }) => weights))),
         ...past,
         input_ids: int64(
           rows.map(({ sequence }) => next.get(sequence) ?? 0),

@@ -43,7 +43,7 @@ export interface RuntimeOptions extends TapOptions {
    */
   readonly replaceable?: Iterable<string>;
   /** Maximum number of different variants in one batch. Default 1. */
-  readonly sets?: number;
+  readonly variantsTogether?: number;
   /** Called with the weights done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -55,7 +55,7 @@ const runtimeOptions: AllowedOptions<RuntimeOptions> = {
     words: 'a list of tensor names, as touchedBy gives them',
     test: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
   },
-  sets: aCount(1),
+  variantsTogether: aCount(1),
   taps: aFlag,
   sublayers: aFlag,
   onProgress: aFunction,
@@ -64,7 +64,7 @@ const runtimeOptions: AllowedOptions<RuntimeOptions> = {
 /** A model as an onnxruntime session. One session serves the original and every variant of it. */
 export class Runtime implements GraphRunner {
   readonly checkpoint: Checkpoint;
-  readonly sets: number;
+  readonly variantsTogether: number;
   /** The original's replaceable weights. */
   readonly original: Weights;
   /** Points of the residual stream that every run outputs, in forward order. */
@@ -77,10 +77,10 @@ export class Runtime implements GraphRunner {
     checkpoint: Checkpoint,
     session: Session,
     original: Weights,
-    { sets = 1, ...taps }: RuntimeOptions,
+    { variantsTogether = 1, ...taps }: RuntimeOptions,
   ) {
     this.checkpoint = checkpoint;
-    this.sets = sets;
+    this.variantsTogether = variantsTogether;
     this.original = original;
     this.#session = session;
     this.taps = tapsOf(checkpoint.config.layers, taps);
@@ -94,13 +94,13 @@ export class Runtime implements GraphRunner {
     requireCheckpoint(checkpoint);
     requireOptions('Runtime.open', options, runtimeOptions);
     const replaceable = new Set(options.replaceable ?? []);
-    // Without replaceable weights there is nothing for the sets to differ in.
-    const sets = replaceable.size > 0 ? options.sets : 1;
+    // Without replaceable weights there is nothing for variants to differ in.
+    const variantsTogether = replaceable.size > 0 ? options.variantsTogether : 1;
     const products = options.precision === 'int8' ? await integerOptions() : {};
     const start = ({ embedding, source, folder }: SessionWeights) => {
       const from = (name: string): WeightSource =>
         replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : source(name);
-      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, sets });
+      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, sets: variantsTogether });
       return createSession(graph, options.threads, folder, products);
     };
     const session =
@@ -111,7 +111,7 @@ export class Runtime implements GraphRunner {
     for (const name of replaceable) {
       original[name] = new Tensor('float32', await checkpoint.readFloat32(name), [...checkpoint.tensor(name).shape]);
     }
-    return new Runtime(checkpoint, session, original, { ...options, sets });
+    return new Runtime(checkpoint, session, original, { ...options, variantsTogether });
   }
 
   /**

@@ -8,7 +8,12 @@ import { fixture, pocket } from '../support/paths.ts';
 
 const open = async (folder: string, precision: Precision = 'fp32') => {
   const checkpoint = await Checkpoint.open(folder);
-  return Runtime.open(checkpoint, { replaceable: attentionWeights(checkpoint), sets: 2, threads: 1, precision });
+  return Runtime.open(checkpoint, {
+    replaceable: attentionWeights(checkpoint),
+    variantsTogether: 2,
+    threads: 1,
+    precision,
+  });
 };
 
 /** The original with one attention matrix halved in every layer. */
@@ -119,7 +124,7 @@ test('more variants than the runtime was opened for are refused, and texts beyon
   const runtime = await open(fixture('mha-tied-f16'));
   const variants = [runtime.original, await halved(runtime), await halved(runtime)];
   expect(() => runtime.batch(4, variants)).toThrow(
-    '3 different variants in a batch, the runtime was opened for 2: open it with sets: 3',
+    '3 different variants in a batch, the runtime was opened for 2: open it with variantsTogether: 3',
   );
   expect(() => runtime.batch(runtime.config.contextLength + 1, [runtime.original])).toThrow(/do not fit/);
 });

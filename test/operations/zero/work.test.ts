@@ -149,7 +149,7 @@ describe('the variant in a session', () => {
     ];
     const runtime = await Runtime.open(biased, {
       replaceable: touchedBy([recipe], biased.config),
-      sets: 2,
+      variantsTogether: 2,
       threads: 1,
     });
     const batch = runtime.batch(ids.length, [runtime.original, runtime.variant(tensors)]);
