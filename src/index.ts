@@ -117,7 +117,7 @@ export type { ZeroSpec } from './operations/zero/spec.ts';
 export { type ErrorCode, SurgeryError } from './platform/errors.ts';
 export type { CellResult, CellSample, OriginalResult, Sample } from './results/study.ts';
 export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
-export { attentionWeights, type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
+export { type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
 export type { RowBatch } from './runtime/walk/batches.ts';
 export type { Stream } from './runtime/walk/streams.ts';
 export {

@@ -239,7 +239,6 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     [() => lib.spectra(checkpoint, { mode: 'shared' }), /^mode is "shared"/],
     [() => lib.spectra(checkpoint, {}, { threads: 0 }), /^spectra: threads is 0/],
   ],
-  attentionWeights: [[() => lib.attentionWeights(config), /^checkpoint is \{.*, allowed: a Checkpoint/]],
   Runtime: [
     [() => lib.Runtime.open('pocket'), /^checkpoint is "pocket"/],
     [

@@ -32,13 +32,19 @@ const peakBytes = (pid) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pi
 /** Our runtime in a process of its own. `mode` run: the attention weights are inputs, as for original and operated. */
 async function ours(model, precision, threads, mode) {
   const { Checkpoint } = await import('../../dist/checkpoint/reader.js');
-  const { Runtime, attentionWeights } = await import('../../dist/runtime/session.js');
+  const { touchedBy } = await import('../../dist/operations/recipe.js');
+  const { Runtime } = await import('../../dist/runtime/session.js');
   const checkpoint = await Checkpoint.open(model);
   const start = performance.now();
   const runtime = await Runtime.open(checkpoint, {
     precision,
     threads,
-    ...(mode === 'run' ? { replaceable: attentionWeights(checkpoint), variantsTogether: 2 } : {}),
+    ...(mode === 'run'
+      ? {
+          replaceable: touchedBy([[{ kind: 'pca', mode: 'separate', rank: 1 }]], checkpoint.config),
+          variantsTogether: 2,
+        }
+      : {}),
   });
   const load = seconds(start);
   const other = runtime.variant(

@@ -1,6 +1,5 @@
 // The native session: a checkpoint's graph in onnxruntime, and the weights that variants replace.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { projectionName } from '../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { requireReplacements } from '../checkpoint/writer.ts';
 import { cacheHeadDim } from '../graph/block.ts';
@@ -205,14 +204,6 @@ export class Runtime implements GraphRunner {
     }
     return this.#rotary.feeds;
   }
-}
-
-/** Names of the attention projections that operations replace, in all layers. */
-export function attentionWeights(checkpoint: Checkpoint): string[] {
-  requireCheckpoint(checkpoint);
-  return Array.from({ length: checkpoint.config.layers }, (_, layer) =>
-    (['q', 'k', 'v'] as const).map((projection) => projectionName(layer, projection)),
-  ).flat();
 }
 
 /** The native call blocks for seconds and would sleep through our handlers: meanwhile a signal ends the program by itself. */

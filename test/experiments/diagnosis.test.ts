@@ -6,8 +6,9 @@ import { projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { type DiagnosisRequest, diagnose } from '../../src/experiments/diagnosis.ts';
 import { pocketFolder } from '../../src/hub/model-reference.ts';
-import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { Runtime } from '../../src/runtime/session.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
+import { attentionWeights } from '../support/attention-weights.ts';
 
 let runtime: Runtime;
 let original: ReadonlyMap<string, Float32Array>;

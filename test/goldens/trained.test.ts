@@ -5,11 +5,12 @@ import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { generate } from '../../src/generate/generate.ts';
 import { argmax, greedy } from '../../src/generate/sampling.ts';
 import { Operator } from '../../src/operations/operator.ts';
-import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { Runtime } from '../../src/runtime/session.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { encodeTasks, scoreChoices } from '../../src/scores/tasks.ts';
 import { readDocuments, readTasks } from '../../src/text/documents.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
+import { attentionWeights } from '../support/attention-weights.ts';
 import {
   asGolden,
   type Forward,

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { seededRandom } from '../../src/linalg/random.ts';
-import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { Runtime } from '../../src/runtime/session.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { describeRow, klDivergence, logSumExp } from '../../src/scores/logits.ts';
+import { attentionWeights } from '../support/attention-weights.ts';
 import { operatePca } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 

@@ -2,9 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { attentionWeights, Runtime } from '../../src/runtime/session.ts';
+import { Runtime } from '../../src/runtime/session.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { Recording } from '../../src/scores/recording.ts';
+import { attentionWeights } from '../support/attention-weights.ts';
 import { operatePca } from '../support/operations.ts';
 import { fixture, temporaryFolder } from '../support/paths.ts';
 
