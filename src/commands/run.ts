@@ -25,6 +25,7 @@ import { recordName, recordText } from '../results/scored-record.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
+import type { Comparison } from '../scores/registry.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
@@ -93,7 +94,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       },
     );
     const cause = isBroken(pair.cell.scores)
-      ? await diagnosis(options, runtime, operated, scoring, progress)
+      ? await diagnosis(options, runtime, operated, scoring, pair.cell.scores, progress)
       : undefined;
     const { tasks } = scoring;
     const found: RunResult = {
@@ -196,12 +197,15 @@ async function diagnosis(
   runtime: Runtime,
   { tensors }: Operated,
   { documents }: ScoringInput,
+  whole: Comparison,
   progress: Progress,
 ): Promise<{ value: Diagnosis; seconds: number } | undefined> {
   if (!isWanted) return undefined;
   const { value, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
     const budget = 2 * scoredTokens(documents);
-    return diagnose({ runtime, tensors, documents, budget, works: (scores) => !isBroken(scores), onPass });
+    // A rest that loses about as much says nothing about the layers that were left out.
+    const works = (scores: Comparison) => !isBroken(scores) && scores.kl < whole.kl / 3;
+    return diagnose({ runtime, tensors, documents, budget, works, onPass });
   });
   return value && { value, seconds };
 }

@@ -9,12 +9,12 @@ import type { Study } from '../results/study.ts';
 import { recipeName } from './output.ts';
 
 /** After a run: what its kind of operation suggests, in the layers that do not break the model if others do. */
-export function afterRun({ cell, model, diagnosis }: RunResult, folder: string): string {
+export function afterRun({ cell, model, diagnosis, command }: RunResult, folder: string): string {
   const [operation, ...others] = cell.recipe;
   if (!operation || others.length > 0) return onModel(`lens --recipe ${quoted(join(folder, recipeName))}`, model.ref);
   const { rest } = diagnosis ?? {};
   const found = { isBroken: isBroken(cell.scores), isSwept: false, ...(rest?.works ? { sound: rest.layers } : {}) };
-  return onModel(kindOf(operation).next(operation, found, model.layers), model.ref);
+  return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), command);
 }
 
 /**
@@ -36,7 +36,7 @@ export function afterStudy(study: Study, cells: Cells): string {
     isSwept: !sensitivity,
     ...(sound.length > 0 ? { sound } : {}),
   };
-  return onModel(kindOf(operation).next(operation, found, model.layers), model.ref);
+  return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), study.command);
 }
 
 /** Layers other than those that hold the damage; none where those are the most, or where projections were told apart only. */
@@ -51,4 +51,11 @@ function soundLayers(study: Study, cells: Cells, threshold: number): number[] {
 /** A command's words with its model after the command's name. */
 function onModel(words: string, ref: string): string {
   return words.replace(/^\w+/, (command) => `${command} --model ${quoted(ref)}`);
+}
+
+/** A command that scores, on the text that another one has scored, cut as there. */
+function onText(words: string, scored: string): string {
+  if (words.startsWith('lens')) return words;
+  const options = scored.matchAll(/ --(?:text|column|chunk|documents|max-tokens) (?:'(?:[^']|'\\'')*'|[^\s'])+/g);
+  return words + [...options].map(([option]) => option).join('');
 }

@@ -204,3 +204,14 @@ export function storedWords(recipe: CellResult['recipe']): string {
     .filter(Boolean)
     .join(' and ');
 }
+
+/** What parts and the whole of a sensitivity study do not have in common: a projection alone shares its PCA with nothing. */
+export function ownFitWords({ joint, rows }: SensitivityResult, cells: Cells): string | undefined {
+  const modeOf = (id = '') => {
+    const cell = cells.get(id);
+    return cell && pcaOf(cell)?.mode;
+  };
+  const whole = modeOf(joint[0]);
+  if (rows.every((row) => row.cells.every((id) => modeOf(id) === whole))) return undefined;
+  return `All at once is ${whole}. Projections that share a PCA there are each fitted alone here, so their single effects are those of another fit.`;
+}

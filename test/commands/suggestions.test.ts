@@ -11,10 +11,12 @@ import { cell, sensitivityStudy, study } from '../support/studies.ts';
 const config = configWith({ num_hidden_layers: 22 });
 const base = cell('a', { mode: 'separate' });
 const scored = (kl: number) => ({ ...base.scores, kl, sameTop: kl < 1 ? 0.99 : 0.1 });
+const onText = " --text 'a b.txt' --max-tokens 64";
 const run = (recipe: Recipe, kl: number, rest?: { layers: number[]; kl: number; works: boolean }) =>
   afterRun(
     {
       model: study([]).model,
+      command: "surgery run --text 'a b.txt' --max-tokens 64 --seed 3",
       cell: { ...base, recipe: completeRecipe(recipe, config), scores: scored(kl) },
       ...(rest ? { diagnosis: { documents: 1, tokens: 64, layers: [], projections: [], rest } } : {}),
     } as unknown as RunResult,
@@ -23,22 +25,25 @@ const run = (recipe: Recipe, kl: number, rest?: { layers: number[]; kl: number; 
 
 test('a cut that works is tried harder, one that breaks the model milder, or in the layers that work', () => {
   const pca = { kind: 'pca', variance: 0.9 } as const;
-  expect(run([pca], 0.01)).toBe('sweep --model org/name --variance 0.9,0.8,0.7 --controls');
-  expect(run([pca], 3)).toBe('sweep --model org/name --variance 0.995,0.99,0.95');
+  expect(run([pca], 0.01)).toBe(`sweep --model org/name --variance 0.9,0.8,0.7 --controls${onText}`);
+  expect(run([pca], 3)).toBe(`sweep --model org/name --variance 0.995,0.99,0.95${onText}`);
   expect(run([{ ...pca, variance: 0.9995 }], 3)).toContain('sensitivity --model org/name --variance 0.9995 --by both');
   expect(run([{ kind: 'pca', rank: 8, mode: 'separate' }], 3)).toBe(
-    'sweep --model org/name --mode separate --rank 32,16 --controls',
+    `sweep --model org/name --mode separate --rank 32,16 --controls${onText}`,
   );
   const drop = { ...pca, mode: 'separate', mean: 'drop', targets: ['v', 'o'] } as const;
   expect(run([drop], 3, { layers: [0, 2, 3, 4], kl: 0.1, works: true })).toBe(
-    'run --model org/name --mode separate --variance 0.9 --mean drop --targets v,o --layers 0,2-4',
+    `run --model org/name --mode separate --variance 0.9 --mean drop --targets v,o --layers 0,2-4${onText}`,
   );
   expect(run([pca], 3, { layers: [0, 2], kl: 2, works: false })).not.toContain('--layers');
+  expect(run([{ ...pca, mode: 'per-head', layers: [1, 2] }], 3)).toBe(
+    `sweep --model org/name --mode per-head --variance 0.995,0.99,0.95 --layers 1-2${onText}`,
+  );
 });
 
 test('zero ablation is followed by each unit alone or by a lens, never by a PCA', () => {
   expect(run([{ kind: 'zero', heads: ['1.0', '2.1'] }], 3)).toBe(
-    'sweep --model org/name --kind zero --heads 1.0 --heads 2.1',
+    `sweep --model org/name --kind zero --heads 1.0 --heads 2.1${onText}`,
   );
   expect(run([{ kind: 'zero', mlp: [3] }], 0.1)).toBe('lens --model org/name --kind zero --mlp 3');
   expect(run([{ kind: 'zero', heads: ['1.0', '2.1'], kvHeads: ['1.0'] }], 3)).toBe(
@@ -72,5 +77,5 @@ test('a sensitivity study points at the layers without the damage', () => {
   );
   expect(
     afterStudy({ ...complete, sensitivity: sensitivityStudy('projection').study.sensitivity }, cells),
-  ).not.toContain('--layers');
+  ).not.toContain('--layers 0-11');
 });

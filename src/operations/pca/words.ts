@@ -58,32 +58,42 @@ const thresholds = [0.999, 0.995, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1]
 
 /** The layers that work; where budgets were swept, its parts; else milder budgets if it breaks the model, or harder ones. */
 export function next(operation: PcaOperation, { isBroken, isSwept, sound }: Finding, layers: number): string {
-  const { variance = 1, rank, mode } = operation;
+  const { variance = 1, rank } = operation;
+  const rest = restText(operation, layers);
   const parts = `sensitivity ${optionsText(operation)}${layersText(operation, layers)} --by both`;
   if (sound) return `run ${optionsText(operation)} --layers ${rangesText(sound)}`;
   if (isSwept) return parts;
   if (rank !== undefined) {
     const ranks = isBroken ? [4 * rank, 2 * rank] : [rank, rank / 2, rank / 4].map(Math.ceil);
-    return `sweep --mode ${mode} --rank ${[...new Set(ranks)].filter((one) => one > 0).join()} --controls`;
+    return `sweep --mode ${operation.mode} --rank ${[...new Set(ranks)].filter((one) => one > 0).join()} --controls${rest}`;
   }
   const milder = thresholds.filter((one) => one > variance).slice(-3);
-  if (isBroken) return milder.length > 0 ? `sweep --variance ${milder.join()}` : parts;
+  // Two modes are the sweep's default.
+  const mode = ['shared-kv', 'separate'].includes(operation.mode) ? '' : ` --mode ${operation.mode}`;
+  if (isBroken) return milder.length > 0 ? `sweep${mode} --variance ${milder.join()}${rest}` : parts;
   const harder = thresholds.filter((one) => one < variance).slice(0, 2);
-  return `sweep --variance ${[variance, ...harder].join()} --controls`;
+  return `sweep${mode} --variance ${[variance, ...harder].join()} --controls${rest}`;
 }
 
 /** The options that make the operation, layers apart. */
 function optionsText(operation: PcaOperation): string {
-  const { mode, variance, rank, mean, center, balance, targets, allocate } = operation;
-  return words(' ', [
-    mode !== 'shared-kv' && `--mode ${mode}`,
-    rank === undefined ? `--variance ${variance}` : `--rank ${rank}`,
+  const { mode, variance, rank } = operation;
+  const kept = rank === undefined ? `--variance ${variance}` : `--rank ${rank}`;
+  return `${words(' ', [mode !== 'shared-kv' && `--mode ${mode}`, kept])}${fitText(operation)}`;
+}
+
+/** The options of a sweep of it: all but the mode and what is kept. */
+const restText = (operation: PcaOperation, layers: number) => `${fitText(operation)}${layersText(operation, layers)}`;
+
+function fitText({ mean, center, balance, targets, allocate }: PcaOperation): string {
+  const options = words(' ', [
     mean === 'drop' && '--mean drop',
     !center && '--center off',
     balance && '--balance',
     targets.join() !== 'q,k,v' && `--targets ${targets.join()}`,
     allocate === 'global' && '--allocate global',
   ]);
+  return options && ` ${options}`;
 }
 
 function layersText({ layers: chosen }: PcaOperation, layers: number): string {

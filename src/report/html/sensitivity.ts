@@ -1,6 +1,6 @@
 // The map of a sensitivity study, and whether the effects of its parts add up.
 import type { CellResult, SensitivityResult } from '../../results/study.ts';
-import { type Cells, keptName, sensitivityMap, unitName } from '../cells.ts';
+import { type Cells, keptName, ownFitWords, sensitivityMap, unitName } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { pointOf, scores, scoreTip } from '../scores.ts';
 import { shadeOf } from '../terminal/heat-map.ts';
@@ -13,7 +13,7 @@ export async function sensitivitySection(sensitivity: SensitivityResult, cells: 
   return {
     id: 'sensitivity',
     title: 'Where it hurts',
-    figures: [await effectsFigure(sensitivity, cells), additivityFigure(sensitivity)],
+    figures: [await effectsFigure(sensitivity, cells), additivityFigure(sensitivity, cells)],
   };
 }
 
@@ -115,7 +115,9 @@ async function barsPart(units: readonly Unit[]) {
   };
 }
 
-function additivityFigure({ additivity, kept }: SensitivityResult): Figure {
+function additivityFigure(sensitivity: SensitivityResult, cells: Cells): Figure {
+  const { additivity, kept } = sensitivity;
+  const ownFit = ownFitWords(sensitivity, cells);
   const rows = additivity.flatMap((one, i): Cell[][] => {
     const at = kept[i];
     if (!one || !at) return [];
@@ -131,7 +133,8 @@ function additivityFigure({ additivity, kept }: SensitivityResult): Figure {
   return {
     title: 'Do the effects add up?',
     caption:
-      'ΔNLL in nats per token. If the joint effect equals the sum, the units do not interact; if it exceeds the sum, they amplify each other.',
+      'ΔNLL in nats per token. If the joint effect equals the sum, the units do not interact; if it exceeds the sum, they amplify each other.' +
+      (ownFit ? ` ${ownFit}` : ''),
     scored: true,
     panels: [],
     table: {

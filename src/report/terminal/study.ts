@@ -8,6 +8,7 @@ import {
   cellName,
   gridCells,
   inOrder,
+  ownFitWords,
   pairsTitle,
   parametersAxis,
   pcaOf,
@@ -45,7 +46,7 @@ export function studyText(
       .join('\n'),
     there < study.cells.length &&
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
-    ...(study.sensitivity ? [sensitivityText(study, study.sensitivity, cells)] : sweepTexts(study, cells)),
+    ...(study.sensitivity ? [sensitivityText(study.sensitivity, cells)] : sweepTexts(study, cells)),
     seconds && secondsText(seconds),
     `Written    ${folder}`,
   ]
@@ -240,7 +241,7 @@ function anglesText({ angles }: Study): string {
   )}`;
 }
 
-function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Cells): string {
+function sensitivityText(sensitivity: SensitivityResult, cells: Cells): string {
   const rows = sensitivity.additivity.flatMap((one, i) => {
     const kept = sensitivity.kept[i];
     if (!one || !kept) return [];
@@ -253,15 +254,15 @@ function sensitivityText(study: Study, sensitivity: SensitivityResult, cells: Ce
       ],
     ];
   });
-  const [some] = inOrder(study, cells);
+  const joint = cells.get(sensitivity.joint[0] ?? '');
+  const whole = joint && pcaOf(joint);
+  const ownFit = ownFitWords(sensitivity, cells);
   return [
-    some &&
-      pcaOf(some) &&
-      wrap(`Operation  ${pcaOf(some)?.mode}, mean ${pcaOf(some)?.mean === 'keep' ? 'kept' : 'dropped'}`),
+    whole && wrap(`Operation  ${whole.mode}, mean ${whole.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
     `${table(['kept', 'sum of the parts', 'all at once', 'all − sum [95 %]'], 'lrrl', rows)}\n${wrap(
       'Δnll in nats per token. If all at once equals the sum, the parts do not interact; if it exceeds the sum, they amplify each other.',
-    )}`,
+    )}${ownFit ? `\n${wrap(ownFit)}` : ''}`,
   ]
     .filter(Boolean)
     .join('\n\n');

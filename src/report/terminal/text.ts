@@ -74,9 +74,10 @@ export function resultText(sentences: readonly string[], style: Style = 'bold'):
 function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
   if (!footprint) return undefined;
   const { dense, reduced } = footprint.parameters;
+  const keepsMeans = recipe.some((one) => one.kind === 'pca' && one.center && one.mean === 'keep');
   return wrap(
     `The modified projections have ${integer(dense)} parameters; ${storedWords(recipe)} they would need ` +
-      `${integer(reduced)} (${percent(reduced / dense)}). The dense rewrite itself saves nothing.`,
+      `${integer(reduced)} (${percent(reduced / dense)})${keepsMeans ? ', the kept means apart' : ''}. The dense rewrite itself saves nothing.`,
   );
 }
 
@@ -287,7 +288,7 @@ export function textNotes(text: ScoredText): string[] {
   const unread = text.unread ?? 0;
   return [
     ...(unread > 0
-      ? [`About ${integer(Number(unread.toPrecision(3)))} tokens were not read; --chunk stream reads them.`]
+      ? [`About ${integer(Number(unread.toPrecision(2)))} tokens were not read; --chunk stream reads them.`]
       : []),
     ...(few ? [few] : []),
   ];
