@@ -48,7 +48,7 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     [() => new lib.Walk(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint, from openCheckpoint$/],
     [() => new lib.Walk(checkpoint, long), /^document 1 has \d+ tokens, the model's context is \d+: cut it$/],
     [() => new lib.Walk(checkpoint, documents, { memmory: 1 }), /^Walk has no option "memmory", allowed: threads, /],
-    [() => new lib.Walk(checkpoint, documents, { memory: 5 }), /^0.0 GB of memory are too few: /],
+    [() => new lib.Walk(checkpoint, documents, { memory: 5 }), /^0 MB of memory are too few: /],
     [
       () => walk.run(replaceable as Anything),
       /^variants is \["model.*, allowed: a list of variants, from Operator.layered$/,

@@ -51,6 +51,7 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
     ...(theirs ? { base: await identify(base ?? model, progress) } : {}),
     ...(recipe ? { recipe } : {}),
     precision: options.precision,
+    ...(theirs ? { basePrecision: reference ? 'fp32' : options.precision } : {}),
     documentsSha256: scoring.documentsSha256,
     scores: { ...scoring.about, tokens: scores.tokens, ...(scores.variants[0] ?? scores.original) },
     ...(theirs ? { baseScores: scores.original } : {}),

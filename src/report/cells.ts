@@ -39,9 +39,26 @@ export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly Lay
   return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
 }
 
-/** What the width of these cells counts. */
-export function widthWords(cells: readonly CellResult[]): string {
-  return widthText(cells.flatMap(layersOf));
+/** What the columns and names of these cells mean; nothing of what none of them has. */
+export function cellNotes(cells: readonly CellResult[]): string[] {
+  const hasSize = cells.some((cell) => scores.size.of(cell) !== undefined);
+  const matched = new Set(cells.flatMap((cell) => pcaOf(cell)?.match?.rule ?? []));
+  return [
+    ...(cells.some(pcaOf) ? ['cell: one operation, with the share of the variance or the rank that it keeps'] : []),
+    ...(cells.some(({ footprint }) => typeof footprint?.width === 'number')
+      ? [`width: ${widthText(cells.flatMap(layersOf))}`]
+      : []),
+    ...(hasSize
+      ? [
+          `parameters: ${['a share of the dense ones', storedWords(cells.flatMap(({ recipe }) => recipe))].filter(Boolean).join(', ')}`,
+        ]
+      : []),
+    ...(matched.size > 0
+      ? [
+          `${[...matched].map((rule) => `= ${rule}`).join(', ')}: the separate partner of a shared cell, matched in that respect`,
+        ]
+      : []),
+  ];
 }
 
 /** The axes that some cells lie along, and differ in. */

@@ -4,6 +4,8 @@ import type { Licence } from '../checkpoint/licence.ts';
 import { describeRecipe } from '../operations/recipe.ts';
 import type { RunResult } from '../results/run.ts';
 import { between, counted, figure, percent, withInterval } from './format.ts';
+import { hasIntervals } from './scores.ts';
+import { textNotes } from './terminal/text.ts';
 import { runVerdict } from './verdict.ts';
 
 /** @param licence of the original, undefined where nothing says it */
@@ -13,6 +15,7 @@ export function modelCard(run: RunResult, licence: Licence | undefined): string 
   const [name = '', revision] = model.ref.split('@');
   const shown = model.ref === model.path ? basename(model.ref) : model.ref;
   const { scores } = cell;
+  const interval = hasIntervals([scores]) ? ' [95 %]' : '';
   return `---
 ${[
   ...(isOnHub ? [`base_model: ${JSON.stringify(name)}`] : []),
@@ -36,11 +39,11 @@ ${runVerdict(run).join('\n')}
 |---|---|---|
 | perplexity | ${figure(original.scores.perplexity)} | ${figure(scores.perplexity)} |
 | nll, nats per token | ${figure(original.scores.nll)} | ${figure(scores.nll)} |
-| Δnll, edited − original [95 %] | | ${withInterval(scores.deltaNll, scores.intervals.deltaNll ?? null)} |
-| KL(original ‖ edited), nats per token [95 %] | | ${figure(scores.kl)}${between(scores.intervals.kl ?? null)} |
+| Δnll, edited − original${interval} | | ${withInterval(scores.deltaNll, scores.intervals.deltaNll ?? null)} |
+| KL(original ‖ edited), nats per token${interval} | | ${figure(scores.kl)}${between(scores.intervals.kl ?? null)} |
 | positions with the same top token | | ${percent(scores.sameTop)} |
 
-Text: ${text.text}, ${counted(text.documents, 'document')}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. Rule: ${text.rule}. Intervals: ${text.intervalRule}. Computed in ${precision}.
+Text: ${text.text}, ${counted(text.documents, 'document')}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. ${[`Rule: ${text.rule}.`, ...(interval ? [`Intervals: ${text.intervalRule}.`] : []), ...textNotes(text, interval !== '')].join(' ')} Computed in ${precision}.
 
 Licence: ${licence ? `that of the original, ${licence.name}${licence.hasText ? ', in the file LICENSE' : ''}` : 'unknown; that of the original applies'}.
 

@@ -151,6 +151,11 @@ export function withoutInterval(score: ScoreDescription): ScoreDescription {
   return { ...score, showsInterval: undefined };
 }
 
+/** Whether any of these scores has an interval: of one document there is none. */
+export function hasIntervals(all: readonly Scored['scores'][]): boolean {
+  return all.some(({ intervals = {} }) => Object.values(intervals).some((interval) => interval !== null));
+}
+
 /** A score's value alone, for a sentence. */
 export function valueText(key: keyof typeof scores, scored: Scored): string {
   return scoreText(withoutInterval(scores[key]), scored);

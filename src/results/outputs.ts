@@ -49,6 +49,8 @@ export interface EvalResult {
   /** Of the variant that was scored, if it was one. */
   readonly recipe?: CompleteRecipe;
   readonly precision: Precision;
+  /** Of the base, where another model or the original is one. */
+  readonly basePrecision?: Precision;
   /** Of the token ids of the documents. */
   readonly documentsSha256: string;
   readonly scores: ScoredText & (Score | Comparison);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { licenceOf } from '../../src/checkpoint/licence.ts';
 import { modelCard } from '../../src/report/model-card.ts';
+import type { RunResult } from '../../src/results/run.ts';
 import { temporaryFolder } from '../support/paths.ts';
 import { run } from '../support/runs.ts';
 
@@ -38,6 +39,23 @@ test('the card has the front matter of the Hub, the figures with their rules, an
   for (const part of [made.text.rule, made.text.intervalRule, `npx ${made.command}`, 'apache-2.0, in the file LICENSE'])
     expect(card).toContain(part);
   expect(card).not.toContain('/cache/name');
+});
+
+test('of one document the card has no intervals, and it says what was not read', () => {
+  const made = run();
+  const card = (documents: number, intervals: RunResult['cell']['scores']['intervals']) =>
+    modelCard(
+      {
+        ...made,
+        text: { ...made.text, documents, unread: 16_123 },
+        cell: { ...made.cell, scores: { ...made.cell.scores, intervals } },
+      },
+      undefined,
+    );
+  const alone = card(1, { deltaNll: null, kl: null });
+  expect(alone).not.toMatch(/\[95 %\]|[Ii]ntervals/);
+  expect(alone).toContain('About 16,000 tokens were not read');
+  expect(card(2, { deltaNll: [0, 1], kl: [0, 1] })).toMatch(/\[95 %\].*2 documents: intervals are not to be trusted/s);
 });
 
 test('a folder is no model of the Hub, and a licence that nothing says is unknown', () => {

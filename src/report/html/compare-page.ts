@@ -269,8 +269,9 @@ function notShown(entries: readonly Entry[]): string {
 
 function rulesOf(entries: readonly Entry[]): string {
   const rules = new Map<string, string[]>();
-  for (const { label, study } of entries) {
-    const rule = scoringFacts(study.text)
+  for (const { label, study, cells } of entries) {
+    const scored = [...cells.values()].map(({ scores }) => scores);
+    const rule = scoringFacts(study.text, scored)
       .map(([name, value]) => `${name}: ${value}`)
       .join(' ');
     rules.set(rule, [...(rules.get(rule) ?? []), label]);

@@ -1,6 +1,6 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
 import type { CellResult, Study } from '../../results/study.ts';
-import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf, variedAxes, widthWords } from '../cells.ts';
+import { bySeries, type CellAxis, type Cells, cellName, cellNotes, gridCells, pcaOf, variedAxes } from '../cells.ts';
 import { listed, sentence } from '../format.ts';
 import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
 import { type Series, withMargin } from './axes.ts';
@@ -22,8 +22,8 @@ const originalSeries: Series = { name: 'original', colour: 'muted', rule: true }
 
 const notMatched: Readonly<Record<CellAxis['key'], string>> = {
   variance:
-    'At equal variance, modes do not have equal budgets: at the same threshold, shared groups keep fewer components and fewer ' +
-    'parameters than separate ones. A lower curve here is not evidence for a mode; the matched pairs are.',
+    'At equal variance, modes do not have equal budgets: the same threshold leaves each with another number of components and ' +
+    'of parameters. A lower curve here is not evidence for a mode; only matched pairs are.',
   rank:
     'The same rank in every group is not the same budget: a shared group uses one set of components where separate groups use ' +
     'one each.',
@@ -44,7 +44,9 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   for (const axis of axes) drawn.push(await axisTab(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: `Width: ${widthWords(shown)}. Parameters: factored parameters as a share of dense. “= width”, “= parameters”, “= error”: the separate partner of a shared cell, matched in that respect. ${directionsText(scoresIn('cells', shown))}`,
+    caption: [...cellNotes(shown).map((note) => `${sentence(note)}.`), directionsText(scoresIn('cells', shown))].join(
+      ' ',
+    ),
     scored: true,
     panels: [],
     table: cellsTable(study, shown),

@@ -92,7 +92,7 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
       ? {
           notShown:
-            'Pairs of equal variance or equal rank do not have equal budgets: the shared cell keeps fewer components than its partner. ' +
+            'Pairs of equal variance or equal rank do not have equal budgets: the table has the widths of both. ' +
             'At equal width a shared fit never has the larger weight error, at equal rank of each matrix never the smaller: these are different questions.',
         }
       : {}),

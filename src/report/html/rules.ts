@@ -2,7 +2,8 @@
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import { counted, integer, sentence } from '../format.ts';
-import { promptWords, scoredUnits } from '../terminal/text.ts';
+import { hasIntervals, type Scored } from '../scores.ts';
+import { promptWords, scoredUnits, textNotes } from '../terminal/text.ts';
 
 /** "60 documents, 6,811 tokens of pocket's held-out stories" */
 export function textFact(scored: ScoredText): string {
@@ -11,12 +12,21 @@ export function textFact(scored: ScoredText): string {
   return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}`;
 }
 
+/** Which text was scored, and what a reader should know of it. */
+export function textFacts(text: ScoredText, scored: readonly Scored['scores'][]): (readonly [string, string])[] {
+  const notes = textNotes(text, hasIntervals(scored)).join(' ');
+  return [['Text', textFact(text)], ...(notes ? [['Note', notes] as const] : [])];
+}
+
 /** How scores and intervals are computed. */
-export function scoringFacts({ rule, intervalRule }: ScoredText) {
+export function scoringFacts(
+  { rule, intervalRule }: ScoredText,
+  scored: readonly Scored['scores'][],
+): (readonly [string, string])[] {
   return [
     ['Scoring', `${sentence(rule)}.`],
-    ['Intervals', `${intervalRule}.`],
-  ] as const;
+    ...(hasIntervals(scored) ? [['Intervals', `${intervalRule}.`] as const] : []),
+  ];
 }
 
 /** How texts were drawn, what the prompts were put into the template with, and what in the model's files bears on them. */

@@ -4,14 +4,14 @@ import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
 import { layersOf, pcaOf, storedWords } from '../cells.ts';
 import { integer, percent } from '../format.ts';
-import { scoresIn, sizeOf, valueText } from '../scores.ts';
+import { hasIntervals, scoresIn, sizeOf, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
 import { runVerdict } from '../verdict.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
-import { samplingRule, scoringFacts, textFact } from './rules.ts';
+import { samplingRule, scoringFacts, textFacts } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { weightsSection } from './spectra.ts';
 import { scoreCells, scoreHeads } from './table.ts';
@@ -72,11 +72,11 @@ function headOf(run: RunResult): Head {
     facts: [
       ['Model', modelFact(model)],
       ['Operation', `${words}${groups.length > 0 ? `; groups ${groups.join(', ')}` : ''}; weights in ${run.dtype}`],
-      ['Text', textFact(text)],
+      ...textFacts(text, [cell.scores]),
       ['Versions', versionsFact(run.versions)],
     ],
     made: [
-      ...scoringFacts(text),
+      ...scoringFacts(text, [cell.scores]),
       ...(tasks ? [['Questions', `${tasks.file}: ${tasks.rule}`] as const] : []),
       ['Precision', run.precision],
       ['Date', `${run.date.slice(0, 16).replace('T', ' ')} UTC`],
@@ -101,7 +101,7 @@ function scoresFigure({ original: base, cell, dtype, model }: RunResult): Figure
       : ` The written checkpoint stores all weights in ${dtype}; these scores were measured with untouched weights in ${model.dtype}.`;
   return {
     title: 'Scores of the original and of the operated model',
-    caption: `In brackets: 95 % intervals.${wider}`,
+    caption: `${hasIntervals([cell.scores]) ? 'In brackets: 95 % intervals.' : ''}${wider}`.trim(),
     scored: true,
     notShown:
       'This is one operation, without a control and without a partner at an equal budget. Its loss says nothing about other uses of the same parameters. ' +

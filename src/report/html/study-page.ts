@@ -12,7 +12,7 @@ import { html } from './html.ts';
 import { lossesSection } from './losses.ts';
 import { pageHtml } from './page.ts';
 import { comparisonsSection, pairCounts } from './pairs.ts';
-import { samplingRule, scoringFacts, textFact } from './rules.ts';
+import { samplingRule, scoringFacts, textFacts } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { sensitivitySection, unitWords } from './sensitivity.ts';
 import { weightsSection } from './spectra.ts';
@@ -61,6 +61,7 @@ function headOf(study: Study, cells: Cells): Head {
   const { model, context, text, tasks } = study;
   const shown = gridCells(study, cells);
   const there = inOrder(study, cells).length;
+  const scored = [...cells.values()].map(({ scores }) => scores);
   return {
     kind: study.sensitivity
       ? 'A sensitivity study by surgery: one unit at a time'
@@ -75,12 +76,12 @@ function headOf(study: Study, cells: Cells): Head {
     facts: [
       ['Model', modelFact(model)],
       ['Cells', counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : '')],
-      ['Text', textFact(text)],
+      ...textFacts(text, scored),
       ...(tasks ? [['Questions', tasks.file] as const] : []),
       ['Versions', versionsFact(context.versions)],
     ],
     made: [
-      ...scoringFacts(text),
+      ...scoringFacts(text, scored),
       ...(tasks ? [['Questions', tasks.rule] as const] : []),
       [
         'Precision',

@@ -6,6 +6,7 @@ import type { TaskScores } from '../../scores/tasks.ts';
 import {
   type Cells,
   cellName,
+  cellNotes,
   gridCells,
   inOrder,
   ownFitWords,
@@ -14,10 +15,9 @@ import {
   pcaOf,
   sensitivityMap,
   studyCharts,
-  widthWords,
 } from '../cells.ts';
 import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
-import { brief, csvColumns, headOf, type Scored, scoresIn, scoreText, valueText } from '../scores.ts';
+import { brief, csvColumns, hasIntervals, headOf, type Scored, scoresIn, scoreText, valueText } from '../scores.ts';
 import { studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
@@ -31,14 +31,15 @@ export function studyText(
 ): string {
   const { model, text, original } = study;
   const there = study.cells.filter((id) => cells.has(id)).length;
+  const withIntervals = hasIntervals([...cells.values()].map(({ scores }) => scores));
   return [
     [
       wrap(
         `Model      ${model.ref}, ${counted(model.layers, 'layer')}, ${integer(model.parameters)} parameters, ${model.dtype}`,
       ),
       wrap(`Text       ${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
-      wrap(`Rule       ${text.rule}; intervals: ${text.intervalRule}`),
-      ...[...textNotes(text), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
+      wrap(`Rule       ${text.rule}${withIntervals ? `; intervals: ${text.intervalRule}` : ''}`),
+      ...[...textNotes(text, withIntervals), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
       resultText(studyVerdict(study, cells)),
     ]
@@ -129,17 +130,12 @@ function sweepTexts(study: Study, cells: Cells): (string | false | undefined)[] 
 }
 
 function cellsText(study: Study, cells: Cells): string {
-  const columns = scoresIn('terminal').map(brief);
-  const rows = gridCells(study, cells).map((cell) => [
-    cellName(cell, study),
-    ...columns.map((score) => scoreText(score, cell)),
-  ]);
+  const shown = gridCells(study, cells);
+  const columns = scoresIn('terminal', shown).map(brief);
+  const rows = shown.map((cell) => [cellName(cell, study), ...columns.map((score) => scoreText(score, cell))]);
   const align = columns.map(({ showsInterval }) => (showsInterval ? 'l' : 'r')).join('');
-  return `${table(['cell', ...columns.map(headOf)], `l${align}`, rows)}\n${wrap(
-    'cell: one operation, with the share of the variance or the rank that it keeps; ' +
-      `width: ${widthWords(gridCells(study, cells))}; parameters: factored parameters as a share of dense; ` +
-      '= width, = parameters, = error: the separate partner of the shared cell above it.',
-  )}`;
+  const notes = cellNotes(shown).join('; ');
+  return table(['cell', ...columns.map(headOf)], `l${align}`, rows) + (notes && `\n${wrap(`${notes}.`)}`);
 }
 
 function tasksText(study: Study, cells: Cells): string | undefined {

@@ -14,7 +14,7 @@ import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
 import { completionText, errorText, layersOf, projectionErrors, storedWords, worseMark, worseNote } from '../cells.ts';
 import { fewDocumentsWords } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
-import { headOf, precise, scoresIn, scoreText } from '../scores.ts';
+import { hasIntervals, headOf, precise, scoresIn, scoreText } from '../scores.ts';
 import { type Style, styled } from '../screen.ts';
 import { evalVerdict, isBroken, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';
@@ -95,6 +95,7 @@ export function evalText(result: EvalResult): string {
     [
       result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`),
       result.base && `Base       ${result.base.ref}`,
+      precisionText(result, rows),
       resultText(evalVerdict(result)),
     ]
       .filter(Boolean)
@@ -102,6 +103,16 @@ export function evalText(result: EvalResult): string {
     scoresText(result.scores, rows),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
   ]);
+}
+
+/** Which model ran in int8, and what in fp32; nothing where all did in fp32. */
+function precisionText(
+  { precision, basePrecision }: EvalResult,
+  rows: readonly (readonly [string, unknown])[],
+): string {
+  if (precision === 'fp32') return '';
+  const named = rows.map(([name], i) => `${i === 0 ? basePrecision : precision} for the ${name}`);
+  return wrap(`Precision  ${basePrecision ? named.join(', ') : precision}`);
 }
 
 /** @param all a line for each tensor; else one for each kind of tensor */
@@ -260,7 +271,7 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   return [
     table(head, `l${'r'.repeat(columns.length)}`, rows),
     ...differences,
-    ...[rule, ...textNotes(text)].map((line) => wrap(line)),
+    ...[rule, ...textNotes(text, hasIntervals(scores.map(([, score]) => score)))].map((line) => wrap(line)),
   ].join('\n');
 }
 
@@ -282,9 +293,12 @@ export function cutText({ cut, maxTokens }: ScoredText): string {
   return cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)}` : '';
 }
 
-/** What a reader should know of the text before trusting the scores, a sentence each. */
-export function textNotes(text: ScoredText): string[] {
-  const few = fewDocumentsWords(text);
+/**
+ * What a reader should know of the text before trusting the scores, a sentence each.
+ * @param hasIntervals whether intervals are shown with them
+ */
+export function textNotes(text: ScoredText, hasIntervals: boolean): string[] {
+  const few = hasIntervals && fewDocumentsWords(text);
   const unread = text.unread ?? 0;
   return [
     ...(unread > 0
@@ -301,8 +315,9 @@ function differenceText(
   text: ScoredText,
 ): string {
   const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
+  const rule = intervals.deltaNll || intervals.kl ? ` (${text.intervalRule})` : '';
   return [
-    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)} (${text.intervalRule})`,
+    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)}${rule}`,
     `per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ${figure(klQuantiles.p999)}, ` +
       `max ${figure(klQuantiles.max)}; Δp: mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
   ]

@@ -115,7 +115,8 @@ export class Walk {
     if (budget < least)
       throw new SurgeryError(
         'usage',
-        `${gigabytes(budget)} of memory are too few: two blocks of this model and their activations take ${gigabytes(least)}`,
+        `${sizeOf(budget, Math.floor)} of memory are too few: ${largestWeights(checkpoint).words}, a batch's activations and ` +
+          `logits take ${sizeOf(least, Math.ceil)}`,
       );
     this.#streams = new Streams(this.rows, config.hiddenSize, budget - least);
     const capacity = Math.max(
@@ -321,16 +322,25 @@ function blockNames(config: LlamaConfig, layer: number): string[] {
  * unembedding; a batch's activations; and logits.
  */
 export function leastMemory(checkpoint: Checkpoint, rows = batchRows): number {
-  const { config } = checkpoint;
-  const numbers = (names: readonly string[]) =>
-    names.reduce((sum, name) => sum + checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = checkpoint.config;
   const activations = rows * (6 * hiddenSize + 4 * intermediateSize + 4 * (heads + 2 * kvHeads) * headDim);
-  const weights = Math.max(3 * numbers(blockNames(config, 0)), 1.5 * vocabSize * hiddenSize);
-  return 4 * (weights + activations + logitNumbers);
+  return 4 * (largestWeights(checkpoint).numbers + activations + logitNumbers);
+}
+
+function largestWeights(checkpoint: Checkpoint) {
+  const { config } = checkpoint;
+  const names = blockNames(config, 0);
+  const block = names.reduce((sum, name) => sum + checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
+  const unembedding = 1.5 * config.vocabSize * config.hiddenSize;
+  return 3 * block > unembedding
+    ? { numbers: 3 * block, words: 'three blocks of this model' }
+    : { numbers: unembedding, words: "this model's unembedding" };
 }
 
 /** Logits that are in memory at once, of all models. */
 export const logitNumbers = 1 << 25;
 
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+/** In whole MB below 1 GB. What is there rounds down and what is needed up, so the two differ and the second is enough. */
+function sizeOf(bytes: number, round: (value: number) => number): string {
+  return bytes < 1e9 ? `${round(bytes / 1e6)} MB` : `${(round(bytes / 1e8) / 10).toFixed(1)} GB`;
+}

@@ -34,6 +34,11 @@ describe('the page of a run', () => {
     expect(page.match(/<svg role="img"/g)).toHaveLength(4); // a spectrum a layer, ranks of q and of kv
   });
 
+  test('says what was not read and that documents are few, as the terminal does', async () => {
+    const text = { ...run().text, documents: 2, unread: 16_123 };
+    expectWords(await runPage(run({ text })), ['About 16,000 tokens were not read', '2 documents: intervals are not']);
+  });
+
   test('escapes what models, prompts and files are called and say', async () => {
     const text = { ...run().text, text: hostile, rule: hostile };
     const pair = [sample([hostile], { prompt: hostile }), sample([hostile, hostile])] as const;
@@ -145,6 +150,17 @@ describe('the page of a study', () => {
     const page = await studyPage({ ...one, model: { ...one.model, ref: '/home/me/models/stories' } }, cells);
     expect(/<h1>.*?<\/h1>/.exec(page)?.[0]).toBe('<h1>stories: separate at rank 16, 8</h1>');
     expectWords(page, ['Model’s folder']);
+  });
+
+  test('does not say at equal variance which mode keeps more, nor names columns and partners that are not there', async () => {
+    const cells = smallStudy();
+    const page = await studyPage(study([...cells.keys()]), cells);
+    expectWords(page, ['another number of components']);
+    expect(content(page)).not.toMatch(/fewer (components|parameters)|separate partner/);
+    const [one] = cells.values();
+    if (!one?.footprint) throw new TypeError('no footprint');
+    const narrow = { ...one, footprint: { ...one.footprint, width: null } };
+    expect(content(await studyPage(study([one.id]), new Map([[one.id, narrow]])))).not.toMatch(/[Ww]idth: /);
   });
 
   test('one that is not finished says so', async () => {

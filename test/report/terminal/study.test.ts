@@ -67,6 +67,30 @@ describe('the text', () => {
   });
 });
 
+test('of cells without a width there is no column of it, and the notes name only what is there', () => {
+  const [one] = measured([{ mode: 'shared-kv', variance: 0.9, mean: 'keep' }]).values();
+  if (!one?.footprint) throw new TypeError('no footprint');
+  const narrow = { ...one, footprint: { ...one.footprint, width: null } };
+  const shown = (each: CellResult) => studyText(study([each.id]), new Map([[each.id, each]]), 'out');
+  expect(shown(one)).toMatch(/^cell +width .*width: components of k and v per\s+layer; parameters: /ms);
+  expect(shown(narrow)).not.toMatch(/width|separate partner/);
+  const matched = measured([
+    { mode: 'separate', variance: 0.9, mean: 'keep', match: { rule: 'width', of: 'shared-kv' } },
+  ]);
+  expect(studyText(study([...matched.keys()]), matched, 'out')).toMatch(/= width: the\s+separate\s+partner/);
+});
+
+test('of one document there are no intervals, and none are spoken of', () => {
+  const cells = measured([{ mode: 'shared-kv', variance: 0.9, mean: 'keep' }]);
+  const alone = [...cells.values()].map((each) => ({
+    ...each,
+    scores: { ...each.scores, intervals: { deltaNll: null, kl: null } },
+  }));
+  const text = studyText(study(['c0']), new Map(alone.map((each) => [each.id, each])), 'out');
+  expect(text).not.toMatch(/intervals/);
+  expect(studyText(study(['c0']), cells, 'out')).toMatch(/intervals: 95 %/);
+});
+
 test('two sets of as many layers have names of their own, in the table and in the charts', () => {
   const operation = { mode: 'shared-kv', mean: 'keep' } as const;
   const operations = [

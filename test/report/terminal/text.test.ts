@@ -2,20 +2,42 @@
 import { expect, test, vi } from 'vitest';
 import { completionText, errorText } from '../../../src/report/cells.ts';
 import { sideBySide } from '../../../src/report/format.ts';
-import { textNotes } from '../../../src/report/terminal/text.ts';
+import { evalText, textNotes } from '../../../src/report/terminal/text.ts';
+import { format } from '../../../src/results/format.ts';
+import { run } from '../../support/runs.ts';
 import { study } from '../../support/studies.ts';
 
 const { text } = study([]);
 
 test('tokens that are not read and too few documents have a line each', () => {
-  expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 })).toEqual([
+  expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 }, true)).toEqual([
     'About 16,000 tokens were not read; --chunk stream reads them.',
     '1 document: intervals are not to be trusted.',
   ]);
-  expect(textNotes({ ...text, documents: 9, chunk: 'stream' })).toEqual([
+  expect(textNotes({ ...text, documents: 9, chunk: 'stream' }, true)).toEqual([
     '9 windows: intervals are not to be trusted.',
   ]);
-  expect(textNotes({ ...text, documents: 10 })).toEqual([]);
+  expect(textNotes({ ...text, documents: 10 }, true)).toEqual([]);
+  expect(textNotes({ ...text, documents: 1 }, false)).toEqual([]);
+});
+
+test('an evaluation in int8 says which model ran in it', () => {
+  const { model, original, cell, versions } = run();
+  const result = {
+    format,
+    command: 'surgery eval',
+    versions,
+    model,
+    precision: 'int8',
+    documentsSha256: 'abc',
+    scores: { ...text, ...original.scores },
+  } as const;
+  expect(evalText(result)).toContain('\nPrecision  int8\n');
+  expect(evalText({ ...result, precision: 'fp32' })).not.toContain('Precision');
+  const compared = { ...result, base: model, baseScores: original.scores, scores: { ...text, ...cell.scores } };
+  expect(evalText({ ...compared, basePrecision: 'fp32' })).toContain(
+    '\nPrecision  fp32 for the base, int8 for the model\n',
+  );
 });
 
 test('a relative error above 1 is marked', () => {
