@@ -1,9 +1,8 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
 import type { GroupReport, LayerReport } from '../operations/pca/report.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
-import { widthText } from '../operations/pca/words.ts';
+import { layersName, widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
-import { rangesText } from '../platform/option-values.ts';
 import type { CellResult, Sample, SensitivityResult, Study } from '../results/study.ts';
 import { short } from './format.ts';
 import { pointOf, scores, scoresIn } from './scores.ts';
@@ -146,7 +145,7 @@ function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
     match && `at equal ${match.rule} to ${match.of}`,
     mean === 'drop' && 'mean dropped',
     allocate === 'global' && 'spread over the layers',
-    layers.length < all && `layers ${rangesText(layers)}`,
+    layers.length < all && layersName(layers),
   ]
     .filter(Boolean)
     .join(', ');

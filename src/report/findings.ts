@@ -65,7 +65,7 @@ function withoutIntervals(value: unknown): unknown {
 export function lensWords(result: LensResult): string[] {
   return [
     ...result.prompts.flatMap((prompt) => promptWords(result, prompt)),
-    ...(result.text ? lensOfTextWords(result.text) : []),
+    ...(result.text ? lensOfTextWords(trusted(result.text, result.text)) : []),
   ];
 }
 
@@ -83,9 +83,8 @@ function promptWords({ points, prompts }: LensResult, prompt: PromptLens): strin
   const change = other?.change;
   return [
     `${which} “${tokenText(last)}” the model predicts “${tokenText(top)}” (${percent(top.probability)}).`,
-    first === points.at(-1)
-      ? `The lens ranks it first only at the last layer, ${first}, and among the first ten from layer ${near} on.`
-      : `The lens ranks it first from layer ${first} on, among the first ten from layer ${near} on.`,
+    `The lens ranks it first ${first === points.at(-1) ? `only at the last layer, ${first}` : `from layer ${first} on`}` +
+      `${near === first ? '' : `, ${first === points.at(-1) ? 'and ' : ''}among the first ten from layer ${near} on`}.`,
     ...(otherTop
       ? [
           `The operated model predicts “${tokenText(otherTop)}” (${percent(otherTop.probability)})` +
@@ -123,10 +122,19 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
   const shares = original.points.map(({ sameTop }) => sameTop?.mean ?? Number.NaN);
   const after = original.points[1];
   const half = original.points[firstOfRest(shares.map((share) => share >= 0.5))]?.point;
+  // A value without an interval says on which side it lies, and no more.
+  const below = original.points.filter(({ sameTop, shuffled }) => {
+    const most = sameTop?.interval?.[1] ?? sameTop?.mean;
+    return most !== undefined && shuffled.sameTop && most < shuffled.sameTop.mean;
+  });
   const level = original.points.filter(
-    ({ sameTop, shuffled }) =>
-      sameTop && shuffled.sameTop && (sameTop.interval?.[0] ?? sameTop.mean) <= shuffled.sameTop.mean,
+    (one) =>
+      !below.includes(one) &&
+      one.sameTop &&
+      one.shuffled.sameTop &&
+      (one.sameTop.interval?.[0] ?? one.sameTop.mean) <= one.shuffled.sameTop.mean,
   );
+  const measured = level.some(({ sameTop }) => sameTop?.interval);
   const baseline = original.unigram.sameTop;
   const change = operated?.changes?.at(-1);
   return [
@@ -138,7 +146,12 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
         ]
       : []),
     ...(level.length > 0
-      ? [`No more often than the lens of a shuffled position: ${layersText(level, original.points)}.`]
+      ? [
+          `${measured ? 'Not measurably' : 'No'} more often than the lens of a shuffled position: ${layersText(level, original.points)}.`,
+        ]
+      : []),
+    ...(below.length > 0
+      ? [`Less often than the lens of a shuffled position: ${layersText(below, original.points)}.`]
       : []),
     ...(change?.kl && change.sameTop
       ? [
@@ -171,12 +184,13 @@ export function unlikelyWords({ variants }: UnlikelyResult): string[] {
     const name = variants.length > 1 ? ` (${variant} model)` : '';
     const range = `${short(Math.min(...values))} to ${short(Math.max(...values))} times`;
     const layers = counted(all.length, 'layer');
+    const measured = all.some(({ energy }) => energy.interval);
     return [
       above.length === 0
         ? `No evidence that directions of near-impossible tokens are reused${name}.`
         : `The energy along near-impossible tokens exceeds both baselines at ${above.length} of ${layers}${name}: ${layersText(above, points)}.`,
       `Before the last layer the residual has ${range} a random direction's energy along tokens of final probability ` +
-        `${first.band}; at ${all.length - above.length} of ${layers} that is no more than at a shuffled position or along mixtures of tokens.`,
+        `${first.band}; at ${all.length - above.length} of ${layers} that is ${measured ? 'not measurably' : 'no'} more than at a shuffled position or along mixtures of tokens.`,
     ];
   });
 }

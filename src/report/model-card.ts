@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Licence } from '../checkpoint/licence.ts';
 import { describeRecipe } from '../operations/recipe.ts';
 import type { RunResult } from '../results/run.ts';
-import { between, counted, figure, percent, withInterval } from './format.ts';
+import { between, counted, figure, percent, perplexity, withInterval } from './format.ts';
 import { hasIntervals } from './scores.ts';
 import { textNotes } from './terminal/text.ts';
 import { runVerdict } from './verdict.ts';
@@ -37,7 +37,7 @@ ${runVerdict(run).join('\n')}
 
 | | original | edited |
 |---|---|---|
-| perplexity | ${figure(original.scores.perplexity)} | ${figure(scores.perplexity)} |
+| perplexity | ${perplexity(original.scores.perplexity)} | ${perplexity(scores.perplexity)} |
 | nll, nats per token | ${figure(original.scores.nll)} | ${figure(scores.nll)} |
 | Δnll, edited − original${interval} | | ${withInterval(scores.deltaNll, scores.intervals.deltaNll ?? null)} |
 | KL(original ‖ edited), nats per token${interval} | | ${figure(scores.kl)}${between(scores.intervals.kl ?? null)} |

@@ -1,5 +1,7 @@
 // What scores mean, in sentences: the terminal prints them, pages show them. Words only; every figure is a result's.
 
+import { layersName } from '../operations/pca/words.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { EvalResult } from '../results/outputs.ts';
 import type { Diagnosis, RunResult } from '../results/run.ts';
@@ -7,7 +9,7 @@ import type { CellResult, Study } from '../results/study.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
 import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf } from './cells.ts';
-import { counted, figure, integer, listed, percent, sentence, short } from './format.ts';
+import { counted, integer, listed, percent, perplexity, sentence, short } from './format.ts';
 import { valueText } from './scores.ts';
 
 /**
@@ -27,8 +29,12 @@ export const yardstickText =
   'For comparison, the mean KL that llama.cpp publishes for its quantisations of Llama-3-8B: ' +
   `${quantisations.map(([name, kl]) => `${name} ${kl}`).join(', ')}. Another model and another text: a yardstick, not a baseline.`;
 
-/** The quantisation whose KL is nearest by its logarithm. */
+/** The quantisation whose KL is nearest by its logarithm; outside their range only on which side of it the loss lies. */
 function nearestText(kl: number): string {
+  const [[finest, least]] = quantisations;
+  const [coarsest, most] = itemAt(quantisations, quantisations.length - 1);
+  if (kl < least) return `That is below llama.cpp's ${finest} (${least} on Llama-3-8B).`;
+  if (kl > most) return `llama.cpp's coarsest, ${coarsest}, costs ${most} on Llama-3-8B.`;
   const distance = (each: number) => Math.abs(Math.log(each / kl));
   const [name, nearest] = quantisations.reduce((best, one) => (distance(one[1]) < distance(best[1]) ? one : best));
   return `llama.cpp's ${name} costs ${nearest} on Llama-3-8B.`;
@@ -58,12 +64,9 @@ export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
 export function lossWords(scores: Comparison): string[] {
   const { kl, sameTop, deltaNll, intervals } = scores;
   if (kl === 0 && sameTop === 1) return ['KL 0: the predictions are exactly those of the original.'];
-  const value = `KL ${short(kl)} nats/token`;
-  if (kl <= 0 || (intervals.kl && intervals.kl[0] <= 0))
-    return [`${value}: no measurable difference from the original.`, survivingText(sameTop)];
   const nll = intervals.deltaNll;
   return [
-    `${value}: ${classOf(scores).words}.`,
+    `KL ${short(kl)} nats/token: ${classOf(scores).words}.`,
     survivingText(sameTop),
     nearestText(kl),
     ...(nll && nll[0] <= 0 && nll[1] >= 0 ? ['Perplexity does not change measurably.'] : []),
@@ -73,15 +76,22 @@ export function lossWords(scores: Comparison): string[] {
 
 function survivingText(sameTop: number): string {
   if (sameTop === 1) return 'All top-1 predictions survive.';
-  const share = sameTop >= 0.9995 ? 'More than 99.9 %' : percent(sameTop, sameTop > 0.99 ? 1 : 0);
+  const share = sameTop >= 0.9995 ? 'More than 99.9 %' : belowLimits(sameTop, sameTop > 0.99 ? 1 : 0);
   return `${share} of top-1 predictions survive.`;
+}
+
+/** In percent, with as many more digits as it takes not to be rounded up to the limit of a class. */
+function belowLimits(sameTop: number, digits: number): string {
+  const rounded = Number((sameTop * 100).toFixed(digits));
+  const crosses = severities.some((one) => sameTop < one.sameTop && rounded >= one.sameTop * 100);
+  return crosses && digits < 6 ? belowLimits(sameTop, digits + 1) : percent(sameTop, digits);
 }
 
 /** Why figures next to a model that predicts the text worse than uniform probabilities say little; nothing for others. */
 function guessingWords(name: string, { nll }: Pick<Score, 'nll'>, vocabulary: number | undefined): string[] {
   if (vocabulary === undefined || nll <= Math.log(vocabulary)) return [];
   return [
-    `${sentence(name)} is worse than uniform guessing: perplexity ${figure(Math.exp(nll))} with ${integer(vocabulary)} tokens ` +
+    `${sentence(name)} is worse than uniform guessing: perplexity ${perplexity(Math.exp(nll))} with ${integer(vocabulary)} tokens ` +
       'to choose from. Is it trained, and on such text?',
   ];
 }
@@ -123,12 +133,11 @@ function diagnosisWords({ documents, tokens, layers, projections, rest }: Diagno
   const whole = projection && layer && layers.length > 1 ? `, all of the layer ${short(layer.kl)}` : '';
   const where = `(${counted(documents, 'document')}, ${counted(tokens, 'token')})`;
   const without = layers.filter((one) => !rest?.layers.includes(one.layer)).map((one) => one.layer);
-  const omitted = `${without.length > 1 ? 'layers' : 'layer'} ${rangesText(without)}`;
   return [
     `${worst}${whole} ${where}.`,
     ...(rest?.works
       ? [
-          `Without ${omitted} the cut costs KL ${short(rest.kl)} there${choosesLayers ? `: try --layers ${rangesText(rest.layers)}` : ''}.`,
+          `Without ${layersName(without)} the cut costs KL ${short(rest.kl)} there${choosesLayers ? `: try --layers ${rangesText(rest.layers)}` : ''}.`,
         ]
       : []),
     ...(rest && !rest.works
@@ -163,35 +172,50 @@ function sweepWords(study: Study, cells: Cells): string[] {
   const brokenCells = shown.filter(({ scores }) => isBroken(scores));
   if (brokenCells.length === shown.length && shown.length > 1)
     return [
-      `Every cell breaks the model: the mildest is ${cellName(mildest, study)} (KL ${valueText('kl', mildest)} nats/token).`,
+      `${study.complete ? 'Every cell' : `Each of the ${shown.length} cells here`} breaks the model: the mildest is ${cellName(mildest, study)} (KL ${valueText('kl', mildest)} nats/token).`,
     ];
   return [...cheapestWords(shown, study), ...breakingWords(brokenCells, shown, study)];
 }
 
-/** The cell that saves most parameters at the lowest limit of KL that any meets. */
+/**
+ * The cell that saves most parameters at the lowest limit of KL that any meets. A matched partner does not compete: its
+ * rule makes it a little cheaper than its cell. `of` says among which cells.
+ */
 export function cheapest(
   shown: readonly CellResult[],
-): { readonly cell: CellResult; readonly limit: number } | undefined {
-  const limit = severities.find(({ kl }) => shown.some((cell) => cell.scores.kl < kl))?.kl;
+  { complete }: Pick<Study, 'complete'>,
+): { readonly cell: CellResult; readonly limit: number; readonly of: string } | undefined {
+  const own = shown.filter((cell) => !pcaOf(cell)?.match);
+  const limit = severities.find(({ kl }) => own.some((cell) => cell.scores.kl < kl))?.kl;
   if (limit === undefined) return undefined;
-  const [cell] = shown.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => savedBy(b) - savedBy(a));
-  return cell && { cell, limit };
+  const [cell] = own.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => savedBy(b) - savedBy(a));
+  const aside = own.length < shown.length ? ', partners aside,' : '';
+  return (
+    cell && { cell, limit, of: `cheapest ${complete ? 'cell' : `of the ${counted(own.length, 'cell')} here`}${aside}` }
+  );
 }
 
 const savedBy = ({ footprint }: CellResult) =>
   footprint ? footprint.parameters.dense - footprint.parameters.reduced : Number.NEGATIVE_INFINITY;
 
 function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
-  const found = cheapest(shown);
+  const found = cheapest(shown, study);
   if (!found) return [];
   const [strictest] = severities;
-  const { cell, limit } = found;
+  const { cell, limit, of } = found;
   const size = cell.footprint ? `${valueText('size', cell)} of the modified parameters, ` : '';
   const none = savedBy(cell) <= 0 ? ' No such cell saves parameters.' : '';
   return [
-    ...(limit > strictest.kl ? [`No cell stays under KL ${strictest.kl}.`] : []),
-    `Cheapest cell under KL ${limit}: ${cellName(cell, study)} (${size}KL ${valueText('kl', cell)} nats/token).${none}`,
+    ...(shown.every(({ scores }) => scores.kl >= strictest.kl)
+      ? [`${noCell(shown, study)} stays under KL ${strictest.kl}.`]
+      : []),
+    `${sentence(of)} under KL ${limit}: ${cellName(cell, study)} (${size}KL ${valueText('kl', cell)} nats/token).${none}`,
   ];
+}
+
+/** Of a study that lacks cells, only of those that are there. */
+function noCell(shown: readonly CellResult[], { complete }: Study): string {
+  return complete ? 'No cell' : `None of the ${counted(shown.length, 'cell')} here`;
 }
 
 /** Lines of the charts by the budget from which down they break the model; nothing where too many do, or single cells. */
@@ -213,7 +237,7 @@ const mostNamed = 3;
 
 /** From which budget down each line of the charts breaks the model, or how many cells do. */
 function breakingWords(brokenCells: readonly CellResult[], shown: readonly CellResult[], study: Study): string[] {
-  if (brokenCells.length === 0) return shown.length > 1 ? ['No cell breaks the model.'] : [];
+  if (brokenCells.length === 0) return shown.length > 1 ? [`${noCell(shown, study)} breaks the model.`] : [];
   const limits = breakingPoints(shown, study);
   if (limits.size === 0)
     return [
@@ -254,8 +278,8 @@ export function partsAt({ sensitivity }: Study, cells: Cells, threshold: number)
   });
 }
 
-/** The fewest parts that hold more than half of the damage, the worst first, with their share of the summed KL. */
-export function culprits(parts: readonly Part[]): { readonly worst: readonly Part[]; readonly share: number } {
+/** The fewest parts that hold more than half of the summed KL of the single effects, the worst first, with what they hold of it. */
+export function culprits(parts: readonly Part[]) {
   const total = parts.reduce((sum, { kl }) => sum + Math.max(kl, 0), 0);
   const worst: Part[] = [];
   let held = 0;
@@ -264,7 +288,7 @@ export function culprits(parts: readonly Part[]): { readonly worst: readonly Par
     worst.push(part);
     held += part.kl;
   }
-  return { worst, share: total > 0 ? held / total : 0 };
+  return { worst, held, total, share: total > 0 ? held / total : 0 };
 }
 
 /** "layer 0", "v of layer 1", "v in all layers". @param all layers of the operation */
@@ -274,19 +298,21 @@ function partName({ layers, targets }: Pick<Part, 'layers' | 'targets'>, by: 'la
 }
 
 function sensitivityWords(study: Study, cells: Cells): string[] {
-  const { kept = [], joint = [], by = 'layer' } = study.sensitivity ?? {};
+  const { kept = [], joint = [], rows = [], by = 'layer' } = study.sensitivity ?? {};
   return kept.flatMap((budget, i) => {
     const parts = partsAt(study, cells, i);
     const all = cells.get(joint[i] ?? '');
-    const { worst, share } = culprits(parts);
+    const { worst, held, total, share } = culprits(parts);
     const [first] = worst;
     if (!first || parts.length < 2) return [];
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
     const names = worst.map((part) => partName(part, by));
+    const missing = rows.length - parts.length;
+    const single = `the summed single effects${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
     const who =
       worst.length > 3
-        ? `${worst.length} of ${parts.length} parts hold half of the damage, the worst is ${names[0]} (KL ${short(first.kl)})`
-        : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of the damage (KL ${worst.map(({ kl }) => short(kl)).join(', ')})`;
+        ? `${worst.length} of ${parts.length} parts hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
+        : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)})`;
     return [
       `At ${at} ${who}.`,
       ...(all ? [`All at once: KL ${short(all.scores.kl)}, ${classOf(all.scores).words}.`] : []),

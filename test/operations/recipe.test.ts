@@ -79,6 +79,9 @@ test('a recipe in words names its operations in their order', () => {
   expect(describeRecipe(recipe, 4)).toBe('zeroed: heads 0.1; then separate, variance 0.3, mean kept');
   expect(recipeLabel(recipe, 4)).toBe('zero heads 0.1 + separate 0.3');
   expect(recipeSlug(recipe, 4)).toBe('zero-heads-0.1-separate-0.3');
+  const one = completeRecipe([{ kind: 'pca', layers: [2] }], config);
+  expect(describeRecipe(one, 4)).toBe('shared-kv, variance 0.9, mean kept, only layer 2');
+  expect(recipeLabel(one, 4)).toBe('shared-kv 0.9 layer 2');
   const named = (spec: Operation) => recipeSlug(completeRecipe([spec], config), 4);
   expect(named({ kind: 'pca' })).toBe('shared-kv-0.9');
   expect(named({ kind: 'pca', targets: ['gate', 'o'], layers: [0, 1, 3], balance: true, center: false })).toBe(

@@ -61,6 +61,47 @@ describe('the answer comes first', () => {
   });
 });
 
+test('lens: a layer is named next to the shuffled lens only for what its values and intervals say', () => {
+  const result = lensResult();
+  const { text } = result;
+  const [original] = text?.variants ?? [];
+  if (!text || !original) throw new TypeError('no text');
+  const shares = [
+    { mean: 0.1, interval: [0.05, 0.15] },
+    { mean: 0.22, interval: [0.15, 0.3] },
+    { mean: 0.6, interval: [0.5, 0.7] },
+  ] as const;
+  const points = original.points.map((point, i) => ({
+    ...point,
+    sameTop: shares[i] ?? null,
+    shuffled: { ...point.shuffled, sameTop: { mean: 0.2, interval: null } },
+  }));
+  const words = (documents: number) => {
+    const changed = { ...text, documents, variants: [{ ...original, points }] };
+    const all = findingWords({ kind: 'lens', result: { ...result, text: changed } });
+    return all.filter((one) => one.includes('shuffled position'));
+  };
+  expect(words(12)).toEqual([
+    'Not measurably more often than the lens of a shuffled position: layer 0.',
+    'Less often than the lens of a shuffled position: layer embed.',
+  ]);
+  expect(words(9)).toEqual(['Less often than the lens of a shuffled position: layer embed.']);
+});
+
+test('lens: one layer is named once', () => {
+  const result = lensResult();
+  const prompts = result.prompts.map((prompt) => ({
+    ...prompt,
+    variants: prompt.variants.map((one) => ({
+      ...one,
+      cells: one.cells.map((row) => row.map((each) => ({ ...each, rankFinal: 1 }))),
+    })),
+  }));
+  expect(findingWords({ kind: 'lens', result: { ...result, prompts } })[1]).toBe(
+    'The lens ranks it first from layer embed on.',
+  );
+});
+
 test('under ten documents intervals are left out, and one line says so', () => {
   const { text } = lensResult();
   if (!text) throw new TypeError('no text');

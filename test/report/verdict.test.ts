@@ -27,12 +27,14 @@ const withKl = (kl: number, sameTop: number, more: Partial<Comparison> = {}): Co
 describe('the loss of a variant', () => {
   test('is named by KL, with what survives and the nearest quantisation', () => {
     expect(lossWords(withKl(9.072, 0.163)).join(' ')).toBe(
-      "KL 9.07 nats/token: the model is broken. 16 % of top-1 predictions survive. llama.cpp's q2_K costs 0.445 on Llama-3-8B.",
+      "KL 9.07 nats/token: the model is broken. 16 % of top-1 predictions survive. llama.cpp's coarsest, q2_K, costs 0.445 on Llama-3-8B.",
     );
     expect(lossWords(withKl(0.0015, 0.981)).join(' ')).toBe(
       'KL 0.00150 nats/token: hardly distinguishable from the original. 98 % of top-1 predictions survive. ' +
         "llama.cpp's q8_0 costs 0.0014 on Llama-3-8B.",
     );
+    expect(lossWords(withKl(0.0013, 1))).toContain("That is below llama.cpp's q8_0 (0.0014 on Llama-3-8B).");
+    expect(lossWords(withKl(0.44, 0.7))).toContain("llama.cpp's q2_K costs 0.445 on Llama-3-8B.");
   });
 
   test.each([
@@ -49,17 +51,25 @@ describe('the loss of a variant', () => {
     expect(isBroken({ kl, sameTop })).toBe(words === 'broken');
   });
 
-  test('is none where nothing changed, and not measurable where the interval holds 0', () => {
+  test('is none where nothing changed, and else of a class, also where its interval reaches 0', () => {
     expect(lossWords(withKl(0, 1))).toEqual(['KL 0: the predictions are exactly those of the original.']);
-    const intervals = { kl: [-1e-9, 3e-9], deltaNll: null } as const;
-    expect(lossWords(withKl(1e-9, 1, { intervals })).join(' ')).toBe(
-      'KL 1.0e-9 nats/token: no measurable difference from the original. All top-1 predictions survive.',
-    );
+    const intervals = { kl: [-0.01, 0.05], deltaNll: [-0.01, 0.03] } as const;
+    expect(lossWords(withKl(0.02, 0.983, { intervals }))).toEqual([
+      'KL 0.0200 nats/token: a small loss.',
+      '98 % of top-1 predictions survive.',
+      "llama.cpp's q4_K_M costs 0.031 on Llama-3-8B.",
+      'Perplexity does not change measurably.',
+    ]);
+    expect(lossWords(withKl(-1e-12, 0.9999, { intervals }))[0]).toContain('hardly distinguishable');
   });
 
   test('does not claim that all predictions survive where a few do not', () => {
     expect(lossWords(withKl(0.001, 0.9999))[1]).toBe('More than 99.9 % of top-1 predictions survive.');
     expect(lossWords(withKl(0.001, 0.9949))[1]).toBe('99.5 % of top-1 predictions survive.');
+    // The limits of the classes are 95, 90, 80 and 50 %.
+    expect(lossWords(withKl(0.001, 0.949))[1]).toBe('94.9 % of top-1 predictions survive.');
+    expect(lossWords(withKl(0.001, 0.94996))[1]).toBe('94.996 % of top-1 predictions survive.');
+    expect(lossWords(withKl(0.001, 0.939))[1]).toBe('94 % of top-1 predictions survive.');
   });
 
   test('says where perplexity does not move, or falls', () => {
@@ -78,7 +88,7 @@ describe('a model that guesses', () => {
     runVerdict({ model: { ...model, vocabulary }, original, cell: cell('a', { mode: 'separate' }) }).join(' ');
 
   test('is noticed where its perplexity is above the size of the vocabulary', () => {
-    expect(run(1024)).toMatch(/^The original is worse than uniform guessing: perplexity 1480 with 1,024 tokens/);
+    expect(run(1024)).toMatch(/^The original is worse than uniform guessing: perplexity 1,480 with 1,024 tokens/);
     expect(run(2000)).toMatch(/^KL/);
     expect(run()).toMatch(/^KL/); // a result that does not say
   });
@@ -111,13 +121,20 @@ test('answers at chance level are told apart from others', () => {
 
 describe('a sweep', () => {
   /** Cells by mode and variance with KL; what is saved follows from the rank. */
-  const found = (cells: readonly (readonly ['separate' | 'shared-kv', number, number])[]) => {
-    const made = cells.map(([mode, variance, kl], i) => ({
-      ...cell(`c${i}`, { mode, variance }, { groups: [group('kv', Math.round(variance * 90), { k: 0.5, v: 0.5 })] }),
+  const found = (
+    cells: readonly (readonly ['separate' | 'shared-kv', number, number, partner?: 'partner'])[],
+    complete = true,
+  ) => {
+    const made = cells.map(([mode, variance, kl, partner], i) => ({
+      ...cell(
+        `c${i}`,
+        { mode, variance, ...(partner ? { match: { of: 'shared-kv', rule: 'width' } } : {}) },
+        { groups: [group('kv', Math.round(variance * 90), { k: 0.5, v: 0.5 })] },
+      ),
       scores: withKl(kl, kl < 1 ? 0.97 : 0.1),
     }));
     const byId = new Map<string, CellResult>(made.map((one) => [one.id, one]));
-    return studyVerdict(study([...byId.keys()]), byId);
+    return studyVerdict(study([...byId.keys()], { complete }), byId);
   };
 
   test('names the cheapest cell that stays under a limit, and from where on the modes break the model', () => {
@@ -164,6 +181,31 @@ describe('a sweep', () => {
     ).toEqual(['Every cell breaks the model: the mildest is separate 0.5 (KL 2.00 nats/token).']);
   });
 
+  test('does not let matched partners compete, and says so', () => {
+    const cells = [
+      ['shared-kv', 0.9, 0.02],
+      ['separate', 0.8, 0.005, 'partner'],
+    ] as const;
+    expect(found(cells)).toEqual([
+      'Cheapest cell, partners aside, under KL 0.05: shared-kv 0.9 (81.0 % of the modified parameters, KL 0.0200 nats/token).',
+      'No cell breaks the model.',
+    ]);
+  });
+
+  test('speaks only of the cells that are there', () => {
+    const some = [
+      ['separate', 0.9, 0.02],
+      ['separate', 0.8, 0.03],
+    ] as const;
+    expect(found(some, false)).toEqual([
+      'None of the 2 cells here stays under KL 0.01.',
+      'Cheapest of the 2 cells here under KL 0.05: separate 0.8 (72.0 % of the modified parameters, KL 0.0300 nats/token).',
+      'None of the 2 cells here breaks the model.',
+    ]);
+    const broken = some.map(([mode, variance]) => [mode, variance, 3] as const);
+    expect(found(broken, false)[0]).toMatch(/^Each of the 2 cells here breaks the model/);
+  });
+
   test('does not sell a cell that saves nothing', () => {
     const one = { ...cell('a', { mode: 'separate', variance: 0.9 }, { groups: [group('k', 120, { k: 0.1 })] }) };
     const words = studyVerdict(study(['a']), new Map([['a', { ...one, scores: withKl(0.001, 0.99) }]]));
@@ -176,16 +218,24 @@ describe('where the damage is', () => {
   const part = (layer: number, kl: number) => ({ layers: [layer], targets: ['v'], kl });
 
   test('is the fewest parts that hold more than half of it', () => {
-    expect(culprits([part(0, 1), part(1, 98), part(2, 1)])).toEqual({ worst: [part(1, 98)], share: 0.98 });
+    expect(culprits([part(0, 1), part(1, 98), part(2, 1)])).toEqual({
+      worst: [part(1, 98)],
+      held: 98,
+      total: 100,
+      share: 0.98,
+    });
     expect(culprits([part(0, 3), part(1, 4), part(2, 3)]).worst).toEqual([part(1, 4), part(0, 3)]);
-    expect(culprits([part(0, 0), part(1, -1e-12)])).toEqual({ worst: [], share: 0 });
+    expect(culprits([part(0, 0), part(1, -1e-12)])).toEqual({ worst: [], held: 0, total: 0, share: 0 });
   });
 
   test.each(['layer', 'projection', 'both'] as const)('is told of a study by %s', (by) => {
     const { study: whole, cells } = sensitivityStudy(by);
     const text = studyVerdict(whole, cells).join(' ');
-    expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) .* of the damage/);
+    expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) \d+ % of the summed single effects \(KL \S+ of \S+\)/);
     expect(text).not.toMatch(/undefined|NaN/);
+    const missing = whole.sensitivity?.rows[0]?.cells[0];
+    const rest = new Map([...cells].filter(([id]) => id !== missing));
+    expect(studyVerdict(whole, rest).join(' ')).toMatch(/of the summed single effects, 1 of \d+ missing/);
   });
 });
 

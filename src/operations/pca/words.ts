@@ -5,6 +5,11 @@ import { projections } from '../where.ts';
 import type { GroupReport, LayerReport } from './report.ts';
 import type { PcaOperation } from './spec.ts';
 
+/** "layer 2", "layers 0-3,7" */
+export function layersName(chosen: readonly number[]): string {
+  return `layer${chosen.length === 1 ? '' : 's'} ${rangesText(chosen)}`;
+}
+
 /** What is as by default is left out. @param layers of the model */
 export function describe(operation: PcaOperation, layers: number): string {
   const { mode, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
@@ -16,7 +21,7 @@ export function describe(operation: PcaOperation, layers: number): string {
     !center && 'not centred',
     balance && 'balanced',
     targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
-    chosen.length < layers && `only layers ${rangesText(chosen)}`,
+    chosen.length < layers && `only ${layersName(chosen)}`,
     allocate === 'global' && 'ranks spread over the layers',
     control && `control ${control}`,
   ]);
@@ -32,7 +37,7 @@ export function label(
     match && `= ${match.rule}`,
     mean === 'drop' && 'drop',
     allocate === 'global' && 'global',
-    chosen.length < layers && `layers ${rangesText(chosen)}`,
+    chosen.length < layers && layersName(chosen),
   ]);
 }
 

@@ -3,7 +3,7 @@
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
-import { counted, listed, percent, signed } from '../format.ts';
+import { counted, listed, percent, short, signed } from '../format.ts';
 import { valueText } from '../scores.ts';
 import { breakingPoints, cheapest, culprits, isBroken, partsAt, studyVerdict } from '../verdict.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
@@ -129,7 +129,7 @@ function glanceOf(study: Study, cells: Cells): readonly Card[] {
 /** The cheapest cell, where the model breaks, and who wins the pairs. */
 function cellCards(study: Study, cells: Cells): Card[] {
   const shown = gridCells(study, cells);
-  const found = cheapest(shown);
+  const found = cheapest(shown, study);
   const size = found?.cell.footprint ? `${valueText('size', found.cell)} of the modified parameters, ` : '';
   const broken = shown.filter(({ scores }) => isBroken(scores));
   const limits = [...breakingPoints(shown, study)];
@@ -146,7 +146,7 @@ function cellCards(study: Study, cells: Cells): Card[] {
       ? [
           [
             cellName(found.cell, study),
-            `cheapest cell under KL ${found.limit}: ${size}KL ${valueText('kl', found.cell)}`,
+            `${found.of} under KL ${found.limit}: ${size}KL ${valueText('kl', found.cell)}`,
           ] as const,
         ]
       : []),
@@ -170,7 +170,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
     const sum = additivity[i];
     const parts = partsAt(study, cells, i);
-    const { worst, share } = culprits(parts);
+    const { worst, held, total, share } = culprits(parts);
     const names = worst.map((part) => unitName(by, part));
     const [name = ''] = names;
     const those = listed(names.length > mostNamed ? [...names.slice(0, mostNamed), 'others'] : names);
@@ -187,7 +187,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
         ? [
             [
               `${worst.length > 1 ? `${worst.length} of ${parts.length}` : name}: ${percent(share, 0)}`,
-              `of the damage at ${at} (summed KL of the single effects)${worst.length > 1 ? `: ${those}` : ''}`,
+              `of the summed single effects at ${at} (KL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
             ] as const,
           ]
         : []),
