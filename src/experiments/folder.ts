@@ -1,6 +1,6 @@
 // A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
 import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { exists } from '../checkpoint/reader.ts';
 import { append, makeFolders, syncFolder, writeFileSafely } from '../platform/atomic-files.ts';
 import { canonical } from '../platform/canonical.ts';
@@ -110,9 +110,21 @@ export class StudyFolder {
 /** A folder's study and its cells, without holding it. @throws SurgeryError `output` where there is none */
 export async function readStudyFolder(path: string): Promise<{ study: Study; cells: Map<string, CellResult> }> {
   const study = await readStudyFile(path);
-  if (!study) throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json`);
+  if (!study) {
+    const near = await studiesNear(path);
+    const there = near.length > 0 ? `, such as ${near.join(', ')}` : '';
+    throw new SurgeryError('output', `${path} holds no study: name a folder with a study.json${there}`);
+  }
   const cells = await readCells(join(path, cellsFile), study, false);
   return { study: { ...study, complete: study.complete && study.cells.every((id) => cells.has(id)) }, cells };
+}
+
+/** Folders with a study whose names begin as a path does that holds none: "part-1-of-2" where "part-1" was named. */
+async function studiesNear(path: string): Promise<string[]> {
+  const folder = dirname(path);
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(basename(path))).sort();
+  const there = await Promise.all(names.map((name) => exists(join(folder, name, studyFile))));
+  return names.filter((_, i) => there[i]).map((name) => join(folder, name));
 }
 
 /** What names a study's settings: all that {@link differencesOf} compares, and what it calls them by. */

@@ -39,7 +39,7 @@ export function windowsOf(ids: readonly number[], length: number, bosId: number 
  * @param rest tokens left out at its end; undefined where only its beginning was wanted
  */
 export function streamRule(texts: number, length: number, rest: number | undefined, hasBos: boolean): string {
-  const end = rest === undefined ? 'only as many as asked for' : `the last ${counted(rest, 'token')} left out`;
+  const end = rest === undefined ? 'only the first ones' : `the last ${counted(rest, 'token')} left out`;
   return [
     `${counted(texts, 'text')} joined, a line break between two where the first has none at its end, tokenised as one`,
     `consecutive windows of ${counted(length, 'token')}, ${end}`,

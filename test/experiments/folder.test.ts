@@ -140,6 +140,10 @@ describe('refused', () => {
   test('reading a folder that holds no study', async () => {
     await expect(readStudyFolder(path)).rejects.toThrow(`${path} holds no study`);
     expect(existsSync(path)).toBe(false);
+    const part = await StudyFolder.open(`${path}-of-2`);
+    await part.write(study(['one']));
+    await part.close();
+    await expect(readStudyFolder(path)).rejects.toThrow(`a study.json, such as ${path}-of-2`);
   });
 });
 

@@ -72,6 +72,6 @@ test('the rule says all of it', () => {
   expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
   expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
   expect(streamRule(1, 8, undefined, false)).toMatch(
-    /only as many as asked for, no BOS, as the model's tokenizer adds none/,
+    /only the first ones, no BOS, as the model's tokenizer adds none/,
   );
 });

@@ -27,7 +27,7 @@ export async function comparisonsSection(study: Study, cells: Cells): Promise<Se
   ];
   return {
     id: 'comparisons',
-    title: pairsTitle(study),
+    title: study.pairs.length > 0 ? pairsTitle(study) : 'Comparisons',
     figures: figures.filter((each) => each !== undefined),
   };
 }
