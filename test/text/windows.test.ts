@@ -71,7 +71,5 @@ test('the rule says all of it', () => {
   );
   expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
   expect(streamRule(1, 8, 1, true)).toMatch(/^1 text joined, .* the last 1 token left out/);
-  expect(streamRule(1, 8, undefined, false)).toMatch(
-    /only the first ones, no BOS, as the model's tokenizer adds none/,
-  );
+  expect(streamRule(1, 8, undefined, false)).toMatch(/only the first ones, no BOS, as the model's tokenizer adds none/);
 });
