@@ -54,7 +54,7 @@ describe('lists of values', () => {
       mode: 'separate',
     });
     expect(() => parsed(sensitivityOptions, '--mean', 'keep,drop')).toThrow(
-      '--mean is "keep,drop", allowed: one value (surgery sweep takes several)',
+      '--mean is "keep,drop", allowed: one value (sweep takes several)',
     );
   });
 
