@@ -4,7 +4,7 @@ import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Walk } from '../runtime/walk/walk.ts';
 import type { Predictions } from '../scores/likelihood.ts';
-import { walkedPredictions } from '../scores/walked.ts';
+import { walkPredictions } from '../scores/walked.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, RuntimeOptions, WeightOptions } from './options.ts';
 
@@ -29,13 +29,10 @@ export async function walkModel(
   const walk = new Walk(checkpoint, documents, { threads, memory });
   const operator = new Operator(checkpoint, { threads, dtype, engine: pcaEngine });
   try {
-    const { value: streams } = await progress.step(`Running ${info.ref}`, 'blocks', async (onBlock) =>
-      walk.run(recipe ? [await operator.layered(recipe)] : [], { onBlock }),
+    const { value: walked } = await progress.step(`Running ${info.ref}`, 'blocks', async (onBlock) =>
+      walkPredictions(walk, recipe ? [await operator.layered(recipe)] : [], onBlock),
     );
-    const unembedding = await walk.unembedding();
-    const [original, variant] = streams.map((stream) => walkedPredictions(walk, stream, unembedding, streams.length));
-    if (!original) throw new RangeError('the walk gave no original');
-    return { original, variant, close: () => walk.close() };
+    return { original: walked.original, variant: walked.variants[0], close: () => walk.close() };
   } catch (error) {
     await walk.close();
     throw error;

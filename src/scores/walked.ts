@@ -20,17 +20,30 @@ export async function scoreWalk(
   onTokens?: (done: number, total: number) => void,
 ): Promise<Scores> {
   requireArgument('walk', walk, { words: 'a Walk', test: (value) => value instanceof Walk });
+  const walked = await walkPredictions(walk, variants, onBlock);
+  return scoreDocuments(walk.documents, walked.original, walked.variants, onTokens);
+}
+
+/**
+ * Takes the documents of a walk through all blocks.
+ * @returns the logits of the original and of each variant, which can be read while the walk is open
+ * @throws SurgeryError as {@link scoreWalk}
+ */
+export async function walkPredictions(
+  walk: Walk,
+  variants: readonly WalkVariant[],
+  onBlock?: (done: number, total: number) => void,
+): Promise<{ readonly original: Predictions; readonly variants: readonly Predictions[] }> {
   const streams = await walk.run(variants, onBlock ? { onBlock } : {});
   const unembedding = await walk.unembedding();
-  const [original, ...others] = streams.map((stream) => walkedPredictions(walk, stream, unembedding, streams.length));
-  if (!original) throw new RangeError('the walk gave no original');
-  return scoreDocuments(walk.documents, original, others, onTokens);
+  const all = streams.map((stream) => streamPredictions(walk, stream, unembedding, streams.length));
+  return { original: itemAt(all, 0), variants: all.slice(1) };
 }
 
 /**
  * @param models how many are compared: the logits of each are in memory at the same time
  */
-export function walkedPredictions(walk: Walk, stream: Stream, unembedding: Unembedding, models: number): Predictions {
+function streamPredictions(walk: Walk, stream: Stream, unembedding: Unembedding, models: number): Predictions {
   const { vocabSize: vocab } = walk.checkpoint.config;
   const together = Math.max(1, Math.floor(logitNumbers / models / vocab));
   let made: { readonly from: number; readonly logits: Promise<Float32Array> } | undefined;

@@ -17,7 +17,7 @@ import {
   requireOptions,
 } from '../../platform/arguments.ts';
 import { SurgeryError } from '../../platform/errors.ts';
-import { itemAt } from '../../platform/indexing.ts';
+import { getOrMake, itemAt } from '../../platform/indexing.ts';
 import { memory } from '../../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../../platform/onnxruntime.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
@@ -284,15 +284,13 @@ export class Walk {
   }
 
   #session(key: string, graph: () => Uint8Array): Promise<Session> {
-    const known = this.#sessions.get(key);
-    if (known) return known;
-    const made = openSession(graph(), {
-      executionProviders: ['cpu'],
-      ...(this.#threads ? { intraOpNumThreads: this.#threads } : {}),
-      logSeverityLevel: 4,
-    });
-    this.#sessions.set(key, made);
-    return made;
+    return getOrMake(this.#sessions, key, () =>
+      openSession(graph(), {
+        executionProviders: ['cpu'],
+        ...(this.#threads ? { intraOpNumThreads: this.#threads } : {}),
+        logSeverityLevel: 4,
+      }),
+    );
   }
 
   async #readBlock(layer: number): Promise<Weights> {
