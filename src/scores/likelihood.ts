@@ -100,34 +100,61 @@ export async function scoreDocuments(
   const base = predicting('the original', original);
   const models = variants.map((variant, i) => predicting(`variants: model ${i + 1}`, variant));
   const documents = await idsOf(given, [original, ...variants], base.vocab);
-  const counts = documents.map(countOf);
-  const total = scoredTokens(documents);
-  if (total === 0) throw new SurgeryError('text', 'no document has two tokens, so there is nothing to score');
-  const ours = emptySums(counts);
-  const theirs = variants.map(() => emptySums(counts));
-  let done = 0;
+  const sums = new ScoreSums(documents, variants.length);
   for (const [document, ids] of documents.entries()) {
     const others = models.map((model) => predictionsIn(model, document, ids));
     for await (const prediction of predictionsIn(base, document, ids)) {
-      add(ours, document, prediction);
-      for (const [i, sums] of theirs.entries()) {
-        const own = await itemAt(others, i).next();
+      sums.addOriginal(document, prediction);
+      for (const [i, other] of others.entries()) {
+        const own = await other.next();
         if (own.done) throw new RangeError('a variant read fewer tokens than the original');
-        add(sums, document, own.value, prediction);
+        sums.addVariant(i, document, own.value, prediction);
       }
-      done++;
-      if (done % progressTokens === 0 || done === total) onProgress?.(done, total);
+      if (sums.done % progressTokens === 0 || sums.done === sums.tokens) onProgress?.(sums.done, sums.tokens);
     }
   }
-  const byDocument = ({ nll }: Sums) => ({ tokens: counts, nll: nll.sums });
-  return {
-    documents: documents.length,
-    tokens: total,
-    original: scoreOf(ours),
-    originalByDocument: byDocument(ours),
-    variants: theirs.map((sums) => comparisonOf(sums, ours)),
-    variantsByDocument: theirs.map((sums) => ({ ...byDocument(sums), kl: sums.kl.sums })),
-  };
+  return sums.scores();
+}
+
+/** What an original and its variants come to over documents. Each model's predictions are added in the documents' order. */
+export class ScoreSums {
+  /** Tokens that are scored in all. */
+  readonly tokens: number;
+  /** Tokens of the original that were added. */
+  done = 0;
+  readonly #counts: readonly number[];
+  readonly #original: Sums;
+  readonly #variants: readonly Sums[];
+
+  /** @throws SurgeryError `text` if no document has two tokens */
+  constructor(documents: readonly (readonly number[])[], variants: number) {
+    this.tokens = scoredTokens(documents);
+    if (this.tokens === 0) throw new SurgeryError('text', 'no document has two tokens, so there is nothing to score');
+    this.#counts = documents.map(countOf);
+    this.#original = emptySums(this.#counts);
+    this.#variants = Array.from({ length: variants }, () => emptySums(this.#counts));
+  }
+
+  addOriginal(document: number, prediction: Prediction): void {
+    add(this.#original, document, prediction);
+    this.done++;
+  }
+
+  addVariant(variant: number, document: number, prediction: Prediction, original: Prediction): void {
+    add(itemAt(this.#variants, variant), document, prediction, original);
+  }
+
+  scores(): Scores {
+    const byDocument = ({ nll }: Sums) => ({ tokens: this.#counts, nll: nll.sums });
+    return {
+      documents: this.#counts.length,
+      tokens: this.tokens,
+      original: scoreOf(this.#original),
+      originalByDocument: byDocument(this.#original),
+      variants: this.#variants.map((sums) => comparisonOf(sums, this.#original)),
+      variantsByDocument: this.#variants.map((sums) => ({ ...byDocument(sums), kl: sums.kl.sums })),
+    };
+  }
 }
 
 /** Tokens of documents that are scored: all but the first of each. */

@@ -1,15 +1,17 @@
-// Predictions of models after the walk: logits of the rows of each document, made some rows at a time.
+// Scores of models after a walk: logits of some rows at a time, of the original and then of each variant.
 import { requireArgument } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
+import { ahead } from '../platform/threads/ahead.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import { logitNumbers, type Unembedding, Walk, type WalkVariant } from '../runtime/walk/walk.ts';
-import { type Predictions, type Scores, scoreDocuments } from './likelihood.ts';
+import { describeRows, type Predictions, ScoreSums, type Scores } from './likelihood.ts';
+import type { Prediction } from './token-sums.ts';
 
 /**
  * Scores a checkpoint on the documents of a walk, and compares variants with it. Each block's weights are read once for
  * all of them.
  * @param onBlock called with the blocks done and in all
- * @param onTokens called with the tokens scored and in all
+ * @param onTokens called with the tokens scored, of each model, and in all
  * @throws SurgeryError `usage` for an argument that is not allowed, `numeric` for logits that are not finite, `checkpoint` for weights that cannot be read, `output`
  * where residual streams do not fit the disk
  */
@@ -20,8 +22,88 @@ export async function scoreWalk(
   onTokens?: (done: number, total: number) => void,
 ): Promise<Scores> {
   requireArgument('walk', walk, { words: 'a Walk', test: (value) => value instanceof Walk });
-  const walked = await walkPredictions(walk, variants, onBlock);
-  return scoreDocuments(walk.documents, walked.original, walked.variants, onTokens);
+  const end = await walk.run(variants, onBlock ? { onBlock } : {});
+  const unembedding = await walk.unembedding();
+  const ended = (stream: Stream): WalkedModel => ({ stream, unembedding });
+  const scores = await scoreWalked(walk, ended(end.original), end.variants.map(ended), onTokens);
+  walk.release([end.original, ...end.variants]);
+  return scores;
+}
+
+/** A model after the walk: its stream behind the last block, and what makes logits of it. */
+export interface WalkedModel {
+  readonly stream: Stream;
+  readonly unembedding: Unembedding;
+}
+
+/** Logits of two models and those that are being made are in memory at the same time. */
+const chunksAtOnce = 3;
+
+/**
+ * Scores an original, and variants next to it, whose streams hold the same documents.
+ * @param onTokens called with the tokens scored, of each model, and in all
+ * @throws SurgeryError `text` if no document has two tokens, `numeric` for logits that are not finite
+ */
+export async function scoreWalked(
+  { documents, checkpoint }: Pick<Walk, 'documents' | 'checkpoint'>,
+  original: WalkedModel,
+  variants: readonly WalkedModel[],
+  onTokens?: (done: number, total: number) => void,
+): Promise<Scores> {
+  const sums = new ScoreSums(documents, variants.length);
+  const vocab = checkpoint.config.vocabSize;
+  const rows = predictingRows(documents);
+  const together = Math.max(1, Math.floor(logitNumbers / chunksAtOnce / vocab));
+  const models = [original, ...variants];
+  const jobs = Array.from({ length: Math.ceil(rows.length / together) }, (_, i) =>
+    models.map((_, model) => ({ model, chunk: rows.slice(i * together, (i + 1) * together) })),
+  ).flat();
+  const total = models.length * rows.length;
+  let done = 0;
+  let base: readonly Prediction[] = [];
+  const logitsOf = ({ model, chunk }: (typeof jobs)[number]) => {
+    const { stream, unembedding } = itemAt(models, model);
+    const first = itemAt(chunk, 0).row;
+    return unembedding(stream, first, itemAt(chunk, chunk.length - 1).row + 1 - first);
+  };
+  for await (const [{ model, chunk }, logits] of ahead(jobs, logitsOf)) {
+    const own = predictionsOf(chunk, logits, vocab);
+    if (model === 0) base = own;
+    for (const [i, { document }] of chunk.entries()) {
+      const prediction = itemAt(own, i);
+      if (model === 0) sums.addOriginal(document, prediction);
+      else sums.addVariant(model - 1, document, prediction, itemAt(base, i));
+    }
+    done += chunk.length;
+    onTokens?.(done, total);
+  }
+  return sums.scores();
+}
+
+/** A row whose logits predict a token. */
+interface PredictingRow {
+  readonly row: number;
+  readonly document: number;
+  readonly target: number;
+}
+
+/** All rows of a walk but the last of each document. */
+function predictingRows(documents: readonly (readonly number[])[]): PredictingRow[] {
+  let start = 0;
+  return documents.flatMap((ids, document) => {
+    const first = start;
+    start += ids.length;
+    return ids.slice(1).map((target, i) => ({ row: first + i, document, target }));
+  });
+}
+
+/** @param logits of the rows from the chunk's first to its last, (rows, vocab) */
+function predictionsOf(chunk: readonly PredictingRow[], logits: Float32Array, vocab: number): Prediction[] {
+  const first = itemAt(chunk, 0).row;
+  return chunk.map(({ row, target }) => {
+    const own = logits.subarray((row - first) * vocab, (row - first + 1) * vocab);
+    return { logits: own, target, ...itemAt(describeRows(own, vocab), 0) };
+  });
 }
 
 /**
@@ -34,10 +116,11 @@ export async function walkPredictions(
   variants: readonly WalkVariant[],
   onBlock?: (done: number, total: number) => void,
 ): Promise<{ readonly original: Predictions; readonly variants: readonly Predictions[] }> {
-  const streams = await walk.run(variants, onBlock ? { onBlock } : {});
+  const end = await walk.run(variants, onBlock ? { onBlock } : {});
   const unembedding = await walk.unembedding();
-  const all = streams.map((stream) => streamPredictions(walk, stream, unembedding, streams.length));
-  return { original: itemAt(all, 0), variants: all.slice(1) };
+  const models = 1 + variants.length;
+  const logits = (stream: Stream) => streamPredictions(walk, stream, unembedding, models);
+  return { original: logits(end.original), variants: end.variants.map(logits) };
 }
 
 /**

@@ -21,6 +21,7 @@ const remedy = 'allow more --memory, score less with --documents or --max-tokens
 export class Streams {
   readonly #rows: number;
   readonly #width: number;
+  readonly #released: Stream[] = [];
   #left: number;
   #file: { readonly path: string; readonly handle: FileHandle; bytes: number } | undefined;
 
@@ -38,6 +39,8 @@ export class Streams {
 
   /** @throws SurgeryError `output` where it has to go to a disk that has no room for it */
   async make(): Promise<Stream> {
+    const again = this.#released.pop();
+    if (again) return again;
     if (this.bytes > this.#left) return this.#onDisk();
     this.#left -= this.bytes;
     const values = new Float32Array(this.#rows * this.#width);
@@ -46,6 +49,11 @@ export class Streams {
       read: async (row, rows) => values.subarray(row * width, (row + rows) * width),
       write: async (row, given) => values.set(given, row * width),
     };
+  }
+
+  /** Gives streams to those that are made next. */
+  release(streams: Iterable<Stream>): void {
+    for (const stream of streams) if (!this.#released.includes(stream)) this.#released.push(stream);
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   aCount,
   aFunction,
   aList,
+  isPlainObject,
   requireArgument,
   requireOptions,
 } from '../../platform/arguments.ts';
@@ -20,6 +21,7 @@ import { SurgeryError } from '../../platform/errors.ts';
 import { getOrMake, itemAt } from '../../platform/indexing.ts';
 import { memory } from '../../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../../platform/onnxruntime.ts';
+import { ahead } from '../../platform/threads/ahead.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import { requireDocumentIds } from '../../text/token-ids.ts';
 import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './batches.ts';
@@ -61,10 +63,37 @@ export interface WalkRun {
   readonly onBlock?: (done: number, total: number) => void;
   /** Called with every model's residual stream at every point, batch by batch. */
   readonly visit?: (rows: VisitedRows) => void | Promise<void>;
+  /** Layers before which the original's stream is copied, for later runs to begin there. */
+  readonly keep?: readonly number[];
+  /** An earlier run of the original, which is then computed no further than variants need it. */
+  readonly earlier?: EarlierRun;
+}
+
+export interface EarlierRun {
+  /** The original's stream after the last block. */
+  readonly original: Stream;
+  /** Where to begin: a layer, and the original's stream before it. Default: at the embedding. */
+  readonly since?: { readonly layer: number; readonly stream: Stream } | undefined;
+}
+
+/** Where a walk has come to. */
+export interface WalkEnd {
+  /** Streams after the last block. */
+  readonly original: Stream;
+  readonly variants: readonly Stream[];
+  /** The original's stream before each layer that was to be kept. */
+  readonly kept: ReadonlyMap<number, Stream>;
+  /** Seconds in which the blocks waited for edits. */
+  readonly waited: number;
 }
 
 const walkOptions: AllowedOptions<WalkOptions> = { threads: aCount(1, 256), memory: aCount(1), batchRows: aCount(1) };
-const runOptions: AllowedOptions<WalkRun> = { onBlock: aFunction, visit: aFunction };
+const runOptions: AllowedOptions<WalkRun> = {
+  onBlock: aFunction,
+  visit: aFunction,
+  keep: aList(aCount(0), 'a list of layers'),
+  earlier: { words: 'what an earlier run gave', test: isPlainObject },
+};
 const aVariant: Allowed = {
   words: 'a variant',
   test: (value) => typeof value === 'object' && value !== null && 'from' in value && 'edit' in value,
@@ -132,36 +161,61 @@ export class Walk {
     this.#threads = options.threads;
   }
 
-  /** Walks through all blocks. @returns the streams after the last one, of the original and of each variant */
-  async run(variants: readonly WalkVariant[], options: WalkRun = {}): Promise<Stream[]> {
+  /**
+   * Walks through the blocks. Streams that are needed no more can be given to {@link release}.
+   * @throws SurgeryError `usage` for an argument that is not allowed, `checkpoint` for weights that cannot be read, `output` where
+   * streams do not fit the disk, and as the variants' edits do
+   */
+  async run(variants: readonly WalkVariant[], options: WalkRun = {}): Promise<WalkEnd> {
     requireArgument('variants', variants, aList(aVariant, 'a list of variants, from Operator.layered'));
     requireOptions('run', options, runOptions);
-    const { onBlock, visit } = options;
+    const { onBlock, visit, keep = [], earlier } = options;
     const { layers } = this.#config;
-    const original = await this.#embedded();
+    const since = earlier?.since;
+    const first = since?.layer ?? 0;
+    const touching = (layer: number) => [...variants.keys()].filter((i) => itemAt(variants, i).from <= layer);
+    const begins = variants.map(({ from }) => from).filter((from) => from < layers);
+    if (begins.some((from) => from < first)) throw new RangeError('a variant begins before the walk does');
+    const last = earlier ? Math.max(first, ...begins) : layers;
+    const original = since ? await this.#copy(since.stream) : await this.#embedded();
     const streams: (Stream | undefined)[] = variants.map(() => undefined);
+    const kept = new Map<number, Stream>();
     const show = async (point: string) => {
       if (!visit) return;
       for (const batch of this.batches)
         for (const [model, stream] of [original, ...streams].entries())
           await visit({ point, model, batch, residual: await (stream ?? original).read(batch.start, batch.rows) });
     };
-    await show(embeddingTap.name);
-    const blocks = Array.from({ length: layers }, (_, layer) => layer);
-    for await (const [layer, weights] of this.#ahead(blocks, (layer) => this.#readBlock(layer))) {
-      const touching = [...variants.keys()].filter((i) => itemAt(variants, i).from <= layer);
-      const edit = async (i: number) => new Map([...weights, ...(await itemAt(variants, i).edit(layer))]);
-      for await (const [i, edited] of this.#ahead(touching, edit)) {
+    if (first === 0) await show(embeddingTap.name);
+    const isNeeded = !earlier || begins.length > 0;
+    const blocks = isNeeded ? Array.from({ length: layers - first }, (_, i) => first + i) : [];
+    const pairs = blocks.flatMap((layer) => touching(layer).map((variant) => ({ layer, variant })));
+    const edits = ahead(pairs, ({ layer, variant }) => itemAt(variants, variant).edit(layer));
+    let waited = 0;
+    for await (const [layer, weights] of ahead(blocks, (one) => this.#readBlock(one))) {
+      if (keep.includes(layer)) kept.set(layer, await this.#copy(original));
+      for (const i of touching(layer)) {
+        const start = performance.now();
+        const { value } = await edits.next();
+        waited += (performance.now() - start) / 1000;
+        if (!value) throw new RangeError('an edit is missing');
         const own = streams[i];
         const to = own ?? (await this.#streams.make());
-        await this.#block(layer, edited, own ?? original, to);
+        await this.#block(layer, new Map([...weights, ...value[1]]), own ?? original, to);
         streams[i] = to;
       }
-      await this.#block(layer, weights, original, original);
+      if (layer < last) await this.#block(layer, weights, original, original);
       await show(blockTap(layer).name);
-      onBlock?.(layer + 1, layers);
+      onBlock?.(layer + 1 - first, blocks.length);
     }
-    return [original, ...streams.map((stream) => stream ?? original)];
+    if (earlier) this.release([original]);
+    const end = earlier?.original ?? original;
+    return { original: end, variants: streams.map((stream) => stream ?? end), kept, waited };
+  }
+
+  /** Lets later runs overwrite streams that are needed no more. */
+  release(streams: Iterable<Stream>): void {
+    this.#streams.release(streams);
   }
 
   /** The final norm and the unembedding of all words, read once. */
@@ -190,22 +244,6 @@ export class Walk {
 
   get #config(): LlamaConfig {
     return this.checkpoint.config;
-  }
-
-  /** Each item with what is made of it; the next one's is begun when it is given out. */
-  async *#ahead<A, B>(items: readonly A[], make: (item: A) => Promise<B>): AsyncGenerator<[A, B]> {
-    const begin = (i: number) => {
-      if (i >= items.length) return undefined;
-      const made = make(itemAt(items, i));
-      made.catch(() => {}); // thrown when it is its turn
-      return made;
-    };
-    let next = begin(0);
-    for (const [i, item] of items.entries()) {
-      const made = await next;
-      next = begin(i + 1);
-      yield [item, made as B];
-    }
   }
 
   /** All rows of a stream through a block. */
@@ -258,6 +296,12 @@ export class Walk {
       [cacheName(when, shape, 'value')]: value as Tensor,
     });
     return { past: named('past'), present: named('present') };
+  }
+
+  async #copy(stream: Stream): Promise<Stream> {
+    const copy = await this.#streams.make();
+    for (const { start, rows } of this.batches) await copy.write(start, await stream.read(start, rows));
+    return copy;
   }
 
   /** The original's stream before the first block. */

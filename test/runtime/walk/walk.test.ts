@@ -2,8 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
+import { Operator } from '../../../src/operations/operator.ts';
 import { cacheFolder } from '../../../src/platform/cache.ts';
+import { itemAt } from '../../../src/platform/indexing.ts';
 import { Runtime } from '../../../src/runtime/session.ts';
+import type { Stream } from '../../../src/runtime/walk/streams.ts';
 import { leastMemory, Walk, type WalkVariant } from '../../../src/runtime/walk/walk.ts';
 import { largestDifference } from '../../support/goldens.ts';
 import { fixture, pocket } from '../../support/paths.ts';
@@ -59,7 +62,7 @@ interface Seen {
 async function byWalk(walk: Walk, variants: readonly WalkVariant[] = []): Promise<Seen[]> {
   const { hiddenSize } = walk.checkpoint.config;
   const seen = Array.from({ length: variants.length + 1 }, () => new Map<string, Float32Array>());
-  const streams = await walk.run(variants, {
+  const end = await walk.run(variants, {
     visit: ({ point, model, batch, residual }) => {
       const all = seen[model]?.get(point) ?? new Float32Array(walk.rows * hiddenSize);
       all.set(residual, batch.start * hiddenSize);
@@ -68,7 +71,7 @@ async function byWalk(walk: Walk, variants: readonly WalkVariant[] = []): Promis
   });
   const unembed = await walk.unembedding();
   const result: Seen[] = [];
-  for (const [model, stream] of streams.entries())
+  for (const [model, stream] of [end.original, ...end.variants].entries())
     result.push({ points: seen[model] ?? new Map(), logits: await unembed(stream, 0, walk.rows) });
   return result;
 }
@@ -143,4 +146,33 @@ test('what cannot be is refused in one line', async () => {
   );
   const endless = [Array.from({ length: checkpoint.config.contextLength + 1 }, () => 1)];
   expect(() => new Walk(checkpoint, endless)).toThrow(/^document 1 has 513 tokens, the model's context is 512/);
+});
+
+test('a later run that begins at a stream kept of the original gives the very same streams', async () => {
+  const checkpoint = await Checkpoint.open(pocket);
+  const documents = documentsFor(checkpoint, [30, 5, 12]);
+  const operator = new Operator(checkpoint);
+  const walk = new Walk(checkpoint, documents, { threads: 1 });
+  const zeros = (layer: number) => operator.layered([{ kind: 'zero', mlp: [layer] }]);
+  const untouched: WalkVariant = { from: 6, edit: async () => new Map() };
+  const variants = [await zeros(1), await zeros(3), await zeros(5), untouched];
+  const whole = async (stream: Stream) => (await stream.read(0, walk.rows)).slice();
+  const atOnce = await walk.run(variants);
+  const expected = await Promise.all([atOnce.original, ...atOnce.variants].map(whole));
+  walk.release([atOnce.original, ...atOnce.variants]);
+
+  const first = await walk.run(variants.slice(0, 1), { keep: [3] });
+  const seen: string[] = [];
+  const stream = itemAt([...first.kept.values()], 0);
+  const later = await walk.run(variants.slice(1), {
+    earlier: { original: first.original, since: { layer: 3, stream } },
+    onBlock: (done, total) => seen.push(`${done}/${total}`),
+  });
+  expect(await Promise.all([first.original, ...first.variants, ...later.variants].map(whole))).toEqual(expected);
+  expect(seen).toEqual(['1/3', '2/3', '3/3']);
+  expect(later.original).toBe(first.original);
+  const early = walk.run(variants, { earlier: { original: first.original, since: { layer: 3, stream } } });
+  await expect(early).rejects.toThrow('a variant begins before the walk does');
+  await operator.close();
+  await walk.close();
 });
