@@ -31,7 +31,7 @@ export async function scoreWalk(
 }
 
 /** A model after the walk: its stream behind the last block, and what makes logits of it. */
-export interface WalkedModel {
+interface WalkedModel {
   readonly stream: Stream;
   readonly unembedding: Unembedding;
 }
@@ -44,7 +44,7 @@ const chunksAtOnce = 3;
  * @param onTokens called with the tokens scored, of each model, and in all
  * @throws SurgeryError `text` if no document has two tokens, `numeric` for logits that are not finite
  */
-export async function scoreWalked(
+async function scoreWalked(
   { documents, checkpoint }: Pick<Walk, 'documents' | 'checkpoint'>,
   original: WalkedModel,
   variants: readonly WalkedModel[],
