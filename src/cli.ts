@@ -6,6 +6,7 @@ import * as declared from './commands/command-options.ts';
 import { completionScript, shells } from './commands/completion.ts';
 import { applyConfig } from './commands/config.ts';
 import { helpWidth, layOutHelp } from './commands/help.ts';
+import { refuseIdle } from './commands/idle-options.ts';
 import { explained, refuseStrayWords, wordsToParse } from './commands/mistakes.ts';
 import { kindHelp, type OperationRequest, offeredKinds, operationRequest } from './commands/recipes.ts';
 import { type Recorded, recordedCommand } from './commands/recorded-command.ts';
@@ -51,6 +52,7 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
     if (!called.options.some(({ long }) => long === '--config')) return;
     const { file, names, words } = applyConfig(program as unknown as CommandUnknownOpts, called);
     if (names.length > 0 && !called.opts().quiet) process.stderr.write(`Options from ${file}: ${names.join(' ')}\n`);
+    refuseIdle(called);
     recorded = recordedCommand(called, argv, words);
   });
 

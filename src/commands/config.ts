@@ -4,6 +4,7 @@ import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { isRepeatable } from '../platform/option-values.ts';
 import { isObject } from '../platform/strict-json.ts';
+import { idleOptions } from './idle-options.ts';
 import { overruledOperation } from './recipes.ts';
 
 /** Read if --config names no other file. */
@@ -41,7 +42,8 @@ interface Decided {
  *
  * The file is a JSON object whose keys are the long names of options, for every command that has them. Under a command's
  * name, an object of such keys is for that command alone. The command line comes first, then the environment, the
- * command's own section, and the rest of the file. A value gives way also to one that it conflicts with.
+ * command's own section, and the rest of the file. A value gives way also to one that it conflicts with, and to those next to which
+ * it would have no effect.
  * @throws SurgeryError `usage` for a file that cannot be read or is no such object, for an option that no command has, and
  * for values that an option does not allow
  */
@@ -62,6 +64,10 @@ export function applyConfig(program: CommandUnknownOpts, command: CommandUnknown
   for (const { prefix, values } of sections)
     for (const { place, words } of applySection(command, entriesOf(command, values, prefix, file), decided, file))
       applied.set(place.slice(prefix.length), words);
+  for (const { option } of idleOptions(command, 'config')) {
+    command.setOptionValueWithSource(option.attributeName(), option.defaultValue, 'default');
+    applied.delete(String(option.long).slice(2));
+  }
   // In the order of the file, with a section's own keys last.
   const keys = Object.keys({ ...all, ...(isObject(own) ? own : {}) });
   const words = keys.map((key) => applied.get(key) ?? []);

@@ -4,7 +4,6 @@ import { promptLens } from '../analyses/lens/of-checkpoint.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
 import type { Variant } from '../analyses/variants.ts';
-import { SurgeryError } from '../platform/errors.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { lensCharts, lensMap, lensText, stepCharts } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -25,8 +24,6 @@ export async function lens(options: LensOptions, command: Recorded): Promise<voi
   const recipe = await optionalRecipe(options, model);
   const tokenizer = await Tokenizer.open(checkpoint);
   const readsPrompts = options.prompt !== undefined || options.chat !== undefined || options.text === undefined;
-  if (!readsPrompts && options.system !== undefined)
-    throw new SurgeryError('usage', '--system has no prompt to go before: give --prompt or --chat, or leave it out');
   const isVerbatim = options.chat === undefined && options.system === undefined;
   const prompting = readsPrompts ? await promptsOf({ ...options, raw: isVerbatim }, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);

@@ -33,7 +33,7 @@ export const jsonOption = optionGroup('Output:', (command) =>
 export const quietOption = optionGroup('Output:', (command) => command.option('--quiet', 'print no progress'));
 
 export const csvOption = optionGroup('Output:', (command) =>
-  command.option('--csv', 'print the cells as comma-separated values'),
+  command.addOption(new Option('--csv', 'print the cells as comma-separated values').conflicts('json')),
 );
 
 export const configOption = optionGroup('Machine:', (command) =>

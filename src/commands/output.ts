@@ -38,11 +38,9 @@ export async function slugOf(ref: string): Promise<string> {
     .toLowerCase();
 }
 
-/** Checks the options of `run` before anything is computed. @throws SurgeryError `usage`, and as {@link requireFolder} does */
-export async function requireOutput({ output, force, save, maxShardSize }: RunOutputOptions): Promise<void> {
-  if (!save && maxShardSize !== undefined)
-    throw new SurgeryError('usage', '--max-shard-size and --no-save: there is no checkpoint to cut, give one of them');
-  await requireFolder({ output, force }, ofRun);
+/** Checks the options of `run` before anything is computed. @throws SurgeryError as {@link requireFolder} does */
+export async function requireOutput(options: Pick<RunOutputOptions, 'output' | 'force'>): Promise<void> {
+  await requireFolder(options, ofRun);
 }
 
 /**

@@ -46,7 +46,7 @@ export async function scoringInput(
   tokenizer: Tokenizer,
   base?: OpenModel,
 ): Promise<ScoringInput> {
-  const own = options.text === undefined && options.column === undefined ? await recordOf(checkpoint, info) : undefined;
+  const own = options.text === undefined ? await recordOf(checkpoint, info) : undefined;
   const isPocket = [info, base?.info].some((one) => one?.ref === 'pocket');
   const settings: TextSettings & Required<Pick<TextSettings, 'text' | 'chunk'>> = {
     text: isPocket ? 'builtin:pocket' : 'builtin:passages',
@@ -54,8 +54,6 @@ export async function scoringInput(
     ...(own && settingsOf(own.record)),
     ...given(options),
   };
-  if (options.column !== undefined && options.text === undefined)
-    throw new SurgeryError('usage', '--column names the column of a --text that has some: give one, or leave it out');
   if (own) await requireText(own);
   const source = await readSource({ ...options, ...settings });
   const context = checkpoint.config.contextLength;

@@ -39,13 +39,13 @@ describe('an --output', () => {
   ])('%s is refused', async (_name, prepare, output, message) => {
     prepare();
     const force = !message.source.includes('--force');
-    await expect(requireOutput({ output, force, save: true })).rejects.toThrow(message);
+    await expect(requireOutput({ output, force })).rejects.toThrow(message);
   });
 
   test('that another run has is refused by both', async () => {
     results('x');
     const unlock = await lockFolder('x');
-    const options = { output: 'x', force: true, save: true };
+    const options = { output: 'x', force: true };
     await expect(requireOutput(options)).rejects.toThrow(`x is in use by process ${process.pid}`);
     await expect(takeOutput(options, 'unused')).rejects.toThrow(`x is in use by process ${process.pid}`);
     unlock();
@@ -56,14 +56,14 @@ describe('an --output', () => {
 
   test('that a killed run has left is taken over', async () => {
     deadLock('x');
-    await requireOutput({ output: 'x', save: true });
+    await requireOutput({ output: 'x' });
     const { release } = await takeOutput({ output: 'x' }, 'unused');
     release();
     expect(readdirSync('x')).toEqual([]);
   });
 
   test('into which results came meanwhile is refused, and theirs stay', async () => {
-    await requireOutput({ output: 'x', save: true });
+    await requireOutput({ output: 'x' });
     results('x');
     await expect(takeOutput({ output: 'x' }, 'unused')).rejects.toThrow(/holds results already/);
     expect(readdirSync('x')).toEqual(['run.json']);
@@ -75,10 +75,6 @@ describe('an --output', () => {
     const { path, release } = await takeOutput({ output: 'x', force: true }, 'unused');
     expect(path).toBe(join(process.cwd(), 'real'));
     release();
-  });
-
-  test('with a size for files that are not written is a contradiction', async () => {
-    await expect(requireOutput({ save: false, maxShardSize: 1 })).rejects.toMatchObject({ code: 'usage' });
   });
 });
 

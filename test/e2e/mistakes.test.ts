@@ -134,7 +134,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'a system message and no prompt',
     () => ['lens', '--model', 'pocket', '--system', 'S', '--text', file('only.txt', 'A cat.')],
-    /--system has no prompt to go before/,
+    /--system has no effect on a text: give --prompt or --chat/,
   ],
   [
     'a system message without a template',
@@ -153,6 +153,12 @@ const mistakes: [string, () => string[], RegExp][] = [
     /chat\.json, message 1, role: Invalid option/,
   ],
   ['a negative temperature', () => ['generate', '--temperature=-1'], /--temperature is "-1"/],
+  [
+    'prompts and how a text is cut',
+    () => ['lens', '--documents', '5'],
+    /--documents has no effect on prompts: give a --text/,
+  ],
+  ['two formats', () => ['sweep', '--csv', '--json'], /'--csv' cannot be used with option '--json'/],
   ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],
   [
     'a size without a meaning',

@@ -27,7 +27,8 @@ writeFileSync(
 
 /** A small study of every kind of cell. */
 const grid = ['--variance', '0.9,0.5', '--match', 'width,parameters,error', '--controls'];
-const scoring = ['--model', 'pocket', '--text', text, '--max-tokens', '24', '--max-new-tokens', '6', '--threads', '1'];
+const textAlone = ['--model', 'pocket', '--text', text, '--max-tokens', '24', '--threads', '1'];
+const scoring = [...textAlone, '--max-new-tokens', '6'];
 const sweep = (output: string, args: readonly string[] = grid, options = {}) =>
   surgery(['sweep', ...args, ...scoring, '--output', join(tmp, output)], options);
 
@@ -194,7 +195,7 @@ describe('a sweep', () => {
 describe('sensitivity', () => {
   test('one layer at a time, and how the effects add up', async () => {
     const output = join(tmp, 'layers');
-    const args = ['sensitivity', '--variance', '0.5', '--layers', '1-3', '--no-samples', ...scoring];
+    const args = ['sensitivity', '--variance', '0.5', '--layers', '1-3', '--no-samples', ...textAlone];
     const { code, stdout } = await surgery([...args, '--output', output]);
     expect(code).toBe(0);
     expect(stdout).toContain('all at once');

@@ -42,6 +42,12 @@ export function separateOf(mode: Mode): Mode | undefined {
   return mode === 'per-head-kv' ? 'per-head' : 'separate';
 }
 
+/** Whether a mode puts any of these projections, by default q, k and v, into one PCA with another, of its layer or of another one. */
+export function shareOnePca(mode: Mode, targets: readonly Projection[] = ['q', 'k', 'v']): boolean {
+  const shared = together[mode].filter((projection) => targets.includes(projection));
+  return shared.length > (mode === 'cross-layer-kv' ? 0 : 1);
+}
+
 /** The dimensions of a model that decide how its projections are grouped, and how large the groups are. */
 export type Dimensions = Pick<LlamaConfig, 'heads' | 'kvHeads' | 'headDim' | 'hiddenSize' | 'intermediateSize'>;
 

@@ -1,0 +1,146 @@
+// Options that have no effect next to the others: refused on the command line, passed over in a config file.
+import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
+import { shareOnePca } from '../operations/pca/grouping.ts';
+import type { PcaSpec } from '../operations/pca/spec.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { namesOperation, operationRequest } from './recipes.ts';
+
+/** Parsed values by the options' names in camel case, and the kind of operation where an argument names it. */
+interface Given {
+  readonly command: string;
+  readonly kind: string | undefined;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+interface Rule {
+  /** Names in camel case. */
+  readonly options: readonly string[];
+  readonly isIdle: (given: Given) => boolean;
+  /** Why, and what to do: follows "has no effect". */
+  readonly why: string;
+}
+
+const draws = ['topP', 'topK', 'seed'];
+const prompting = ['prompt', 'chat', 'system', 'chatDate', 'raw', 'maxNewTokens', 'temperature', 'repetitionPenalty'];
+
+const isLens = ({ command }: Given) => command === 'lens';
+const hasText = ({ values }: Given) => values.text !== undefined;
+/** A lens reads prompts where they are given, and where no text is. */
+const readsPrompt = (given: Given) =>
+  given.values.prompt !== undefined || given.values.chat !== undefined || !hasText(given);
+const writesText = ({ values }: Given) => 'temperature' in values && values.samples !== false;
+
+const rules: readonly Rule[] = [
+  {
+    options: ['column', 'chunk', 'documents', 'maxTokens', 'seed'],
+    isIdle: (given) => isLens(given) && !hasText(given),
+    why: 'on prompts: give a --text, or leave it out',
+  },
+  {
+    options: ['column'],
+    isIdle: (given) => !hasText(given),
+    why: 'without --text: name one with columns, or leave it out',
+  },
+  { options: ['questions'], isIdle: ({ values }) => values.tasks === undefined, why: 'without --tasks: name a file' },
+  {
+    options: ['topTokens', 'colour', 'system', 'chatDate', 'raw'],
+    isIdle: (given) => isLens(given) && !readsPrompt(given),
+    why: 'on a text: give --prompt or --chat, or leave it out',
+  },
+  {
+    options: ['chatDate'],
+    isIdle: (given) => isLens(given) && given.values.chat === undefined && given.values.system === undefined,
+    why: 'on prompts that are read verbatim: add --chat, or leave it out',
+  },
+  {
+    options: [...prompting, ...draws],
+    isIdle: ({ values }) => values.samples === false,
+    why: 'with --no-samples: leave one out',
+  },
+  {
+    options: draws,
+    isIdle: (given) => writesText(given) && given.values.temperature === 0,
+    why: 'at --temperature 0, which is greedy: leave it out',
+  },
+  {
+    options: ['sparsity'],
+    isIdle: ({ values }) => values.method !== 'dictionary',
+    why: 'on other methods than a dictionary: add --method dictionary, or leave it out',
+  },
+  { options: ['force'], isIdle: ({ values }) => values.output === undefined, why: 'without --output: name the folder' },
+  {
+    options: ['maxShardSize'],
+    isIdle: ({ values }) => values.save === false,
+    why: 'with --no-save, as no checkpoint is written: leave one out',
+  },
+  {
+    options: ['memory'],
+    // Questions and 8-bit weights need the whole model; a base goes through block by block.
+    isIdle: ({ values }) => values.base === undefined && (values.tasks !== undefined || values.precision === 'int8'),
+    why: 'on a model that is loaded whole, for --tasks or in int8: leave it out',
+  },
+  {
+    options: ['dtype', 'pcaEngine'],
+    isIdle: (given) => isOptional(given) && !namesOperation(requestOf(given)),
+    why: 'without an operation: add one, such as --variance 0.9, or leave it out',
+  },
+  {
+    options: ['pcaEngine'],
+    isIdle: (given) => requestOf(given).kind === 'zero',
+    why: 'on the kind zero, which computes no PCA: leave it out',
+  },
+  {
+    options: ['match', 'controls'],
+    isIdle: (given) => {
+      const { recipes, ...operation } = requestOf(given);
+      return recipes.length > 0 && !namesOperation({ ...operation, recipes: [] });
+    },
+    why: 'on recipes alone: add options of an operation, such as --variance 0.9, or leave it out',
+  },
+  {
+    options: ['mean'],
+    isIdle: ({ values }) => values.center === false,
+    why: 'with --center off, as no means are subtracted: leave one out',
+  },
+  {
+    options: ['balance'],
+    isIdle: ({ command, values: { mode, targets } }) =>
+      modesOf(command, mode).every((one) => !shareOnePca(one, targets as PcaSpec['targets'])),
+    why: 'where no projections share a PCA: choose a shared --mode, or leave it out',
+  },
+];
+
+/** Commands that leave the model as it is unless their options name an operation. */
+const isOptional = ({ command }: Given) => !['run', 'sweep', 'sensitivity', 'inspect'].includes(command);
+
+const requestOf = ({ values, kind }: Given) => operationRequest(values, kind);
+
+function modesOf(command: string, mode: unknown): NonNullable<PcaSpec['mode']>[] {
+  if (mode === undefined) return command === 'sweep' ? ['separate', 'shared-kv'] : ['shared-kv'];
+  return [mode].flat() as NonNullable<PcaSpec['mode']>[];
+}
+
+/** An option, and why it has no effect. */
+interface IdleOption {
+  readonly option: Option;
+  readonly why: string;
+}
+
+/** The options of a parsed command, set by its command line or by a config file, that do nothing next to the others. */
+export function idleOptions(command: CommandUnknownOpts, source: 'cli' | 'config'): IdleOption[] {
+  const [argument] = command.registeredArguments;
+  const kind = argument?.name() === 'kind' ? command.args[0] : undefined;
+  const given: Given = { command: command.name(), kind, values: command.opts() };
+  return command.options.flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== source) return [];
+    const rule = rules.find((one) => one.options.includes(name) && one.isIdle(given));
+    return rule ? [{ option, why: rule.why }] : [];
+  });
+}
+
+/** @throws SurgeryError `usage` for an option of the command line that would have no effect */
+export function refuseIdle(command: CommandUnknownOpts): void {
+  const [idle] = idleOptions(command, 'cli');
+  if (idle) throw new SurgeryError('usage', `${idle.option.long} has no effect ${idle.why}`);
+}
