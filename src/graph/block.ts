@@ -8,6 +8,10 @@ import type { Linears } from './linear.ts';
 /** Numbers a head takes in the cache: onnxruntime's attention wants multiples of 8, so other head sizes are padded with zeros. */
 export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8) * 8;
 
+/** Positions that a layer's attention sees, a token's own included, where there is a limit. */
+export const windowOf = ({ slidingWindow }: LlamaConfig, layer: number) =>
+  slidingWindow && layer >= slidingWindow.fromLayer ? slidingWindow.size : undefined;
+
 /** What attention keeps of each position. */
 const keyValue = ['key', 'value'] as const;
 
@@ -32,6 +36,8 @@ export interface Sequences {
   readonly pastLengths: string;
   /** int32 (1): the longest of them. */
   readonly totalLength: string;
+  /** (batch, 1, tokens, total length): added to the scores of attention. It then also does the sliding window's work. */
+  readonly attentionBias?: string;
 }
 
 /** `(rows, hidden)` at the points of a block. */
@@ -69,7 +75,7 @@ export function addBlock(
   x: string,
   sequences: Sequences,
 ): BlockPoints {
-  const { heads, kvHeads, headDim, slidingWindow } = config;
+  const { heads, kvHeads, headDim } = config;
   const at = `layers.${layer}`;
   const padded = cacheHeadDim(config);
   const cache = ['batch', kvHeads, 'capacity', padded];
@@ -110,10 +116,12 @@ export function addBlock(
     const present = keyValue.map((what) => cacheName('present', layer, what));
     const inputs = [pad(rotate(q, heads), heads), pad(rotate(k, kvHeads), kvHeads), pad(v, kvHeads)];
     const sizes = { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 0, scale: { float: headDim ** -0.5 } };
+    const { attentionBias } = sequences;
     // Both count a token's own position.
-    const window: Record<string, number> =
-      slidingWindow && layer >= slidingWindow.fromLayer ? { local_window_size: slidingWindow.size } : {};
-    const all = [...inputs, ...past, sequences.pastLengths, sequences.totalLength];
+    const size = attentionBias === undefined ? windowOf(config, layer) : undefined;
+    const window: Record<string, number> = size === undefined ? {} : { local_window_size: size };
+    const bias = attentionBias === undefined ? [] : ['', '', '', attentionBias]; // no rotation by the attention itself
+    const all = [...inputs, ...past, sequences.pastLengths, sequences.totalLength, ...bias];
     g.nodes('GroupQueryAttention', all, [attended, ...present], { ...sizes, ...window }, microsoft);
     for (const name of present) g.output(name, 'float32', cache);
     return sequences.flat(unpad(attended), heads * headDim);

@@ -17,11 +17,13 @@ export function blockShape({ slidingWindow }: LlamaConfig, layer: number): numbe
  * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; every weight of the block under its
  * tensor's name. Output: `out` (rows, hidden).
  * @param shapes of the block's tensors
+ * @param masked whether there is an input `attention_bias` (batch, 1, tokens, total length), which also holds the window
  */
 export function blockGraph(
   config: LlamaConfig,
   layer: number,
   shapes: ReadonlyMap<string, readonly number[]>,
+  masked = false,
 ): Uint8Array {
   const { hiddenSize, headDim } = config;
   const g = new GraphBuilder();
@@ -41,6 +43,7 @@ export function blockGraph(
     sin: g.input('sin', 'float32', ['positions', headDim / 2]),
     pastLengths: g.input('past_lengths', 'int32', ['batch']),
     totalLength: g.input('total_length', 'int32', [1]),
+    ...(masked ? { attentionBias: g.input('attention_bias', 'float32', ['batch', 1, 'tokens', 'total']) } : {}),
   });
   g.node('Identity', [output], 'out');
   g.output('out', 'float32', ['rows', hiddenSize]);

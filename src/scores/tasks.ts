@@ -1,11 +1,11 @@
 // Multiple-choice questions: a choice's score is its summed log-probability after the context.
 
 import { aCount, aFunction, aText, isPlainObject, optional, requireArgument } from '../platform/arguments.ts';
-import { SurgeryError } from '../platform/errors.ts';
+import { SurgeryError, shown } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { type Question, requireQuestions } from '../text/documents.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { logProbability } from './logits.ts';
+import { logProbability, requireFinite } from './logits.ts';
 import { type Model, requireModel } from './model.ts';
 import { wilson } from './statistics.ts';
 
@@ -48,7 +48,8 @@ const encodedAtOnce = 16;
  * Encodes questions as token ids, once for all models.
  * @param name of the file, for messages
  * @param contextLength tokens that the models can read
- * @throws SurgeryError `text` for a question that does not fit, and for one whose choices nothing precedes
+ * @throws SurgeryError `text` for a question that does not fit, for one whose choices nothing precedes, and for one with a
+ * choice that is no token
  */
 export async function encodeTasks(
   tasks: readonly Question[],
@@ -85,6 +86,12 @@ export async function encodeTasks(
           'text',
           `${which} has an empty context and this model's texts begin with no BOS token: nothing precedes the choice`,
         );
+      const empty = choices.findIndex((ids) => commonPrefix(context, ids) === ids.length);
+      if (empty >= 0)
+        throw new SurgeryError(
+          'text',
+          `${which}: choice ${empty + 1}, ${shown(itemAt(task.choices, empty))}, adds no token to the context: leave the question out`,
+        );
       questions.push({ task, context, choices, shared });
     }
     onProgress?.(questions.length, tasks.length);
@@ -95,7 +102,7 @@ export async function encodeTasks(
 
 /**
  * Answers each question with the likeliest choice: the highest summed log-probability after the context.
- * @throws SurgeryError `usage` for an argument that is not allowed
+ * @throws SurgeryError `usage` for an argument that is not allowed, `numeric` for logits that are not finite
  */
 export async function scoreTasks(
   questions: readonly EncodedQuestion[],
@@ -109,14 +116,20 @@ export async function scoreTasks(
   });
   requireModel('the model', model);
   requireArgument('onProgress', onProgress, optional(aFunction));
-  const results: { task: string; correct: boolean; chance: number }[] = [];
-  for (const [i, question] of questions.entries()) {
-    const scores = await scoreChoices(question, model);
-    const best = scores.indexOf(Math.max(...scores));
-    const { task, answer, choices } = question.task;
-    results.push({ task, correct: best === answer, chance: 1 / choices.length });
-    onProgress?.(i + 1, questions.length);
+  const scores: number[][] = [];
+  for (const question of questions) {
+    scores.push(await scoreChoices(question, model));
+    onProgress?.(scores.length, questions.length);
   }
+  return answersBy(questions, scores);
+}
+
+/** The answers by the scores of the choices. */
+export function answersBy(questions: readonly EncodedQuestion[], scores: readonly (readonly number[])[]): TaskScores {
+  const results = questions.map(({ task: { task, answer, choices } }, i) => {
+    const own = itemAt(scores, i).map(requireFinite);
+    return { task, correct: own.indexOf(Math.max(...own)) === answer, chance: 1 / choices.length };
+  });
   const names = [...new Set(results.map(({ task }) => task))].sort();
   const byTask = Object.fromEntries(
     names.map((name) => [name, summarise(results.filter(({ task }) => task === name))]),
@@ -125,16 +138,14 @@ export async function scoreTasks(
 }
 
 /** Log-probability of each choice, nats. */
-export async function scoreChoices(
-  { context, choices, shared }: EncodedQuestion,
-  { runtime, weights }: Model,
-): Promise<number[]> {
+export async function scoreChoices(question: EncodedQuestion, { runtime, weights }: Model): Promise<number[]> {
+  const { context, choices, shared } = question;
   const sequence = runtime.sequence(Math.max(...choices.map((ids) => ids.length)), weights);
   const afterContext = await sequence.readToEnd(context.slice(0, shared));
   const scores: number[] = [];
   for (const ids of choices) {
     sequence.rewind(shared);
-    const from = commonPrefix(context, ids);
+    const from = scoredFrom(question, ids);
     const rest = ids.slice(shared);
     let position = shared;
     let score = position >= from ? logProbability(afterContext, itemAt(ids, position)) : 0;
@@ -149,6 +160,9 @@ export async function scoreChoices(
   }
   return scores;
 }
+
+/** The first token of a question's choice that is scored: the first at which it differs from the context alone. */
+export const scoredFrom = ({ context }: EncodedQuestion, choice: readonly number[]) => commonPrefix(context, choice);
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {
   let n = 0;

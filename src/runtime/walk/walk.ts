@@ -3,7 +3,7 @@
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { embedName, expectedTensors, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
-import { cacheHeadDim, cacheName } from '../../graph/block.ts';
+import { cacheHeadDim, cacheName, windowOf } from '../../graph/block.ts';
 import { rotaryTables } from '../../graph/rope.ts';
 import { blockTap, embeddingTap } from '../../graph/taps.ts';
 import { blockGraph, blockShape, unembedGraph } from '../../graph/walk.ts';
@@ -27,6 +27,7 @@ import { requireDocumentIds } from '../../text/token-ids.ts';
 import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './batches.ts';
 import type { TensorRange } from './read.ts';
 import { type Stream, Streams } from './streams.ts';
+import { attentionBias, type LaidTree, layOut, longestOf, positionIn, requireTrees, type TokenTree } from './trees.ts';
 
 const task = new URL('./read.ts', import.meta.url);
 
@@ -56,12 +57,14 @@ export interface WalkOptions {
   readonly memory?: number | undefined;
   /** Rows that go through a block together. Default: 1,024. */
   readonly batchRows?: number;
+  /** Token trees that go through with the documents. Their rows follow those of the documents. */
+  readonly trees?: readonly TokenTree[];
 }
 
 export interface WalkRun {
   /** Called with the blocks done and in all. */
   readonly onBlock?: (done: number, total: number) => void;
-  /** Called with every model's residual stream at every point, batch by batch. */
+  /** Called with every model's residual stream at every point, batch by batch of the documents. */
   readonly visit?: (rows: VisitedRows) => void | Promise<void>;
   /** Layers before which the original's stream is copied, for later runs to begin there. */
   readonly keep?: readonly number[];
@@ -87,7 +90,12 @@ export interface WalkEnd {
   readonly waited: number;
 }
 
-const walkOptions: AllowedOptions<WalkOptions> = { threads: aCount(1, 256), memory: aCount(1), batchRows: aCount(1) };
+const walkOptions: AllowedOptions<WalkOptions> = {
+  threads: aCount(1, 256),
+  memory: aCount(1),
+  batchRows: aCount(1),
+  trees: { words: 'a list of token trees', test: Array.isArray },
+};
 const runOptions: AllowedOptions<WalkRun> = {
   onBlock: aFunction,
   visit: aFunction,
@@ -102,17 +110,29 @@ const aVariant: Allowed = {
 type Weights = ReadonlyMap<string, Float32Array>;
 
 /** Logits of rows `row` to `row + rows` of a stream, (rows, vocab). */
-export type Unembedding = (stream: Stream, row: number, rows: number) => Promise<Float32Array>;
+export type Unembedding = (stream: Pick<Stream, 'read'>, row: number, rows: number) => Promise<Float32Array>;
+
+/** What goes through a block together, and where its rows lie. */
+interface Lot {
+  readonly batch: RowBatch;
+  readonly places: Places;
+  /** The token ids that the batch's pieces are pieces of. */
+  readonly sequences: readonly (readonly number[])[];
+  /** The same, where they are trees. */
+  readonly trees?: readonly LaidTree[];
+}
 
 /** A checkpoint and documents, ready to be walked through. */
 export class Walk {
   readonly checkpoint: Checkpoint;
+  /** Of the documents. */
   readonly batches: readonly RowBatch[];
-  /** Rows in all: the tokens of all documents. */
+  /** Rows of the documents: their tokens. */
   readonly rows: number;
   readonly documents: readonly (readonly number[])[];
+  readonly trees: readonly TokenTree[];
   readonly #streams: Streams;
-  readonly #places: readonly Places[];
+  readonly #lots: readonly Lot[];
   readonly #caches: readonly [key: Float32Array, value: Float32Array];
   readonly #out: Float32Array;
   readonly #rotary: Readonly<Record<string, Tensor>>;
@@ -121,7 +141,7 @@ export class Walk {
   readonly #sessions = new Map<string, Promise<Session>>();
 
   /**
-   * @param documents token ids, none longer than the context
+   * @param documents token ids, none longer than the context; none at all only where there are trees
    * @throws SurgeryError `text` for a longer one, `usage` for another argument that is not allowed, such as less memory than
    * the model's blocks take
    */
@@ -129,34 +149,37 @@ export class Walk {
     requireCheckpoint(checkpoint);
     requireOptions('Walk', options, walkOptions);
     const { config } = checkpoint;
-    requireDocumentIds(documents, config);
-    const longest = Math.max(...documents.map(({ length }) => length));
+    const { batchRows: most = batchRows, trees = [] } = options;
+    if (documents.length > 0 || trees.length === 0) requireDocumentIds(documents, config);
+    requireTrees(trees, config);
     this.checkpoint = checkpoint;
     this.documents = documents;
-    this.batches = rowBatches(
-      documents.map(({ length }) => length),
-      options.batchRows,
-    );
-    this.rows = this.batches.reduce((sum, { rows }) => sum + rows, 0);
-    this.#places = this.batches.map(placesOf);
+    this.trees = trees;
+    this.batches = rowBatches(lengthsOf(documents), most);
+    this.rows = rowsIn(this.batches);
+    this.#lots = [
+      ...this.batches.map((batch) => ({ batch, places: placesOf(batch), sequences: documents })),
+      ...treeLots(trees, most, this.rows),
+    ];
+    const batches = this.#lots.map(({ batch }) => batch);
     const budget = options.memory ?? memory().free / 2;
-    const least = leastMemory(checkpoint, options.batchRows);
+    const least = leastMemory(checkpoint, most, trees.length > 0);
     if (budget < least)
       throw new SurgeryError(
         'usage',
         `${sizeOf(budget, Math.floor)} of memory are too few: ${largestWeights(checkpoint).words}, a batch's activations and ` +
           `logits take ${sizeOf(least, Math.ceil)}`,
       );
-    this.#streams = new Streams(this.rows, config.hiddenSize, budget - least);
-    const capacity = Math.max(
-      1,
-      ...this.batches.map((batch, i) => batch.pieces.length * this.#capacity(batch, itemAt(this.#places, i))),
-    );
+    this.#streams = new Streams(rowsIn(batches), config.hiddenSize, budget - least);
+    const capacity = Math.max(...this.#lots.map((lot) => lot.batch.pieces.length * capacityOf(lot)));
     const numbers = capacity * config.kvHeads * cacheHeadDim(config);
     this.#caches = [new Float32Array(numbers), new Float32Array(numbers)];
-    this.#out = new Float32Array(Math.max(...this.batches.map(({ rows }) => rows)) * config.hiddenSize);
-    const { cos, sin } = rotaryTables(config, longest);
-    const dims = [longest, config.headDim / 2];
+    this.#out = new Float32Array(Math.max(...batches.map(({ rows }) => rows)) * config.hiddenSize);
+    // The rotation wants tables of no fewer rows than tokens, though a tree's positions end before.
+    const tokens = this.#lots.map(({ places }) => places.tokens);
+    const positions = Math.max(...lengthsOf(documents), ...trees.map(longestOf), ...tokens);
+    const { cos, sin } = rotaryTables(config, positions);
+    const dims = [positions, config.headDim / 2];
     this.#rotary = { cos: new Tensor('float32', cos, dims), sin: new Tensor('float32', sin, dims) };
     this.#threads = options.threads;
   }
@@ -251,22 +274,24 @@ export class Walk {
     const shape = blockShape(this.#config, layer);
     const named = (name: string) => name.replace(layerPrefix, `model.layers.${shape}.`);
     const dims = (name: string) => [...this.checkpoint.tensor(name).shape];
-    const session = await this.#session(`block ${shape}`, () =>
-      blockGraph(this.#config, shape, new Map([...weights.keys()].map((name) => [named(name), dims(name)]))),
-    );
+    const shapes = new Map([...weights.keys()].map((name) => [named(name), dims(name)]));
+    const sessionFor = (masked: boolean) =>
+      this.#session(`block ${shape}${masked ? ' masked' : ''}`, () => blockGraph(this.#config, shape, shapes, masked));
     const feeds: Record<string, Tensor> = { ...this.#rotary };
     for (const [name, values] of weights) feeds[named(name)] = new Tensor('float32', values, dims(name));
     const { hiddenSize } = this.#config;
-    for (const [i, batch] of this.batches.entries()) {
+    for (const lot of this.#lots) {
+      const { batch, places, trees } = lot;
       const { start, rows, pieces } = batch;
-      const places = itemAt(this.#places, i);
       const grid = [pieces.length, places.tokens];
-      const caches = this.#cacheFeeds(shape, batch, places);
+      const caches = this.#cacheFeeds(shape, lot);
       const out = this.#out.subarray(0, rows * hiddenSize);
+      const session = await sessionFor(trees !== undefined);
       await session.run(
         {
           ...feeds,
           ...caches.past,
+          ...(trees ? { attention_bias: biasTensor(batch, places, trees, windowOf(this.#config, layer)) } : {}),
           x: new Tensor('float32', await from.read(start, rows), [rows, hiddenSize]),
           row_of: new Tensor('int64', places.rowOf, grid),
           place_of: new Tensor('int64', places.placeOf, [rows]),
@@ -280,15 +305,9 @@ export class Walk {
     }
   }
 
-  /** Positions that the cache holds for each piece: of a long document all, so that later pieces find the earlier ones. */
-  #capacity({ pieces }: RowBatch, { total }: Places): number {
-    const [first, second] = pieces;
-    return first && !second ? itemAt(this.documents, first.document).length : total;
-  }
-
-  #cacheFeeds(shape: number, batch: RowBatch, places: Places) {
+  #cacheFeeds(shape: number, lot: Lot) {
     const { kvHeads } = this.#config;
-    const dims = [batch.pieces.length, kvHeads, this.#capacity(batch, places), cacheHeadDim(this.#config)];
+    const dims = [lot.batch.pieces.length, kvHeads, capacityOf(lot), cacheHeadDim(this.#config)];
     const size = dims.reduce((a, b) => a * b, 1);
     const [key, value] = this.#caches.map((buffer) => new Tensor('float32', buffer.subarray(0, size), dims));
     const named = (when: 'past' | 'present') => ({
@@ -300,7 +319,7 @@ export class Walk {
 
   async #copy(stream: Stream): Promise<Stream> {
     const copy = await this.#streams.make();
-    for (const { start, rows } of this.batches) await copy.write(start, await stream.read(start, rows));
+    for (const { batch } of this.#lots) await copy.write(batch.start, await stream.read(batch.start, batch.rows));
     return copy;
   }
 
@@ -308,11 +327,11 @@ export class Walk {
   async #embedded(): Promise<Stream> {
     const { hiddenSize, vocabSize } = this.#config;
     const range = this.#range(embedName);
-    const idsOf = ({ pieces }: RowBatch) =>
-      pieces.flatMap(({ document, from, to }) => itemAt(this.documents, document).slice(from, to));
+    const idsOf = ({ batch, sequences }: Lot) =>
+      batch.pieces.flatMap(({ document, from, to }) => itemAt(sequences, document).slice(from, to));
     const stream = await this.#streams.make();
-    for (const batch of this.batches) {
-      const ids = idsOf(batch);
+    for (const lot of this.#lots) {
+      const ids = idsOf(lot);
       const distinct = [...new Set(ids)].sort((a, b) => a - b);
       const rowBytes = (range.end - range.begin) / vocabSize;
       const rows = await this.#reader.run<Float32Array>(task, 'readRows', () => [range, rowBytes, distinct]);
@@ -322,7 +341,7 @@ export class Walk {
         const begin = at.get(id) as number;
         values.set(rows.subarray(begin, begin + hiddenSize), row * hiddenSize);
       }
-      await stream.write(batch.start, values);
+      await stream.write(lot.batch.start, values);
     }
     return stream;
   }
@@ -352,6 +371,29 @@ export class Walk {
   }
 }
 
+const lengthsOf = (documents: readonly (readonly number[])[]) => documents.map(({ length }) => length);
+const rowsIn = (batches: readonly RowBatch[]) => batches.reduce((sum, { rows }) => sum + rows, 0);
+
+/** Trees in batches, whose mask has no more than twice the rows: it takes the square of the longest tree. */
+function treeLots(given: readonly TokenTree[], most: number, firstRow: number): Lot[] {
+  const trees = given.map(layOut);
+  const sequences = trees.map(({ ids }) => ids);
+  const batches = rowBatches(lengthsOf(sequences), most, firstRow, 2 * most);
+  const positionOf = (tree: number, token: number) => positionIn(itemAt(trees, tree), token);
+  return batches.map((batch) => ({ batch, places: placesOf(batch, positionOf), sequences, trees }));
+}
+
+/** Positions that the cache holds for each piece: of a long document all, so that later pieces find the earlier ones. */
+function capacityOf({ batch, places, sequences }: Lot): number {
+  const [first, second] = batch.pieces;
+  return first && !second ? itemAt(sequences, first.document).length : places.total;
+}
+
+function biasTensor(batch: RowBatch, places: Places, trees: readonly LaidTree[], window: number | undefined): Tensor {
+  const dims = [batch.pieces.length, 1, places.tokens, places.total];
+  return new Tensor('float32', attentionBias(batch, places, trees, window), dims);
+}
+
 /** Names of the tensors of a block. */
 function blockNames(config: LlamaConfig, layer: number): string[] {
   return [...expectedTensors(config)]
@@ -361,12 +403,12 @@ function blockNames(config: LlamaConfig, layer: number): string[] {
 
 /**
  * Bytes that a walk needs without any stream: three blocks (one computed with, one read, one edited) or, after them, the
- * unembedding; a batch's activations; and logits.
+ * unembedding; a batch's activations, with trees one of them too; and logits.
  */
-export function leastMemory(checkpoint: Checkpoint, rows = batchRows): number {
+export function leastMemory(checkpoint: Checkpoint, rows = batchRows, withTrees = false): number {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = checkpoint.config;
   const activations = rows * (6 * hiddenSize + 4 * intermediateSize + 4 * (heads + 2 * kvHeads) * headDim);
-  return 4 * (largestWeights(checkpoint).numbers + activations + logitNumbers);
+  return 4 * (largestWeights(checkpoint).numbers + (withTrees ? 2 : 1) * activations + logitNumbers);
 }
 
 function largestWeights(checkpoint: Checkpoint) {
