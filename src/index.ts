@@ -56,6 +56,15 @@
  * await walk.close();
  * ```
  *
+ * Or what projections read, summed up layer by layer:
+ *
+ * ```ts
+ * const { visitBlock, activations } = statisticsVisitor(walk, ({ layer, activations, cosine }) =>
+ *   console.log(layer, activations.get('qkv')?.secondMoment, 1 - cosine),
+ * );
+ * await walk.run([], { visitBlock, activations });
+ * ```
+ *
  * A chat model's prompt comes from its own template: `tokenizer.encodeChat(tokenizer.chat(messages))`.
  *
  * A {@link SurgeryError} is a mistake that the caller can correct, with a message of one line. Any other error is a bug
@@ -85,7 +94,7 @@ export type { DepthEvaluation, MapEvaluation, PointEvaluation } from './analyses
 export type { VariantOptions } from './analyses/variants.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
-export type { Projection } from './checkpoint/names.ts';
+export type { Activation, Projection } from './checkpoint/names.ts';
 export { type ByteRange, Checkpoint, type CheckpointShard, type Tensor } from './checkpoint/reader.ts';
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
 export { planSweep, type Sweep } from './experiments/design.ts';
@@ -118,11 +127,17 @@ export { type ErrorCode, SurgeryError } from './platform/errors.ts';
 export type { CellResult, CellSample, OriginalResult, Sample } from './results/study.ts';
 export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
 export { type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
+export {
+  type ActivationStatistics,
+  type LayerStatistics,
+  type StatisticsRequest,
+  statisticsVisitor,
+} from './runtime/statistics.ts';
 export type { RowBatch } from './runtime/walk/batches.ts';
 export type { Stream } from './runtime/walk/streams.ts';
+export type { VisitedBlock, VisitedRows, WalkVisitor } from './runtime/walk/visitor.ts';
 export {
   type Unembedding,
-  type VisitedRows,
   Walk,
   type WalkOptions,
   type WalkRun,

@@ -53,6 +53,26 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
       () => walk.run(replaceable as Anything),
       /^variants is \["model.*, allowed: a list of variants, from Operator.layered$/,
     ],
+    [
+      () => walk.run([], { visitBlock: () => {}, activations: () => ['up' as Anything] }),
+      /^activations\(0\) is \["up"\], allowed: a list of qkv, o, gateup, down$/,
+    ],
+  ],
+  statisticsVisitor: [
+    [() => lib.statisticsVisitor(runtime), /^walk is a Runtime, allowed: a Walk$/],
+    [() => lib.statisticsVisitor(walk), /^onLayer is missing, allowed: a function$/],
+    [
+      () => lib.statisticsVisitor(walk, () => {}, { layers: [9] }),
+      /^layers is \[9\], allowed: a list of layers, 0 to \d$/,
+    ],
+    [
+      () => lib.statisticsVisitor(walk, () => {}, { activations: ['up'] }),
+      /^statisticsVisitor: activations is \["up"\], allowed: a list of qkv, o, gateup, down$/,
+    ],
+    [
+      () => lib.statisticsVisitor(new library.Walk(checkpoint, [[1]]), () => {}, { withoutFirst: true }),
+      /^no document has a second token: /,
+    ],
   ],
   scoreWalk: [[() => lib.scoreWalk(runtime), /^walk is a Runtime, allowed: a Walk$/]],
   openCheckpoint: [

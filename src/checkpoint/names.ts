@@ -3,6 +3,16 @@ import type { LlamaConfig } from './config.ts';
 
 export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
+/** What projections read: the input of q, k and v, of o, of gate and up, of down. */
+export const activations = ['qkv', 'o', 'gateup', 'down'] as const;
+export type Activation = (typeof activations)[number];
+
+/** Numbers of an activation: the in_features of the projections that read it. */
+export function activationWidth(config: Parameters<typeof projectionShape>[0], activation: Activation): number {
+  const reader = { qkv: 'q', o: 'o', gateup: 'gate', down: 'down' } as const;
+  return projectionShape(config, reader[activation])[1];
+}
+
 export const embedName = 'model.embed_tokens.weight';
 export const finalNormName = 'model.norm.weight';
 export const unembedName = 'lm_head.weight';

@@ -1,7 +1,14 @@
 // One decoder block of a Llama-architecture model, written top to bottom: what a whole model's graph repeats, and what the
 // walk runs alone, with its weights as inputs.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { hasBias, inputNormName, type Projection, postNormName, projectionName } from '../checkpoint/names.ts';
+import {
+  type Activation,
+  hasBias,
+  inputNormName,
+  type Projection,
+  postNormName,
+  projectionName,
+} from '../checkpoint/names.ts';
 import { type GraphBuilder, microsoft } from './builder.ts';
 import type { Linears } from './linear.ts';
 
@@ -40,8 +47,8 @@ export interface Sequences {
   readonly attentionBias?: string;
 }
 
-/** `(rows, hidden)` at the points of a block. */
-export interface BlockPoints {
+/** What passes through a block: the residual stream, (rows, hidden), and what its projections read, (rows, in). */
+export interface BlockPoints extends Readonly<Record<Activation, string>> {
   readonly afterAttention: string;
   readonly output: string;
 }
@@ -139,5 +146,5 @@ export function addBlock(
   const activated = g.node('Mul', [gate, g.node('Sigmoid', [gate], `${gate}.sigmoid`)], `${at}.silu`);
   const gated = g.node('Mul', [activated, project(m, 'up')], `${at}.gated`);
   const output = g.node('Add', [afterAttention, project(gated, 'down')], `${at}.out`);
-  return { afterAttention, output };
+  return { qkv: h, o: attended, afterAttention, gateup: m, down: gated, output };
 }

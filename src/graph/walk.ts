@@ -1,6 +1,6 @@
 // The graphs of the walk: one block, and the unembedding, with all weights as inputs.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { finalNormName } from '../checkpoint/names.ts';
+import { type Activation, activationWidth, finalNormName } from '../checkpoint/names.ts';
 import { addBlock, rmsNorm } from './block.ts';
 import { GraphBuilder } from './builder.ts';
 import { Linears } from './linear.ts';
@@ -10,6 +10,14 @@ export function blockShape({ slidingWindow }: LlamaConfig, layer: number): numbe
   return slidingWindow && layer >= slidingWindow.fromLayer ? slidingWindow.fromLayer : 0;
 }
 
+/** What a block's graph can give beside its output: the residual stream after its attention, and its activations. */
+export type InnerPoint = 'afterAttention' | Activation;
+
+/** Numbers of a row of it. */
+export function innerWidth(config: LlamaConfig, point: InnerPoint): number {
+  return point === 'afterAttention' ? config.hiddenSize : activationWidth(config, point);
+}
+
 /**
  * Bytes of an ONNX model of one block. Inputs: `x` (rows, hidden), the rows of sequences one after the other; for the
  * attention `row_of` (batch, tokens), the row of each position, anything where a shorter sequence has none, and
@@ -17,13 +25,14 @@ export function blockShape({ slidingWindow }: LlamaConfig, layer: number): numbe
  * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; every weight of the block under its
  * tensor's name. Output: `out` (rows, hidden).
  * @param shapes of the block's tensors
- * @param masked whether there is an input `attention_bias` (batch, 1, tokens, total length), which also holds the window
+ * @param options `masked`: whether there is an input `attention_bias` (batch, 1, tokens, total length), which also holds the window
+ * `inner`: further outputs, (rows, width) each
  */
 export function blockGraph(
   config: LlamaConfig,
   layer: number,
   shapes: ReadonlyMap<string, readonly number[]>,
-  masked = false,
+  { masked = false, inner = [] }: { readonly masked?: boolean; readonly inner?: readonly InnerPoint[] } = {},
 ): Uint8Array {
   const { hiddenSize, headDim } = config;
   const g = new GraphBuilder();
@@ -31,7 +40,7 @@ export function blockGraph(
   const rowOf = g.input('row_of', 'int64', ['batch', 'tokens']);
   const placeOf = g.input('place_of', 'int64', ['rows']);
   const linears = new Linears(g, (name) => ({ kind: 'input', shape: shapes.get(name) ?? [] }), 1);
-  const { output } = addBlock(g, linears, config, layer, x, {
+  const points = addBlock(g, linears, config, layer, x, {
     batched: (y) => g.node('Gather', [y, rowOf], `${y}.batched`, { axis: 0 }),
     flat: (y, width) => {
       const places = g.node('Reshape', [y, g.constant([-1, width])], `${y}.places`);
@@ -45,8 +54,12 @@ export function blockGraph(
     totalLength: g.input('total_length', 'int32', [1]),
     ...(masked ? { attentionBias: g.input('attention_bias', 'float32', ['batch', 1, 'tokens', 'total']) } : {}),
   });
-  g.node('Identity', [output], 'out');
+  g.node('Identity', [points.output], 'out');
   g.output('out', 'float32', ['rows', hiddenSize]);
+  for (const point of inner) {
+    g.node('Identity', [points[point]], point);
+    g.output(point, 'float32', ['rows', innerWidth(config, point)]);
+  }
   return g.build('block');
 }
 

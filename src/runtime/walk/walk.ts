@@ -6,7 +6,7 @@ import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { cacheHeadDim, cacheName, windowOf } from '../../graph/block.ts';
 import { rotaryTables } from '../../graph/rope.ts';
 import { blockTap, embeddingTap } from '../../graph/taps.ts';
-import { blockGraph, blockShape, unembedGraph } from '../../graph/walk.ts';
+import { blockGraph, blockShape, type InnerPoint, innerWidth, unembedGraph } from '../../graph/walk.ts';
 import {
   type Allowed,
   type AllowedOptions,
@@ -28,6 +28,7 @@ import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './b
 import type { TensorRange } from './read.ts';
 import { type Stream, Streams } from './streams.ts';
 import { attentionBias, type LaidTree, layOut, longestOf, positionIn, requireTrees, type TokenTree } from './trees.ts';
+import { type Look, lookInto, visitorOptions, type WalkVisitor } from './visitor.ts';
 
 const task = new URL('./read.ts', import.meta.url);
 
@@ -37,17 +38,6 @@ export interface WalkVariant {
   readonly from: number;
   /** New values of some of a layer's tensors, by name. */
   edit(layer: number): Promise<ReadonlyMap<string, Float32Array>>;
-}
-
-/** The residual stream at some rows, as a visitor sees it. */
-export interface VisitedRows {
-  /** `embed`, `0`, `1` …: the point of the stream. */
-  readonly point: string;
-  /** 0 for the original, then the variants in order. */
-  readonly model: number;
-  readonly batch: RowBatch;
-  /** (rows, hidden). Copy what is to be kept. */
-  readonly residual: Float32Array;
 }
 
 export interface WalkOptions {
@@ -61,11 +51,9 @@ export interface WalkOptions {
   readonly trees?: readonly TokenTree[];
 }
 
-export interface WalkRun {
+export interface WalkRun extends WalkVisitor {
   /** Called with the blocks done and in all. */
   readonly onBlock?: (done: number, total: number) => void;
-  /** Called with every model's residual stream at every point, batch by batch of the documents. */
-  readonly visit?: (rows: VisitedRows) => void | Promise<void>;
   /** Layers before which the original's stream is copied, for later runs to begin there. */
   readonly keep?: readonly number[];
   /** An earlier run of the original, which is then computed no further than variants need it. */
@@ -97,8 +85,8 @@ const walkOptions: AllowedOptions<WalkOptions> = {
   trees: { words: 'a list of token trees', test: Array.isArray },
 };
 const runOptions: AllowedOptions<WalkRun> = {
+  ...visitorOptions,
   onBlock: aFunction,
-  visit: aFunction,
   keep: aList(aCount(0), 'a list of layers'),
   earlier: { words: 'what an earlier run gave', test: isPlainObject },
 };
@@ -134,7 +122,7 @@ export class Walk {
   readonly #streams: Streams;
   readonly #lots: readonly Lot[];
   readonly #caches: readonly [key: Float32Array, value: Float32Array];
-  readonly #out: Float32Array;
+  readonly #outputs = new Map<string, Float32Array>();
   readonly #rotary: Readonly<Record<string, Tensor>>;
   readonly #threads: number | undefined;
   readonly #reader = new WorkerPool(1);
@@ -174,7 +162,6 @@ export class Walk {
     const capacity = Math.max(...this.#lots.map((lot) => lot.batch.pieces.length * capacityOf(lot)));
     const numbers = capacity * config.kvHeads * cacheHeadDim(config);
     this.#caches = [new Float32Array(numbers), new Float32Array(numbers)];
-    this.#out = new Float32Array(Math.max(...batches.map(({ rows }) => rows)) * config.hiddenSize);
     // The rotation wants tables of no fewer rows than tokens, though a tree's positions end before.
     const tokens = this.#lots.map(({ places }) => places.tokens);
     const positions = Math.max(...lengthsOf(documents), ...trees.map(longestOf), ...tokens);
@@ -203,17 +190,23 @@ export class Walk {
     const original = since ? await this.#copy(since.stream) : await this.#embedded();
     const streams: (Stream | undefined)[] = variants.map(() => undefined);
     const kept = new Map<number, Stream>();
-    const show = async (point: string) => {
+    /** @param current the original's stream, unless it is computed no further */
+    const show = async (point: string, current: Stream | undefined) => {
       if (!visit) return;
-      for (const batch of this.batches)
-        for (const [model, stream] of [original, ...streams].entries())
-          await visit({ point, model, batch, residual: await (stream ?? original).read(batch.start, batch.rows) });
+      for (const batch of this.batches) {
+        for (const [model, own] of [current, ...streams].entries()) {
+          const residual = await (own ?? current)?.read(batch.start, batch.rows);
+          if (residual) await visit({ point, model, batch, residual });
+        }
+      }
     };
-    if (first === 0) await show(embeddingTap.name);
+    if (first === 0) await show(embeddingTap.name, original);
     const isNeeded = !earlier || begins.length > 0;
     const blocks = isNeeded ? Array.from({ length: layers - first }, (_, i) => first + i) : [];
     const pairs = blocks.flatMap((layer) => touching(layer).map((variant) => ({ layer, variant })));
     const edits = ahead(pairs, ({ layer, variant }) => itemAt(variants, variant).edit(layer));
+    // One graph gives whatever is asked for in any layer: each further session would hold memory of its own.
+    const inner = new Set(blocks.flatMap((layer) => lookInto(options, layer, [0]).inner));
     let waited = 0;
     for await (const [layer, weights] of ahead(blocks, (one) => this.#readBlock(one))) {
       if (keep.includes(layer)) kept.set(layer, await this.#copy(original));
@@ -224,11 +217,20 @@ export class Walk {
         if (!value) throw new RangeError('an edit is missing');
         const own = streams[i];
         const to = own ?? (await this.#streams.make());
-        await this.#block(layer, new Map([...weights, ...value[1]]), own ?? original, to);
+        await this.#block(
+          layer,
+          new Map([...weights, ...value[1]]),
+          own ?? original,
+          to,
+          lookInto(options, layer, [i + 1]),
+          inner,
+        );
         streams[i] = to;
       }
-      if (layer < last) await this.#block(layer, weights, original, original);
-      await show(blockTap(layer).name);
+      const same = [...streams.keys()].filter((i) => !streams[i]).map((i) => i + 1);
+      if (layer < last)
+        await this.#block(layer, weights, original, original, lookInto(options, layer, [0, ...same]), inner);
+      await show(blockTap(layer).name, layer < last ? original : undefined);
       onBlock?.(layer + 1 - first, blocks.length);
     }
     if (earlier) this.release([original]);
@@ -269,14 +271,26 @@ export class Walk {
     return this.checkpoint.config;
   }
 
-  /** All rows of a stream through a block. */
-  async #block(layer: number, weights: Weights, from: Stream, to: Stream): Promise<void> {
+  /**
+   * All rows of a stream through a block.
+   * @param inner what a graph gives that is looked into
+   */
+  async #block(
+    layer: number,
+    weights: Weights,
+    from: Stream,
+    to: Stream,
+    look: Look,
+    inner: ReadonlySet<InnerPoint>,
+  ): Promise<void> {
     const shape = blockShape(this.#config, layer);
     const named = (name: string) => name.replace(layerPrefix, `model.layers.${shape}.`);
     const dims = (name: string) => [...this.checkpoint.tensor(name).shape];
     const shapes = new Map([...weights.keys()].map((name) => [named(name), dims(name)]));
-    const sessionFor = (masked: boolean) =>
-      this.#session(`block ${shape}${masked ? ' masked' : ''}`, () => blockGraph(this.#config, shape, shapes, masked));
+    const sessionFor = (masked: boolean, given: readonly InnerPoint[]) =>
+      this.#session(['block', shape, ...(masked ? ['masked'] : []), ...given].join(' '), () =>
+        blockGraph(this.#config, shape, shapes, { masked, inner: given }),
+      );
     const feeds: Record<string, Tensor> = { ...this.#rotary };
     for (const [name, values] of weights) feeds[named(name)] = new Tensor('float32', values, dims(name));
     const { hiddenSize } = this.#config;
@@ -285,24 +299,40 @@ export class Walk {
       const { start, rows, pieces } = batch;
       const grid = [pieces.length, places.tokens];
       const caches = this.#cacheFeeds(shape, lot);
-      const out = this.#out.subarray(0, rows * hiddenSize);
-      const session = await sessionFor(trees !== undefined);
+      const asked = trees ? [] : look.inner; // what is seen is of documents
+      const session = await sessionFor(trees !== undefined, asked.length > 0 ? [...inner] : []);
+      const x = await from.read(start, rows);
+      const out = this.#output('out', rows, hiddenSize);
+      const seen = new Map(asked.map((point) => [point, this.#output(point, rows, innerWidth(this.#config, point))]));
       await session.run(
         {
           ...feeds,
           ...caches.past,
           ...(trees ? { attention_bias: biasTensor(batch, places, trees, windowOf(this.#config, layer)) } : {}),
-          x: new Tensor('float32', await from.read(start, rows), [rows, hiddenSize]),
+          x: new Tensor('float32', x, [rows, hiddenSize]),
           row_of: new Tensor('int64', places.rowOf, grid),
           place_of: new Tensor('int64', places.placeOf, [rows]),
           position_ids: new Tensor('int64', places.positions, grid),
           past_lengths: new Tensor('int32', places.pastLengths, [pieces.length]),
           total_length: new Tensor('int32', Int32Array.of(places.total), [1]),
         },
-        { out: new Tensor('float32', out, [rows, hiddenSize]), ...caches.present },
+        {
+          out: new Tensor('float32', out, [rows, hiddenSize]),
+          ...caches.present,
+          ...Object.fromEntries(
+            [...seen].map(([point, values]) => [point, new Tensor('float32', values, [rows, values.length / rows])]),
+          ),
+        },
       );
+      if (!trees) await look.see(batch, x, out, seen);
       await to.write(start, out);
     }
+  }
+
+  /** A buffer for the rows of a batch; each output has its own. */
+  #output(name: string, rows: number, width: number): Float32Array {
+    const most = Math.max(...this.#lots.map(({ batch }) => batch.rows));
+    return getOrMake(this.#outputs, name, () => new Float32Array(most * width)).subarray(0, rows * width);
   }
 
   #cacheFeeds(shape: number, lot: Lot) {
