@@ -229,7 +229,7 @@ const textOptionsWith = (byDefault: string) =>
     command
       .option(
         '--text <file>',
-        `.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; hub:org/dataset[/config[/split]]; or builtin:pocket, builtin:passages (default: ${byDefault})`,
+        `.txt (documents separated by a line <|end|>), .json, .jsonl, .csv, .tsv or .parquet, optionally .gz; - for standard input; hub:org/dataset[@revision][/config[/split]]; or builtin:pocket, builtin:passages (default: ${byDefault})`,
         nameOf('--text', 'a file, - or hub:org/dataset'),
       )
       .option(

@@ -1,5 +1,6 @@
-// `hub:org/dataset[/config[/split]]` → Parquet files in the cache.
+// `hub:org/dataset[@revision][/config[/split]]` → Parquet files in the cache.
 import { readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { SurgeryError } from '../platform/errors.ts';
 import { getOrMake } from '../platform/indexing.ts';
 import type { HubClient } from './client.ts';
@@ -10,6 +11,8 @@ import type { PullReporter } from './snapshot.ts';
 /** A parsed `--text hub:…`. */
 export interface DatasetReference {
   readonly repository: Repository;
+  /** A branch, a tag or a commit. Default: the dataset's own files, or else the Hub's conversion of them. */
+  readonly revision?: string | undefined;
   readonly config?: string | undefined;
   readonly split?: string | undefined;
 }
@@ -26,23 +29,33 @@ export interface SplitFiles {
 export interface DatasetFiles {
   /** `hub:org/dataset/config/split` */
   readonly name: string;
+  /** The same with the commit that the files are of: `hub:org/dataset@commit/config/split` */
+  readonly pinned: string;
   readonly files: readonly string[];
 }
 
 /** A dataset's own files, then those that the Hub has made of any other format. */
-const revisions = ['main', 'refs/convert/parquet'];
+const ownThenConverted = ['main', 'refs/convert/parquet'];
+const revisionsOf = ({ revision }: DatasetReference) => (revision === undefined ? ownThenConverted : [revision]);
 
 /** The split that is taken where none is named: the first of these that there is. */
 const preferred = ['test', 'validation', 'train'];
 
 /** @throws SurgeryError `text` for anything else */
 export function parseDatasetReference(text: string): DatasetReference {
-  const [org = '', name = '', config, split, ...more] = text.replace(/^hub:/, '').split('/');
+  const [org = '', named = '', config, split, ...more] = text.replace(/^hub:/, '').split('/');
+  const [name = '', revision, ...others] = named.split('@');
   const isName = (part: string | undefined) => part === undefined || /^(?!.*\.\.)\w[\w.-]*$/.test(part);
   const repository = { kind: 'dataset', name: `${org}/${name}` } as const;
-  const isValid = repositoryName.test(repository.name) && isName(config) && isName(split) && more.length === 0;
-  if (text.startsWith('hub:') && isValid) return { repository, config, split };
-  throw new SurgeryError('text', `--text ${JSON.stringify(text)}: a dataset is hub:org/dataset[/config[/split]]`);
+  const isValid =
+    repositoryName.test(repository.name) &&
+    [revision, config, split].every(isName) &&
+    [...more, ...others].length === 0;
+  if (text.startsWith('hub:') && isValid) return { repository, revision, config, split };
+  throw new SurgeryError(
+    'text',
+    `--text ${JSON.stringify(text)}: a dataset is hub:org/dataset[@revision][/config[/split]]`,
+  );
 }
 
 /**
@@ -79,6 +92,7 @@ async function pullSplit(
 ): Promise<DatasetFiles> {
   const { pullSnapshot } = await import('./snapshot.ts');
   const seen: SplitFiles[] = [];
+  const revisions = revisionsOf(reference);
   for (const revision of revisions) {
     const listing = await listRepository(client, reference.repository, revision).catch((error: unknown) => {
       if (revision === revisions[0] || !/has no revision/.test(String(error))) throw error;
@@ -98,7 +112,7 @@ async function pullSplit(
 }
 
 async function cachedSplit(reference: DatasetReference): Promise<DatasetFiles | undefined> {
-  for (const revision of revisions) {
+  for (const revision of revisionsOf(reference)) {
     const folder = await cachedSnapshot(reference.repository, revision);
     if (!folder) continue;
     const all = await readdir(folder, { recursive: true });
@@ -114,8 +128,13 @@ function isWhole({ paths }: SplitFiles): boolean {
   return counts.every((count) => Number(count) === paths.length);
 }
 
+/** @param folder of the snapshot, which is called by its commit */
 function located({ repository }: DatasetReference, { config, split, paths }: SplitFiles, folder: string): DatasetFiles {
-  return { name: `hub:${repository.name}/${config}/${split}`, files: paths.map((path) => inside(folder, path)) };
+  return {
+    name: shown({ repository, config, split }),
+    pinned: shown({ repository, revision: basename(folder), config, split }),
+    files: paths.map((path) => inside(folder, path)),
+  };
 }
 
 /**
@@ -152,6 +171,7 @@ function refusal(reference: DatasetReference, splits: readonly SplitFiles[]): Su
   return new SurgeryError('text', `${shown(reference)}: the dataset ${reference.repository.name} ${what}`);
 }
 
-function shown({ repository, config, split }: DatasetReference): string {
-  return `hub:${[repository.name, config, split].filter((part) => part !== undefined).join('/')}`;
+function shown({ repository: { name }, revision, config, split }: DatasetReference): string {
+  const at = revision === undefined ? name : `${name}@${revision}`;
+  return `hub:${[at, config, split].filter((part) => part !== undefined).join('/')}`;
 }

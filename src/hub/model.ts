@@ -11,34 +11,46 @@ import type { HubClient } from './client.ts';
 import { type Listing, listRepository, type RemoteFile } from './listing.ts';
 import { type Pulled, type PullReporter, pullSnapshot, type Snapshot } from './snapshot.ts';
 
-/** The model's files, from the Hub. @throws SurgeryError as {@link listRepository}, `model` for one without safetensors */
+const configFile = 'config.json';
+
+/** The model's files, from the Hub. @throws SurgeryError as {@link listRepository}, `model` for one without a config */
 export async function listModel(client: HubClient, name: string, revision: string): Promise<Listing> {
   const listing = await listRepository(client, { kind: 'model', name }, revision);
-  const files = listing.files.map(({ path }) => path);
-  const hasConfig = files.includes('config.json');
-  if (hasConfig && (files.includes(singleFile) || files.includes(indexFile))) return listing;
-  const missing = hasConfig
-    ? `no ${singleFile} and no index of shards: only safetensors are read`
-    : 'no config.json: it is not a transformers model';
-  throw new SurgeryError('model', `${name} at ${revision} holds ${unsupportedFiles(files) ?? missing}`);
+  if (!holds(listing, configFile)) refuse(listing, `no ${configFile}: it is not a transformers model`);
+  return listing;
 }
 
 /**
- * Loads config, tokenizer, model card, licence and weights. A model that this program cannot run is refused before its weights are loaded.
- * @throws SurgeryError as {@link pullSnapshot} and {@link parseConfig}
+ * Loads config, tokenizer, model card, licence and weights. A model that this program cannot run is refused by its config,
+ * before anything else is loaded: no other format of its weights would help.
+ * @throws SurgeryError as {@link pullSnapshot} and {@link parseConfig}, `model` for one without safetensors
  */
 export function pullModel(client: HubClient, listing: Listing, reporter: PullReporter): Promise<Pulled> {
   const { files } = listing;
-  return pullSnapshot(client, listing, reporter, async (snapshot) => {
-    const small = ['config.json', ...companions, cardFile, licenceFile];
-    await snapshot.load(
-      'config, tokenizer and licence',
-      files.filter(({ path }) => small.includes(path)),
+  const load = (what: string, names: readonly string[], snapshot: Snapshot) =>
+    snapshot.load(
+      what,
+      files.filter(({ path }) => names.includes(path)),
     );
-    const config = 'config.json';
-    parseConfig((await readText(snapshot.folder, config, maxBytes.config)) ?? '', join(snapshot.folder, config));
+  return pullSnapshot(client, listing, reporter, async (snapshot) => {
+    await load('config', [configFile], snapshot);
+    parseConfig(
+      (await readText(snapshot.folder, configFile, maxBytes.config)) ?? '',
+      join(snapshot.folder, configFile),
+    );
+    if (!holds(listing, singleFile) && !holds(listing, indexFile))
+      refuse(listing, `no ${singleFile} and no index of shards: only safetensors are read`);
+    await load('tokenizer and licence', [...companions, cardFile, licenceFile], snapshot);
     await snapshot.load('weights', await weightFiles(listing, snapshot));
   });
+}
+
+const holds = ({ files }: Listing, name: string) => files.some(({ path }) => path === name);
+
+/** @param missing what the repository lacks, if it holds nothing that is better known */
+function refuse({ repository, revision, files }: Listing, missing: string): never {
+  const held = unsupportedFiles(files.map(({ path }) => path)) ?? missing;
+  throw new SurgeryError('model', `${repository.name} at ${revision} holds ${held}`);
 }
 
 /** The single file, else the shards that the index names; the index itself is loaded for that. */

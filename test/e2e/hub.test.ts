@@ -44,7 +44,7 @@ describe('surgery pull', () => {
     const first = await surgery(['pull', 'some/large'], { env });
     expect(first).toMatchObject({ code: 0 });
     expect(first.stderr).toMatch(
-      /Pulling config, tokenizer and licence …\nPulling .*: .*\nPulling weights …\nPulling weights: /,
+      /Pulling config …\nPulling config: .*\nPulling tokenizer and licence …\nPulling .*: .*\nPulling weights …\nPulling weights: /,
     );
     expect(first.stdout).toMatch(
       /^Model {6}some\/large\nFolder {5}.*\nCommit {5}[0-9a-f]{40}\nLoaded {5}.*all checked\n/,
@@ -225,10 +225,9 @@ describe('--text hub:… and --chunk', () => {
   test('documents of a dataset are its rows that are more than blank', async () => {
     const args = ['eval', '--model', 'pocket', '--text', 'hub:some/lines/lines-v1/test', '--documents', '4'];
     const { stdout } = await surgery([...args, '--json', '--quiet'], { env });
-    expect(JSON.parse(stdout).scores).toMatchObject({
-      documents: 4,
-      rule: expect.stringMatching(/^each document alone/),
-    });
+    const { scores, command } = JSON.parse(stdout);
+    expect(scores).toMatchObject({ documents: 4, rule: expect.stringMatching(/^each document alone/) });
+    expect(command).toMatch(/--text hub:some\/lines@[0-9a-f]{40}\/lines-v1\/test --documents 4$/);
   });
 
   test('a study of a stream holds its rule', async () => {

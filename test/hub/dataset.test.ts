@@ -86,6 +86,24 @@ describe('from the Hub', () => {
     expect(contents((await resolve('hub:text/set/default/train')).files)).toEqual(['a', 'b']);
   });
 
+  test('at a revision, and results can name its commit', async () => {
+    hub.add('re/vised', { 'test.parquet': 'old' }, { kind: 'dataset', revisions: ['v1'], commit: 'a'.repeat(40) });
+    hub.add('re/vised', { 'test.parquet': 'new' }, { kind: 'dataset', commit: 'b'.repeat(40) });
+    const old = await resolve('hub:re/vised@v1');
+    expect(old).toMatchObject({
+      name: 'hub:re/vised/default/test',
+      pinned: `hub:re/vised@${'a'.repeat(40)}/default/test`,
+    });
+    expect(contents(old.files)).toEqual(['old']);
+    expect((await resolve('hub:re/vised')).pinned).toBe(`hub:re/vised@${'b'.repeat(40)}/default/test`);
+    const seen = hub.seen.length;
+    expect(await resolve(old.pinned)).toEqual(old);
+    expect(await resolve('hub:re/vised@v1/default/test', true)).toEqual(old);
+    expect(hub.seen).toHaveLength(seen);
+    expect((await resolve('hub:text/set')).pinned).toBe(`hub:text/set@${'d'.repeat(40)}/default/validation`);
+    await expect(resolve('hub:re/vised@v2')).rejects.toThrow(/has no revision "v2"/);
+  });
+
   test.each([
     ['hub:Salesforce/wikitext', /holds no such split, only wikitext-103-raw-v1\/test, wikitext-2-raw-v1\/test, /],
     ['hub:Salesforce/wikitext/wikitext-2', /holds no such split, only /],
@@ -135,7 +153,20 @@ describe('from the cache', () => {
   });
 });
 
-test.each(['hub:', 'hub:x', 'hub:a/b/c/d/e', 'hub:../x', 'hub:a/..', 'hub:a/b/../c', 'hub:a/b/c d'])(
-  '%s is no dataset',
-  (text) => expect(() => parseDatasetReference(text)).toThrow(/a dataset is hub:org\/dataset\[\/config\[\/split\]\]/),
+test.each([
+  'hub:',
+  'hub:x',
+  'hub:a/b/c/d/e',
+  'hub:../x',
+  'hub:a/..',
+  'hub:a/b/../c',
+  'hub:a/b/c d',
+  'hub:a/b@',
+  'hub:a/b@c@d',
+  'hub:a/b@../c',
+  'hub:a@b/c',
+])('%s is no dataset', (text) =>
+  expect(() => parseDatasetReference(text)).toThrow(
+    /a dataset is hub:org\/dataset\[@revision\]\[\/config\[\/split\]\]/,
+  ),
 );

@@ -197,6 +197,10 @@ describe('is refused before weights are loaded', () => {
     const config = merge({ architectures: ['FalconForCausalLM'] })(Buffer.from(single['config.json'] ?? ''));
     hub.add('other/kind', { ...single, 'config.json': config });
     await refused('other/kind', /Falcon/);
+    const { 'model.safetensors': _, ...rest } = single;
+    hub.add('other/pickled', { ...rest, 'config.json': config, 'pytorch_model.bin': 'x' });
+    await refused('other/pickled', /Falcon/);
+    expect(hub.resolved).not.toContain('tokenizer.json');
   });
 
   test.each([
