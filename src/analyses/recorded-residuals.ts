@@ -60,7 +60,7 @@ export function probedPositions(
   if (positions.rows >= leastPositions) return positions;
   throw new SurgeryError(
     'text',
-    `${text}: ${counted(positions.rows, 'position')} to probe, ${leastPositions} are the least: give a longer text`,
+    `${text}: ${counted(positions.rows, 'position')} to probe, ${leastPositions} are the least: give a longer text, or more of it (--max-tokens, --documents, --chunk stream)`,
   );
 }
 

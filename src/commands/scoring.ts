@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { TextRead } from '../analyses/shapes.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { pocketFolder } from '../hub/model-reference.ts';
+import { commandLine } from '../platform/command-line.ts';
+import { counted } from '../platform/counts.ts';
 import { messageOf, SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
@@ -27,7 +29,7 @@ export interface ScoringInput {
   readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly EncodedQuestion[] };
   /** What to score the same again takes, as a checkpoint that is made next to it holds it. */
   readonly record: ScoredRecord;
-  /** Of the options, those that came from the checkpoint's own record. */
+  /** Of the options, those that came from the checkpoint's own record, and the commit of a dataset. */
   readonly chosen: Choices;
 }
 
@@ -55,6 +57,8 @@ export async function scoringInput(
     ...given(options),
   };
   if (own) await requireText(own);
+  const say = (line: string) => progressOf(options).say(line);
+  if (own) say(`Text as its run scored it (${join(own.name, recordName)}): ${fromRecord(own.record, options)}`);
   const source = await readSource({ ...options, ...settings });
   const context = checkpoint.config.contextLength;
   const hasBos = tokenizer.bosId !== undefined;
@@ -63,14 +67,17 @@ export async function scoringInput(
     settings.chunk === 'stream'
       ? await streamed({ ...options, ...settings }, source, tokenizer, maxTokens)
       : eachAlone(settings, source, tokenizer, maxTokens);
+  const oneCut = about.cut === 1 ? oneOfParagraphs(source, maxTokens) : undefined;
+  if (oneCut) say(oneCut);
   const documentsSha256 = hashOf(documents);
+  const text = source.pinned ?? settings.text;
   if (own && Object.keys(given(options)).length === 0) requireSame(own, documentsSha256);
   const { tasks: file } = options;
   return {
     documents,
     documentsSha256,
-    record: { ...settings, maxTokens, rule: about.rule, documentsSha256 },
-    chosen: own ? optionsOf(settings) : {},
+    record: { ...settings, text, maxTokens, rule: about.rule, documentsSha256 },
+    chosen: { ...(own ? optionsOf(settings) : {}), ...(source.pinned === undefined ? {} : { '--text': text }) },
     about: {
       text: source.name,
       documents: documents.length,
@@ -120,6 +127,16 @@ function given({ text, column, chunk, documents, maxTokens }: TextSettings): Tex
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+/** The settings that come from a record, as options of a command line. */
+function fromRecord(record: ScoredRecord, options: TextSettings): string {
+  const own = Object.entries(settingsOf(record)).filter(([key]) => options[key as keyof TextSettings] === undefined);
+  return commandLine(
+    Object.entries(optionsOf(Object.fromEntries(own))).flatMap(([option, value]) =>
+      value === undefined ? [] : [option, value],
+    ),
+  );
+}
+
 function optionsOf({ text, column, chunk, documents, maxTokens }: TextSettings): Choices {
   return {
     '--text': text,
@@ -151,6 +168,8 @@ function requireSame({ record, name }: OwnRecord, documentsSha256: string): void
 
 interface Source {
   readonly name: string;
+  /** As --text takes it, so that it leads to the same text later, where the name alone does not. */
+  readonly pinned?: string;
   readonly texts: readonly string[];
 }
 
@@ -179,8 +198,9 @@ async function readSource({
   if (text.startsWith('hub:')) {
     const { parseDatasetReference, resolveDataset } = await import('../hub/dataset.ts');
     const { readParquetTexts } = await import('../text/parquet.ts');
-    const { name, files } = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
-    return { name: withColumn(name, column), texts: await readParquetTexts(files, column, name) };
+    const found = await resolveDataset(parseDatasetReference(text), offline, progressOf({ quiet }));
+    const { name, pinned, files } = found;
+    return { name: withColumn(name, column), pinned, texts: await readParquetTexts(files, column, name) };
   }
   return { name: withColumn(text, column), texts: await readTexts(text, column) };
 }
@@ -217,6 +237,17 @@ function eachAlone(
     documents,
     about: { cut, ...(unread > 0 ? { unread } : {}), rule: scoringRule(tokenizer.bosId !== undefined) },
   };
+}
+
+/** What to do about a text of paragraphs that is cut because it is one document; nothing for any other. */
+function oneOfParagraphs({ name, texts }: Source, maxTokens: number): string | undefined {
+  const [text = '', ...others] = texts.filter((one) => one.trim() !== '');
+  const paragraphs = text.split(/\r?\n[ \t]*\r?\n/).filter((one) => one.trim() !== '').length;
+  if (others.length > 0 || paragraphs < 2) return undefined;
+  return (
+    `${name} is one document of ${counted(paragraphs, 'paragraph')}, cut to ${counted(maxTokens, 'token')}: ` +
+    '--chunk stream reads all of it; in plain text a line <|end|> separates documents'
+  );
 }
 
 /** Tokens of a text after its first ones, as many to a character as those. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { kindOf } from '../operations/registry.ts';
 import { quoted } from '../platform/command-line.ts';
 import { type Cells, gridCells, pcaOf } from '../report/cells.ts';
-import { culprits, isBroken, partsAt } from '../report/verdict.ts';
+import { culprits, isBroken, isSevere, partsAt } from '../report/verdict.ts';
 import type { RunResult } from '../results/run.ts';
 import type { Study } from '../results/study.ts';
 import { recipeName } from './output.ts';
@@ -13,7 +13,7 @@ export function afterRun({ cell, model, diagnosis, command }: RunResult, folder:
   const [operation, ...others] = cell.recipe;
   if (!operation || others.length > 0) return onModel(`lens --recipe ${quoted(join(folder, recipeName))}`, model.ref);
   const { rest } = diagnosis ?? {};
-  const found = { isBroken: isBroken(cell.scores), isSwept: false, ...(rest?.works ? { sound: rest.layers } : {}) };
+  const found = { isSevere: isSevere(cell.scores), isSwept: false, ...(rest?.works ? { sound: rest.layers } : {}) };
   return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), command);
 }
 
@@ -32,7 +32,7 @@ export function afterStudy(study: Study, cells: Cells): string {
   if (!cell || !operation) return onModel('run', model.ref);
   const sound = sensitivity ? soundLayers(study, cells, sensitivity.joint.indexOf(cell.id)) : [];
   const found = {
-    isBroken: isBroken(cell.scores),
+    isSevere: isSevere(cell.scores),
     isSwept: !sensitivity,
     ...(sound.length > 0 ? { sound } : {}),
   };

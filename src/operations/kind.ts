@@ -94,7 +94,8 @@ export type PcaEngine = (typeof pcaEngines)[number];
 
 /** What a result says about the operation that made it, for the command to try next. */
 export interface Finding {
-  readonly isBroken: boolean;
+  /** Whether a milder one is worth trying: the loss is severe, or the model broken. */
+  readonly isSevere: boolean;
   /** Whether it is one of a sweep's, so that other budgets have been tried. */
   readonly isSwept: boolean;
   /** Layers that do not break the model, where only some do. */

@@ -56,6 +56,11 @@ function classOf({ kl, sameTop }: Pick<Comparison, 'kl' | 'sameTop'>) {
   return severities.find((one) => kl < one.kl && sameTop >= one.sameTop) ?? broken;
 }
 
+/** Whether a variant loses so much, a broken one included, that milder ones are worth trying. */
+export function isSevere(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
+  return ['severe', 'broken'].includes(classOf(scores).name);
+}
+
 export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
   return classOf(scores) === broken;
 }

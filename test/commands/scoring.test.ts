@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { openModel } from '../../src/commands/model.ts';
 import type { ScoringOptions } from '../../src/commands/options.ts';
 import { scoringInput } from '../../src/commands/scoring.ts';
@@ -13,10 +13,21 @@ const tmp = temporaryFolder();
 const quiet = { quiet: true, offline: true } as const;
 const few = { documents: 3, maxTokens: 20 } as const;
 
-async function scored(ref: string, options: ScoringOptions, base?: string) {
+async function scored(ref: string, options: ScoringOptions & { quiet?: boolean }, base?: string) {
   const model = await openModel(ref, quiet);
   const tokenizer = await Tokenizer.open(model.checkpoint);
   return scoringInput({ ...quiet, ...options }, model, tokenizer, base ? await openModel(base, quiet) : undefined);
+}
+
+/** What is said on the way. */
+async function said(ref: string, options: ScoringOptions): Promise<string> {
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    await scored(ref, { ...options, quiet: false });
+    return write.mock.calls.map(([text]) => text).join('');
+  } finally {
+    write.mockRestore();
+  }
 }
 
 describe('the default text', () => {
@@ -44,6 +55,23 @@ describe('the default text', () => {
     for (const other of [{ chunk: 'stream' }, { documents: 1 }, { maxTokens: 3 }] as const)
       expect((await scored('pocket', { text: one, ...other })).documentsSha256).not.toBe(documentsSha256);
   });
+});
+
+test('a text of paragraphs that is cut because it is one document is noticed', async () => {
+  const file = join(tmp, 'paragraphs.txt');
+  const what = (text: string, options: ScoringOptions = { maxTokens: 6 }) => {
+    writeFileSync(file, text);
+    return said('pocket', { ...options, text: file });
+  };
+  const paragraphs = 'The sea was calm.\n\nThe sky was grey.\n \nThe wind came.\n';
+  expect(await what(paragraphs)).toBe(
+    `${file} is one document of 3 paragraphs, cut to 6 tokens: --chunk stream reads all of it; ` +
+      'in plain text a line <|end|> separates documents\n',
+  );
+  expect(await what(paragraphs, {})).toBe('');
+  expect(await what(paragraphs, { maxTokens: 6, chunk: 'stream' })).not.toContain('paragraphs, cut');
+  expect(await what(`${paragraphs}<|end|>\nOnce.`)).toBe('');
+  expect(await what('The sea was calm.\nThe sky was grey.')).toBe('');
 });
 
 describe('of a checkpoint that a run wrote', () => {
@@ -81,6 +109,14 @@ describe('of a checkpoint that a run wrote', () => {
     const { about } = await scored(folder, { documents: 2 });
     expect(about).toMatchObject({ text: "pocket's held-out stories", documents: 2, maxTokens: 512 });
     expect((await scored(folder, { text, maxTokens: 4 })).about).toMatchObject({ text, documents: 2, cut: 2 });
+  });
+
+  test('which settings come from where is said, without those that are given', async () => {
+    await write({ text, documents: 2, maxTokens: 6 });
+    const record = `Text as its run scored it (${join(folder, recordName)}): --text ${text} --chunk documents`;
+    expect(await said(folder, {})).toBe(`${record} --documents 2 --max-tokens 6\n`);
+    expect(await said(folder, { maxTokens: 4 })).toBe(`${record} --documents 2\n`);
+    expect(await said(folder, { text })).toBe('');
   });
 
   test('a text that changed or is gone is refused, and nothing else scored in its place', async () => {

@@ -26,6 +26,7 @@ const run = (recipe: Recipe, kl: number, rest?: { layers: number[]; kl: number; 
 test('a cut that works is tried harder, one that breaks the model milder, or in the layers that work', () => {
   const pca = { kind: 'pca', variance: 0.9 } as const;
   expect(run([pca], 0.01)).toBe(`sweep --model org/name --variance 0.9,0.8,0.7 --controls${onText}`);
+  expect(run([pca], 0.5)).toBe(`sweep --model org/name --variance 0.995,0.99,0.95${onText}`);
   expect(run([pca], 3)).toBe(`sweep --model org/name --variance 0.995,0.99,0.95${onText}`);
   expect(run([{ ...pca, variance: 0.9995 }], 3)).toContain('sensitivity --model org/name --variance 0.9995 --by both');
   expect(run([{ kind: 'pca', rank: 8, mode: 'separate' }], 3)).toBe(

@@ -62,7 +62,7 @@ describe('surgery probe', () => {
     const short = await surgery(['probe', '--model', model, '--documents', '1', '--max-tokens', '20', '--quiet']);
     expect(short).toMatchObject({ code: 2, stdout: '' });
     expect(short.stderr).toBe(
-      'surgery: the built-in passages: 18 positions to probe, 100 are the least: give a longer text\n',
+      'surgery: the built-in passages: 18 positions to probe, 100 are the least: give a longer text, or more of it (--max-tokens, --documents, --chunk stream)\n',
     );
   });
 });

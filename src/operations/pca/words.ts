@@ -61,21 +61,21 @@ export function slug(operation: PcaOperation, layers: number): string {
 /** Thresholds of the sweeps that {@link next} names, most kept first. */
 const thresholds = [0.999, 0.995, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1];
 
-/** The layers that work; where budgets were swept, its parts; else milder budgets if it breaks the model, or harder ones. */
-export function next(operation: PcaOperation, { isBroken, isSwept, sound }: Finding, layers: number): string {
+/** The layers that work; where budgets were swept, its parts; else milder budgets if it loses much, or harder ones. */
+export function next(operation: PcaOperation, { isSevere, isSwept, sound }: Finding, layers: number): string {
   const { variance = 1, rank } = operation;
   const rest = restText(operation, layers);
   const parts = `sensitivity ${optionsText(operation)}${layersText(operation, layers)} --by both`;
   if (sound) return `run ${optionsText(operation)} --layers ${rangesText(sound)}`;
   if (isSwept) return parts;
   if (rank !== undefined) {
-    const ranks = isBroken ? [4 * rank, 2 * rank] : [rank, rank / 2, rank / 4].map(Math.ceil);
+    const ranks = isSevere ? [4 * rank, 2 * rank] : [rank, rank / 2, rank / 4].map(Math.ceil);
     return `sweep --mode ${operation.mode} --rank ${[...new Set(ranks)].filter((one) => one > 0).join()} --controls${rest}`;
   }
   const milder = thresholds.filter((one) => one > variance).slice(-3);
   // Two modes are the sweep's default.
   const mode = ['shared-kv', 'separate'].includes(operation.mode) ? '' : ` --mode ${operation.mode}`;
-  if (isBroken) return milder.length > 0 ? `sweep${mode} --variance ${milder.join()}${rest}` : parts;
+  if (isSevere) return milder.length > 0 ? `sweep${mode} --variance ${milder.join()}${rest}` : parts;
   const harder = thresholds.filter((one) => one < variance).slice(0, 2);
   return `sweep${mode} --variance ${[variance, ...harder].join()} --controls${rest}`;
 }
