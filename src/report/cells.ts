@@ -100,12 +100,12 @@ function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
   };
 }
 
-/** Δnll of each part alone, by threshold, with everything at once in the last row. */
+/** Δnll of each unit alone, by threshold, with everything at once in the last row. */
 export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
   const effect = (id: string) => cells.get(id)?.scores.deltaNll;
   return {
-    title: 'Δnll in nats per token, one part operated on at a time',
-    rowLabel: by === 'both' ? 'part' : by,
+    title: 'Δnll in nats per token, one unit operated on at a time',
+    rowLabel: by === 'both' ? 'unit' : by,
     rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
     columnLabel: 'kept',
     columns: kept.map(keptName),
@@ -151,24 +151,15 @@ function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
     .join(', ');
 }
 
-/** "ended at the first token (<|im_end|>, p 0.31)" */
+/** "ended at the first token (<|im_end|>, p 0.31 at temperature 1)": results hold it as the model gives it. */
 export function endText({ token, logprob }: NonNullable<Sample['end']>): string {
-  return `ended at the first token (${token}, p ${short(Math.exp(logprob), 2)})`;
+  return `ended at the first token (${token}, p ${short(Math.exp(logprob), 2)} at temperature 1)`;
 }
 
 /** What a model wrote; in brackets why it wrote nothing. */
 export function completionText({ completion, pieces, end }: Pick<Sample, 'completion' | 'pieces' | 'end'>): string {
   if (end) return `(${endText(end)})`;
   return pieces.length > 0 ? completion : '(no new token)';
-}
-
-/** Marks a relative error above 1. */
-export const worseMark = '!';
-export const worseNote = `${worseMark} relative error above 1: all zeros would be closer to the original weights.`;
-
-/** A relative error, ‖W − Ŵ‖ / ‖W‖. */
-export function errorText(error: number): string {
-  return `${error.toFixed(4)}${error > 1 ? worseMark : ''}`;
 }
 
 /** Relative error of each projection over several groups, such as its heads. */

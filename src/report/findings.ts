@@ -49,6 +49,11 @@ export function fewDocumentsWords(
   return `${counted(documents, unit)}: intervals are not to be trusted${omitted ? ', and are left out here' : ''}.`;
 }
 
+/** A sentence on the intervals that are shown of a text; nothing where they are left out. */
+export function intervalText(text: Pick<TextRead, 'documents' | 'chunk'>, words: string): string {
+  return fewDocumentsWords(text) === undefined ? ` ${words}.` : '';
+}
+
 /** A result without the intervals that are not to be trusted. */
 export function trusted<T>(result: T, { documents }: Pick<TextRead, 'documents'>): T {
   return documents < fewestDocuments ? (withoutIntervals(result) as T) : result;

@@ -3,6 +3,7 @@ import type { CellResult } from '../results/study.ts';
 import { type Comparison, quantities, type Score } from '../scores/registry.ts';
 import type { NumberFormat, Quantity, View } from '../scores/score.ts';
 import type { TaskScores } from '../scores/tasks.ts';
+import type { Interval } from '../scores/token-sums.ts';
 import { between, figure, integer, percent, perplexity, short, signed } from './format.ts';
 
 /** A cell, or the original, which has neither a footprint nor differences from itself. */
@@ -68,7 +69,6 @@ export const scores = {
   },
   size: {
     label: 'parameters',
-    shortLabel: 'params',
     unit: 'of the dense parameters',
     better: 'lower',
     of: sizeOf,
@@ -83,7 +83,7 @@ export const scores = {
     unit: 'of the Frobenius norm',
     better: 'lower',
     of: ({ footprint }) => footprint?.relativeError,
-    format: (value) => value.toFixed(3),
+    format: (value) => errorText(value, 3),
     column: 'relative_error',
     views: ['cells'],
   },
@@ -111,17 +111,43 @@ const all: readonly ScoreDescription[] = Object.values(scores);
 
 /**
  * The scores of a view, in their order.
- * @param shown what the view is of: a score that none of it has is left out
+ * @param shown what the view is of: a score that none of it has is left out, and so are intervals that none of it has
  */
 export function scoresIn(view: View, shown?: readonly Scored[]): ScoreDescription[] {
-  return all.filter(
-    ({ views, of }) => views?.includes(view) && (!shown || shown.some((one) => (of(one) ?? undefined) !== undefined)),
-  );
+  const own = all.filter(({ views }) => views?.includes(view));
+  if (!shown) return own;
+  return own
+    .filter(({ of }) => shown.some((one) => (of(one) ?? undefined) !== undefined))
+    .map((score) => (shown.some((one) => score.interval?.(one)) ? score : withoutInterval(score)));
 }
 
-/** A score's title in a table of a page. */
+/** A score's title in a table. */
 export function headOf({ label = '', showsInterval }: ScoreDescription): string {
-  return showsInterval ? `${label} [95 %]` : label;
+  return showsInterval ? withIntervalMark(label) : label;
+}
+
+/** "ΔNLL [95 %]" @param intervals of the column's figures: where there is none, the title alone */
+export function withIntervalMark(title: string, intervals?: readonly (Interval | undefined)[]): string {
+  return !intervals || intervals.some((one) => one) ? `${title} [95 %]` : title;
+}
+
+/** A sentence on the error bars of a chart; nothing where it has none. @param words "95 % intervals" */
+export function barsText(all: readonly Scored['scores'][], words = '95 % intervals'): string {
+  return hasIntervals(all) ? `Error bars: ${words}. ` : '';
+}
+
+/** Marks a relative error above 1. */
+export const worseMark = '!';
+export const worseNote = `${worseMark} relative error above 1: all zeros would be closer to the original weights.`;
+
+/** A relative error, ‖W − Ŵ‖ / ‖W‖. */
+export function errorText(error: number, digits = 4): string {
+  return `${error.toFixed(digits)}${error > 1 ? worseMark : ''}`;
+}
+
+/** What the mark in a column of errors says; nothing where none is marked. */
+export function worseNotes(shown: readonly Scored[]): string[] {
+  return shown.some((one) => (scores.error.of(one) ?? 0) > 1) ? [worseNote] : [];
 }
 
 /** "+0.443 [0.39, 0.53]"; nothing where there is no value. */

@@ -316,7 +316,7 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
     const single = `the summed single effects${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
     const who =
       worst.length > 3
-        ? `${worst.length} of ${parts.length} parts hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
+        ? `${worst.length} of ${parts.length} units hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
         : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)})`;
     return [
       `At ${at} ${who}.`,

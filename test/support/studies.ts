@@ -19,6 +19,16 @@ import type { PcaParameters } from './operations.ts';
 const layers = 22;
 const config = configWith({ num_hidden_layers: layers });
 
+/** The same where no figure has an interval, as of a single document. */
+export function withoutIntervals<T>(value: T): T {
+  return JSON.parse(
+    JSON.stringify(value, (key, one) => {
+      if (key === 'intervals') return Object.fromEntries(Object.keys(one).map((name) => [name, null]));
+      return ['interval', 'intervalKl'].includes(key) ? null : one;
+    }),
+  );
+}
+
 /** A group with these errors, relative to weights of norm 1. */
 export function group(name: string, rank: number, relativeError: Record<string, number>): GroupReport {
   const squaredNorm = Object.fromEntries(Object.keys(relativeError).map((projection) => [projection, 1]));

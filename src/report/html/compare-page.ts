@@ -2,7 +2,17 @@
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf } from '../cells.ts';
 import { counted, sentence } from '../format.ts';
-import { directionsText, pointOf, type ScoreDescription, scores, scoresIn, scoreTip, valueText } from '../scores.ts';
+import {
+  barsText,
+  directionsText,
+  pointOf,
+  type ScoreDescription,
+  scores,
+  scoresIn,
+  scoreTip,
+  valueText,
+  worseNotes,
+} from '../scores.ts';
 import { type Scale, type Series, withMargin } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml, type Tab } from './figure.ts';
 import {
@@ -177,9 +187,14 @@ async function lossFigures(entries: readonly Entry[]): Promise<Figure[]> {
   return [
     {
       title: isTogether ? 'Perplexity and KL of every study' : 'KL of every study, in each panel among all others',
-      caption:
-        'Error bars: each study’s own 95 % intervals. Log-scale y axis.' +
-        (isTogether ? '' : ' Grey: the other studies, on the same axes.'),
+      caption: [
+        barsText(
+          rows.map(({ cell }) => cell.scores),
+          'each study’s own 95 % intervals',
+        ),
+        'Log-scale y axis.',
+        isTogether ? '' : ' Grey: the other studies, on the same axes.',
+      ].join(''),
       notShown: notShown(entries),
       scored: true,
       panels: [],
@@ -289,7 +304,7 @@ function cellsFigure(entries: readonly Entry[]): Figure {
   );
   return {
     title: 'Every cell of every study',
-    caption: directionsText(columns),
+    caption: [directionsText(columns), ...worseNotes(rows.map(({ cell }) => cell))].join(' '),
     scored: true,
     panels: [],
     table: {

@@ -2,7 +2,7 @@
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, cellNotes, gridCells, pcaOf, variedAxes } from '../cells.ts';
 import { listed, sentence } from '../format.ts';
-import { directionsText, pointOf, scores, scoresIn, scoreTip } from '../scores.ts';
+import { barsText, directionsText, pointOf, scores, scoresIn, scoreTip, worseNotes } from '../scores.ts';
 import { type Series, withMargin } from './axes.ts';
 import type { Figure, Section, Tab } from './figure.ts';
 import { forestSvg } from './forest.ts';
@@ -44,16 +44,18 @@ export async function lossesSection(study: Study, cells: Cells): Promise<Section
   for (const axis of axes) drawn.push(await axisTab(study, cells, shown, series, axis));
   const all: Figure = {
     title: 'Every cell of the grid',
-    caption: [...cellNotes(shown).map((note) => `${sentence(note)}.`), directionsText(scoresIn('cells', shown))].join(
-      ' ',
-    ),
+    caption: [
+      ...cellNotes(shown).map((note) => `${sentence(note)}.`),
+      directionsText(scoresIn('cells', shown)),
+      ...worseNotes(shown),
+    ].join(' '),
     scored: true,
     panels: [],
     table: cellsTable(study, shown),
     open: true,
   };
   const alone = shown.map((cell) => ({ name: cellName(cell, study), cell }));
-  const figures = [drawn.length > 0 ? linesFigure(drawn) : await klFigure(alone), all];
+  const figures = [drawn.length > 0 ? linesFigure(drawn, shown) : await klFigure(alone), all];
   return { id: 'losses', title: 'Loss', figures: figures.filter((each) => each !== undefined) };
 }
 
@@ -70,14 +72,14 @@ interface AxisTab extends Tab {
   readonly isCut: boolean;
 }
 
-function linesFigure(tabs: readonly AxisTab[]): Figure {
-  const bands = tabs.some(({ hasBands }) => hasBands) ? ' Bands: the intervals of the controls (seed 0).' : '';
+function linesFigure(tabs: readonly AxisTab[], shown: readonly CellResult[]): Figure {
+  const bands = tabs.some(({ hasBands }) => hasBands) ? 'Bands: the intervals of the controls (seed 0). ' : '';
   const cut = tabs.some(({ isCut }) => isCut)
-    ? ' Controls above ten times the worst cell are cut off; the table of controls shows them.'
+    ? 'Controls above ten times the worst cell are cut off; the table of controls shows them. '
     : '';
   return {
     title: `Perplexity and KL over ${listed(tabs.map(({ axis }) => axis.key))}`,
-    caption: `Error bars: 95 % intervals.${bands}${cut} Log-scale y axis.`,
+    caption: `${barsText(shown.map((cell) => cell.scores))}${bands}${cut}Log-scale y axis.`,
     scored: true,
     panels: [],
     tabs,
@@ -167,7 +169,7 @@ export async function klFigure(rows: readonly { name: string; cell: CellResult }
   });
   return {
     title: 'KL from the original',
-    caption: `Error bars: 95 % intervals. Log-scale x axis.${rest}`,
+    caption: `${barsText(rows.map(({ cell }) => cell.scores))}Log-scale x axis.${rest}`,
     scored: true,
     panels: [{ svg }],
     layout: 'one',

@@ -2,6 +2,7 @@
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, pairsTitle } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
+import { withIntervalMark } from '../scores.ts';
 import { verdict } from '../terminal/study.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
@@ -80,12 +81,12 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
     linearWithin: 0.01,
   });
   const rest =
-    pairs.length > mostRows ? ` The first ${mostRows} of ${pairs.length} are shown; the table lists all.` : '';
+    pairs.length > mostRows ? `The first ${mostRows} of ${pairs.length} are shown; the table lists all. ` : '';
   return {
     title: 'Pairs on the same documents: a cell minus its partner',
     caption:
       `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. ` +
-      `Error bars: 95 % intervals of the paired difference.${rest} ` +
+      `${rows.some((row) => 'low' in row) ? 'Error bars: 95 % intervals of the paired difference. ' : ''}${rest}` +
       'Equal width: the same width in every layer. Equal parameters: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
       'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
     scored: true,
@@ -104,6 +105,7 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
 }
 
 function pairsTable(pairs: ReturnType<typeof known>): DataTable {
+  const intervals = pairs.map(({ difference }) => difference.interval);
   const isLabelled = pairs.some(({ label }) => label !== undefined);
   return {
     name: 'pairs',
@@ -114,8 +116,11 @@ function pairsTable(pairs: ReturnType<typeof known>): DataTable {
       'cell',
       '>width',
       '>partner’s',
-      'ΔNLL [95 %]',
-      '>ΔKL [95 %]',
+      withIntervalMark('ΔNLL', intervals),
+      `>${withIntervalMark(
+        'ΔKL',
+        pairs.map(({ difference }) => difference.intervalKl),
+      )}`,
       'better',
     ],
     rows: pairs.map(({ label = '', rule, name, cell, partner, difference, better }) => [

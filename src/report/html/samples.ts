@@ -1,6 +1,7 @@
 // Samples of two models side by side, each token shaded by the change of its probability.
 import { itemAt } from '../../platform/indexing.ts';
 import type { CellSample, Sample } from '../../results/study.ts';
+import { visible } from '../../text/tokenizer/visible.ts';
 import { endText } from '../cells.ts';
 import { counted, sentence } from '../format.ts';
 import type { Section } from './figure.ts';
@@ -64,7 +65,7 @@ export function samplesSection(comparisons: readonly Comparison[], rule: string,
     title: 'Samples',
     lead:
       `${rule} Both models continue the same prompt from the same seed. Shading: the change of a token’s probability from the original to the variant, ` +
-      'given the same preceding text, before temperature and top-p. The mark ≠ stands before the first token that differs.',
+      'given the same preceding text, before temperature and top-p. The mark ≠ stands before the first token that differs. A token of white space alone is marked where it is shaded: · is a space, ⏎ a line break.',
     figures: [],
     rest: html`${scaleHtml()}
 ${open.map(comparisonHtml)}
@@ -131,16 +132,19 @@ function tokens({ pieces, original, variant }: Continuation): Token[] {
   return shown;
 }
 
-/** A space before a token stays outside its shade. */
+/** A space before a token stays outside its shade. One of white space alone has its mark there, or the shade could not be seen. */
 function tokenHtml({ text, from, to, before, after }: Token, fork: number | undefined): Html {
   const moved = after - before;
   const step = shades.filter((limit) => Math.abs(moved) >= limit).length;
   const shade = step > 0 ? html` class="${moved < 0 ? 'm' : 'p'}${step}"` : '';
   const [space = ''] = /^\s*/.exec(text) ?? [];
-  const word = text.slice(space.length);
-  const token = html`<span${shade} title="${probability(before)} → ${probability(after)}">${word}</span>`;
+  const spelt = visible(new TextEncoder().encode(text));
   const isFork = fork !== undefined && from <= fork && fork <= to;
-  return html`${space}${isFork ? html`<mark class="fork">${token}</mark>` : token}`;
+  const isBlank = space === text && (step > 0 || isFork);
+  const word = isBlank ? spelt : text.slice(space.length);
+  const token = html`<span${shade} title="${`${spelt} ${probability(before)} → ${probability(after)}`.trim()}">${word}</span>`;
+  const drawn = isFork ? html`<mark class="fork">${token}</mark>` : token;
+  return isBlank ? html`${drawn}${space}` : html`${space}${drawn}`;
 }
 
 function probability(value: number): string {

@@ -2,7 +2,7 @@
 import type { CellResult, SensitivityResult } from '../../results/study.ts';
 import { type Cells, keptName, ownFitWords, sensitivityMap, unitName } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
-import { pointOf, scores, scoreTip } from '../scores.ts';
+import { barsText, hasIntervals, pointOf, scores, scoreTip, withIntervalMark } from '../scores.ts';
 import { shadeOf } from '../terminal/heat-map.ts';
 import type { Figure, Section } from './figure.ts';
 import { forestSvg } from './forest.ts';
@@ -29,6 +29,7 @@ async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Prom
     { name: 'all at once', cells: joint.map((id) => cells.get(id)) },
   ];
   const columns = sensitivity.kept.map(keptName);
+  const intervals = units.flatMap((unit) => unit.cells.map((cell) => cell?.scores.intervals.deltaNll));
   const drawn = columns.length > 1 ? await mapPart(sensitivity, units, cells) : await barsPart(units.slice(0, -1));
   return {
     title: 'ΔNLL in nats per token, one unit operated on at a time',
@@ -37,7 +38,7 @@ async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Prom
     ...drawn,
     table: {
       name: 'sensitivity',
-      about: 'ΔNLL of each unit alone and of all at once [95 %]',
+      about: withIntervalMark('ΔNLL of each unit alone and of all at once', intervals),
       head: [unitWords[by], ...columns.map((column) => `>${column}`)],
       rows: units.map((unit): Cell[] => [
         unit.name,
@@ -77,7 +78,7 @@ async function mapPart(sensitivity: SensitivityResult, units: readonly Unit[], c
     ),
   });
   return {
-    caption: 'Last row: all units at once. Shading is logarithmic; the table lists the intervals.',
+    caption: `Last row: all units at once. Shading is logarithmic${hasIntervals([...cells.values()].map((cell) => cell.scores)) ? '; the table lists the intervals' : ''}.`,
     panels: [{ svg }],
     layout: 'wide' as const,
   };
@@ -107,9 +108,9 @@ async function barsPart(units: readonly Unit[]) {
     at: 0,
     bars: true,
   });
-  const rest = measured.length > mostRows ? ` The ${mostRows} largest of ${measured.length}.` : '';
+  const rest = measured.length > mostRows ? `The ${mostRows} largest of ${measured.length}. ` : '';
   return {
-    caption: `Lines: 95 % intervals.${rest} The table also has all units at once.`,
+    caption: `${barsText(worst.map(({ cell }) => cell.scores))}${rest}The table also has all units at once.`,
     panels: [{ svg }],
     layout: 'one' as const,
   };
@@ -118,6 +119,7 @@ async function barsPart(units: readonly Unit[]) {
 function additivityFigure(sensitivity: SensitivityResult, cells: Cells): Figure {
   const { additivity, kept } = sensitivity;
   const ownFit = ownFitWords(sensitivity, cells);
+  const intervals = additivity.map((one) => one?.interval);
   const rows = additivity.flatMap((one, i): Cell[][] => {
     const at = kept[i];
     if (!one || !at) return [];
@@ -140,7 +142,7 @@ function additivityFigure(sensitivity: SensitivityResult, cells: Cells): Figure 
     table: {
       name: 'additivity',
       about: 'Sum of the single effects, and the joint effect',
-      head: ['kept', '>sum of the single effects', '>all at once', 'all at once − sum [95 %]'],
+      head: ['kept', '>sum of the single effects', '>all at once', withIntervalMark('all at once − sum', intervals)],
       rows,
     },
     open: true,

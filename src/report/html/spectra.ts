@@ -6,8 +6,9 @@ import { keptText } from '../../operations/pca/words.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import type { CellResult } from '../../results/study.ts';
-import { errorText, layersOf, pcaOf, projectionErrors, worseMark, worseNote } from '../cells.ts';
+import { layersOf, pcaOf, projectionErrors } from '../cells.ts';
 import { percent } from '../format.ts';
+import { errorText, worseMark, worseNote } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
 import type { Series } from './axes.ts';
 import type { Figure, Section } from './figure.ts';
@@ -227,7 +228,7 @@ function ranksTable(sets: readonly RankSet[]): DataTable {
           ),
           number(own[0]?.of, String),
           number(mean(own.map(({ explained }) => explained)), (share) => percent(share)),
-          ...projections.map((projection) => number(errors.get(projection), errorText)),
+          ...projections.map((projection) => number(errors.get(projection), (error) => errorText(error))),
         ];
       }),
     ),

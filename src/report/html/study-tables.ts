@@ -2,7 +2,7 @@
 import type { CellResult, Study } from '../../results/study.ts';
 import { type Cells, cellName } from '../cells.ts';
 import { withInterval } from '../format.ts';
-import { scoresIn, withoutInterval } from '../scores.ts';
+import { scoresIn, withIntervalMark, withoutInterval } from '../scores.ts';
 import { controlledName } from '../terminal/study.ts';
 import { type Cell, type DataTable, number, scoreCells, scoreHeads } from './table.ts';
 
@@ -34,10 +34,11 @@ export function controlsTable(study: Study, cells: Cells): DataTable {
       ],
     ];
   });
+  const intervals = study.controls.map(({ difference }) => difference?.interval);
   return {
     name: 'controls',
     about: 'Controls, and the cells that they are compared with',
-    head: ['control', 'of', ...scoreHeads(columns), 'ΔNLL minus the cell’s [95 %]'],
+    head: ['control', 'of', ...scoreHeads(columns), withIntervalMark('ΔNLL minus the cell’s', intervals)],
     rows,
   };
 }

@@ -11,7 +11,7 @@ import type {
 import type { Mean, VariantName } from '../../analyses/shapes.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { fewDocumentsWords, layerRule, lensWords, readWords, trusted } from '../findings.ts';
+import { fewDocumentsWords, intervalText, layerRule, lensWords, readWords, trusted } from '../findings.ts';
 import { columnsOf, figure, labelled, printable, sentence, table, wrap } from '../format.ts';
 import { changeColumns, columnLabels, columnText, plain, pointColumns, stepColumns } from '../lens-columns.ts';
 import { screenWidth } from '../screen.ts';
@@ -141,7 +141,7 @@ function lastCells({ entropy, kl, rankFinal, rankInput }: SpelledCell): string[]
 
 function textText(text: LensOfText, full: boolean, width: number): string {
   const rule =
-    `${layerRule} ${sentence(text.rule)}. Bits; ± is half the width of a 95 % interval (${text.intervalRule}). Rank (final): rank of ` +
+    `${layerRule} ${sentence(text.rule)}. Bits.${intervalText(text, `± is half the width of a 95 % interval (${text.intervalRule})`)} Rank (final): rank of ` +
     "the last layer's top token; rank (input): rank of the current input token. Unigram: the text's token frequencies.";
   const tables = text.variants.flatMap((profile) => [
     ...(full ? [pointsText(profile, width), stepsText(profile, width)] : []),

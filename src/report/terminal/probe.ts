@@ -10,7 +10,7 @@ import type {
 } from '../../analyses/probe/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { fewDocumentsWords, layerRule, probeWords, readingAt, readWords, trusted } from '../findings.ts';
+import { fewDocumentsWords, intervalText, layerRule, probeWords, readingAt, readWords, trusted } from '../findings.ts';
 import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 import type { HeatMap } from './heat-map.ts';
@@ -236,7 +236,7 @@ function withInterval(estimate: Estimate | undefined, show: (value: number) => s
     : show(value);
 }
 
-function rulesText({ rules, seed, variants, precision }: ProbeResult, width: number): string {
+function rulesText({ rules, seed, variants, precision, text }: ProbeResult, width: number): string {
   const judged = readingAt(variants[0]?.points[0]?.readings ?? [], {
     map: 'probe',
     label: 'input',
@@ -248,7 +248,7 @@ function rulesText({ rules, seed, variants, precision }: ProbeResult, width: num
       `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. Test set: ${counted(judged?.rows ?? 0, 'position')}. ` +
       `${rules.reading}. Pooled: one probe for all layers, trained on one layer per position, drawn at random. Identity: the ` +
       'residual itself. Shuffled: labels shuffled before training. Random: the probe’s singular values between random ' +
-      `directions. Similarity: ${rules.resemblance}. ± is half an interval: ${rules.intervals}.`,
+      `directions. Similarity: ${rules.resemblance}.${intervalText(text, `± is half an interval: ${rules.intervals}`)}`,
     width,
   );
 }

@@ -17,7 +17,17 @@ import {
   studyCharts,
 } from '../cells.ts';
 import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
-import { brief, csvColumns, hasIntervals, headOf, type Scored, scoresIn, scoreText, valueText } from '../scores.ts';
+import {
+  brief,
+  csvColumns,
+  hasIntervals,
+  headOf,
+  type Scored,
+  scoresIn,
+  scoreText,
+  valueText,
+  withIntervalMark,
+} from '../scores.ts';
 import { studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
@@ -168,7 +178,8 @@ function pairsText(study: Study, cells: Cells): string {
       ],
     ];
   });
-  return `${pairsTitle(study)}\n${table(['equal', 'cell', 'width', 'Δnll [95 %]', 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
+  const intervals = study.pairs.map(({ difference }) => difference?.interval);
+  return `${pairsTitle(study)}\n${table(['equal', 'cell', 'width', withIntervalMark('Δnll', intervals), 'ΔKL', 'better'], 'llllrl', rows)}\n${wrap(
     'A shared cell minus its separate partner, or ranks allocated over the layers minus uniform ones (allocate), on the same ' +
       'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; parameters: rank × (in + ' +
       'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
@@ -191,7 +202,11 @@ export function verdict(
 }
 
 function controlsText(study: Study, cells: Cells): string {
-  const columns = scoresIn('controls').map(brief);
+  const columns = scoresIn(
+    'controls',
+    study.controls.flatMap(({ cell }) => cells.get(cell) ?? []),
+  ).map(brief);
+  const intervals = study.controls.map(({ difference }) => difference?.interval);
   const rows = study.controls.flatMap(({ control, cell, of, difference }) => {
     const [own, against] = [cells.get(cell), cells.get(of ?? '')];
     if (!own) return [];
@@ -205,7 +220,7 @@ function controlsText(study: Study, cells: Cells): string {
     ];
   });
   return `${table(
-    ['control', 'of', ...columns.map(headOf), 'Δnll to it [95 %]'],
+    ['control', 'of', ...columns.map(headOf), withIntervalMark('Δnll to it', intervals)],
     `ll${'r'.repeat(columns.length)}l`,
     rows,
   )}\n${wrap(
@@ -250,14 +265,15 @@ function sensitivityText(sensitivity: SensitivityResult, cells: Cells): string {
       ],
     ];
   });
+  const intervals = sensitivity.additivity.map((one) => one?.interval);
   const joint = cells.get(sensitivity.joint[0] ?? '');
   const whole = joint && pcaOf(joint);
   const ownFit = ownFitWords(sensitivity, cells);
   return [
     whole && wrap(`Operation  ${whole.mode}, mean ${whole.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
-    `${table(['kept', 'sum of the parts', 'all at once', 'all − sum [95 %]'], 'lrrl', rows)}\n${wrap(
-      'Δnll in nats per token. If all at once equals the sum, the parts do not interact; if it exceeds the sum, they amplify each other.',
+    `${table(['kept', 'sum of the single effects', 'all at once', withIntervalMark('all − sum', intervals)], 'lrrl', rows)}\n${wrap(
+      'Δnll in nats per token. If all at once equals the sum, the units do not interact; if it exceeds the sum, they amplify each other.',
     )}${ownFit ? `\n${wrap(ownFit)}` : ''}`,
   ]
     .filter(Boolean)

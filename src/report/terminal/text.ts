@@ -11,10 +11,10 @@ import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.t
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
-import { completionText, errorText, layersOf, projectionErrors, storedWords, worseMark, worseNote } from '../cells.ts';
+import { completionText, layersOf, projectionErrors, storedWords } from '../cells.ts';
 import { fewDocumentsWords } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
-import { hasIntervals, headOf, precise, scoresIn, scoreText } from '../scores.ts';
+import { errorText, hasIntervals, headOf, precise, scoresIn, scoreText, worseMark, worseNote } from '../scores.ts';
 import { type Style, styled } from '../screen.ts';
 import { evalVerdict, isBroken, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';

@@ -3,7 +3,7 @@
 import type { Mean } from '../../analyses/shapes.ts';
 import type { BandFigures, UnlikelyResult } from '../../analyses/unlikely/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
-import { fewDocumentsWords, layerRule, readWords, trusted, unlikelyWords } from '../findings.ts';
+import { fewDocumentsWords, intervalText, layerRule, readWords, trusted, unlikelyWords } from '../findings.ts';
 import { counted, integer, labelled, sentence, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 import type { LineChart, Point } from './line-chart.ts';
@@ -25,7 +25,7 @@ export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: stri
     labelled('Result', unlikelyWords(result).join(' '), width),
     ...variants.flatMap((one) => (full ? variantText(one, width) : [briefText(one, width)])),
     wrap(
-      `${layerRule} ${sentence(text.rule)}. Seed ${seed}. ± is half the width of a 95 % interval (${text.intervalRule}).` +
+      `${layerRule} ${sentence(text.rule)}. Seed ${seed}.${intervalText(text, `± is half the width of a 95 % interval (${text.intervalRule})`)}` +
         `${full ? '' : ' --full prints all bands and tables.'}`,
       width,
     ),

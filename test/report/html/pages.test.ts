@@ -6,9 +6,10 @@ import { type Fragment, html, raw } from '../../../src/report/html/html.ts';
 import { panelSvg } from '../../../src/report/html/panels.ts';
 import { runPage } from '../../../src/report/html/run-page.ts';
 import { studyPage } from '../../../src/report/html/study-page.ts';
+import { studyText } from '../../../src/report/terminal/study.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../support/pages.ts';
 import { run, sample } from '../../support/runs.ts';
-import { cell, group, largeStudy, measured, sensitivityStudy, study } from '../../support/studies.ts';
+import { cell, group, largeStudy, measured, sensitivityStudy, study, withoutIntervals } from '../../support/studies.ts';
 
 test('a template escapes what it is given, but for what is markup already', () => {
   const parts: Fragment[] = [html`<b>${'<'}</b>`, '&', 7, false, undefined, null];
@@ -63,6 +64,41 @@ test('an error above 1 is marked and explained, for each projection by itself', 
   expect((await of(0.9)).includes('above 1')).toBe(false);
 });
 
+test('so is the error of a cell in the table of all', async () => {
+  const { footprint } = cell('one', { mode: 'shared-kv' });
+  if (!footprint) throw new TypeError('no footprint');
+  const of = (relativeError: number) => {
+    const cells = ['a', 'b'].map((id) => cell(id, { mode: 'shared-kv', variance: id === 'a' ? 0.9 : 0.5 }));
+    const marked = cells.map((one) => ({ ...one, footprint: { ...footprint, relativeError } }));
+    return comparePage(
+      [{ label: 'A', study: study(['a', 'b']), cells: new Map(marked.map((one) => [one.id, one])) }],
+      'x',
+    );
+  };
+  expectWords(await of(1.02), ['1.020!', '! relative error above 1: all zeros']);
+  expect((await of(0.98)).includes('above 1')).toBe(false);
+});
+
+test('where no figure has an interval, no title and no caption promises one', async () => {
+  const [one, ...rest] = [largeStudy(), sensitivityStudy('both'), sensitivityStudy('layer', [{ rank: 3 }])].map(
+    ({ study: whole, cells }) => ({
+      study: withoutIntervals(whole),
+      cells: new Map([...cells].slice(0, 400).map(([id, own]) => [id, withoutIntervals({ ...own, tasks: undefined })])),
+    }),
+  );
+  if (!one) throw new TypeError('no study');
+  for (const { study: whole, cells } of [one, ...rest]) {
+    const untasked = {
+      ...whole,
+      tasks: undefined,
+      original: whole.original && { ...whole.original, tasks: undefined },
+    };
+    for (const text of [await studyPage(untasked, cells), studyText(untasked, cells, 'x')])
+      expect(content(text).match(/.{0,40}(\[95 %|Error bars|list the intervals).{0,40}/g)).toBeNull();
+  }
+  expect(content(await comparePage([{ label: 'A', ...one }], 'x'))).not.toMatch(/\[95 %|Error bars/);
+});
+
 describe('samples', () => {
   const side = (page: string, n: number) => page.split('<div class="side">')[n + 1]?.split('</div>')[0] ?? '';
 
@@ -73,10 +109,10 @@ describe('samples', () => {
     const page = await runPage(run({}, [pair]));
     const spans = [...side(page, 0).matchAll(/<span(?: class="(\w+)")? title="([^"]*)">(\w)<\/span>/g)];
     expect(spans.map(([, shade, moved, text]) => [text, shade, moved])).toEqual([
-      ['a', undefined, '0.900 → 0.910'],
-      ['b', 'm3', '0.500 → 0.100'],
-      ['c', 'm1', '0.500 → 0.450'],
-      ['d', 'p4', '0.200 → 0.900'],
+      ['a', undefined, '·a 0.900 → 0.910'],
+      ['b', 'm3', '·b 0.500 → 0.100'],
+      ['c', 'm1', '·c 0.500 → 0.450'],
+      ['d', 'p4', '·d 0.200 → 0.900'],
     ]);
     for (const n of [0, 1]) expect(side(page, n)).toMatch(/<mark class="fork"><span[^>]*>c<\/span><\/mark>/);
     expectWords(page, ['First differing token: 3 of 4.']);
@@ -85,8 +121,17 @@ describe('samples', () => {
   test('show tokens that only together make a character as one', async () => {
     const halves = { original: [0.5, 0.5], operated: [0.5, 0.25] };
     const page = await runPage(run({}, [[sample(['', 'é'], halves), sample(['', 'é'], halves)]]));
-    expect(side(page, 0)).toMatch(/<span class="m2" title="0.250 → 0.125">é<\/span>/);
+    expect(side(page, 0)).toMatch(/<span class="m2" title="é 0.250 → 0.125">é<\/span>/);
     expectWords(page, ['The two texts are identical.']);
+  });
+
+  test('a shaded token of white space alone has its mark, others stay as they are', async () => {
+    const moved = { original: [0.5, 0.5, 0.5], operated: [0.1, 0.5, 0.5] };
+    const pieces = ['\n', '\n\n', '  a'];
+    const page = await runPage(run({}, [[sample(pieces, moved), sample(pieces, moved)]]));
+    expect(side(page, 0)).toContain('<span class="m3" title="⏎ 0.500 → 0.100">⏎</span>\n');
+    expect(side(page, 0)).toContain('\n\n<span title="⏎⏎ 0.500 → 0.500"></span>');
+    expect(side(page, 0)).toContain('  <span title="··a 0.500 → 0.500">a</span>');
   });
 
   test('a text that ends earlier parts from the longer one where it ends', async () => {

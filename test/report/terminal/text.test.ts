@@ -1,7 +1,8 @@
 // What a terminal says of a text, of an error and of a sample, beyond their figures.
 import { expect, test, vi } from 'vitest';
-import { completionText, errorText } from '../../../src/report/cells.ts';
+import { completionText } from '../../../src/report/cells.ts';
 import { sideBySide } from '../../../src/report/format.ts';
+import { errorText } from '../../../src/report/scores.ts';
 import { evalText, textNotes } from '../../../src/report/terminal/text.ts';
 import { format } from '../../../src/results/format.ts';
 import { run } from '../../support/runs.ts';
@@ -41,12 +42,14 @@ test('an evaluation in int8 says which model ran in it', () => {
 });
 
 test('a relative error above 1 is marked', () => {
-  expect([0.58, 1, 1.0001].map(errorText)).toEqual(['0.5800', '1.0000', '1.0001!']);
+  expect([0.58, 1, 1.0001].map((error) => errorText(error))).toEqual(['0.5800', '1.0000', '1.0001!']);
 });
 
 test('a sample that ends at once says where and how likely that was', () => {
   const end = { token: '<|im_end|>', logprob: Math.log(0.31) };
-  expect(completionText({ completion: '', pieces: [], end })).toBe('(ended at the first token (<|im_end|>, p 0.31))');
+  expect(completionText({ completion: '', pieces: [], end })).toBe(
+    '(ended at the first token (<|im_end|>, p 0.31 at temperature 1))',
+  );
   expect(completionText({ completion: '', pieces: [] })).toBe('(no new token)');
   expect(completionText({ completion: ' a', pieces: [' a'] })).toBe(' a');
 });

@@ -1,5 +1,6 @@
 // The lens at every layer, averaged over a text, with its chance levels.
 import type { LensOfText } from '../../../analyses/lens/result.ts';
+import { intervalText } from '../../findings.ts';
 import { figure, integer } from '../../format.ts';
 import { pointColumns } from '../../lens-columns.ts';
 import { exact, ofMean, ofMedian } from '../../values.ts';
@@ -9,8 +10,8 @@ import type { Cell } from '../table.ts';
 import { type DepthCurve, depthPanel, legendOf, shuffledSeries, valueCell, variantSeries } from './depth.ts';
 
 /** By what rule a text was read. */
-export const lensRule = ({ rule, intervalRule, positions }: LensOfText) =>
-  `${integer(positions)} positions: ${rule}. Error bars and brackets: ${intervalRule}.`;
+export const lensRule = (text: LensOfText) =>
+  `${integer(text.positions)} positions: ${text.rule}.${intervalText(text, `Error bars and brackets: ${text.intervalRule}`)}`;
 
 export async function pointsFigure(text: LensOfText): Promise<Figure> {
   const { variants } = text;

@@ -1,6 +1,6 @@
 // How well probes predict a token over depth, by the kind of map: R², cosine, top-1 and top-5 accuracy.
 import type { DepthEvaluation, Evaluation, MapKind, ProbeResult, Task } from '../../../analyses/probe/result.ts';
-import { readingAt } from '../../findings.ts';
+import { intervalText, readingAt } from '../../findings.ts';
 import { integer } from '../../format.ts';
 import { clippedShare, share, sharesUp, type Value } from '../../values.ts';
 import type { Scale, Series } from '../axes.ts';
@@ -125,13 +125,13 @@ const baselineWords: Partial<Readonly<Record<MapKind, string>>> = {
   random: 'the probe’s singular values between random directions',
 };
 
-function captionOf({ variants: [first], rules }: ProbeResult, task: Asked, shown: readonly MapKind[]): string {
+function captionOf({ variants: [first], rules, text }: ProbeResult, task: Asked, shown: readonly MapKind[]): string {
   const rows = first && readingsOf(first, { ...task, map: 'probe' })[0]?.rows;
   const left = task.target === 'embedding' ? ` The table also lists R² below ${leastR2}.` : '';
   return (
     `Test set: ${integer(rows ?? 0)} held-out positions${task.split === 'types' ? ' of held-out token types' : ''}. ` +
     `${rules.reading}. One probe for all layers: trained on one layer per position, drawn at random. ` +
-    `Dashed, the baselines: ${shown.flatMap((map) => baselineWords[map] ?? []).join('; ')}.${left} Error bars and brackets: ${rules.intervals}.`
+    `Dashed, the baselines: ${shown.flatMap((map) => baselineWords[map] ?? []).join('; ')}.${left}${intervalText(text, `Error bars and brackets: ${rules.intervals}`)}`
   );
 }
 

@@ -1,6 +1,6 @@
 // Figures of unlikely.json: energy of the residual along tokens by their final probability, over depth, with its chance level.
 import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
-import { exceeding } from '../../findings.ts';
+import { exceeding, intervalText } from '../../findings.ts';
 import { counted, integer, sentence } from '../../format.ts';
 import { ofMean, type Value } from '../../values.ts';
 import type { Scale, Series } from '../axes.ts';
@@ -60,7 +60,7 @@ export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
   ];
 }
 
-const rule = ({ text }: UnlikelyResult) => `Error bars and brackets: ${text.intervalRule}.`;
+const rule = ({ text }: UnlikelyResult) => intervalText(text, `Error bars and brackets: ${text.intervalRule}`);
 const energy = (value: number) => value.toFixed(Math.abs(value) < 10 ? 3 : 2);
 const chance: readonly Rule[] = [{ y: 1, label: 'chance' }];
 
@@ -90,7 +90,7 @@ async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figu
   );
   return {
     title: `Energy along tokens of final probability ${name}, and its baselines`,
-    caption: `${sentence(result.text.rule)}. Seed ${result.seed}. ${rule(result)}`,
+    caption: `${sentence(result.text.rule)}. Seed ${result.seed}.${rule(result)}`,
     notShown:
       'Energy is not use: nothing need read a direction that carries much energy. At the last layer the value follows from the band, ' +
       'which is defined there.',
@@ -184,7 +184,7 @@ async function bandsFigure(result: UnlikelyResult, series: readonly Series[], as
   );
   return {
     title,
-    caption: `${caption} ${rule(result)}`,
+    caption: `${caption}${rule(result)}`,
     ...(notShown ? { notShown } : {}),
     panels,
     legend: series,
@@ -205,7 +205,7 @@ function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure 
   const pairs = result.variants[0]?.points[0]?.bands.map((one) => `${one.band}: ${integer(one.pairs)}`).join(', ');
   return {
     title: 'From the middle to the end',
-    caption: `Energy at the last layer minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely. ${rule(result)}`,
+    caption: `Energy at the last layer minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely.${rule(result)}`,
     panels: [],
     table: {
       name: 'unlikely-middle',

@@ -1,7 +1,7 @@
 // Where the input is stored: the token probe's weight along ordered bases, and probes restricted to subspaces.
 import type { ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
-import { readingAt } from '../../findings.ts';
+import { intervalText, readingAt } from '../../findings.ts';
 import { percent } from '../../format.ts';
 import { share, sharesUp, type Value } from '../../values.ts';
 import type { Series } from '../axes.ts';
@@ -126,7 +126,7 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
     title: 'Predicting the input from a subspace',
     caption:
       `Probes of the embedding, refitted within the leading or the trailing singular vectors of ${result.rules.matrices.unembed}, or within as many random directions, which serve as the baseline. ` +
-      `Top-1 accuracy: how often the right token’s embedding is the nearest. Error bars and brackets: ${result.rules.intervals}.`,
+      `Top-1 accuracy: how often the right token’s embedding is the nearest.${intervalText(result.text, `Error bars and brackets: ${result.rules.intervals}`)}`,
     notShown:
       'Subspaces hold overlapping information: high accuracy in one half does not imply low accuracy in the other, and accuracies do not add up.',
     panels,
