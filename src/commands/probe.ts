@@ -35,13 +35,15 @@ export async function probe(options: ProbeOptions, command: Recorded): Promise<v
   const info = await identify(model, progress);
   const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
   try {
-    const { value: standards } = await progress.step('Preparing bases and chance', 'steps', (advance) =>
+    const {
+      value: { setup, ownShares },
+    } = await progress.step('Preparing bases and chance', 'steps', (advance) =>
       prepare(model, positions, options.seed, advance),
     );
     const variants: ProbeResult['variants'][number][] = [];
     for (const { name, activations } of recorded.variants) {
       const { value } = await progress.step(`Probing the ${name} model`, 'points', (advance) =>
-        probeDepth(activations, recorded.points, standards.standards, advance),
+        probeDepth(activations, recorded.points, setup, advance),
       );
       variants.push({ variant: name, ...value });
     }
@@ -57,8 +59,8 @@ export async function probe(options: ProbeOptions, command: Recorded): Promise<v
         matrices: matrixNames,
       },
       points: recorded.points,
-      compared: standards.standards.compared.length,
-      ownShares: standards.ownShares,
+      compared: setup.compared.length,
+      ownShares,
       variants,
     };
     await writeAnalysis(options, 'probe', result, () => chartsOf(result), progress);
@@ -74,7 +76,7 @@ async function prepare(
   positions: Positions,
   seed: number,
   advance: Advance,
-): Promise<{ standards: ProbeSetup; ownShares: ProbeResult['ownShares'] }> {
+): Promise<{ setup: ProbeSetup; ownShares: ProbeResult['ownShares'] }> {
   const matrices = { embed: await readEmbedding(checkpoint), unembed: await readUnembedding(checkpoint) };
   const steps = 3;
   const embed = await principalComponents(matrices.embed);
@@ -87,7 +89,7 @@ async function prepare(
     unembed: inRuns(await weightShares(own.unembed, basis), runs),
   });
   return {
-    standards: await probeSetup(positions, matrices, bases, seed, (share) => advance(2 + share, steps)),
+    setup: await probeSetup(positions, matrices, bases, seed, (share) => advance(2 + share, steps)),
     ownShares: { embed: await along(bases.embed), unembed: await along(bases.unembed) },
   };
 }

@@ -1,12 +1,14 @@
 // What analyses found, in sentences: the terminal prints them first, pages show them at the top. Words only; every figure is a result's.
 import type { BasisResult } from '../analyses/basis/result.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
-import type { MapEvaluation, ProbeResult } from '../analyses/probe/result.ts';
+import type { ProbeResult, ProbeTask } from '../analyses/probe/result.ts';
 import type { Finding } from '../analyses/results.ts';
 import type { TextRead } from '../analyses/shapes.ts';
 import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
 import { itemAt } from '../platform/indexing.ts';
+import { matrixWords } from './basis-columns.ts';
 import { counted, figure, integer, percent, sentence, short } from './format.ts';
+import { evaluationOf } from './probe-columns.ts';
 import { tokensOf, tokenText } from './tokens.ts';
 
 /** What layers are called. */
@@ -200,26 +202,14 @@ export function unlikelyWords({ variants }: UnlikelyResult): string[] {
   });
 }
 
-/** The reading of a map at a point. */
-export function readingAt(
-  readings: readonly MapEvaluation[],
-  { map, label, split, target }: Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>,
-) {
-  return readings.find((one) => one.map === map && one.label === label && one.split === split && one.target === target)
-    ?.reading;
-}
-
-type Recovered = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
-const recovered: Recovered = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' };
-
-/** Top-1 accuracy of a kind of probe at each layer. */
-export function top1Of({ points }: ProbeResult['variants'][number], task: Partial<Recovered>) {
-  return points.map(({ point, readings }) => ({ point, top1: readingAt(readings, { ...recovered, ...task })?.top1 }));
+/** Top-1 accuracy at each layer. @param wanted differs from the probe of the input token's embedding in this */
+export function top1Of({ points }: ProbeResult['variants'][number], wanted: Partial<ProbeTask> = {}) {
+  return points.map(({ point, readings }) => ({ point, top1: evaluationOf(readings, wanted)?.top1 }));
 }
 
 export function probeWords({ variants }: ProbeResult): string[] {
   return variants.flatMap((variant) => {
-    const input = top1Of(variant, {});
+    const input = top1Of(variant);
     const [last, shuffled] = [input.at(-1), top1Of(variant, { map: 'shuffled' }).at(-1)];
     if (!last?.top1 || !shuffled?.top1) return [];
     const isChance = (last.top1.interval?.[0] ?? last.top1.value) <= shuffled.top1.value;
@@ -253,7 +243,6 @@ export function basisWords({ method, of, reconstruction, components, hidden, poi
   const last = reconstruction.at(-1);
   const [first] = components;
   if (!last || !first) return [];
-  const matrix = of === 'embed' ? 'embedding' : 'unembedding';
   const own = first.shares[of];
   const baseline = components.length / hidden;
   const sums = first.probe.map(({ variant }, i) => {
@@ -263,7 +252,7 @@ export function basisWords({ method, of, reconstruction, components, hidden, poi
     return `The token probe${model} at the last layer (${itemAt(points, points.length - 1)}) has ${percent(sum)} of its weight along them; uniform baseline ${percent(baseline)}${none}.`;
   });
   return [
-    `${counted(last.components, 'component')} of ${method} reconstruct ${percent(1 - last.error)} of the ${matrix}'s squared norm.`,
+    `${counted(last.components, 'component')} of ${method} reconstruct ${percent(1 - last.error)} of the ${matrixWords[of]}'s squared norm.`,
     `Component 1 has ${percent(own)} of it (uniform baseline ${percent(1 / hidden, 2)}); nearest: ${first.nearest
       .slice(0, 3)
       .map((one) => `“${tokenText(one)}”`)

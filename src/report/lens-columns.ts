@@ -1,24 +1,12 @@
 // The statistics of a lens over a text, each described once: tables in a terminal and on pages, and the pages' charts.
 import type { LensMeans, LensOfText } from '../analyses/lens/result.ts';
+import type { Column } from './columns.ts';
 import { figure } from './format.ts';
-import type { Scale } from './html/axes.ts';
 import { exact, ofMean, ofMedian, ofShare, share, sharesUp, type Value, withoutNoise } from './values.ts';
 
 type Profile = LensOfText['variants'][number];
 type Step = Profile['steps'][number];
 type Change = NonNullable<Profile['changes']>[number];
-
-interface Column<Row> {
-  /** On pages. */
-  readonly title: string;
-  /** In a terminal's tables. */
-  readonly label: string;
-  readonly of: (row: Row) => Value | undefined;
-  readonly show: (value: number) => string;
-  /** Shows half the width of the interval in a terminal's tables, which show none without it. */
-  readonly showHalf?: (value: number) => string;
-  readonly y: Scale;
-}
 
 const thousandths = (value: number) => value.toFixed(3);
 const twoDigits = (value: number) => (value < 100 ? value.toPrecision(2) : value.toFixed(0));
@@ -127,18 +115,3 @@ export const changeColumns: readonly Column<Change>[] = [
     of: ({ relativeError }) => ofMedian(relativeError),
   },
 ];
-
-export const columnLabels = (columns: readonly Pick<Column<never>, 'label'>[]) => columns.map(({ label }) => label);
-
-/** A column's text in a terminal: "1.234 ±0.010". */
-export function columnText<Row>({ of, show, showHalf }: Column<Row>, row: Row): string {
-  const one = withoutNoise(of(row));
-  const half = one?.interval ? (one.interval[1] - one.interval[0]) / 2 : 0;
-  // Where no document differs from another there is nothing to resample.
-  return plain(one, show) + (half > 0 && showHalf ? ` ±${showHalf(half)}` : '');
-}
-
-/** A value alone. */
-export function plain(one: Value | undefined, show: (value: number) => string): string {
-  return one ? show(one.value) : '–';
-}

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { itemAt } from '../../src/platform/indexing.ts';
-import { changeColumns, columnLabels, columnText, pointColumns, stepColumns } from '../../src/report/lens-columns.ts';
+import { columnLabels, columnText } from '../../src/report/columns.ts';
+import { changeColumns, pointColumns, stepColumns } from '../../src/report/lens-columns.ts';
 
 test('each table’s labels and titles are each column’s own', () => {
   for (const columns of [pointColumns, stepColumns, changeColumns]) {

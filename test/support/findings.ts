@@ -166,14 +166,14 @@ function unlikelyResult(): UnlikelyResult {
   };
 }
 
-function probeResult(): ProbeResult {
+export function probeResult(): ProbeResult {
   const next = series(0.0005);
   const figure = () => {
     const value = next();
     return { value, interval: [value * 0.9, value * 1.1] as const };
   };
   // The residual itself is no guess of an embedding: its R² is far below 0.
-  const reading = (map: MapKind): Evaluation => ({
+  const evaluation = (map: MapKind): Evaluation => ({
     rows: 40,
     r2: map === 'identity' ? { value: -2424.4, interval: null } : figure(),
     cosine: figure(),
@@ -185,7 +185,7 @@ function probeResult(): ProbeResult {
     kinds.flatMap((map) =>
       (['input', 'previous'] as const).flatMap((label) =>
         (['positions', 'types'] as const).flatMap((split) =>
-          (['embedding', 'token'] as const).map((target) => ({ map, label, split, target, reading: reading(map) })),
+          (['embedding', 'token'] as const).map((target) => ({ map, label, split, target, reading: evaluation(map) })),
         ),
       ),
     );
@@ -202,13 +202,13 @@ function probeResult(): ProbeResult {
   });
   const shares = () => [0.4, 0.6 - next()];
   const weights = () => ({ weight: shares(), signal: shares() });
-  const pointReading = (point: string): PointEvaluation => ({
+  const pointEvaluation = (point: string): PointEvaluation => ({
     point,
     readings: maps(['probe', 'pooled', 'shuffled', 'identity', 'random']),
     parts: (['leading', 'trailing', 'random'] as const).map((part) => ({
       part,
       dimensions: 8,
-      reading: reading('probe'),
+      reading: evaluation('probe'),
     })),
     resemblance: { embed: resemblance(), unembed: resemblance() },
     weights: { embed: weights(), unembed: weights() },
@@ -228,7 +228,7 @@ function probeResult(): ProbeResult {
       matrices: { embed: 'the embedding', unembed: 'the unembedding' },
     },
     ownShares: { embed: { embed: shares(), unembed: shares() }, unembed: { embed: shares(), unembed: shares() } },
-    variants: variants.map((variant) => ({ variant, chance: maps(['mean']), points: points.map(pointReading) })),
+    variants: variants.map((variant) => ({ variant, chance: maps(['mean']), points: points.map(pointEvaluation) })),
   };
 }
 

@@ -6,14 +6,14 @@ import { pickRows, subtractRow } from '../../linalg/rows.ts';
 import type { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Positions } from '../recorded-residuals.ts';
 import { gramAbout, type LabelSums, Moments, meanOfRows, type Source, type Sums, sumsAbout } from './moments.ts';
-import type { Task } from './result.ts';
+import type { ProbeTask } from './result.ts';
 import { rowsOfSubset, shuffleLabels, splitPositions, splitTypes, trainSubset, validationSubset } from './splits.ts';
 import { type Target, tokenTarget } from './targets.ts';
 
 /** Which token is predicted: the one at the position, or the one before it. */
-export type Label = Task['label'];
+export type Label = ProbeTask['label'];
 /** What is held out: positions, or token types. */
-export type Split = Task['split'];
+export type Split = ProbeTask['split'];
 
 /** Rows split into training, validation and test subsets, and the labels that are trained on it. */
 export interface RowSplit {

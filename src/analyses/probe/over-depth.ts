@@ -10,7 +10,7 @@ import { evaluateMaps } from './evaluation.ts';
 import { fitProbes, type LinearMap, momentsOf, type Probe, type RowSplit, type SplitSums, splitRows } from './fit.ts';
 import { described } from './matrix-similarity.ts';
 import { gramAbout, type Source } from './moments.ts';
-import type { DepthEvaluation, MapEvaluation, MapKind, PointEvaluation, Task } from './result.ts';
+import type { DepthEvaluation, MapEvaluation, MapKind, PointEvaluation, ProbeTask } from './result.ts';
 import { fitInSubspaces } from './subspace-probes.ts';
 import { embeddingTarget } from './targets.ts';
 import { identityMap, meanMap, randomMap } from './untrained-maps.ts';
@@ -70,7 +70,7 @@ export async function probeDepth(
 }
 
 /** A map, and what it is to predict. */
-interface Entry extends Task, Pick<Probe, 'outputs'> {
+interface Entry extends ProbeTask, Pick<Probe, 'outputs'> {
   readonly linear: LinearMap;
   /** Mean of the target over the training rows. */
   readonly mean: Float64Array;

@@ -40,7 +40,7 @@ const task = {
   split: z.enum(['positions', 'types']),
   target: z.enum(['embedding', 'token']),
 };
-const mapReading = z.object({
+const mapEvaluation = z.object({
   ...task,
   /** Ridge penalty over the mean eigenvalue of the Gram matrix, for what was trained. */
   relativeLambda: number.optional(),
@@ -71,7 +71,7 @@ const resemblance = z.object({
 const point = z.object({
   /** `embed`, or the block that the point comes after. */
   point: text,
-  readings: z.array(mapReading),
+  readings: z.array(mapEvaluation),
   /** The input's embedding, predicted from a subspace of the residual space alone. */
   parts: z.array(
     z.object({ part: z.enum(['leading', 'trailing', 'random']), dimensions: number, reading: evaluation }),
@@ -102,7 +102,7 @@ export const probe = finding.extend({
     z.object({
       variant,
       /** The mean predictor, which is the same at every point. */
-      chance: z.array(mapReading),
+      chance: z.array(mapEvaluation),
       points: z.array(point),
     }),
   ),
@@ -111,12 +111,12 @@ export const probe = finding.extend({
 export type ProbeResult = Frozen<z.infer<typeof probe>>;
 export type DepthEvaluation = Omit<ProbeResult['variants'][number], 'variant'>;
 export type PointEvaluation = Frozen<z.infer<typeof point>>;
-export type MapEvaluation = Frozen<z.infer<typeof mapReading>>;
+export type MapEvaluation = Frozen<z.infer<typeof mapEvaluation>>;
 export type Evaluation = Frozen<z.infer<typeof evaluation>>;
 export type Estimate = Frozen<z.infer<typeof estimate>>;
 export type Resemblance = Frozen<z.infer<typeof resemblance>>;
 export type Likeness = Frozen<z.infer<typeof likeness>>;
 export type Chance = Frozen<z.infer<typeof chance>>;
-/** What a map is and what it predicts. */
-export type Task = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
-export type MapKind = Task['map'];
+/** A map, what it predicts and what is held out. */
+export type ProbeTask = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
+export type MapKind = ProbeTask['map'];

@@ -1,11 +1,11 @@
 // What a probe predicts: a token's row of the embedding, or the token itself.
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LabelSums } from './moments.ts';
-import type { Task } from './result.ts';
+import type { ProbeTask } from './result.ts';
 
 /** A vector for each token type. Sums over rows are sums over types, so rows need not be there any more. */
 export interface Target {
-  readonly kind: Task['target'];
+  readonly kind: ProbeTask['target'];
   /** Numbers that are read. */
   readonly width: number;
   /** Mean over the rows that were counted, (width). */

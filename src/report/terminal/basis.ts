@@ -1,6 +1,7 @@
-import type { BasisResult, Component, DictionaryReport } from '../../analyses/basis/result.ts';
+import type { BasisResult, DictionaryReport } from '../../analyses/basis/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
+import { coherenceRows, shareColumns } from '../basis-columns.ts';
 import { basisWords, layerRule, readWords } from '../findings.ts';
 import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
@@ -42,61 +43,38 @@ export function basisText(result: BasisResult, full: boolean, output?: string, w
   return isolated(parts.filter(Boolean).join('\n\n'));
 }
 
-function componentTable({ components, points, method }: BasisResult, width: number): string {
-  const chosen = probedPoints(points);
-  const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
-  const head = [
-    '',
-    method === 'frequency' ? 'from; nearest' : 'nearest tokens',
-    'embed',
-    'lens',
-    ...variants.flatMap((variant) =>
-      chosen.map((point) => `${variant === 'operated' ? "probe' " : 'probe '}${itemAt(points, point)}`),
-    ),
-  ];
+function componentTable(result: BasisResult, width: number): string {
+  const { components, method } = result;
+  const columns = shareColumns(result).all;
+  const head = ['', method === 'frequency' ? 'from; nearest' : 'nearest tokens', ...columns.map(({ label }) => label)];
   const rows = components
     .slice(0, shown)
-    .map(({ component, from, fromShown, nearest, shares, probe }) => [
-      String(component),
+    .map((component) => [
+      String(component.component),
       [
-        ...(from === undefined ? [] : [`${tokenText({ token: from, shown: fromShown })};`]),
-        ...nearest.slice(0, 4).map(tokenText),
+        ...(component.from === undefined
+          ? []
+          : [`${tokenText({ token: component.from, shown: component.fromShown })};`]),
+        ...component.nearest.slice(0, 4).map(tokenText),
       ].join(' '),
-      cell(shares.embed),
-      cell(shares.unembed),
-      ...probe.flatMap((one) => chosen.map((point) => cell(itemAt(one.points, point)))),
+      ...columns.map(({ of }) => (of(component) * 100).toFixed(2)),
     ]);
-  const text = table(head, `rl${'r'.repeat(head.length - 2)}`, rows, width);
-  return variants.includes('operated') ? `${text}\nprobe' is the operated model's` : text;
+  const text = table(head, `rl${'r'.repeat(columns.length)}`, rows, width);
+  return head.some((label) => label.startsWith("probe'")) ? `${text}\nprobe' is the operated model's` : text;
 }
-
-/** The layers whose probes are shown: after the first block, in the middle, the last. */
-export function probedPoints(points: readonly string[]): number[] {
-  return [...new Set([1, Math.floor(points.length / 2), points.length - 1])];
-}
-
-const cell = (share: number) => (share * 100).toFixed(2);
 
 function reconstructionTable({ reconstruction }: BasisResult): string {
   const rows = reconstruction.map(({ components, error }) => [integer(components), percent(error, 2)]);
   return table(['components', 'squared error'], 'rr', rows);
 }
 
-function dictionaryText({ sparsity, limits, coherence, random }: DictionaryReport): string {
-  const mean = (of: (draw: (typeof random)[number]) => number) =>
-    random.reduce((sum, draw) => sum + of(draw), 0) / random.length;
-  const rows = [
-    ['largest |cosine|', coherence.largest.toFixed(3), mean((draw) => draw.largest).toFixed(3)],
-    ['mean |cosine|', coherence.mean.toFixed(3), mean((draw) => draw.mean).toFixed(3)],
-    ...limits.flatMap((limit, i) => [
-      [`pairs within ${limit}`, percent(itemAt(coherence.pairs, i)), percent(mean((draw) => itemAt(draw.pairs, i)))],
-      [
-        `atoms all within ${limit}`,
-        integer(itemAt(coherence.independent, i)),
-        mean((draw) => itemAt(draw.independent, i)).toFixed(1),
-      ],
-    ]),
-  ];
+function dictionaryText(dictionary: DictionaryReport): string {
+  const { sparsity, random } = dictionary;
+  const rows = coherenceRows(dictionary).map(({ name, atoms, random: chance, show }) => [
+    name,
+    show(atoms),
+    show(chance),
+  ]);
   return [
     `Error by atoms per token\n${table(
       ['atoms', 'squared error'],
@@ -128,15 +106,11 @@ function reconstructionChart({ method, reconstruction }: BasisResult): LineChart
 
 /** Reconstruction over size, and the shares of each map along the components. */
 export function basisCharts(result: BasisResult): LineChart[] {
-  const { components, points } = result;
-  const last = points.length - 1;
-  const curve = (name: string, of: (one: Component) => number) => ({
-    name,
-    points: components.map((one) => ({ x: one.component, y: of(one) * 100 })),
-  });
-  const probes = components[0]?.probe.map(({ variant }, i) => {
-    const named = (components[0]?.probe.length ?? 0) > 1 ? `, ${variant}` : '';
-    return curve(`probe at ${itemAt(points, last)}${named}`, (one) => one.probe[i]?.points[last] ?? 0);
+  const { components } = result;
+  const { matrices, probes } = shareColumns(result);
+  const lastOf = probes.map(({ variant, columns }) => {
+    const last = itemAt(columns, columns.length - 1);
+    return { ...last, name: probes.length > 1 ? `${last.name}, ${variant}` : last.name };
   });
   return [
     reconstructionChart(result),
@@ -144,11 +118,10 @@ export function basisCharts(result: BasisResult): LineChart[] {
       title: 'Shares along the components',
       x: { label: 'component' },
       y: { label: 'share, %', log: true },
-      series: [
-        curve('embedding', ({ shares }) => shares.embed),
-        curve('lens', ({ shares }) => shares.unembed),
-        ...(probes ?? []),
-      ],
+      series: [...matrices, ...lastOf].map(({ name, of }) => ({
+        name,
+        points: components.map((one) => ({ x: one.component, y: of(one) * 100 })),
+      })),
     },
   ];
 }

@@ -11,9 +11,10 @@ import type {
 import type { Mean, VariantName } from '../../analyses/shapes.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
+import { columnLabels, columnText, plain } from '../columns.ts';
 import { fewDocumentsWords, intervalText, layerRule, lensWords, readWords, trusted } from '../findings.ts';
 import { columnsOf, figure, labelled, printable, sentence, table, wrap } from '../format.ts';
-import { changeColumns, columnLabels, columnText, plain, pointColumns, stepColumns } from '../lens-columns.ts';
+import { changeColumns, pointColumns, stepColumns } from '../lens-columns.ts';
 import { screenWidth } from '../screen.ts';
 import { isolated, shortToken, tokensOf } from '../tokens.ts';
 import { ofMean, ofMedian } from '../values.ts';

@@ -1,24 +1,43 @@
 import type {
   Chance,
-  Estimate,
+  Evaluation,
   Likeness,
-  MapEvaluation,
   MapKind,
   PointEvaluation,
   ProbeResult,
-  Resemblance,
+  ProbeTask,
 } from '../../analyses/probe/result.ts';
+import type { VocabularyMatrix } from '../../analyses/vocabulary.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
-import { fewDocumentsWords, intervalText, layerRule, probeWords, readingAt, readWords, trusted } from '../findings.ts';
-import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
+import { type Column, columnLabels, columnText, plain } from '../columns.ts';
+import { fewDocumentsWords, intervalText, layerRule, probeWords, readWords, trusted } from '../findings.ts';
+import { counted, integer, labelled, table, wrap } from '../format.ts';
+import {
+  bandColumns,
+  evaluationColumns,
+  evaluationOf,
+  evaluationsOf,
+  probeTasks,
+  r2,
+  similarityColumns,
+  similarityText,
+  subspaceColumns,
+  subspaceSizes,
+  testRows,
+  top1,
+  type WeightAspect,
+  weightAspects,
+  weightRows,
+  withinSubspace,
+} from '../probe-columns.ts';
 import { screenWidth } from '../screen.ts';
+import { share } from '../values.ts';
 import type { HeatMap } from './heat-map.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { modelText } from './text.ts';
 
 type Variant = ProbeResult['variants'][number];
-type Wanted = Pick<MapEvaluation, 'map' | 'label' | 'split' | 'target'>;
 
 /**
  * @param full whether all tables are wanted
@@ -38,7 +57,7 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
       .join('\n'),
     labelled('Result', probeWords(result).join(' '), width),
     ...result.variants.map((variant) => (full ? variantText(result, variant) : briefText(result, variant, width))),
-    full && lineChart(depthChart(result, 'top1')),
+    full && lineChart(depthChart(result, top1)),
     `${rulesText(result, width)}${full ? '' : '\n--full prints all tables.'}`,
     output !== undefined && `Written    ${output}`,
   ]
@@ -48,204 +67,150 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
 
 /** What the probes recover over depth, next to the baseline, in one table. */
 function briefText(result: ProbeResult, variant: Variant, width: number): string {
-  const top1 = (point: PointEvaluation, wanted: Partial<Wanted>) =>
-    readingAt(point.readings, { map: 'probe', label: 'input', split: 'positions', target: 'embedding', ...wanted })
-      ?.top1;
-  const rows = variant.points
-    .toReversed()
-    .map((point) => [
-      point.point,
-      withInterval(top1(point, {}), share),
-      share(top1(point, { map: 'shuffled' })?.value),
-      share(top1(point, { map: 'identity' })?.value),
-      withInterval(top1(point, { split: 'types' }), share),
-      withInterval(top1(point, { label: 'previous' }), share),
-    ]);
+  const columns: readonly (readonly [string, Partial<ProbeTask>, typeof cellText])[] = [
+    ['input', {}, cellText],
+    ['shuffled labels', { map: 'shuffled' }, valueText],
+    ['residual itself', { map: 'identity' }, valueText],
+    ['unseen types', { split: 'types' }, cellText],
+    ['previous', { label: 'previous' }, cellText],
+  ];
+  const rows = upward(variant, ({ readings }) =>
+    columns.map(([, task, text]) => text(top1, evaluationOf(readings, task))),
+  );
   const name = result.variants.length > 1 ? `, ${variant.variant} model` : '';
-  const head = ['layer', 'input', 'shuffled labels', 'residual itself', 'unseen types', 'previous'];
-  return `Top-1 accuracy of the probes, %${name}\n${table(head, 'lrrrrr', rows, width)}`;
+  const text = table(['layer', ...columns.map(([head]) => head)], 'lrrrrr', rows, width);
+  return `Top-1 accuracy of the probes, %${name}\n${text}`;
+}
+
+/** A row for each point, the last layer first. */
+function upward({ points }: Variant, cells: (point: PointEvaluation) => readonly string[]): string[][] {
+  return points.toReversed().map((point) => [point.point, ...cells(point)]);
+}
+
+/** Accuracies in %, without the sign; blank where a map was not evaluated. */
+function cellText(column: Column<Evaluation>, evaluation: Evaluation | undefined): string {
+  return evaluation ? columnText(column, evaluation).replace(' %', '') : '';
+}
+
+/** {@link cellText} without the interval. */
+function valueText({ of, show }: Column<Evaluation>, evaluation: Evaluation | undefined): string {
+  return evaluation ? plain(of(evaluation), show).replace(' %', '') : '';
 }
 
 function variantText(result: ProbeResult, variant: Variant): string {
   const name = result.variants.length > 1 ? `The ${variant.variant} model. ` : '';
+  const [first, ...others] = probeTasks;
+  const matrices = ['embed', 'unembed'] as const;
+  const about = (task: (typeof probeTasks)[number]) => `${task.title}\n${taskTable(variant, task)}`;
   return [
-    `${name}The input token’s embedding, predicted at each layer`,
-    readTable(variant, { label: 'input', split: 'positions', target: 'embedding' }),
-    'Baselines (R², top 1)',
-    baselineTable(variant),
-    'Held-out token types',
-    readTable(variant, { label: 'input', split: 'types', target: 'embedding' }),
-    'The token itself, not its embedding',
-    readTable(variant, { label: 'input', split: 'positions', target: 'token' }),
-    'Top 1 by token frequency in the text',
-    bandTable(variant),
-    'The previous token',
-    readTable(variant, { label: 'previous', split: 'positions', target: 'embedding' }),
-    'The previous token, held-out types',
-    readTable(variant, { label: 'previous', split: 'types', target: 'embedding' }),
-    'The previous token itself',
-    readTable(variant, { label: 'previous', split: 'positions', target: 'token' }),
-    ...(['embed', 'unembed'] as const).flatMap((matrix) => [
-      wrap(
-        `Similarity of the token probe's matrix to ${result.rules.matrices[matrix]}, ${integer(result.compared)} tokens`,
-      ),
-      resemblanceTable(variant, matrix),
-    ]),
-    ...(['embed', 'unembed'] as const).flatMap((basis) =>
-      (['weight', 'signal'] as const).flatMap((of) => [
-        wrap(
-          `${of === 'weight' ? "Share of the token probe's squared weight" : 'Share of its output'} over eighths of the ` +
-            `principal components of ${result.rules.matrices[basis]}`,
-        ),
-        weightTable(result, variant, basis, of),
-      ]),
+    first && `${name}Accuracies in %. ${about(first)}`,
+    `Baselines (R², top 1)\n${baselineTable(variant)}`,
+    `Top 1 by token frequency in the text\n${bandTable(result, variant)}`,
+    ...others.map(about),
+    ...matrices.map((matrix) => {
+      const title = `Similarity of the token probe's matrix to ${result.rules.matrices[matrix]}, ${integer(result.compared)} tokens`;
+      return `${wrap(title)}\n${similarityTable(variant, matrix)}`;
+    }),
+    ...matrices.flatMap((basis) =>
+      weightAspects.map(({ of, title }) => {
+        const what = `Share of the token probe's ${title} over eighths of the principal components of ${result.rules.matrices[basis]}, %`;
+        return `${wrap(what)}\n${weightTable(result, variant, basis, of)}`;
+      }),
     ),
-    ...(['r2', 'top1'] as const).flatMap((of) => [
-      wrap(
-        `${of === 'r2' ? 'R²' : 'Top 1'} of the input, predicted from a subspace: leading and trailing components of ` +
-          `${result.rules.matrices.unembed}, random directions; ${partSizes(variant).join(', ')} of them`,
-      ),
-      partTable(variant, of),
-    ]),
-  ]
-    .join('\n\n')
-    .replaceAll(/\n\n(?=layer |share )/g, '\n');
+    ...[r2, top1].map((column) => {
+      const title =
+        `${column.title} of the input, predicted from a subspace: leading and trailing components of ` +
+        `${result.rules.matrices.unembed}, random directions; ${subspaceSizes(result).join(', ')} of them`;
+      return `${wrap(title)}\n${subspaceTable(result, variant, column)}`;
+    }),
+  ].join('\n\n');
 }
 
-function readTable(variant: Variant, task: Omit<Wanted, 'map'>): string {
-  const own = (point: PointEvaluation, map: MapKind) => readingAt(point.readings, { ...task, map });
-  const rows = variant.points.map((point) => [
-    point.point,
-    withInterval(own(point, 'probe')?.r2, plain),
-    task.target === 'embedding' ? plain(own(point, 'probe')?.cosine.value) : '',
-    withInterval(own(point, 'probe')?.top1, share),
-    share(own(point, 'probe')?.top5.value),
-    plain(own(point, 'pooled')?.r2.value),
-    share(own(point, 'pooled')?.top1.value),
+function taskTable(variant: Variant, task: Omit<ProbeTask, 'map'>): string {
+  const columns = evaluationColumns(task.target);
+  const pooled = [r2, top1];
+  const rows = upward(variant, ({ readings }) => [
+    ...columns.map((column) => cellText(column, evaluationOf(readings, { ...task, map: 'probe' }))),
+    ...pooled.map((column) => valueText(column, evaluationOf(readings, { ...task, map: 'pooled' }))),
   ]);
-  const mean = readingAt(variant.chance, { ...task, map: 'mean' });
-  rows.push(['mean', plain(mean?.r2.value), '', share(mean?.top1.value), share(mean?.top5.value), '', '']);
-  return table(['layer', 'R²', 'cosine', 'top 1, %', 'top 5', 'pooled R²', 'top 1'], 'lrrrrrr', rows);
+  const mean = evaluationOf(variant.chance, { ...task, map: 'mean' });
+  rows.push(['mean', ...columns.map((column) => valueText(column, mean)), '', '']);
+  const head = ['layer', ...columnLabels(columns), ...columnLabels(pooled).map((label) => `pooled ${label}`)];
+  return table(head, `l${'r'.repeat(head.length - 1)}`, rows);
 }
 
 function baselineTable(variant: Variant): string {
-  const cell = (point: PointEvaluation, map: MapKind, split: Wanted['split']) => {
-    const reading = readingAt(point.readings, { map, split, label: 'input', target: 'embedding' });
-    return [plain(reading?.r2.value), share(reading?.top1.value)];
-  };
-  const rows = variant.points.map((point) => [
-    point.point,
-    ...cell(point, 'identity', 'positions'),
-    ...cell(point, 'shuffled', 'positions'),
-    ...cell(point, 'random', 'positions'),
-    ...cell(point, 'identity', 'types'),
-  ]);
+  const maps: readonly (readonly [MapKind, ProbeTask['split']])[] = [
+    ['identity', 'positions'],
+    ['shuffled', 'positions'],
+    ['random', 'positions'],
+    ['identity', 'types'],
+  ];
+  const rows = upward(variant, ({ readings }) =>
+    maps.flatMap(([map, split]) => {
+      const own = evaluationOf(readings, { map, split });
+      return [r2, top1].map((column) => valueText(column, own));
+    }),
+  );
   const head = ['layer', 'identity', '', 'shuffled', '', 'random', '', 'identity, held out', ''];
   return table(head, 'lrrrrrrrr', rows);
 }
 
-function bandTable(variant: Variant): string {
-  const task = { map: 'probe', label: 'input', split: 'positions', target: 'embedding' } as const;
-  const first = variant.points[0] && readingAt(variant.points[0].readings, task);
-  const bands = first?.bands.filter(({ rows }) => rows > 0) ?? [];
-  const names = bands.map(({ from, rows }) => `from ${integer(from)} (${integer(rows)})`);
-  const rows = variant.points.map((point) => {
-    const reading = readingAt(point.readings, task);
-    return [point.point, ...bands.map(({ from }) => share(reading?.bands.find((band) => band.from === from)?.top1))];
-  });
-  return table(['layer', ...names], `l${'r'.repeat(names.length)}`, rows);
+function bandTable(result: ProbeResult, variant: Variant): string {
+  const columns = bandColumns(result);
+  const rows = upward(variant, ({ readings }) =>
+    columns.map(({ of }) => plain(of(evaluationOf(readings)), share).replace(' %', '')),
+  );
+  return table(['layer', ...columnLabels(columns)], `l${'r'.repeat(columns.length)}`, rows);
 }
 
-const measures = {
-  rowCosine: 'row cosine',
-  cka: 'CKA',
-  hiddenSpace: 'hidden space',
-  tokenSpace: 'token space',
-} as const satisfies Record<keyof Resemblance, string>;
-const measureNames = ['rowCosine', 'cka', 'hiddenSpace', 'tokenSpace'] as const;
-
-function resemblanceTable(variant: Variant, matrix: 'embed' | 'unembed'): string {
-  const rows = variant.points.map(({ point, resemblance }) => [
-    point,
-    ...measureNames.map((name) => plain(resemblance[matrix][name].value)),
-  ]);
+function similarityTable(variant: Variant, matrix: VocabularyMatrix): string {
+  const rows = upward(variant, ({ resemblance }) =>
+    similarityColumns.map(({ key }) => similarityText(resemblance[matrix][key].value)),
+  );
   const range = (of: (likeness: Likeness) => Chance | null) =>
-    measureNames.map((name) => {
-      const draws = variant.points.flatMap(({ resemblance }) => of(resemblance[matrix][name]) ?? []);
+    similarityColumns.map(({ key }) => {
+      const draws = variant.points.flatMap(({ resemblance }) => of(resemblance[matrix][key]) ?? []);
       if (draws.length === 0) return '–';
-      return `${plain(Math.min(...draws.map(({ least }) => least)))}…${plain(Math.max(...draws.map(({ most }) => most)))}`;
+      const [least, most] = [draws.map((one) => one.least), draws.map((one) => one.most)];
+      return `${similarityText(Math.min(...least))}…${similarityText(Math.max(...most))}`;
     });
   rows.push(['rows permuted', ...range(({ permuted }) => permuted)]);
   rows.push(['random', ...range(({ random }) => random)]);
-  return table(['layer', ...measureNames.map((name) => measures[name])], 'lrrrr', rows);
+  return table(['layer', ...columnLabels(similarityColumns)], 'lrrrr', rows);
 }
 
-function weightTable(
-  result: ProbeResult,
-  variant: Variant,
-  basis: 'embed' | 'unembed',
-  of: 'weight' | 'signal',
-): string {
-  const own = result.ownShares[basis];
-  const cells = (shares: readonly number[]) => shares.map((each) => percent(each, 1).replace(' %', ''));
-  const runs = own.embed.length;
-  const rows = variant.points.map(({ point, weights }) => [point, ...cells(weights[basis][of])]);
-  rows.push(['embedding', ...cells(own.embed)], ['unembedding', ...cells(own.unembed)]);
-  rows.push(['chance', ...cells(Array.from({ length: runs }, () => 1 / runs))]);
+function weightTable(result: ProbeResult, variant: Variant, basis: VocabularyMatrix, of: WeightAspect): string {
+  const runs = result.ownShares[basis].embed.length;
+  const uniform = { name: 'uniform', shares: Array.from({ length: runs }, () => 1 / runs) };
+  const rows = [...weightRows(result, variant, basis, of), uniform].map(({ name, shares }) => [
+    name,
+    ...shares.map((one) => share(one).replace(' %', '')),
+  ]);
   return table(['layer', ...Array.from({ length: runs }, (_, i) => `${i + 1}/${runs}`)], `l${'r'.repeat(runs)}`, rows);
 }
 
-function partSizes({ points }: Variant): number[] {
-  const sizes = points[0]?.parts.map(({ dimensions }) => dimensions) ?? [];
-  return [...new Set(sizes)].sort((a, b) => a - b);
-}
-
-function partTable(variant: Variant, of: 'r2' | 'top1'): string {
-  const short = { leading: 'lead', trailing: 'trail', random: 'rand' } as const;
-  const columns = partSizes(variant).flatMap((dimensions) =>
-    (['leading', 'trailing', 'random'] as const).map((part) => ({ part, dimensions })),
+function subspaceTable(result: ProbeResult, variant: Variant, column: Column<Evaluation>): string {
+  const [all, within] = [
+    subspaceColumns.filter(({ of }) => of === 'all'),
+    subspaceColumns.filter(({ of }) => of !== 'all'),
+  ];
+  const columns = [
+    ...subspaceSizes(result).flatMap((dimensions) => within.map((one) => ({ ...one, dimensions }))),
+    ...all.map((one) => ({ ...one, dimensions: 0 })),
+  ];
+  const rows = upward(variant, (point) =>
+    columns.map(({ of, dimensions }) => valueText(column, withinSubspace(point, of, dimensions))),
   );
-  const rows = variant.points.map(({ point, readings, parts }) => {
-    const cell = (value: Estimate | undefined) => (of === 'r2' ? plain(value?.value) : share(value?.value));
-    const whole = readingAt(readings, { map: 'probe', label: 'input', split: 'positions', target: 'embedding' });
-    return [
-      point,
-      ...columns.map(({ part, dimensions }) =>
-        cell(parts.find((one) => one.part === part && one.dimensions === dimensions)?.reading[of]),
-      ),
-      cell(whole?.[of]),
-    ];
-  });
-  const head = ['layer', ...columns.map(({ part }) => short[part]), 'all'];
-  return table(head, `l${'r'.repeat(head.length - 1)}`, rows);
+  return table(['layer', ...columnLabels(columns)], `l${'r'.repeat(columns.length)}`, rows);
 }
 
-const plain = (value: number | undefined) => {
-  if (value === undefined) return '';
-  return Math.abs(value) >= 100 ? value.toExponential(1) : value.toFixed(3).replace(/^-(0\.0+)$/, '$1');
-};
-const share = (value: number | undefined) => (value === undefined ? '' : percent(value).replace(' %', ''));
-
-/** A figure and half its interval, which is not symmetric: the JSON has both ends. */
-function withInterval(estimate: Estimate | undefined, show: (value: number) => string): string {
-  if (!estimate) return '';
-  const { value, interval } = estimate;
-  // Where no document differs from another there is nothing to resample.
-  return interval && interval[0] < interval[1]
-    ? `${show(value)} ±${show((interval[1] - interval[0]) / 2)}`
-    : show(value);
-}
-
-function rulesText({ rules, seed, variants, precision, text }: ProbeResult, width: number): string {
-  const judged = readingAt(variants[0]?.points[0]?.readings ?? [], {
-    map: 'probe',
-    label: 'input',
-    split: 'positions',
-    target: 'embedding',
-  });
+function rulesText(result: ProbeResult, width: number): string {
+  const { rules, seed, precision, text } = result;
+  const judged = testRows(result);
   return wrap(
     `${layerRule} Positions: ${rules.positions}. ` +
-      `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. Test set: ${counted(judged?.rows ?? 0, 'position')}. ` +
+      `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. ${judged === undefined ? '' : `Test set: ${counted(judged, 'position')}. `}` +
       `${rules.reading}. Pooled: one probe for all layers, trained on one layer per position, drawn at random. Identity: the ` +
       'residual itself. Shuffled: labels shuffled before training. Random: the probe’s singular values between random ' +
       `directions. Similarity: ${rules.resemblance}.${intervalText(text, `± is half an interval: ${rules.intervals}`)}`,
@@ -253,60 +218,53 @@ function rulesText({ rules, seed, variants, precision, text }: ProbeResult, widt
   );
 }
 
-/** A figure over depth, of all variants. */
-function depthChart(
-  { variants, points }: ProbeResult,
-  of: 'r2' | 'top1',
-  label: 'input' | 'previous' = 'input',
-): LineChart {
-  const kinds: readonly (readonly [string, Omit<Wanted, 'label'>])[] = [
-    ['probe', { map: 'probe', split: 'positions', target: 'embedding' }],
-    ['pooled', { map: 'pooled', split: 'positions', target: 'embedding' }],
-    ['held-out types', { map: 'probe', split: 'types', target: 'embedding' }],
-    ...(of === 'top1'
+/** A measure over depth, of all variants. */
+function depthChart({ variants, points }: ProbeResult, of: typeof r2, label: ProbeTask['label'] = 'input'): LineChart {
+  const maps: readonly (readonly [string, Partial<ProbeTask>])[] = [
+    ['probe', {}],
+    ['pooled', { map: 'pooled' }],
+    ['held-out types', { split: 'types' }],
+    ...(of === top1
       ? ([
-          ['identity', { map: 'identity', split: 'positions', target: 'embedding' }],
-          ['shuffled', { map: 'shuffled', split: 'positions', target: 'embedding' }],
+          ['identity', { map: 'identity' }],
+          ['shuffled', { map: 'shuffled' }],
         ] as const)
       : []),
   ];
   const series = variants.flatMap((variant) =>
-    kinds.map(([name, wanted]) => ({
+    maps.map(([name, wanted]) => ({
       name: variants.length > 1 ? `${name}, ${variant.variant}` : name,
-      points: variant.points.flatMap(({ readings }, x) => {
-        const found = readingAt(readings, { ...wanted, label })?.[of];
+      points: evaluationsOf(variant, { ...wanted, label }).flatMap((evaluation, x) => {
+        const found = evaluation && of.of(evaluation);
         if (!found) return [];
         const [low, high] = found.interval ?? [];
         return [{ x, y: found.value, ...(low === undefined || high === undefined ? {} : { low, high }) }];
       }),
     })),
   );
-  const what = of === 'r2' ? 'R²' : 'top-1 accuracy';
   return {
     title: label === 'input' ? 'The input token over depth' : 'The previous token over depth',
     x: { label: `layer, 0 ${itemAt(points, 0)} to ${points.length - 1} the last block` },
-    y: { label: what },
+    y: { label: of === r2 ? 'R²' : 'top-1 accuracy' },
     series,
   };
 }
 
-/** R² and top 1 of the input and of the previous token. */
+/** R² and top-1 accuracy for the input and for the previous token. */
 export function probeCharts(result: ProbeResult): LineChart[] {
-  return (['input', 'previous'] as const).flatMap((label) =>
-    (['r2', 'top1'] as const).map((of) => depthChart(result, of, label)),
-  );
+  return (['input', 'previous'] as const).flatMap((label) => [r2, top1].map((of) => depthChart(result, of, label)));
 }
 
 /** The input probe's weight over a basis, for each variant. */
-export function weightMap(result: ProbeResult, variant: Variant, basis: 'embed' | 'unembed'): HeatMap {
-  const own = result.ownShares[basis];
+export function weightMap(result: ProbeResult, variant: Variant, basis: VocabularyMatrix): HeatMap {
   const named = result.variants.length > 1 ? `, ${variant.variant} model` : '';
+  const rows = weightRows(result, variant, basis, 'weight');
   return {
     title: `Share of the token probe's squared weight in the principal components of ${result.rules.matrices[basis]}${named}`,
     rowLabel: 'layer',
-    rows: [...variant.points.map(({ point }) => point).reverse(), 'embedding', 'unembedding'],
+    rows: rows.map(({ name }) => name),
     columnLabel: 'eighth',
-    columns: own.embed.map((_, i) => String(i + 1)),
-    values: [...variant.points.map(({ weights }) => weights[basis].weight).reverse(), own.embed, own.unembed],
+    columns: result.ownShares[basis].embed.map((_, i) => String(i + 1)),
+    values: rows.map(({ shares }) => shares),
   };
 }

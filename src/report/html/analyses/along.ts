@@ -2,54 +2,49 @@
 
 import type { BasisResult, Component } from '../../../analyses/basis/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
+import { type ShareColumn, shareColumns } from '../../basis-columns.ts';
 import { counted, percent } from '../../format.ts';
-import { probedPoints } from '../../terminal/basis.ts';
 import { type Series, withMargin } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { type Line, panelSvg } from '../panels.ts';
 
 const share = (value: number) => percent(value, 2);
-const probeColours = ['q1', 'q3', 'q5'] as const;
-const shapes = ['diamond', 'triangle-down', 'cross'] as const;
+const matrixLooks: readonly Omit<Series, 'name'>[] = [
+  { colour: 's6', shape: 'square' },
+  { colour: 's1', shape: 'triangle-up' },
+];
+const probeLooks: readonly Omit<Series, 'name'>[] = [
+  { colour: 'q1', shape: 'diamond' },
+  { colour: 'q3', shape: 'triangle-down' },
+  { colour: 'q5', shape: 'cross' },
+];
 
 /** Runs of neighbouring components that curves are of. */
 const mostRuns = 16;
 
-export async function alongFigure({
-  components,
-  points,
-  hidden,
-  text,
-  rules,
-  precision,
-  seed,
-}: BasisResult): Promise<Figure> {
+export async function alongFigure(result: BasisResult): Promise<Figure> {
+  const { components, hidden, text, rules, precision, seed } = result;
   const perRun = Math.ceil(components.length / mostRuns);
-  const curve = (series: Series, of: (one: Component) => number | undefined): Line => ({
+  const curve = (series: Series, of: (one: Component) => number): Line => ({
     series,
     marks: inRuns(components, perRun).map((run) => {
-      const [first, last] = [run[0]?.component ?? 0, run.at(-1)?.component ?? 0];
-      const mean = run.reduce((sum, one) => sum + (of(one) ?? Number.NaN), 0) / run.length;
+      const numbers = run.map(({ component }) => component);
+      const [first, last] = [Math.min(...numbers), Math.max(...numbers)];
+      const mean = run.reduce((sum, one) => sum + of(one), 0) / run.length;
       const tip = `${first === last ? `component ${first}` : `components ${first} to ${last}, mean`}: ${share(mean)}`;
       return { x: (first + last) / 2, y: mean, tip };
     }),
   });
-  const chosen = probedPoints(points);
-  const embed: Series = { name: 'embedding', colour: 's6', shape: 'square' };
-  const lens: Series = { name: 'unembedding (lens)', colour: 's1', shape: 'triangle-up' };
-  const probes = chosen.map(
-    (point, i): Series => ({
-      name: `probe at ${itemAt(points, point)}`,
-      colour: probeColours[i] ?? 'q0',
-      shape: shapes[i] ?? 'circle',
-    }),
-  );
-  const own = [curve(embed, ({ shares }) => shares.embed), curve(lens, ({ shares }) => shares.unembed)];
-  const variants = (components[0]?.probe ?? []).map(({ variant }, i) => ({
-    title: `The token probe, ${variant} model`,
-    lines: probes.map((series, k) => curve(series, ({ probe }) => probe[i]?.points[itemAt(chosen, k)])),
-  }));
-  const drawn = [{ title: 'The vocabulary’s matrices', lines: own }, ...variants];
+  const { matrices, probes } = shareColumns(result);
+  const linesOf = (columns: readonly ShareColumn[], looks: readonly Omit<Series, 'name'>[]) =>
+    columns.map(({ name, of }, i) => curve({ name, ...itemAt(looks, i) }, of));
+  const drawn = [
+    { title: 'The vocabulary’s matrices', lines: linesOf(matrices, matrixLooks) },
+    ...probes.map(({ variant, columns }) => ({
+      title: `The token probe, ${variant} model`,
+      lines: linesOf(columns, probeLooks),
+    })),
+  ];
   const all = drawn.flatMap(({ lines }) => lines.flatMap(({ marks }) => marks.map(({ y }) => y)));
   const domain = withMargin([...all, 1 / hidden].filter((value) => Number.isFinite(value) && value > 0));
   const panels = [];
@@ -72,7 +67,7 @@ export async function alongFigure({
     notShown:
       'Directions that are not orthogonal, as those of nmf and of dictionaries, overlap: their shares may sum to more than 1.',
     panels,
-    legend: [embed, lens, ...probes],
+    legend: drawn.slice(0, 2).flatMap(({ lines }) => lines.map(({ series }) => series)),
   };
 }
 

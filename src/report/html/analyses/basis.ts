@@ -1,9 +1,8 @@
 // Figures of basis.json: the tokens of each component, the reconstruction error, and each map's share along them.
 
 import type { BasisResult, Component, DictionaryReport } from '../../../analyses/basis/result.ts';
-import { itemAt } from '../../../platform/indexing.ts';
+import { coherenceRows, matrixWords, shareColumns } from '../../basis-columns.ts';
 import { counted, integer, percent, sentence } from '../../format.ts';
-import { probedPoints } from '../../terminal/basis.ts';
 import type { Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
@@ -15,7 +14,6 @@ import { spelledOut, spelling } from './spelled.ts';
 /** Components that the table has; basis.json has all. */
 const mostRows = 256;
 
-export const matrixWords = { embed: 'embedding', unembed: 'unembedding' } as const;
 const share = (value: number) => percent(value, 2);
 
 export async function basisSections(result: BasisResult): Promise<Section[]> {
@@ -67,15 +65,15 @@ export function basisGlance({
 }
 
 /** Tokens, and the share of each map. */
-function componentsFigure({ components, method, rules, hidden, points }: BasisResult): Figure {
+function componentsFigure(result: BasisResult): Figure {
+  const { components, method, rules, hidden } = result;
   const isFromTokens = method === 'frequency';
   const named = (list: Component['nearest'], some: number) =>
     list
       .slice(0, some)
       .map((one) => `“${spelledOut(one)}”`)
       .join(', ');
-  const chosen = probedPoints(points);
-  const variants = components[0]?.probe.map(({ variant }) => variant) ?? [];
+  const columns = shareColumns(result).all;
   const rest =
     components.length > mostRows
       ? ` The first ${mostRows} of ${integer(components.length)} are shown; basis.json lists all.`
@@ -95,11 +93,7 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
         ...(isFromTokens ? ['from'] : []),
         'nearest',
         '>cosine',
-        '>embedding',
-        '>lens',
-        ...variants.flatMap((variant) =>
-          chosen.map((point) => `>probe, ${itemAt(points, point)}${variants.length > 1 ? `, ${variant}` : ''}`),
-        ),
+        ...columns.map(({ title }) => `>${title}`),
         'farthest',
       ],
       rows: components
@@ -111,9 +105,7 @@ function componentsFigure({ components, method, rules, hidden, points }: BasisRe
             : []),
           named(one.nearest, 3),
           number(one.nearest[0]?.cosine, (cosine) => cosine.toFixed(2)),
-          number(one.shares.embed, share),
-          number(one.shares.unembed, share),
-          ...one.probe.flatMap((probe) => chosen.map((point) => number(probe.points[point], share))),
+          ...columns.map(({ of }) => number(of(one), share)),
           named(one.farthest, 3),
         ]),
     },
@@ -200,18 +192,10 @@ function reach(values: readonly number[]): [number, number] {
 }
 
 /** Coherence of the atoms, and of as many random directions. */
-function coherenceFigure({ limits, coherence, random }: DictionaryReport): Figure {
-  const chance = (of: (draw: (typeof random)[number]) => number | undefined) =>
-    random.reduce((sum, draw) => sum + (of(draw) ?? 0), 0) / random.length;
-  const three = (value: number) => value.toFixed(3);
-  const row = (
-    name: string,
-    of: (one: typeof coherence) => number | undefined,
-    show: (value: number) => string,
-  ): Cell[] => [name, number(of(coherence), show), number(chance(of), show)];
+function coherenceFigure(dictionary: DictionaryReport): Figure {
   return {
     title: 'Coherence of the atoms',
-    caption: `By |cosine| of two atoms; random: as many random directions of the same size, mean of ${counted(random.length, 'draw')}. Atoms all within a limit: a greedy count, in their order.`,
+    caption: `By |cosine| of two atoms; random: as many random directions of the same size, mean of ${counted(dictionary.random.length, 'draw')}. Atoms all within a limit: a greedy count, in their order.`,
     notShown:
       'More nearly orthogonal pairs than among random directions would indicate packing; fewer indicate clusters of atoms. The greedy count is a lower bound for both.',
     panels: [],
@@ -219,22 +203,11 @@ function coherenceFigure({ limits, coherence, random }: DictionaryReport): Figur
       name: 'basis-coherence',
       about: 'Coherence of the atoms and of random directions',
       head: ['figure', '>atoms', '>random'],
-      rows: [
-        row('largest |cosine|', ({ largest }) => largest, three),
-        row('mean |cosine|', ({ mean }) => mean, three),
-        ...limits.flatMap((limit, i) => [
-          row(
-            `pairs within ${limit}`,
-            ({ pairs }) => pairs[i],
-            (value) => percent(value),
-          ),
-          row(
-            `atoms all within ${limit}`,
-            ({ independent }) => independent[i],
-            (value) => integer(Math.round(value * 10) / 10),
-          ),
-        ]),
-      ],
+      rows: coherenceRows(dictionary).map(({ name, atoms, random, show }): Cell[] => [
+        name,
+        number(atoms, show),
+        number(random, show),
+      ]),
     },
     open: true,
   };

@@ -1,6 +1,7 @@
 // Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
 import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
+import { matrixWords } from '../../basis-columns.ts';
 import { fewDocumentsWords, findingWords, readWords, trusted } from '../../findings.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from '../header.ts';
 import { html } from '../html.ts';
 import { pageHtml } from '../page.ts';
-import { basisGlance, basisSections, matrixWords } from './basis.ts';
+import { basisGlance, basisSections } from './basis.ts';
 import { lensGlance, lensRead, lensSections } from './lens.ts';
 import { probeGlance, probeSections } from './probe.ts';
 import { unlikelyGlance, unlikelySections } from './unlikely.ts';

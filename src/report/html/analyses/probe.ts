@@ -1,17 +1,18 @@
 // Figures of probe.json: how well each point predicts its token, the probe's similarity to the embedding, and where its weight lies.
-import type { ProbeResult } from '../../../analyses/probe/result.ts';
+import type { ProbeResult, ProbeTask } from '../../../analyses/probe/result.ts';
 import { layerRule, top1Of } from '../../findings.ts';
 import { counted, percent } from '../../format.ts';
+import { probeTasks } from '../../probe-columns.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
-import { resemblanceFigure } from './likeness.ts';
-import { bandsFigure, readingFigure, readingTasks } from './readings.ts';
-import { partsFigure, weightFigure } from './weights.ts';
+import { bandsFigure, taskFigure } from './evaluations.ts';
+import { resemblanceFigure } from './similarity.ts';
+import { subspacesFigure, weightFigure } from './weights.ts';
 
 export async function probeSections(result: ProbeResult): Promise<Section[]> {
   const input: Figure[] = [];
   const previous: Figure[] = [];
-  for (const task of readingTasks) (task.label === 'input' ? input : previous).push(await readingFigure(result, task));
+  for (const task of probeTasks) (task.label === 'input' ? input : previous).push(await taskFigure(result, task));
   return [
     {
       id: 'probe-input',
@@ -28,7 +29,11 @@ export async function probeSections(result: ProbeResult): Promise<Section[]> {
     {
       id: 'probe-place',
       title: 'Where the input is stored',
-      figures: [await weightFigure(result, 'embed'), await weightFigure(result, 'unembed'), await partsFigure(result)],
+      figures: [
+        await weightFigure(result, 'embed'),
+        await weightFigure(result, 'unembed'),
+        await subspacesFigure(result),
+      ],
     },
   ];
 }
@@ -43,8 +48,8 @@ function lead({ rules, text, seed, precision }: ProbeResult): string {
 export function probeGlance({ variants }: ProbeResult): Head['glance'] {
   return variants.flatMap((variant) => {
     const name = variants.length > 1 ? `, ${variant.variant} model` : '';
-    const last = (task: Parameters<typeof top1Of>[1]) => top1Of(variant, task).at(-1)?.top1?.value;
-    const card = (task: Parameters<typeof top1Of>[1], what: string) => {
+    const last = (task: Partial<ProbeTask>) => top1Of(variant, task).at(-1)?.top1?.value;
+    const card = (task: Partial<ProbeTask>, what: string) => {
       const [found, chance] = [last(task), last({ ...task, map: 'shuffled' })];
       if (found === undefined) return [];
       const baseline = chance === undefined ? '' : `; shuffled-label baseline ${percent(chance)}`;

@@ -1,9 +1,18 @@
 // Where the input is stored: the token probe's weight along ordered bases, and probes restricted to subspaces.
-import type { ProbeResult } from '../../../analyses/probe/result.ts';
+import type { PointEvaluation, ProbeResult } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
-import { intervalText, readingAt } from '../../findings.ts';
+import { intervalText } from '../../findings.ts';
 import { percent } from '../../format.ts';
-import { share, sharesUp, type Value } from '../../values.ts';
+import {
+  type Subspace,
+  subspaceColumns,
+  subspaceSizes,
+  top1,
+  weightAspects,
+  weightRows,
+  withinSubspace,
+} from '../../probe-columns.ts';
+import { share, sharesUp } from '../../values.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
@@ -13,36 +22,19 @@ import { depthPanel, valueCell } from './depth.ts';
 /** Multiple of the chance level at which a cell has its full colour. */
 const full = 3;
 
-type Variant = ProbeResult['variants'][number];
-
-const aspects = [
-  { of: 'weight', title: 'squared weight' },
-  { of: 'signal', title: 'output' },
-] as const;
-
-/** Rows of a map: the points from the last down, then the matrices themselves. */
-function rowsOf({ ownShares }: ProbeResult, { points }: Variant, basis: VocabularyMatrix, of: 'weight' | 'signal') {
-  const own = ownShares[basis];
-  return [
-    ...points.map(({ point, weights }) => ({ name: point, shares: weights[basis][of] })).toReversed(),
-    { name: 'embedding', shares: own.embed },
-    { name: 'unembedding', shares: own.unembed },
-  ];
-}
-
 export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix): Promise<Figure> {
   const runs = result.ownShares[basis].embed.length;
-  const sets = aspects.flatMap(({ of, title }) =>
+  const maps = weightAspects.flatMap(({ of, title }) =>
     result.variants.map((variant) => ({
       variant: variant.variant,
       of: title,
-      rows: rowsOf(result, variant, basis, of),
+      rows: weightRows(result, variant, basis, of),
       name: result.variants.length > 1 ? `${title}, ${variant.variant}` : title,
     })),
   );
   const shade = (value: number) => Math.min((value * runs) / full, 1);
   const panels = [];
-  for (const { name, rows } of sets) {
+  for (const { name, rows } of maps) {
     const svg = await shadesSvg({
       about: `Share of the token probe’s ${name}, by layer and by eighth of the components; the table holds the numbers`,
       rowLabel: 'layer',
@@ -73,7 +65,7 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
       name: `probe-weight-${basis}`,
       about: 'Shares by run of components',
       head: ['model', 'share of', 'layer', ...Array.from({ length: runs }, (_, i) => `>${i + 1}/${runs}`)],
-      rows: sets.flatMap(({ variant, of, rows }) =>
+      rows: maps.flatMap(({ variant, of, rows }) =>
         rows.map(({ name, shares }): Cell[] => [
           variant,
           of,
@@ -85,39 +77,35 @@ export async function weightFigure(result: ProbeResult, basis: VocabularyMatrix)
   };
 }
 
-const partSeries: Readonly<Record<'leading' | 'trailing' | 'random' | 'all', Series>> = {
-  all: { name: 'the whole space', colour: 's6', shape: 'square' },
-  leading: { name: 'leading directions', colour: 's0', shape: 'circle' },
-  trailing: { name: 'trailing directions', colour: 's1', shape: 'triangle-up' },
-  random: { name: 'random directions', colour: 'c0', shape: 'triangle-down', dashed: true },
+const looks: Readonly<Record<Subspace, Omit<Series, 'name'>>> = {
+  all: { colour: 's6', shape: 'square' },
+  leading: { colour: 's0', shape: 'circle' },
+  trailing: { colour: 's1', shape: 'triangle-up' },
+  random: { colour: 'c0', shape: 'triangle-down', dashed: true },
 };
-const parts = ['random', 'all', 'trailing', 'leading'] as const;
-
-function partValues({ points }: Variant, part: (typeof parts)[number], dimensions: number): (Value | undefined)[] {
-  return points.map(({ readings, parts: all }) =>
-    part === 'all'
-      ? readingAt(readings, { map: 'probe', label: 'input', split: 'positions', target: 'embedding' })?.top1
-      : all.find((one) => one.part === part && one.dimensions === dimensions)?.reading.top1,
-  );
-}
+const subspaces = subspaceColumns.map(({ of, title }) => ({ of, series: { name: title, ...looks[of] } }));
 
 /** Probes restricted to a subspace, one panel per size. */
-export async function partsFigure(result: ProbeResult): Promise<Figure> {
-  const sizes = [...new Set(result.variants[0]?.points[0]?.parts.map(({ dimensions }) => dimensions) ?? [])].sort(
-    (a, b) => a - b,
-  );
+export async function subspacesFigure(result: ProbeResult): Promise<Figure> {
+  const sizes = subspaceSizes(result);
+  const accuracyOf = (point: PointEvaluation, of: Subspace, dimensions: number) => {
+    const found = withinSubspace(point, of, dimensions);
+    return found && top1.of(found);
+  };
   const panels = [];
   for (const dimensions of sizes) {
-    for (const variant of result.variants) {
-      const curves = parts.map((part) => ({ series: partSeries[part], values: partValues(variant, part, dimensions) }));
-      const title = `${dimensions} directions${result.variants.length > 1 ? `, ${variant.variant}` : ''}`;
+    for (const { variant, points } of result.variants) {
       panels.push(
         await depthPanel({
-          title,
+          title: `${dimensions} directions${result.variants.length > 1 ? `, ${variant}` : ''}`,
           points: result.points,
           y: { label: 'top-1 accuracy', ...sharesUp },
           show: share,
-          curves,
+          // The baseline lies below the others.
+          curves: subspaces.toReversed().map(({ of, series }) => ({
+            series,
+            values: points.map((point) => accuracyOf(point, of, dimensions)),
+          })),
         }),
       );
     }
@@ -130,19 +118,19 @@ export async function partsFigure(result: ProbeResult): Promise<Figure> {
     notShown:
       'Subspaces hold overlapping information: high accuracy in one half does not imply low accuracy in the other, and accuracies do not add up.',
     panels,
-    legend: [partSeries.all, partSeries.leading, partSeries.trailing, partSeries.random],
+    legend: subspaces.map(({ series }) => series),
     table: {
       name: 'probe-parts',
       about: 'Top-1 accuracy within each subspace, the last layer first',
-      head: ['model', 'directions', 'layer', ...parts.toReversed().map((part) => `>${partSeries[part].name}`)],
+      head: ['model', 'directions', 'layer', ...subspaces.map(({ series }) => `>${series.name}`)],
       rows: result.variants.flatMap((variant) =>
         sizes.flatMap((dimensions) =>
           variant.points
-            .map(({ point }, i): Cell[] => [
+            .map((point): Cell[] => [
               variant.variant,
               String(dimensions),
-              point,
-              ...parts.toReversed().map((part) => valueCell(partValues(variant, part, dimensions)[i], share)),
+              point.point,
+              ...subspaces.map(({ of }) => valueCell(accuracyOf(point, of, dimensions), share)),
             ])
             .toReversed(),
         ),

@@ -2,6 +2,7 @@
 import type { Chance, Likeness, ProbeResult, Resemblance } from '../../../analyses/probe/result.ts';
 import type { VocabularyMatrix } from '../../../analyses/vocabulary.ts';
 import { integer } from '../../format.ts';
+import { similarityColumns, similarityText } from '../../probe-columns.ts';
 import { exact } from '../../values.ts';
 import type { Series } from '../axes.ts';
 import type { Figure } from '../figure.ts';
@@ -9,36 +10,25 @@ import type { Band } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
 import { depthPanel, variantSeries } from './depth.ts';
 
-type Variant = ProbeResult['variants'][number];
-
-const measures: Readonly<Record<keyof Resemblance, string>> = {
-  rowCosine: 'Mean cosine of a token’s rows',
-  cka: 'Linear CKA',
-  hiddenSpace: 'Leading subspaces of the residual space',
-  tokenSpace: 'Leading subspaces of the tokens’ space',
-};
-const names = ['rowCosine', 'cka', 'hiddenSpace', 'tokenSpace'] as const;
-
 const permutedSeries: Series = { name: 'rows permuted', colour: 'c1' };
 const randomSeries: Series = { name: 'random matrices of the same spectrum', colour: 'c0' };
-const plain = (value: number) => value.toFixed(3);
 
 export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyMatrix): Promise<Figure> {
   const panels = [];
-  for (const name of names)
+  for (const { key, title } of similarityColumns)
     panels.push(
       await depthPanel({
-        title: measures[name],
+        title,
         points: result.points,
         y: { label: 'similarity' },
-        show: plain,
+        show: similarityText,
         curves: result.variants.map(({ variant, points }) => ({
           series: variantSeries[variant],
-          values: points.map(({ resemblance }) => exact(resemblance[matrix][name].value)),
+          values: points.map(({ resemblance }) => exact(resemblance[matrix][key].value)),
         })),
         bands: [
-          ...bandOf(result, permutedSeries, matrix, name, ({ permuted }) => permuted),
-          ...bandOf(result, randomSeries, matrix, name, ({ random }) => random),
+          ...bandOf(result, permutedSeries, matrix, key, ({ permuted }) => permuted),
+          ...bandOf(result, randomSeries, matrix, key, ({ random }) => random),
         ],
       }),
     );
@@ -55,16 +45,16 @@ export async function resemblanceFigure(result: ProbeResult, matrix: VocabularyM
     table: {
       name: `probe-likeness-${matrix}`,
       about: 'Similarity, in brackets the range by chance: rows permuted; random',
-      head: ['model', 'layer', ...names.map((name) => `>${measures[name]}`)],
+      head: ['model', 'layer', ...similarityColumns.map(({ title }) => `>${title}`)],
       rows: result.variants.flatMap(({ variant, points }) =>
         points
           .map(({ point, resemblance }): Cell[] => [
             variant,
             point,
-            ...names.map((name) =>
+            ...similarityColumns.map(({ key }) =>
               number(
-                resemblance[matrix][name].value,
-                (value) => `${plain(value)} ${chanceText(resemblance[matrix][name])}`,
+                resemblance[matrix][key].value,
+                (value) => `${similarityText(value)} ${chanceText(resemblance[matrix][key])}`,
               ),
             ),
           ])
@@ -78,27 +68,20 @@ function bandOf(
   { variants: [original], points }: ProbeResult,
   series: Series,
   matrix: VocabularyMatrix,
-  name: keyof Resemblance,
+  key: keyof Resemblance,
   of: (likeness: Likeness) => Chance | null,
 ): Band[] {
-  const edge = chancesOf(original, matrix, name, of).flatMap((one, x) =>
-    one ? [{ x, low: one.least, high: one.most }] : [],
-  );
+  const edge = (original?.points ?? []).flatMap(({ resemblance }, x) => {
+    const chance = of(resemblance[matrix][key]);
+    return chance ? [{ x, low: chance.least, high: chance.most }] : [];
+  });
+  const title = similarityColumns.find((column) => column.key === key)?.title;
   return edge.length > 0
-    ? [{ series, edge, tip: `${series.name}\n${measures[name]}, layers ${points[0]} to ${points.at(-1)}` }]
+    ? [{ series, edge, tip: `${series.name}\n${title}, layers ${points[0]} to ${points.at(-1)}` }]
     : [];
 }
 
-function chancesOf(
-  variant: Variant | undefined,
-  matrix: VocabularyMatrix,
-  name: keyof Resemblance,
-  of: (likeness: Likeness) => Chance | null,
-) {
-  return variant?.points.map(({ resemblance }) => of(resemblance[matrix][name])) ?? [];
-}
-
 function chanceText({ permuted, random }: Likeness): string {
-  const range = ({ least, most }: Chance) => `${plain(least)} – ${plain(most)}`;
+  const range = ({ least, most }: Chance) => `${similarityText(least)} – ${similarityText(most)}`;
   return `[${permuted ? `${range(permuted)}; ` : ''}${range(random)}]`;
 }
