@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { kindOf } from '../operations/registry.ts';
 import { quoted } from '../platform/command-line.ts';
 import { type Cells, gridCells, pcaOf } from '../report/cells.ts';
-import { culprits, isBroken, isSevere, partsAt } from '../report/verdict.ts';
+import { isBroken, isSevere, largestEffects, singleEffects } from '../report/verdict.ts';
 import type { RunResult } from '../results/run.ts';
 import type { Study } from '../results/study.ts';
 import { recipeName } from './output.ts';
@@ -39,12 +39,12 @@ export function afterStudy(study: Study, cells: Cells): string {
   return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), study.command);
 }
 
-/** Layers other than those that hold the damage; none where those are the most, or where projections were told apart only. */
+/** Layers other than those that hold the damage; none if most layers do, or if effects are known by projection only. */
 function soundLayers(study: Study, cells: Cells, threshold: number): number[] {
   if (study.sensitivity?.by === 'projection') return [];
-  const parts = partsAt(study, cells, threshold);
-  const layers = [...new Set(parts.flatMap((part) => part.layers))];
-  const damaged = new Set(culprits(parts).worst.flatMap((part) => part.layers));
+  const effects = singleEffects(study, cells, threshold);
+  const layers = [...new Set(effects.flatMap((effect) => effect.layers))];
+  const damaged = new Set(largestEffects(effects).worst.flatMap((effect) => effect.layers));
   return 2 * damaged.size > layers.length ? [] : layers.filter((layer) => !damaged.has(layer));
 }
 

@@ -50,7 +50,7 @@ function wantedGroups(operations: readonly PcaOperation[], config: Shape): Wante
     if (operation.control) continue;
     const { mode, targets, layers, center, balance } = operation;
     for (const group of groupsOf(mode, targets, layers, config)) {
-      const key = JSON.stringify([center, balance, group.parts]);
+      const key = JSON.stringify([center, balance, group.members]);
       if (!wanted.has(key)) wanted.set(key, { group, operation });
     }
   }

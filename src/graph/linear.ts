@@ -30,8 +30,8 @@ export const elementType: Readonly<Record<WeightDtype, ElementType>> = {
   BF16: 'bfloat16',
 };
 
-/** Name of a replaceable weight's input in one of the graph's sets, counted from 0. */
-export const setName = (weight: string, set: number) => (set === 0 ? weight : `${weight}.set${set}`);
+/** Name of the input for a replaceable weight of one variant, counted from 0. */
+export const inputOf = (weight: string, variant: number) => (variant === 0 ? weight : `${weight}.variant${variant}`);
 
 /** What a product reads and how its rows are counted. */
 export interface LinearLayer {
@@ -50,20 +50,20 @@ export interface LinearLayer {
 export class Linears {
   readonly #g: GraphBuilder;
   readonly #source: (name: string) => WeightSource;
-  readonly #sets: number;
-  /** How many of the flattened rows belong to each set, in order. */
-  readonly #setRows: string;
+  readonly #variants: number;
+  /** How many of the flattened rows belong to each variant, in order. */
+  readonly #variantRows: string;
   readonly #float32 = new Map<string, string>();
   readonly #quantised = new Map<string, { integers: string; scales: string }>();
   readonly #zeroPoints = new Map<string, string>();
   readonly #split = new Map<string, string[]>();
 
-  /** @param sets of replaceable weights: rows of one batch may differ in them and share the reading of all others */
-  constructor(g: GraphBuilder, source: (name: string) => WeightSource, sets: number) {
+  /** @param variants of the replaceable weights: rows of one batch may differ in them and share all others */
+  constructor(g: GraphBuilder, source: (name: string) => WeightSource, variants: number) {
     this.#g = g;
     this.#source = source;
-    this.#sets = sets;
-    this.#setRows = sets > 1 ? g.input('set_rows', 'int64', [sets]) : '';
+    this.#variants = variants;
+    this.#variantRows = variants > 1 ? g.input('variant_rows', 'int64', [variants]) : '';
   }
 
   /** A weight as float32: norm scales, biases, and projections that are not quantised. @throws RangeError for one that is */
@@ -74,7 +74,7 @@ export class Linears {
   /** (rows, in) → (rows, out). Gemm's transB takes the checkpoint's (out, in) layout as it is. Returns the output's name. */
   apply(layer: LinearLayer): string {
     const from = this.#source(layer.weight);
-    if (from.kind === 'input' && this.#sets > 1) return this.#replaceable(layer, from.shape);
+    if (from.kind === 'input' && this.#variants > 1) return this.#replaceable(layer, from.shape);
     const bias = layer.bias === undefined ? [] : [this.weight(layer.bias)];
     if (from.kind === 'int8') return this.#integerProduct(layer, from, bias);
     return this.#g.node('Gemm', [layer.x, this.weight(layer.weight), ...bias], layer.output, { transB: 1 });
@@ -126,24 +126,24 @@ export class Linears {
     return this.#g.node('Expand', [this.#g.scalar('uint8', 128), shape], `${count}.middle`);
   }
 
-  /** Each set's rows through that set's weight, and its bias where that is replaceable too. A set without rows costs nothing. */
+  /** Each variant's rows through its own weight, and its bias where that is replaceable too. A variant without rows costs nothing. */
   #replaceable({ x, weight, bias, output }: LinearLayer, shape: readonly number[]): string {
-    const biasOf = (name: string, set: number) => {
+    const biasOf = (name: string, variant: number) => {
       const from = this.#source(name);
-      return from.kind === 'input' ? this.#g.input(setName(name, set), 'float32', from.shape) : this.weight(name);
+      return from.kind === 'input' ? this.#g.input(inputOf(name, variant), 'float32', from.shape) : this.weight(name);
     };
-    const rowsOfSets = getOrMake(this.#split, x, () => this.#rowsOfSets(x));
-    const parts = rowsOfSets.map((rows, set) => {
-      const own = this.#g.input(setName(weight, set), 'float32', shape);
-      const added = bias === undefined ? [] : [biasOf(bias, set)];
-      return this.#g.node('Gemm', [rows, own, ...added], `${output}.set${set}`, { transB: 1 });
+    const rowsOfVariants = getOrMake(this.#split, x, () => this.#rowsOfVariants(x));
+    const parts = rowsOfVariants.map((rows, variant) => {
+      const own = this.#g.input(inputOf(weight, variant), 'float32', shape);
+      const added = bias === undefined ? [] : [biasOf(bias, variant)];
+      return this.#g.node('Gemm', [rows, own, ...added], `${output}.variant${variant}`, { transB: 1 });
     });
     return this.#g.node('Concat', parts, output, { axis: 0 });
   }
 
-  #rowsOfSets(x: string): string[] {
-    const parts = Array.from({ length: this.#sets }, (_, set) => `${x}.set${set}`);
-    this.#g.nodes('Split', [x, this.#setRows], parts, { axis: 0 });
+  #rowsOfVariants(x: string): string[] {
+    const parts = Array.from({ length: this.#variants }, (_, variant) => `${x}.variant${variant}`);
+    this.#g.nodes('Split', [x, this.#variantRows], parts, { axis: 0 });
     return parts;
   }
 }

@@ -8,8 +8,8 @@ import { elementType, type FileWeight, Linears, type WeightSource } from './line
 import { attentionTap, blockTap, embeddingTap, type Tap, type TapOptions } from './taps.ts';
 
 export interface GraphOptions extends TapOptions {
-  /** Sets of replaceable weights that the rows of one batch can use. Default 1. */
-  readonly sets?: number;
+  /** Variants of the replaceable weights that the rows of one batch may use. Default 1. */
+  readonly variantsTogether?: number;
 }
 
 /**
@@ -18,9 +18,9 @@ export interface GraphOptions extends TapOptions {
  * `total_length` (1), the longest; `cos`, `sin` (positions, headDim / 2); `selected` (n), rows of the flattened
  * (batch × tokens), with taps of the flattened (points × batch × tokens), whose logits are wanted: the final norm and
  * the unembedding of a tapped point are the logit lens, and share the weights with the last one's; `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim);
- * every weight whose source is `input`, once for each of `options.sets` (see {@link setName}); with several sets
- * `set_rows` (sets), how many of the flattened rows belong to each, in order: rows of one batch then differ in these
- * weights and share the reading of all others;
+ * every weight whose source is `input`, once for each of `options.variantsTogether` (see {@link inputOf}); with several
+ * variants `variant_rows` (variants), how many of the flattened rows belong to each, in order: rows of one batch then
+ * differ in these weights and share all others;
  * outputs: `logits` (n, vocab) and `present.<layer>.key|value`, which may be the same buffers as the past.
  *
  * @param embedding the matrix that token ids are looked up in
@@ -42,7 +42,7 @@ export function llamaGraph(
   const cos = g.input('cos', 'float32', ['positions', headDim / 2]);
   const sin = g.input('sin', 'float32', ['positions', headDim / 2]);
   const selected = g.input('selected', 'int64', ['n']);
-  const linears = new Linears(g, source, options.sets ?? 1);
+  const linears = new Linears(g, source, options.variantsTogether ?? 1);
   const tokens = g.node('Reshape', [ids, g.constant([-1])], 'ids.flat'); // (batch * tokens)
 
   const flat = (x: string, width: number) => g.node('Reshape', [x, g.constant([-1, width])], `${x}.flat`);

@@ -106,7 +106,7 @@ export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cel
   return {
     title: 'Δnll in nats per token, one unit operated on at a time',
     rowLabel: by === 'both' ? 'unit' : by,
-    rows: [...rows.map(({ layers, targets }) => partName(by, layers, targets)), 'all at once'],
+    rows: [...rows.map(({ layers, targets }) => unitLabel(by, layers, targets)), 'all at once'],
     columnLabel: 'kept',
     columns: kept.map(keptName),
     values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
@@ -183,13 +183,13 @@ export function keptName({ variance, rank }: { readonly variance?: number; reado
   return rank === undefined ? String(variance) : `rank ${rank}`;
 }
 
-/** A unit of a sensitivity study: "layer 0", "q", "layer 0, q". */
+/** A unit of a sensitivity study: "layer 0", "q", "q of layer 0". */
 export function unitName(
   by: SensitivityResult['by'],
   { layers, targets }: Pick<SensitivityResult['rows'][number], 'layers'> & { readonly targets: readonly string[] },
 ): string {
   const [layer, projection] = [`layer ${layers.join()}`, targets.join()];
-  return by === 'layer' ? layer : by === 'projection' ? projection : `${layer}, ${projection}`;
+  return by === 'layer' ? layer : by === 'projection' ? projection : `${projection} of ${layer}`;
 }
 
 /** The cells of a sensitivity study by the unit that each operates on, with the budget where there are several. */
@@ -199,7 +199,8 @@ export function unitNames({ by, kept, rows, joint }: SensitivityResult): Map<str
   return new Map([...rows.flatMap((row) => named(unitName(by, row), row.cells)), ...named('all at once', joint)]);
 }
 
-function partName(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
+/** {@link unitName} in the rows of a map, without words. */
+function unitLabel(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
   if (by === 'layer') return layers.join();
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
 }

@@ -8,7 +8,7 @@ import type { Diagnosis, RunResult } from '../results/run.ts';
 import type { CellResult, Study } from '../results/study.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
-import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf } from './cells.ts';
+import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf, unitName } from './cells.ts';
 import { counted, integer, listed, percent, perplexity, sentence, short } from './format.ts';
 import { valueText } from './scores.ts';
 
@@ -267,56 +267,50 @@ function breakingPoint(line: readonly CellResult[]): string | undefined {
   );
 }
 
-/** A part of an operation and what it alone costs. */
-export interface Part {
+/** What an operation costs on one layer or projection alone. */
+export interface SingleEffect {
   readonly layers: readonly number[];
   readonly targets: readonly string[];
   /** Nats per token. */
   readonly kl: number;
 }
 
-/** The parts of a sensitivity study at one of its thresholds; those that are not measured yet are left out. */
-export function partsAt({ sensitivity }: Study, cells: Cells, threshold: number): Part[] {
+/** The single effects of a sensitivity study at one of its thresholds, without those that are not measured yet. */
+export function singleEffects({ sensitivity }: Study, cells: Cells, threshold: number): SingleEffect[] {
   return (sensitivity?.rows ?? []).flatMap(({ layers, targets, cells: ids }) => {
     const cell = cells.get(ids[threshold] ?? '');
     return cell ? { layers, targets, kl: cell.scores.kl } : [];
   });
 }
 
-/** The fewest parts that hold more than half of the summed KL of the single effects, the worst first, with what they hold of it. */
-export function culprits(parts: readonly Part[]) {
-  const total = parts.reduce((sum, { kl }) => sum + Math.max(kl, 0), 0);
-  const worst: Part[] = [];
+/** The fewest single effects that make up more than half of their summed KL, the largest first, with their share of it. */
+export function largestEffects(effects: readonly SingleEffect[]) {
+  const total = effects.reduce((sum, { kl }) => sum + Math.max(kl, 0), 0);
+  const worst: SingleEffect[] = [];
   let held = 0;
-  for (const part of parts.toSorted((a, b) => b.kl - a.kl)) {
-    if (held > total / 2 || part.kl <= 0) break;
-    worst.push(part);
-    held += part.kl;
+  for (const effect of effects.toSorted((a, b) => b.kl - a.kl)) {
+    if (held > total / 2 || effect.kl <= 0) break;
+    worst.push(effect);
+    held += effect.kl;
   }
   return { worst, held, total, share: total > 0 ? held / total : 0 };
-}
-
-/** "layer 0", "v of layer 1", "v in all layers". @param all layers of the operation */
-function partName({ layers, targets }: Pick<Part, 'layers' | 'targets'>, by: 'layer' | 'projection' | 'both'): string {
-  if (by === 'layer') return `layer ${layers.join()}`;
-  return by === 'projection' ? targets.join() : `${targets.join()} of layer ${layers.join()}`;
 }
 
 function sensitivityWords(study: Study, cells: Cells): string[] {
   const { kept = [], joint = [], rows = [], by = 'layer' } = study.sensitivity ?? {};
   return kept.flatMap((budget, i) => {
-    const parts = partsAt(study, cells, i);
+    const effects = singleEffects(study, cells, i);
     const all = cells.get(joint[i] ?? '');
-    const { worst, held, total, share } = culprits(parts);
+    const { worst, held, total, share } = largestEffects(effects);
     const [first] = worst;
-    if (!first || parts.length < 2) return [];
+    if (!first || effects.length < 2) return [];
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
-    const names = worst.map((part) => partName(part, by));
-    const missing = rows.length - parts.length;
+    const names = worst.map((effect) => unitName(by, effect));
+    const missing = rows.length - effects.length;
     const single = `the summed single effects${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
     const who =
       worst.length > 3
-        ? `${worst.length} of ${parts.length} units hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
+        ? `${worst.length} of ${effects.length} units hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
         : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)})`;
     return [
       `At ${at} ${who}.`,

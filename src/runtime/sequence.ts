@@ -1,7 +1,7 @@
 // Sequences: the tokens that one variant has read, alone or in a batch with others, with their keys and values.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { cacheHeadDim, cacheName } from '../graph/block.ts';
-import { setName } from '../graph/linear.ts';
+import { inputOf } from '../graph/linear.ts';
 import type { Tap } from '../graph/taps.ts';
 import { aCount, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
@@ -297,17 +297,17 @@ function runs(weights: readonly Weights[]): RowsOfWeights[] {
   }));
 }
 
-/** Feeds of the graph's sets. Sets that no row uses get the first one's weights, which are then not looked at. */
-function weightFeeds(sets: number, used: readonly RowsOfWeights[]): Weights {
+/** Weights of the graph's variants. Those that no row uses get the first one's, which are then not read. */
+function weightFeeds(variants: number, used: readonly RowsOfWeights[]): Weights {
   const [first] = used;
-  if (sets === 1 || !first || Object.keys(first.weights).length === 0) return first?.weights ?? {};
+  if (variants === 1 || !first || Object.keys(first.weights).length === 0) return first?.weights ?? {};
   const feeds: Record<string, Tensor> = {};
-  const rows = Array.from({ length: sets }, (_, set) => used[set]?.rows ?? 0);
-  for (let set = 0; set < sets; set++) {
-    const { weights } = used[set] ?? first;
-    for (const [name, tensor] of Object.entries(weights)) feeds[setName(name, set)] = tensor;
+  const rows = Array.from({ length: variants }, (_, i) => used[i]?.rows ?? 0);
+  for (let i = 0; i < variants; i++) {
+    const { weights } = used[i] ?? first;
+    for (const [name, tensor] of Object.entries(weights)) feeds[inputOf(name, i)] = tensor;
   }
-  return { ...feeds, set_rows: int64(rows, [sets]) };
+  return { ...feeds, variant_rows: int64(rows, [variants]) };
 }
 
 function int64(values: readonly number[], dims: number[]): Tensor {

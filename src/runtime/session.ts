@@ -99,7 +99,7 @@ export class Runtime implements GraphRunner {
     const start = ({ embedding, source, folder }: SessionWeights) => {
       const from = (name: string): WeightSource =>
         replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : source(name);
-      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, sets: variantsTogether });
+      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, variantsTogether });
       return createSession(graph, options.threads, folder, products);
     };
     const session =

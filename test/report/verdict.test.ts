@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { itemAt } from '../../src/platform/indexing.ts';
 import {
-  culprits,
   evalVerdict,
   isBroken,
+  largestEffects,
   lossWords,
   runVerdict,
   studyVerdict,
@@ -215,17 +215,17 @@ describe('a sweep', () => {
 });
 
 describe('where the damage is', () => {
-  const part = (layer: number, kl: number) => ({ layers: [layer], targets: ['v'], kl });
+  const effect = (layer: number, kl: number) => ({ layers: [layer], targets: ['v'], kl });
 
   test('is the fewest parts that hold more than half of it', () => {
-    expect(culprits([part(0, 1), part(1, 98), part(2, 1)])).toEqual({
-      worst: [part(1, 98)],
+    expect(largestEffects([effect(0, 1), effect(1, 98), effect(2, 1)])).toEqual({
+      worst: [effect(1, 98)],
       held: 98,
       total: 100,
       share: 0.98,
     });
-    expect(culprits([part(0, 3), part(1, 4), part(2, 3)]).worst).toEqual([part(1, 4), part(0, 3)]);
-    expect(culprits([part(0, 0), part(1, -1e-12)])).toEqual({ worst: [], held: 0, total: 0, share: 0 });
+    expect(largestEffects([effect(0, 3), effect(1, 4), effect(2, 3)]).worst).toEqual([effect(1, 4), effect(0, 3)]);
+    expect(largestEffects([effect(0, 0), effect(1, -1e-12)])).toEqual({ worst: [], held: 0, total: 0, share: 0 });
   });
 
   test.each(['layer', 'projection', 'both'] as const)('is told of a study by %s', (by) => {

@@ -33,7 +33,7 @@ function ranksOf(operation: PcaOperation, groups: readonly GroupSpectra[]): numb
   return operation.allocate === 'global' ? globalRanks(groups, uniform) : uniform;
 }
 
-/** Ranks of an operation whose groups are the parts of a shared one, each alone, at the same budget. */
+/** Ranks of an operation whose groups are the members of a shared one, each alone, at the same budget. */
 async function partnerRanks(
   decompositions: Decompositions,
   operation: PcaOperation,
@@ -48,12 +48,12 @@ async function partnerRanks(
   const found = new Map<Group, number>();
   for (const [i, { group, spectrum }] of shared.entries()) {
     const rank = itemAt(sharedRanks, i);
-    const partners = group.parts.map((part) => {
-      const partner = alone.find((one) => sameRows(itemAt(one.group.parts, 0), part));
-      if (!partner) throw new TypeError(`${group.name} has a part that is not alone`);
+    const partners = group.members.map((member) => {
+      const partner = alone.find((one) => sameRows(itemAt(one.group.members, 0), member));
+      if (!partner) throw new TypeError(`${group.name} has a member that is not alone`);
       return partner;
     });
-    const shapes = group.parts.map((part) => shapeOf(checkpoint, part));
+    const shapes = group.members.map((member) => shapeOf(checkpoint, member));
     const squaredError = await squaredErrorOf(decompositions, operation, group, spectrum, rank);
     const spectra = partners.map((partner) => partner.spectrum);
     const ranks = partners.length === 1 ? [rank] : matchedRanks(rule, { rank, squaredError, shapes }, spectra, mean);
@@ -70,14 +70,14 @@ function sharedGroups(
   layers: readonly number[],
   { config }: Checkpoint,
 ): Group[] {
-  const parts = alone.flatMap((group) => group.parts);
+  const members = alone.flatMap((group) => group.members);
   return groupsOf(mode, targets, layers, config).map((group) => ({
     ...group,
-    parts: group.parts.map((part) => parts.find((one) => sameRows(one, part)) ?? part),
+    members: group.members.map((member) => members.find((one) => sameRows(one, member)) ?? member),
   }));
 }
 
-/** Σ ‖W − Ŵ‖² over the parts of a shared group, before rounding. */
+/** Σ ‖W − Ŵ‖² over the members of a shared group, before rounding. */
 async function squaredErrorOf(
   decompositions: Decompositions,
   operation: PcaOperation,
@@ -87,10 +87,10 @@ async function squaredErrorOf(
 ): Promise<number> {
   const { mean, balance } = operation;
   if (!balance) return (mean === 'drop' ? meanSquares : 0) + sumFromSmallest(eigenvalues.subarray(rank));
-  // The spectrum is that of the balanced matrix, which says nothing about the error of the parts.
+  // The spectrum is that of the balanced matrix, which says nothing about the error of the members.
   const rebuild = { group, rebuilding: { budget: { rank }, mean } };
-  const { parts } = await decompositions.rebuild(rebuild, preprocessing(operation));
-  return parts.reduce((sum, { squaredError }) => sum + squaredError, 0);
+  const { members } = await decompositions.rebuild(rebuild, preprocessing(operation));
+  return members.reduce((sum, { squaredError }) => sum + squaredError, 0);
 }
 
 function sumFromSmallest(sorted: Float64Array): number {

@@ -30,18 +30,18 @@ export function withOtherLayers(groups: readonly Group[], { control, mode, layer
       'usage',
       `the control other-layer needs k and v to share a PCA in each layer, ${mode} has none`,
     );
-  // Parts of one group and their earlier edits move together.
+  // Members of one group and their earlier edits move together.
   const byLayer = new Map(
-    groups.flatMap(({ parts }) =>
-      parts.map((part) => [`${part.layer} ${part.projection} ${part.rows?.[0]}`, part] as const),
+    groups.flatMap(({ members }) =>
+      members.map((member) => [`${member.layer} ${member.projection} ${member.rows?.[0]}`, member] as const),
     ),
   );
   const next = (layer: number) => itemAt(layers, (layers.indexOf(layer) + 1) % layers.length);
   return groups.map((group) => ({
     ...group,
-    parts: group.parts.map((part) => {
-      if (group.parts.length === 1 || part.projection !== 'v') return part;
-      return byLayer.get(`${next(part.layer)} v ${part.rows?.[0]}`) ?? part;
+    members: group.members.map((member) => {
+      if (group.members.length === 1 || member.projection !== 'v') return member;
+      return byLayer.get(`${next(member.layer)} v ${member.rows?.[0]}`) ?? member;
     }),
   }));
 }

@@ -25,7 +25,7 @@ export type SpectrumCurve = Frozen<z.infer<typeof spectrumCurve>>;
 /** Points of a curve: denser where a spectrum falls, at its beginning. */
 const curvePoints = 24;
 
-export function curveOf({ name, parts }: Group, explainedVarianceRatio: ArrayLike<number>): SpectrumCurve {
+export function curveOf({ name, members }: Group, explainedVarianceRatio: ArrayLike<number>): SpectrumCurve {
   const of = explainedVarianceRatio.length;
   const wanted = Array.from({ length: curvePoints }, (_, i) =>
     Math.max(1, Math.round(of * ((i + 1) / curvePoints) ** 1.5)),
@@ -35,7 +35,7 @@ export function curveOf({ name, parts }: Group, explainedVarianceRatio: ArrayLik
   const cumulative = Array.from(explainedVarianceRatio, (share) => (sum += share));
   return {
     group: name,
-    layers: [...new Set(parts.map(({ layer }) => layer))],
+    layers: [...new Set(members.map(({ layer }) => layer))],
     of,
     ranks,
     explained: ranks.map((rank) => Math.round(itemAt(cumulative, rank - 1) * 1e4) / 1e4),

@@ -99,13 +99,13 @@ export class Decompositions {
 
   /** Principal angles between the row spaces of k and v of a layer. @throws SurgeryError as {@link spectra} */
   async angles(layer: number, kept: readonly AnglesAt[]): Promise<Angles[]> {
-    const parts = (['k', 'v'] as const).map((projection) => ({ layer, projection }));
-    const group = { name: 'kv', layer, parts };
+    const members = (['k', 'v'] as const).map((projection) => ({ layer, projection }));
+    const group = { name: 'kv', layer, members };
     if (this.#pool) return this.#inThread<Angles[]>('principalAngles', group, kept);
     return principalAngles(await this.members(group), kept);
   }
 
-  /** Weights of a group's parts. @throws SurgeryError `checkpoint` if they cannot be read */
+  /** Weights of a group's members. @throws SurgeryError `checkpoint` if they cannot be read */
   members(group: Group): Promise<Member[]> {
     return Promise.all(this.#sources(group).map(readMember));
   }
@@ -156,8 +156,8 @@ export class Decompositions {
     return { engine: this.#options.engine ?? 'native', cache: this.#pool !== undefined, ...how };
   }
 
-  #sources({ parts }: Group): Source[] {
-    return parts.map(({ layer, projection, rows, edited }) => {
+  #sources({ members }: Group): Source[] {
+    return members.map(({ layer, projection, rows, edited }) => {
       const name = projectionName(layer, projection);
       const [all = 0, cols = 0] = this.checkpoint.tensor(name).shape;
       const [from, to] = rows ?? [0, all];
@@ -193,11 +193,11 @@ function copied({ eigenvalues, explainedVarianceRatio, meanSquares }: GroupSpect
   };
 }
 
-function keyOf({ parts }: Group, { center, balance }: Preprocessing): string {
+function keyOf({ members }: Group, { center, balance }: Preprocessing): string {
   return JSON.stringify([
     center,
     balance,
-    parts.map(({ layer, projection, rows, edited }) => [layer, projection, rows, edited?.state]),
+    members.map(({ layer, projection, rows, edited }) => [layer, projection, rows, edited?.state]),
   ]);
 }
 

@@ -21,14 +21,14 @@ import type { PcaEngine } from '../kind.ts';
 import { cached } from './component-cache.ts';
 import type { MeanRule, RankBudget } from './spec.ts';
 
-/** The weight of a part, as the checkpoint holds it. */
+/** The weight of a member, as the checkpoint holds it. */
 export interface Member {
   readonly projection: Projection;
   /** Name of the tensor. */
   readonly name: string;
-  /** First of its rows that the part has. */
+  /** First of its rows that the member has. */
   readonly row: number;
-  /** (rows of the part, in_features) */
+  /** (rows of the member, in_features) */
   readonly shape: readonly [rows: number, cols: number];
   readonly values: Float32Array;
   /** The dtype that the rebuilt weight will be written in. */
@@ -75,10 +75,10 @@ export interface RebuiltGroup {
   /** Whether the components came from the disk. */
   readonly fromCache: boolean;
   /** One for each member, in their order. */
-  readonly parts: readonly RebuiltPart[];
+  readonly members: readonly RebuiltMember[];
 }
 
-export interface RebuiltPart {
+export interface RebuiltMember {
   /** Name of the tensor, and the first row of it that this is. */
   readonly name: string;
   readonly row: number;
@@ -91,7 +91,7 @@ export interface RebuiltPart {
   readonly squaredNorm: number;
 }
 
-/** A group's PCA, of the stacked matrix or, for a single part with more rows than columns, of its transpose. */
+/** A group's PCA, of the stacked matrix or, for a single member with more rows than columns, of its transpose. */
 export interface Fitted {
   readonly pca: Pca;
   readonly transposed: boolean;
@@ -153,9 +153,9 @@ export async function rebuildGroup(
   const isRandom = rebuilding.control?.kind === 'random-subspace';
   const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(rebuilding.control?.seed ?? 0)) : pca;
   const { projected } = await project(await leadingOf(along, rank), rank);
-  const parts = partsOf(members, projected, { ...pca, transposed }, rebuilding);
+  const rebuilt = rebuiltOf(members, projected, { ...pca, transposed }, rebuilding);
   const explained = isRandom ? shareOf(projected, pca) : explainedBy(ratio, rank);
-  return { rank, of: ratio.length, explained, explainedVarianceRatio: ratio, fromCache, parts };
+  return { rank, of: ratio.length, explained, explainedVarianceRatio: ratio, fromCache, members: rebuilt };
 }
 
 /** A fitted group without its matrix, which can be rebuilt at one rank after the other. */
@@ -198,28 +198,27 @@ export async function rebuildPrepared(
   const ratio = prepared.spectrum.explainedVarianceRatio;
   const rank = rankFor(ratio, rebuilding.budget);
   const { projected, partial } = await project(leading, rank, prepared.partial);
-  const parts = partsOf(members, projected, placed, rebuilding);
   const rebuilt = {
     rank,
     of: ratio.length,
     explained: explainedBy(ratio, rank),
     fromCache,
-    parts,
+    members: rebuiltOf(members, projected, placed, rebuilding),
     explainedVarianceRatio: ratio.slice(), // the prepared one goes back and forth between threads
   };
   return { rebuilt, prepared: { ...prepared, partial } };
 }
 
 /** The projected matrix cut into its members, with their means and scales, rounded to the dtype; and what was lost. */
-function partsOf(
+function rebuiltOf(
   members: readonly Member[],
   projected: Matrix<Float32Array>,
   { mean, scales, transposed }: Placed,
   { mean: rule, control }: Rebuilding,
-): RebuiltPart[] {
+): RebuiltMember[] {
   const random = seededRandom(control?.seed ?? 0);
   const { data } = transposed ? transpose(projected) : projected;
-  const parts: RebuiltPart[] = [];
+  const rebuilt: RebuiltMember[] = [];
   let first = 0;
   for (const { name, row, shape, values, writeAs } of members) {
     const [rows, cols] = shape;
@@ -245,9 +244,9 @@ function partsOf(
     }
     first += rows;
     if (control?.kind === 'noise') putNoise(exact, values, squaredError, random);
-    parts.push({ name, row, cols, values: roundTo(writeAs, exact, name), squaredError, squaredNorm });
+    rebuilt.push({ name, row, cols, values: roundTo(writeAs, exact, name), squaredError, squaredNorm });
   }
-  return parts;
+  return rebuilt;
 }
 
 /** Components that a budget asks for. */

@@ -14,13 +14,13 @@ export interface ProjectionRows {
   readonly edited?: EditedTensor;
 }
 
-/** Parts that are stacked by rows and share one PCA. */
+/** Projections, or heads of them, that are stacked by rows and share one PCA. */
 export interface Group {
   /** The projections' letters, and the head where heads are apart: `q`, `kv`, `kv.3`, `gate` … */
   readonly name: string;
   /** Undefined for a group over several layers. */
   readonly layer: number | undefined;
-  readonly parts: readonly ProjectionRows[];
+  readonly members: readonly ProjectionRows[];
 }
 
 export const modes = ['shared-kv', 'separate', 'shared-qkv', 'cross-layer-kv', 'per-head', 'per-head-kv'] as const;
@@ -36,7 +36,7 @@ const together: Readonly<Record<Mode, readonly Projection[]>> = {
   'per-head-kv': ['k', 'v'],
 };
 
-/** The mode that a shared one is compared with: the same parts, each alone. Undefined where nothing is shared. */
+/** The mode that a shared one is compared with: the same members, each alone. Undefined where nothing is shared. */
 export function separateOf(mode: Mode): Mode | undefined {
   if (together[mode].length === 0) return undefined;
   return mode === 'per-head-kv' ? 'per-head' : 'separate';
@@ -66,8 +66,8 @@ export function mostComponents(mode: Mode, { targets, layers }: Where, config: D
   const shared = together[mode].filter((projection) => targets.includes(projection));
   const size = (set: readonly Projection[], layersTogether: number) => {
     const shapes = set.map((projection) => projectionShape(config, projection));
-    const parts = isByHead(mode) && set.every(isAttentionInput) ? headsOf(itemAt(set, 0), config) : 1;
-    const rows = (layersTogether * shapes.reduce((sum, [own]) => sum + own, 0)) / parts;
+    const heads = isByHead(mode) && set.every(isAttentionInput) ? headsOf(itemAt(set, 0), config) : 1;
+    const rows = (layersTogether * shapes.reduce((sum, [own]) => sum + own, 0)) / heads;
     return Math.min(rows, ...shapes.map(([, columns]) => columns));
   };
   const alone = targets.filter((projection) => !shared.includes(projection));
@@ -99,8 +99,8 @@ export function groupsOf(
       );
   });
   if (acrossLayers && shared.length > 0) {
-    const parts = layers.flatMap((layer) => shared.map((projection) => ({ layer, projection })));
-    groups.push({ name: shared.join(''), layer: undefined, parts });
+    const members = layers.flatMap((layer) => shared.map((projection) => ({ layer, projection })));
+    groups.push({ name: shared.join(''), layer: undefined, members });
   }
   return groups;
 }
@@ -127,7 +127,7 @@ function isAttentionInput(projection: Projection): boolean {
 }
 
 function wholeGroup(layer: number, set: readonly Projection[]): Group {
-  return { name: set.join(''), layer, parts: set.map((projection) => ({ layer, projection })) };
+  return { name: set.join(''), layer, members: set.map((projection) => ({ layer, projection })) };
 }
 
 function headGroups(
@@ -139,7 +139,7 @@ function headGroups(
   return Array.from({ length: count }, (_, head) => ({
     name: `${set.join('')}.${head}`,
     layer,
-    parts: set.map((projection) => ({
+    members: set.map((projection) => ({
       layer,
       projection,
       rows: [head * headDim, (head + 1) * headDim] as const,

@@ -39,30 +39,30 @@ export function globalRanks(groups: readonly GroupSpectra[], uniform: readonly n
   return ranks;
 }
 
-/** What a shared group costs and loses, which its parts, each alone, have to match. */
+/** What a shared group costs and loses, which its members, each alone, have to match. */
 export interface Matched {
   readonly rank: number;
-  /** Σ ‖W − Ŵ‖² over its parts. */
+  /** Σ ‖W − Ŵ‖² over its members. */
   readonly squaredError: number;
-  /** (out_features, in_features) of each part. */
+  /** (out_features, in_features) of each member. */
   readonly shapes: readonly (readonly [rows: number, cols: number])[];
 }
 
 /**
- * Ranks of a shared group's parts, each decomposed alone, at an equal budget. All their squared singular values are
+ * Ranks of a shared group's members, each decomposed alone, at an equal budget. All their squared singular values are
  * merged and taken from the largest on: as many as the shared group's rank (`width`), as fit its parameters
  * `rank × (in + Σ out)` (`parameters`), or as few as reach its squared error (`error`; all if they never do).
- * @param parts spectra of the parts, in the order of `matched.shapes`
+ * @param members spectra of the members, in the order of `matched.shapes`
  */
 export function matchedRanks(
   rule: MatchRule,
   { rank, squaredError, shapes }: Matched,
-  parts: readonly GroupSpectrum[],
+  members: readonly GroupSpectrum[],
   mean: MeanRule,
 ): number[] {
-  const order = merged(parts.map(({ eigenvalues }) => eigenvalues));
+  const order = merged(members.map(({ eigenvalues }) => eigenvalues));
   const taken = { width: countWidth, parameters: countParameters, error: countError }[rule]();
-  const ranks = parts.map(() => 0);
+  const ranks = members.map(() => 0);
   for (const { list } of order.slice(0, taken)) ranks[list] = itemAt(ranks, list) + 1;
   return ranks;
 
@@ -82,7 +82,7 @@ export function matchedRanks(
 
   function countError(): number {
     // Summed from the smallest on: nothing is lost to cancellation where little is left.
-    let error = mean === 'drop' ? parts.reduce((sum, { meanSquares }) => sum + meanSquares, 0) : 0;
+    let error = mean === 'drop' ? members.reduce((sum, { meanSquares }) => sum + meanSquares, 0) : 0;
     const limit = squaredError * (1 + 1e-9);
     let count = order.length;
     while (count > 0) {

@@ -40,24 +40,24 @@ export const pcaReport = z.object({
   fromCache: z.number().optional(),
 });
 
-/** What an operation did to one group, or to a layer's part of a group over several layers. */
+/** What an operation did to one group, or to a layer's share of a group over several layers. */
 export type GroupReport = Frozen<z.infer<typeof groupReport>>;
 export type LayerReport = Frozen<z.infer<typeof layerReport>>;
 export type PcaReport = Frozen<z.infer<typeof pcaReport>>;
 
-export function reportOf(group: Group, { rank, of, explained, parts }: RebuiltGroup, layer: number): GroupReport {
+export function reportOf(group: Group, { rank, of, explained, members }: RebuiltGroup, layer: number): GroupReport {
   const relativeError: Record<string, number> = {};
   const squaredNorms: Record<string, number> = {};
   let [outs, ins] = [0, 0];
-  for (const [i, { projection, layer: from }] of group.parts.entries()) {
+  for (const [i, { projection, layer: from }] of group.members.entries()) {
     if (group.layer === undefined && from !== layer) continue;
-    const { values, cols, squaredError, squaredNorm } = itemAt(parts, i);
+    const { values, cols, squaredError, squaredNorm } = itemAt(members, i);
     relativeError[projection] = squaredNorm > 0 ? Math.sqrt(squaredError / squaredNorm) : 0;
     squaredNorms[projection] = squaredNorm;
     ins = cols;
     outs += values.length / cols;
   }
-  const sharers = new Set(group.parts.map((part) => part.layer)).size;
+  const sharers = new Set(group.members.map((member) => member.layer)).size;
   const parameters = { dense: ins * outs, factored: rank * (outs + ins / (group.layer === undefined ? sharers : 1)) };
   return { name: group.name, rank, of, explained, relativeError, squaredNorm: squaredNorms, parameters };
 }

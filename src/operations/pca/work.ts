@@ -60,13 +60,13 @@ async function plan(operation: PcaOperation, context: OperationContext): Promise
  * @throws SurgeryError `numeric`, by tensor name, for weights that are not finite or do not fit the dtype
  */
 async function apply(plan: PcaPlan, layer: number, { checkpoint }: OperationContext): Promise<Edit<PcaDetails>> {
-  const own = plan.rebuilds.filter(({ group }) => group.parts.some((part) => part.layer === layer));
+  const own = plan.rebuilds.filter(({ group }) => group.members.some((member) => member.layer === layer));
   const rebuilt = await Promise.all(own.map((one) => rebuiltFor(plan, one)));
   const tensors = new Map<string, Float32Array>();
   for (const [i, { group }] of own.entries())
-    for (const [j, part] of group.parts.entries())
-      if (part.layer === layer) place(tensors, checkpoint, itemAt(itemAt(rebuilt, i).parts, j));
-  // A group over all layers has a part in each report, one that takes v from another layer is its own layer's.
+    for (const [j, member] of group.members.entries())
+      if (member.layer === layer) place(tensors, checkpoint, itemAt(itemAt(rebuilt, i).members, j));
+  // A group over all layers has a member in each report, one that takes v from another layer is its own layer's.
   const reported = own.flatMap(({ group }, i) =>
     (group.layer ?? layer) === layer ? [{ group, rebuilt: itemAt(rebuilt, i) }] : [],
   );
@@ -83,7 +83,7 @@ async function apply(plan: PcaPlan, layer: number, { checkpoint }: OperationCont
 
 /** A group over several layers is rebuilt once for all of them, and kept no longer than needed. */
 async function rebuiltFor({ decompositions, how, shared, layers }: PcaPlan, rebuild: Rebuild): Promise<RebuiltGroup> {
-  const needing = new Set(rebuild.group.parts.map(({ layer }) => layer)).size;
+  const needing = new Set(rebuild.group.members.map(({ layer }) => layer)).size;
   if (needing === 1) return decompositions.rebuild(rebuild, how);
   const known = shared.get(rebuild) ?? {
     rebuilt: decompositions.rebuild(rebuild, how),
@@ -98,7 +98,7 @@ async function rebuiltFor({ decompositions, how, shared, layers }: PcaPlan, rebu
 function place(
   tensors: Map<string, Float32Array>,
   checkpoint: Checkpoint,
-  { name, row, cols, values }: RebuiltGroup['parts'][number],
+  { name, row, cols, values }: RebuiltGroup['members'][number],
 ): void {
   const size = checkpoint.tensor(name).shape.reduce((product, n) => product * n, 1);
   if (values.length === size) tensors.set(name, values);
@@ -111,9 +111,9 @@ function place(
 
 /** The group with the weights that earlier operations have changed. */
 function asEdited(group: Group, { edited }: OperationContext): Group {
-  const parts = group.parts.map((part) => {
-    const before = edited.get(projectionName(part.layer, part.projection));
-    return before ? { ...part, edited: before } : part;
+  const members = group.members.map((member) => {
+    const before = edited.get(projectionName(member.layer, member.projection));
+    return before ? { ...member, edited: before } : member;
   });
-  return { ...group, parts };
+  return { ...group, members };
 }

@@ -41,7 +41,7 @@ export async function weightsSection(
 }
 
 /** Where a spectrum is read off in the table: shares of the components. */
-const readings = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
+const sampledShares = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
 
 /**
  * How the variance of each group adds up over its components, by layer, with the thresholds as lines.
@@ -191,12 +191,12 @@ function spectraTable(curves: readonly SpectrumCurve[]): DataTable {
   return {
     name: 'spectra',
     about: 'Cumulative explained variance, in brackets the rank',
-    head: ['layer', 'group', '>components', ...readings.map((share) => `>first ${share * 100} %`)],
+    head: ['layer', 'group', '>components', ...sampledShares.map((share) => `>first ${share * 100} %`)],
     rows: curves.map(({ group, layers, of, ranks, explained }) => [
       rangesText(layers),
       group,
       number(of, String),
-      ...readings.map((share): Cell => {
+      ...sampledShares.map((share): Cell => {
         const at = Math.max(
           0,
           ranks.findLastIndex((rank) => rank <= share * of),

@@ -5,7 +5,7 @@ import type { CellResult, SensitivityResult, Study } from '../../results/study.t
 import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
 import { valueText } from '../scores.ts';
-import { breakingPoints, cheapest, culprits, isBroken, partsAt, studyVerdict } from '../verdict.ts';
+import { breakingPoints, cheapest, isBroken, largestEffects, singleEffects, studyVerdict } from '../verdict.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
@@ -169,9 +169,9 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
     const i = kept.indexOf(budget);
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
     const sum = additivity[i];
-    const parts = partsAt(study, cells, i);
-    const { worst, held, total, share } = culprits(parts);
-    const names = worst.map((part) => unitName(by, part));
+    const effects = singleEffects(study, cells, i);
+    const { worst, held, total, share } = largestEffects(effects);
+    const names = worst.map((effect) => unitName(by, effect));
     const [name = ''] = names;
     const those = listed(names.length > mostNamed ? [...names.slice(0, mostNamed), 'others'] : names);
     return [
@@ -183,10 +183,10 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
             ] as const,
           ]
         : []),
-      ...(worst.length > 0 && parts.length > 1
+      ...(worst.length > 0 && effects.length > 1
         ? [
             [
-              `${worst.length > 1 ? `${worst.length} of ${parts.length}` : name}: ${percent(share, 0)}`,
+              `${worst.length > 1 ? `${worst.length} of ${effects.length}` : name}: ${percent(share, 0)}`,
               `of the summed single effects at ${at} (KL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
             ] as const,
           ]

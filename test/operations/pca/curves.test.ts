@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { curveOf } from '../../../src/operations/pca/curves.ts';
 
-const group = { name: 'kv', layer: 3, parts: [3, 3, 4].map((layer) => ({ layer, projection: 'k' as const })) };
+const group = { name: 'kv', layer: 3, members: [3, 3, 4].map((layer) => ({ layer, projection: 'k' as const })) };
 
 test.each([1, 2, 7, 128, 2048])('a curve of %i components rises from the first to all of them', (of) => {
   const shares = Array.from({ length: of }, (_, i) => 1 / (i + 1));

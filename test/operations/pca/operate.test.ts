@@ -34,10 +34,10 @@ const groupReports = (layers: readonly LayerReport[]) => nonEmpty(layers.flatMap
 test('the modes share what they say', () => {
   const config = { heads: 4, kvHeads: 2, headDim: 8 };
   const shape = (mode: Mode, targets: readonly Projection[] = ['q', 'k', 'v']) =>
-    groupsOf(mode, targets, [0, 3], config).map(({ name, layer, parts }) => {
-      const part = ({ layer: at, projection, rows }: ProjectionRows) =>
+    groupsOf(mode, targets, [0, 3], config).map(({ name, layer, members }) => {
+      const member = ({ layer: at, projection, rows }: ProjectionRows) =>
         `${projection}${at}${rows ? `:${rows.join('-')}` : ''}`;
-      return `${name}@${layer ?? 'all'} ${parts.map(part).join('+')}`;
+      return `${name}@${layer ?? 'all'} ${members.map(member).join('+')}`;
     });
   expect(shape('shared-kv')).toEqual(['q@0 q0', 'kv@0 k0+v0', 'q@3 q3', 'kv@3 k3+v3']);
   expect(shape('separate', ['k', 'v'])).toEqual(['k@0 k0', 'v@0 v0', 'k@3 k3', 'v@3 v3']);
@@ -143,9 +143,9 @@ describe('a model that is decomposed in threads', () => {
           { engine: 'native', cache: false, center: true, balance: false },
         );
         expect(here.rank).toBe(rank);
-        const { squaredError = 0, squaredNorm = 1 } = here.parts.at(-1) ?? {};
+        const { squaredError = 0, squaredNorm = 1 } = here.members.at(-1) ?? {};
         expect(Math.sqrt(squaredError / squaredNorm)).toBeCloseTo(Object.values(relativeError).at(-1) ?? 0, 6);
-        for (const { name: tensor, values } of nonEmpty(here.parts)) {
+        for (const { name: tensor, values } of nonEmpty(here.members)) {
           expect(largestDifference(values, first.tensors.get(tensor) ?? [])).toBeLessThan(1e-5);
         }
       }
@@ -218,7 +218,7 @@ describe.each(modes)('controls of %s', (mode) => {
     const checkpoint = await open('mqa-bias-f32');
     const swapped = operatePca(checkpoint, { ...halved, control: 'other-layer' });
     const shares = groupsOf(mode, ['k', 'v'], [0], checkpoint.config).some(
-      ({ layer, parts }) => layer === 0 && parts.length > 1,
+      ({ layer, members }) => layer === 0 && members.length > 1,
     );
     expect(hasControl(mode, 'other-layer')).toBe(shares);
     for (const control of pcaControls.filter((one) => one !== 'other-layer'))
@@ -265,7 +265,7 @@ test.each(['per-head', 'per-head-kv'] as const)('%s covers every row once', asyn
     ['q', 'k', 'v'],
     [0, 1],
     config,
-  ).flatMap(({ parts }) => parts)) {
+  ).flatMap(({ members }) => members)) {
     const name = projectionName(layer, projection);
     covered.set(name, [...(covered.get(name) ?? []), ...Array.from({ length: to - from }, (_, i) => from + i)]);
   }

@@ -11,20 +11,20 @@ const sizes: Readonly<Record<string, number>>[] = [
 ];
 const settings = sizes.map((own) => configWith({ num_hidden_layers: 3, ...own }));
 
-/** The parts of each group; rows that are all of a projection's are none in particular. */
+/** The members of each group; rows that are all of a projection's are none in particular. */
 function effect(
   mode: (typeof modes)[number],
   where: Parameters<typeof plainest>[1],
   config: (typeof settings)[number],
 ) {
   const groups = groupsOf(mode, where.targets, where.layers, config);
-  const parts = groups.map((group) =>
-    group.parts.map(({ layer, projection, rows = [0, 0] }) => {
+  const members = groups.map((group) =>
+    group.members.map(({ layer, projection, rows = [0, 0] }) => {
       const whole = rows[1] - rows[0] === projectionShape(config, projection)[0];
       return [layer, projection, ...(whole ? [0, 0] : rows)].join();
     }),
   );
-  return parts.map((group) => group.join(' + ')).sort();
+  return members.map((group) => group.join(' + ')).sort();
 }
 
 test('two modes are one where, and only where, their groups are', () => {
@@ -51,11 +51,11 @@ test('the most components of a group are those of the largest', () => {
     for (const mode of modes)
       for (const targets of [['q', 'k', 'v'], ['k'], ['k', 'v'], ['gate', 'down'], ['v', 'o']] as const) {
         const where = { targets, layers: [0, 1] };
-        const sizes = groupsOf(mode, targets, where.layers, config).map(({ parts }) => {
-          const rows = parts.map(({ projection, rows: some }) =>
+        const sizes = groupsOf(mode, targets, where.layers, config).map(({ members }) => {
+          const rows = members.map(({ projection, rows: some }) =>
             some ? some[1] - some[0] : projectionShape(config, projection)[0],
           );
-          const [, columns] = projectionShape(config, parts[0]?.projection ?? 'q');
+          const [, columns] = projectionShape(config, members[0]?.projection ?? 'q');
           return Math.min(
             columns,
             rows.reduce((sum, own) => sum + own, 0),

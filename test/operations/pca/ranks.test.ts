@@ -19,7 +19,7 @@ const spectrum = (eigenvalues: readonly number[], meanSquares = 0): GroupSpectru
 /** Groups of these names with these spectra, a layer each. */
 const known = (...groups: (readonly [name: string, eigenvalues: readonly number[]])[]): GroupSpectra[] =>
   groups.map(([name, eigenvalues], layer) => ({
-    group: { name, layer, parts: [] },
+    group: { name, layer, members: [] },
     spectrum: spectrum(eigenvalues),
   }));
 /** Squared error of dropping all but the first of each. */
@@ -107,23 +107,23 @@ describe('ranks of a partner', () => {
       squaredError: fc.integer({ min: 0, max: 5000 }),
     })
     .map(({ lists, rows, cols, rank, squaredError }) => ({
-      parts: lists.map((list) => spectrum(list)),
+      members: lists.map((list) => spectrum(list)),
       of: { rank, squaredError, shapes: lists.map((_, i) => [rows[i] ?? 1, cols] as const) } satisfies Matched,
     }));
-  /** Components of all parts, largest first, those of the earlier part before their equals. */
-  const merged = (parts: readonly GroupSpectrum[]) =>
-    parts
-      .flatMap(({ eigenvalues: all }, part) => [...all].map((value) => ({ part, value })))
-      .sort((a, b) => b.value - a.value || a.part - b.part);
+  /** Components of all members, largest first, those of the earlier member before their equals. */
+  const merged = (members: readonly GroupSpectrum[]) =>
+    members
+      .flatMap(({ eigenvalues: all }, member) => [...all].map((value) => ({ member, value })))
+      .sort((a, b) => b.value - a.value || a.member - b.member);
   const cost = ({ shapes }: Matched, ranks: readonly number[]) =>
     sum(ranks.map((rank, i) => rank * ((shapes[i]?.[0] ?? 0) + (shapes[i]?.[1] ?? 0))));
 
-  test('by any rule are the largest components of all parts together', () => {
+  test('by any rule are the largest components of all members together', () => {
     fc.assert(
-      fc.property(matched, fc.constantFrom('width', 'parameters', 'error'), ({ parts, of }, rule) => {
-        const ranks = matchedRanks(rule, of, parts, 'keep');
-        const taken = merged(parts).slice(0, sum(ranks));
-        expect(ranks).toEqual(parts.map((_, i) => taken.filter(({ part }) => part === i).length));
+      fc.property(matched, fc.constantFrom('width', 'parameters', 'error'), ({ members, of }, rule) => {
+        const ranks = matchedRanks(rule, of, members, 'keep');
+        const taken = merged(members).slice(0, sum(ranks));
+        expect(ranks).toEqual(members.map((_, i) => taken.filter(({ member }) => member === i).length));
       }),
       settings,
     );
@@ -131,9 +131,9 @@ describe('ranks of a partner', () => {
 
   test('by width are as many as the shared rank', () => {
     fc.assert(
-      fc.property(matched, ({ parts, of }) => {
-        const there = sum(parts.map(({ eigenvalues: all }) => all.length));
-        expect(sum(matchedRanks('width', of, parts, 'keep'))).toBe(Math.min(of.rank, there));
+      fc.property(matched, ({ members, of }) => {
+        const there = sum(members.map(({ eigenvalues: all }) => all.length));
+        expect(sum(matchedRanks('width', of, members, 'keep'))).toBe(Math.min(of.rank, there));
       }),
       settings,
     );
@@ -141,12 +141,12 @@ describe('ranks of a partner', () => {
 
   test('by parameters fit the shared ones, and the next component would not', () => {
     fc.assert(
-      fc.property(matched, ({ parts, of }) => {
+      fc.property(matched, ({ members, of }) => {
         const budget = of.rank * ((of.shapes[0]?.[1] ?? 0) + sum(of.shapes.map(([rows]) => rows)));
-        const ranks = matchedRanks('parameters', of, parts, 'keep');
+        const ranks = matchedRanks('parameters', of, members, 'keep');
         expect(cost(of, ranks)).toBeLessThanOrEqual(budget);
-        const next = merged(parts)[sum(ranks)];
-        if (next) expect(cost(of, ranks.with(next.part, (ranks[next.part] ?? 0) + 1))).toBeGreaterThan(budget);
+        const next = merged(members)[sum(ranks)];
+        if (next) expect(cost(of, ranks.with(next.member, (ranks[next.member] ?? 0) + 1))).toBeGreaterThan(budget);
       }),
       settings,
     );
@@ -154,19 +154,21 @@ describe('ranks of a partner', () => {
 
   test('by error reach the shared one, and one component less would not', () => {
     fc.assert(
-      fc.property(matched, ({ parts, of }) => {
-        const ranks = matchedRanks('error', of, parts, 'keep');
-        expect(lost(parts, ranks)).toBeLessThanOrEqual(of.squaredError * (1 + 1e-9));
-        const last = merged(parts)[sum(ranks) - 1];
+      fc.property(matched, ({ members, of }) => {
+        const ranks = matchedRanks('error', of, members, 'keep');
+        expect(lost(members, ranks)).toBeLessThanOrEqual(of.squaredError * (1 + 1e-9));
+        const last = merged(members)[sum(ranks) - 1];
         if (last)
-          expect(lost(parts, ranks.with(last.part, (ranks[last.part] ?? 0) - 1))).toBeGreaterThan(of.squaredError);
+          expect(lost(members, ranks.with(last.member, (ranks[last.member] ?? 0) - 1))).toBeGreaterThan(
+            of.squaredError,
+          );
       }),
       settings,
     );
   });
 
   test('what dropped means lose counts as error; where that alone is too much, all components are taken', () => {
-    const parts = [spectrum([5, 3, 1], 2), spectrum([4, 2], 1)];
+    const members = [spectrum([5, 3, 1], 2), spectrum([4, 2], 1)];
     const ranks = (squaredError: number, mean: 'keep' | 'drop') =>
       matchedRanks(
         'error',
@@ -178,7 +180,7 @@ describe('ranks of a partner', () => {
             [3, 4],
           ],
         },
-        parts,
+        members,
         mean,
       );
     expect(ranks(6, 'keep')).toEqual([1, 1]);

@@ -178,8 +178,8 @@ describe('the page of a study', () => {
     const page = await studyPage(study, cells);
     expectWellFormed(page);
     expectNamed(page);
-    expect(content(page).match(/<title>layer 20, k&#xA;width [^<]*&#xA;Δnll \+/)).not.toBeNull();
-    expectWords(page, ['layer 0, q', 'The 60 largest of 88.', 'of the summed single effects at variance 0.5 (KL ']);
+    expect(content(page).match(/<title>k of layer 20&#xA;width [^<]*&#xA;Δnll \+/)).not.toBeNull();
+    expectWords(page, ['q of layer 0', 'The 60 largest of 88.', 'of the summed single effects at variance 0.5 (KL ']);
   });
 
   test('what is left out: controls of a study without them, lines of one point', async () => {
