@@ -16,10 +16,12 @@ export const runOptions = together(
   operationOptions({ writes: true }),
   shared.scoringOptions,
   shared.diagnosisOption,
+  shared.noSamplesOption,
   shared.samplingOptions,
   shared.runOutputOptions,
   printing,
   engine,
+  shared.memoryOption,
 );
 export type RunOptions = WithOperation<typeof runOptions>;
 
@@ -31,6 +33,7 @@ const studying = together(
   shared.studyOutputOptions,
   printing,
   engine,
+  shared.memoryOption,
   shared.shardOption,
 );
 

@@ -40,7 +40,7 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
       ...(weights ? { weights } : {}),
       onToken: (id) => put(i, streams[i]?.push(id) ?? ''),
     })),
-    generateSettings(options, runtime),
+    generateSettings(options, runtime.checkpoint),
   );
   const samples: Sample[] = [];
   for (const [i, { ids, promptTokens, tokensPerSecond, end }] of generated.entries()) {

@@ -6,13 +6,24 @@ import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { diagnose } from '../experiments/diagnosis.ts';
-import { type Measurement, measurePair, scoreNext } from '../experiments/run-cells.ts';
-import { type Operated, operate } from '../operations/operator.ts';
+import {
+  CellScoring,
+  cellVariant,
+  type Experiment,
+  groupingOf,
+  type Measurement,
+  noSeconds,
+  type PlannedCell,
+  type Seconds,
+  withSamples,
+} from '../experiments/run-cells.ts';
+import { type LayeredVariant, type Operated, Operator, operate } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
 import { counted } from '../platform/counts.ts';
 import { requireSpace } from '../platform/disk-space.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { endText } from '../report/cells.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { modelCard } from '../report/model-card.ts';
@@ -23,7 +34,6 @@ import { format } from '../results/format.ts';
 import type { Diagnosis, RunResult } from '../results/run.ts';
 import { recordName, recordText } from '../results/scored-record.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
-import { Runtime } from '../runtime/session.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import type { Comparison } from '../scores/registry.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -32,10 +42,10 @@ import { identify, type OpenModel, openModel, print, progressOf, versions } from
 import { nextSteps } from './next-steps.ts';
 import { recipeName, requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { equivalentsOf, recipeOf } from './recipes.ts';
-import { withRecording } from './recorded.ts';
 import type { Recorded } from './recorded-command.ts';
-import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
+import { generateSettings, noPrompts, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
+import { openSession } from './session.ts';
 import { pageName } from './study-output.ts';
 import { afterRun } from './suggestions.ts';
 
@@ -47,54 +57,55 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const tokenizer = await Tokenizer.open(checkpoint);
   const recipe = await recipeOf(options.operation, checkpoint.config);
   for (const line of equivalentsOf(options.operation, checkpoint.config)) progress.say(line);
-  const { prompts, info: prompting, notes, chosen } = await samplePrompts(options, tokenizer, checkpoint);
+  const {
+    prompts,
+    info: prompting,
+    notes,
+    chosen,
+  } = options.samples ? await samplePrompts(options, tokenizer, checkpoint) : noPrompts;
   const scoring = await scoringInput(options, model, tokenizer);
   await requireOutput(options);
   await requireRoom(options, checkpoint);
+  const measurement: Measurement = {
+    documents: scoring.documents,
+    tasks: scoring.tasks?.questions ?? [],
+    prompts,
+    generation: generateSettings(options, checkpoint),
+  };
+  const { precision, threads, memory } = options;
+  const replaceable = touchedBy([recipe], checkpoint.config);
+  const { needsSession } = groupingOf(checkpoint, measurement, precision, replaceable, 1);
 
   const info = await identify(model, progress);
-  const made = await makeVariant(options, recipe, model, progress);
-  const loaded = await load(options, recipe, model, progress);
-  const runtime = loaded.value;
-  const operated = made.value;
+  // What is written, to a checkpoint or as text, takes all of the variant's weights; what is scored takes a layer's at a time.
+  const made = needsSession || options.save ? await makeVariant(options, recipe, model, progress) : undefined;
+  const operator = made ? undefined : new Operator(checkpoint, operatorSettings(options));
+  const variant = made ? cellVariant(made.value) : await operator?.layered(recipe);
+  if (!variant) throw new RangeError('no variant was made');
+  const loaded = needsSession
+    ? await openSession(options, model, { replaceable, variantsTogether: 2 }, progress)
+    : undefined;
 
   const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe, info.layers)}`);
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
-    const written = await write(options, checkpoint, info, operated, join(folder, 'model'), progress);
+    const written = made ? await write(options, checkpoint, info, made.value, join(folder, 'model'), progress) : 0;
     if (options.save)
       await writeFileSafely(join(folder, 'model', recordName), (file) => file.writeFile(recordText(scoring.record)));
-    const measurement: Measurement = {
-      documents: scoring.documents,
-      tasks: scoring.tasks?.questions ?? [],
-      prompts,
-      generation: generateSettings(options, runtime),
+    const experiment: Experiment = {
+      checkpoint,
+      measurement,
+      variants: { next: async () => variant },
+      runtime: loaded?.value,
+      tokenizer,
+      precision,
+      threads,
+      memory,
     };
-    const experiment = { variants: { next: async () => operated }, runtime, tokenizer, measurement };
-    const { result: pair, seconds } = await withRecording(
-      experiment,
-      join(folder, '.logits'),
-      progress,
-      async (recorded, spent) => {
-        const total = scoredTokens(scoring.documents);
-        const { value: scored } = await progress.step('Scoring the variant', 'tokens', (advance) => {
-          let done = 0;
-          const onTokens = (tokens: number) => {
-            done += tokens;
-            advance(done, total);
-          };
-          return scoreNext(recorded, { id: recipeHash(recipe), recipe }, spent, onTokens);
-        });
-        const { value } = await progress.step('Generating', 'tokens', (advance) => {
-          let done = 0;
-          const most = 2 * prompts.length * options.maxNewTokens;
-          return measurePair({ ...recorded, onToken: () => advance(++done, most) }, scored, spent);
-        });
-        return value;
-      },
-    );
+    const seconds = noSeconds();
+    const pair = await measurePair(experiment, { id: recipeHash(recipe), recipe }, seconds, options, progress);
     const cause = isBroken(pair.cell.scores)
-      ? await diagnosis(options, runtime, operated, scoring, pair.cell.scores, progress)
+      ? await diagnosis(options, model, variant, scoring, pair.cell.scores, progress)
       : undefined;
     const { tasks } = scoring;
     const found: RunResult = {
@@ -113,12 +124,12 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       ...withNotes(notes),
       ...pair,
       ...(cause ? { diagnosis: cause.value } : {}),
-      curves: operated.reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
+      curves: variant.result().reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
-        load: loaded.seconds,
-        decompose: made.seconds,
-        write: written,
-        generate: seconds.generate,
+        ...(loaded && { load: loaded.seconds }),
+        decompose: made?.seconds ?? seconds.decompose,
+        ...(options.save && { write: written }),
+        ...(options.samples && { generate: seconds.generate }),
         score: seconds.score + seconds.answer,
         ...(cause ? { diagnose: cause.seconds } : {}),
         total: (performance.now() - start) / 1000,
@@ -140,13 +151,54 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     await writeFolderSafely(output.path, fill, options.force);
   } finally {
     output.release();
+    await loaded?.value.close();
+    await operator?.close();
   }
-  await runtime.close();
   const finished = result;
   if (finished)
     print(options, finished, () =>
       [runText(finished), nextSteps(afterRun(finished, output.path), output.path, pageName)].join('\n'),
     );
+}
+
+/** The original and a variant, whose samples are continued side by side. */
+async function measurePair(
+  experiment: Experiment,
+  cell: PlannedCell,
+  seconds: Seconds,
+  { maxNewTokens }: RunOptions,
+  progress: Progress,
+): Promise<Pick<RunResult, 'original' | 'cell' | 'tokensPerSecond'>> {
+  const scoring = new CellScoring(experiment, [[cell]]);
+  try {
+    const { value: scored } = await progress.step('Scoring', 'blocks', (advance) => {
+      let done = 0;
+      return scoring.next(seconds, (blocks) => {
+        done += blocks;
+        advance(done, scoring.blocks);
+      });
+    });
+    const { prompts } = experiment.measurement;
+    const write = (onToken?: () => void) =>
+      withSamples({ ...experiment, ...(onToken && { onToken }) }, scored, seconds);
+    const { original, cells } =
+      prompts.length === 0
+        ? await write()
+        : (
+            await progress.step('Generating', 'tokens', (advance) => {
+              let done = 0;
+              return write(() => advance(++done, 2 * prompts.length * maxNewTokens));
+            })
+          ).value;
+    const variant = itemAt(cells, 0);
+    return {
+      original: original.result,
+      cell: variant.result,
+      tokensPerSecond: { original: original.tokensPerSecond, variant: variant.tokensPerSecond },
+    };
+  } finally {
+    await scoring.close();
+  }
 }
 
 /** @throws SurgeryError `output` if the checkpoint does not fit the disk, next to any results that it will replace */
@@ -156,15 +208,19 @@ async function requireRoom({ output, save, dtype }: RunOptions, checkpoint: Chec
   await requireSpace(output ?? resultsFolder, checkpointBytes(checkpoint, dtype), 'the checkpoint', remedy);
 }
 
+type OperatorOptions = Pick<RunOptions, 'dtype' | 'threads' | 'pcaEngine'>;
+
+const operatorSettings = ({ dtype, threads, pcaEngine: engine }: OperatorOptions) => ({ dtype, threads, engine });
+
 /** Computes the edited weights. Reports on stderr how many groups' components came from the cache. */
 export async function makeVariant(
-  { dtype, threads, pcaEngine: engine }: Pick<RunOptions, 'dtype' | 'threads' | 'pcaEngine'>,
+  options: OperatorOptions,
   recipe: CompleteRecipe,
   { checkpoint, info }: OpenModel,
   progress: Progress,
 ) {
   const made = await progress.step(`Operating on ${info.ref}`, 'layers', (onProgress) =>
-    operate(checkpoint, recipe, { dtype, threads, engine, onProgress }),
+    operate(checkpoint, recipe, { ...operatorSettings(options), onProgress }),
   );
   const fromCache = made.value.reports.reduce(
     (sum, report) => sum + (report.kind === 'pca' ? (report.fromCache ?? 0) : 0),
@@ -174,28 +230,11 @@ export async function makeVariant(
   return made;
 }
 
-function load(
-  { precision, threads }: RunOptions,
-  recipe: CompleteRecipe,
-  { checkpoint, info }: OpenModel,
-  progress: Progress,
-) {
-  return progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-    Runtime.open(checkpoint, {
-      precision,
-      threads,
-      replaceable: touchedBy([recipe], checkpoint.config),
-      variantsTogether: 2, // the original and the variant, side by side
-      onProgress,
-    }),
-  );
-}
-
 /** Where a broken model's damage lies, for about as many tokens as were scored. Nothing with --no-diagnosis. */
 async function diagnosis(
-  { diagnosis: isWanted }: RunOptions,
-  runtime: Runtime,
-  { tensors }: Operated,
+  { diagnosis: isWanted, threads, memory }: RunOptions,
+  { checkpoint }: OpenModel,
+  variant: LayeredVariant,
   { documents }: ScoringInput,
   whole: Comparison,
   progress: Progress,
@@ -205,7 +244,7 @@ async function diagnosis(
     const budget = 2 * scoredTokens(documents);
     // A rest that loses about as much says nothing about the layers that were left out.
     const works = (scores: Comparison) => !isBroken(scores) && scores.kl < whole.kl / 3;
-    return diagnose({ runtime, tensors, documents, budget, works, onPass });
+    return diagnose({ checkpoint, variant, documents, budget, works, threads, memory, onPass });
   });
   return value && { value, seconds };
 }

@@ -2,7 +2,6 @@
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { PromptInfo, SamplingInfo } from '../results/shapes.ts';
-import type { Runtime } from '../runtime/session.ts';
 import { type Conversation, readConversations } from '../text/conversations.ts';
 import { readPrompt } from '../text/text-file.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -138,13 +137,13 @@ export function samplingInfo(
 }
 
 /** The sampling options as generate takes them, with the model's own stop tokens. */
-export function generateSettings(options: SamplingOptions, runtime: Runtime) {
+export function generateSettings(options: SamplingOptions, { config }: Checkpoint) {
   const { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens } = options;
   return {
     sampling: { temperature, topP, topK, repetitionPenalty },
     seed,
     maxNewTokens,
-    stopIds: runtime.checkpoint.config.eosIds,
+    stopIds: config.eosIds,
   };
 }
 

@@ -5,14 +5,12 @@ import { anglesOf } from '../experiments/angles.ts';
 import { cellId } from '../experiments/design.ts';
 import { differencesOf, StudyFolder } from '../experiments/folder.ts';
 import {
-  cellsTogether,
-  type Experiment,
   fitsInMemory,
+  groupingOf,
   type Measurement,
   measureCells,
-  measureOriginal,
+  noSeconds,
   type PlannedCell,
-  type Seconds,
   VariantQueue,
 } from '../experiments/run-cells.ts';
 import { areCurvesOf, curvesOf } from '../experiments/spectra.ts';
@@ -27,14 +25,12 @@ import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
 import type { ModelInfo } from '../results/shapes.ts';
-import type { AngleResult, Context, OriginalResult, Study } from '../results/study.ts';
-import { Runtime } from '../runtime/session.ts';
+import type { AngleResult, Context, Study } from '../results/study.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { StudyOptions } from './command-options.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { resultsFolder, slugOf } from './output.ts';
-import { withRecording } from './recorded.ts';
 import type { Recorded } from './recorded-command.ts';
 import {
   generateSettings,
@@ -46,6 +42,7 @@ import {
   withNotes,
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
+import { openSession } from './session.ts';
 import { isPart, ownCells, partName, type StudyPart } from './shard.ts';
 import { type FinishedStudy, writeStudy } from './study-output.ts';
 
@@ -175,77 +172,64 @@ interface Work {
   readonly progress: Progress;
 }
 
-/** The slow part: loads the session, then measures the original and the cells. */
+/** The slow part: measures the original and the cells. */
 async function work(given: Work) {
   const { options, model, tokenizer, prompts, scoring, folder, weights, cells, angles, curves, progress } = given;
-  const { checkpoint, info } = model;
-  const { precision, threads, dtype, pcaEngine: engine } = options;
-  const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
-  const together = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(cells.length, 1)) : 1;
+  const { checkpoint } = model;
+  const { precision, threads, memory, dtype, pcaEngine: engine } = options;
+  const measurement: Measurement = {
+    documents: scoring.documents,
+    tasks: scoring.tasks?.questions ?? [],
+    prompts,
+    generation: generateSettings(options, checkpoint),
+  };
+  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, weights, cells.length);
   // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
   const order = cells.toReversed();
+  const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
   const upcoming = fitsInMemory(3 * bytes) ? cells.flatMap(({ recipe }) => recipe) : undefined;
   const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
   try {
     const recipes = order.map(({ recipe }) => recipe);
-    const variants = new VariantQueue(operator, recipes);
-    const { value: runtime, seconds: load } = await progress.step(
-      `Loading ${info.ref} into onnxruntime`,
-      'weights',
-      (onProgress) =>
-        Runtime.open(checkpoint, { precision, threads, replaceable: weights, variantsTogether: together, onProgress }),
-    );
+    const variants = new VariantQueue(operator, recipes, needsSession);
+    const loaded = needsSession
+      ? await openSession(options, model, { replaceable: weights, variantsTogether: together }, progress)
+      : undefined;
+    const seconds = noSeconds();
+    const experiment = {
+      checkpoint,
+      measurement,
+      variants,
+      runtime: loaded?.value,
+      tokenizer,
+      precision,
+      threads,
+      memory,
+    };
     try {
-      const measurement: Measurement = {
-        documents: scoring.documents,
-        tasks: scoring.tasks?.questions ?? [],
-        prompts,
-        generation: generateSettings(options, runtime),
-      };
-      const make = (experiment: Experiment, seconds: Seconds) =>
-        measureAll(experiment, order, together, folder, progress, seconds);
-      const measured = await withRecording(
-        { variants, runtime, tokenizer, measurement },
-        folder.scratch('logits'),
-        progress,
-        make,
+      const { value: original } = await progress.step(counted(cells.length, 'cell'), 'blocks', (advance) =>
+        measureCells(
+          experiment,
+          order,
+          most,
+          seconds,
+          async (measured) => {
+            for (const cell of measured) await folder.add(cell);
+          },
+          advance,
+        ),
       );
       const found = {
         angles: await anglesFor(operator, angles, progress),
         curves: await curvesFor(operator, curves, progress),
       };
-      return { original: measured.result, ...found, seconds: { load, ...measured.seconds } };
+      return { original, ...found, seconds: { ...(loaded && { load: loaded.seconds }), ...seconds } };
     } finally {
-      await runtime.close();
+      await loaded?.value.close();
     }
   } finally {
     await operator.close();
   }
-}
-
-/** @returns the original's results; those of the cells go to the folder as they finish */
-async function measureAll(
-  experiment: Experiment,
-  cells: Work['cells'],
-  together: number,
-  folder: StudyFolder,
-  progress: Progress,
-  seconds: Seconds,
-): Promise<OriginalResult> {
-  const original = await measureOriginal(experiment, seconds);
-  const total = scoredTokens(experiment.measurement.documents) * cells.length;
-  await progress.step(counted(cells.length, 'cell'), 'tokens', async (advance) => {
-    let done = 0;
-    for (let at = 0; at < cells.length; at += together) {
-      const onTokens = (more: number) => {
-        done += more;
-        advance(done, total);
-      };
-      for (const cell of await measureCells(experiment, original, cells.slice(at, at + together), seconds, onTokens))
-        await folder.add(cell);
-    }
-  });
-  return original;
 }
 
 async function anglesFor(

@@ -4,12 +4,13 @@ import type { Replacements } from '../checkpoint/writer.ts';
 import type { TapOptions } from '../graph/taps.ts';
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
-import { Runtime } from '../runtime/session.ts';
+import type { Runtime } from '../runtime/session.ts';
 import type { Model } from '../scores/model.ts';
 import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 import { equivalentsOf, namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
+import { openSession } from './session.ts';
 
 export interface Variants {
   readonly runtime: Runtime;
@@ -59,17 +60,8 @@ async function openRuntime(
   taps: TapOptions,
   progress: Progress,
 ): Promise<{ readonly runtime: Runtime; readonly tensors: Replacements | undefined }> {
-  const { precision, threads } = options;
-  const { checkpoint, info } = model;
   const operated = recipe && (await makeVariant(options, recipe, model, progress)).value;
-  const { value: runtime } = await progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>
-    Runtime.open(checkpoint, {
-      ...taps,
-      precision,
-      threads,
-      onProgress,
-      replaceable: recipe ? touchedBy([recipe], checkpoint.config) : [],
-    }),
-  );
+  const replaceable = recipe ? touchedBy([recipe], model.checkpoint.config) : [];
+  const { value: runtime } = await openSession(options, model, { ...taps, replaceable }, progress);
   return { runtime, tensors: operated?.tensors };
 }

@@ -1,5 +1,4 @@
 // Several recipes on one checkpoint, measured on the same documents: the whole of a study but for its folder.
-import { join } from 'node:path';
 import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { completeGeneration, type GenerationSettings } from '../generate/generate.ts';
 import type { OperatorSettings } from '../operations/kind.ts';
@@ -14,16 +13,12 @@ import {
   requireArgument,
   requireOptions,
 } from '../platform/arguments.ts';
-import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
-import { cacheFolder } from '../platform/cache.ts';
-import { temporaryName } from '../platform/temp-files.ts';
 import type { CellResult, OriginalResult } from '../results/study.ts';
 import { type Precision, precisions, Runtime } from '../runtime/session.ts';
-import { Recording } from '../scores/recording.ts';
 import type { EncodedQuestion } from '../scores/tasks.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { cellsTogether, type Measurement, measureCells, measureOriginal, VariantQueue } from './run-cells.ts';
+import { type Experiment, groupingOf, type Measurement, measureCells, noSeconds, VariantQueue } from './run-cells.ts';
 
 export interface ExperimentOptions extends OperatorSettings {
   /** Default: fp32. */
@@ -62,14 +57,14 @@ export interface ExperimentResult {
 
 /**
  * Applies each recipe to the checkpoint, and scores all variants and the original on the same documents. This is what
- * `surgery sweep` does for its cells. One session serves them all, and the original is read once. Its logits lie in a
- * temporary file meanwhile: 4 bytes × scored tokens × vocabulary.
+ * `surgery sweep` does for its cells. Each block of the model is read once for a group of them; a session is opened where
+ * there are prompts.
  * @param given documents: texts, or token ids with BOS first where the model has one, as `Tokenizer.encode` gives them; texts are cut
  * to the model's context
  * @returns nll and KL in nats per token, with 95 % bootstrap-t intervals over documents; `byDocument` holds sums over the
  * tokens of each document, from which paired differences of two cells follow
  * @throws SurgeryError `usage` for a recipe that this model does not allow, `text` for a document longer than the context,
- * `numeric` for values that are not finite, `output` if the temporary file cannot be written
+ * `numeric` for values that are not finite, `output` if residual streams have to go to a disk that has no room
  */
 export async function runExperiment(
   checkpoint: Checkpoint,
@@ -94,76 +89,42 @@ export async function runExperiment(
     planned.map(({ recipe }) => recipe),
     config,
   );
-  const bytes = replaceable.reduce(
-    (sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1),
-    0,
-  );
-  const variantsTogether = prompts.length > 0 ? Math.min(cellsTogether(bytes), Math.max(planned.length, 1)) : 1;
   const measurement: Measurement = {
     documents,
     tasks: questions,
     prompts,
     generation: completeGeneration(generation, config),
   };
-  const tokenizer = await Tokenizer.open(checkpoint);
+  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, replaceable, planned.length);
   const operator = new Operator(checkpoint, settings);
+  const { threads } = settings;
+  const load = () =>
+    Runtime.open(checkpoint, { ...(precision ? { precision } : {}), threads, replaceable, variantsTogether: together });
+  const runtime = needsSession ? await load() : undefined;
   try {
-    const runtime = await Runtime.open(checkpoint, {
-      ...(precision ? { precision } : {}),
-      threads: settings.threads,
-      replaceable,
-      variantsTogether,
+    const experiment: Experiment = {
+      checkpoint,
+      measurement,
+      variants: new VariantQueue(
+        operator,
+        planned.map(({ recipe }) => recipe),
+        needsSession,
+      ),
+      runtime,
+      tokenizer: await Tokenizer.open(checkpoint),
+      precision,
+      threads,
+    };
+    const cells: CellResult[] = [];
+    const original = await measureCells(experiment, planned, most, noSeconds(), async (measured) => {
+      for (const cell of measured) {
+        cells.push(cell);
+        onCell?.(cells.length, planned.length, cell);
+      }
     });
-    try {
-      return await withLogits(documents, runtime, async (recording) => {
-        const variants = new VariantQueue(
-          operator,
-          planned.map(({ recipe }) => recipe),
-        );
-        const experiment = { variants, runtime, tokenizer, recording, measurement };
-        const seconds = { decompose: 0, score: 0, generate: 0, answer: 0 };
-        const original = await measureOriginal(experiment, seconds);
-        const cells: CellResult[] = [];
-        for (let at = 0; at < planned.length; at += variantsTogether) {
-          for (const cell of await measureCells(
-            experiment,
-            original,
-            planned.slice(at, at + variantsTogether),
-            seconds,
-            () => {},
-          )) {
-            cells.push(cell);
-            onCell?.(cells.length, planned.length, cell);
-          }
-        }
-        return { original, cells };
-      });
-    } finally {
-      await runtime.close();
-    }
+    return { original, cells };
   } finally {
+    await runtime?.close();
     await operator.close();
-  }
-}
-
-/** Keeps the original's logits in a temporary file while `use` runs. */
-async function withLogits<T>(
-  documents: readonly (readonly number[])[],
-  runtime: Runtime,
-  use: (recording: Recording) => Promise<T>,
-): Promise<T> {
-  const folder = cacheFolder('logits');
-  makeFolders(folder);
-  const file = temporaryName(join(folder, 'original'));
-  const forget = removeAtExit(file);
-  try {
-    const recording = await Recording.make(file, documents, { runtime });
-    try {
-      return await use(recording);
-    } finally {
-      await recording.close();
-    }
-  } finally {
-    forget();
   }
 }

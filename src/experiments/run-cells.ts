@@ -1,18 +1,23 @@
-// Measures cells: operate, score, generate, answer questions. One session and one pass of the original serve them all.
+// Measures cells: all variants of a group go through the model's blocks together, are scored, answer questions and write.
 
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import type { Replacements } from '../checkpoint/writer.ts';
 import { continuationLogprobs } from '../generate/continuation.ts';
 import { type EndToken, type GenerateOptions, generateTogether, type Start } from '../generate/generate.ts';
-import type { Operated, Operator } from '../operations/operator.ts';
-import type { CompleteRecipe } from '../operations/recipe.ts';
+import { type LayeredVariant, layeredOf, type Operated, type Operator } from '../operations/operator.ts';
+import { type CompleteRecipe, firstLayer } from '../operations/recipe.ts';
 import type { OperationReport } from '../operations/registry.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { memory } from '../platform/limits.ts';
 import type { CellResult, CellSample, OriginalResult, Sample } from '../results/study.ts';
 import type { Weights } from '../runtime/sequence.ts';
-import type { Runtime } from '../runtime/session.ts';
-import { scoreDocuments } from '../scores/likelihood.ts';
-import type { Recording } from '../scores/recording.ts';
-import { type EncodedQuestion, scoreTasks } from '../scores/tasks.ts';
+import type { Precision, Runtime } from '../runtime/session.ts';
+import type { Stream } from '../runtime/walk/streams.ts';
+import { blocksToRun, type EarlierRun, Walk } from '../runtime/walk/walk.ts';
+import { type Scores, scoreDocuments } from '../scores/likelihood.ts';
+import { type EncodedQuestion, scoreTasks, type TaskScores } from '../scores/tasks.ts';
+import { scoreWalked } from '../scores/walked.ts';
+import { taskTrees, walkedTasks } from '../scores/walked-tasks.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** What every cell is measured on. */
@@ -23,47 +28,69 @@ export interface Measurement {
   readonly generation: GenerateOptions;
 }
 
-/**
- * Variants in the order of their recipes, each begun when the one before it is done: scoring leaves part of the cores
- * idle, which the operator's threads use meanwhile. Without threads each is made when it is asked for.
- */
+/** A variant to measure, with all its tensors where they are made at once. */
+export interface CellVariant extends LayeredVariant {
+  readonly tensors?: Replacements;
+}
+
+/** A variant that was made at once. */
+export const cellVariant = (operated: Operated): CellVariant => ({ ...layeredOf(operated), tensors: operated.tensors });
+
+/** Variants in the order of their recipes. */
 export class VariantQueue {
   readonly #operator: Operator;
   readonly #waiting: CompleteRecipe[];
+  readonly #isWhole: boolean;
   #begun: Promise<Operated> | undefined;
 
-  constructor(operator: Operator, recipes: readonly CompleteRecipe[]) {
+  /**
+   * @param isWhole whether each is made at once, which a session needs: each is then begun when the one before it is done,
+   * since scoring leaves part of the cores idle. Else they are made layer by layer, as the walk asks for them.
+   */
+  constructor(operator: Operator, recipes: readonly CompleteRecipe[], isWhole: boolean) {
     this.#operator = operator;
     this.#waiting = [...recipes];
-    if (operator.threaded) this.#begin();
+    this.#isWhole = isWhole;
+    if (isWhole && operator.threaded) this.#begin();
   }
 
   /** The next variant. @throws SurgeryError as {@link Operator.apply} does */
-  async next(): Promise<Operated> {
+  async next(): Promise<CellVariant> {
+    if (!this.#isWhole) return this.#operator.layered(this.#take());
     if (!this.#begun) this.#begin();
     const operated = await this.#begun;
     this.#begun = undefined;
     if (!operated) throw new RangeError('no variant is left');
-    if (this.#operator.threaded) this.#begin();
-    return operated;
+    if (this.#operator.threaded && this.#waiting.length > 0) this.#begin();
+    return cellVariant(operated);
+  }
+
+  #take(): CompleteRecipe {
+    const recipe = this.#waiting.shift();
+    if (!recipe) throw new RangeError('no variant is left');
+    return recipe;
   }
 
   #begin(): void {
-    const recipe = this.#waiting.shift();
-    if (!recipe) return;
-    this.#begun = this.#operator.apply(recipe);
+    this.#begun = this.#operator.apply(this.#take());
     this.#begun.catch(() => {}); // thrown when it is asked for
   }
 }
 
 /** Everything that measuring cells needs. */
 export interface Experiment {
+  readonly checkpoint: Checkpoint;
+  readonly measurement: Measurement;
   /** The variants of the cells to come, one after the other. */
   readonly variants: Pick<VariantQueue, 'next'>;
-  readonly runtime: Runtime;
+  /** Writes text: needed where there are prompts, and for variants that have all their tensors. */
+  readonly runtime?: Runtime | undefined;
   readonly tokenizer: Tokenizer;
-  readonly recording: Recording;
-  readonly measurement: Measurement;
+  /** Default: fp32. In 8 bits the runtime is needed. */
+  readonly precision?: Precision | undefined;
+  readonly threads?: number | undefined;
+  /** Bytes that the walk may use. */
+  readonly memory?: number | undefined;
   /** Called for each new token of a sample. */
   readonly onToken?: () => void;
 }
@@ -71,7 +98,9 @@ export interface Experiment {
 /** Seconds by stage; `decompose` is what scoring had to wait for. */
 export type Seconds = Record<'decompose' | 'score' | 'generate' | 'answer', number>;
 
-/** Maximum number of cells whose samples are generated in one batch: more take more memory and gain little. */
+export const noSeconds = (): Seconds => ({ decompose: 0, score: 0, generate: 0, answer: 0 });
+
+/** More models whose samples are generated in one batch take more memory and gain little. */
 const mostTogether = 4;
 
 /** Whether components that take so many bytes may stay in memory: half of what is free is left. */
@@ -79,26 +108,55 @@ export function fitsInMemory(bytes: number, free = memory().free): boolean {
   return bytes < free / 2;
 }
 
-/** How many variants of so many bytes may be in memory at once: those of a batch, in a quarter of what is free. */
-export function cellsTogether(bytes: number, free = memory().free): number {
-  return Math.max(1, Math.min(mostTogether, Math.floor(free / 4 / Math.max(bytes, 1))));
+/** How many variants of so many bytes may be in memory at once, in a quarter of what is free. */
+export function variantsAtOnce(bytes: number, free = memory().free): number {
+  return Math.max(1, Math.floor(free / 4 / Math.max(bytes, 1)));
 }
 
-/** The original's scores from its recorded logits, with its samples and answers. */
-export async function measureOriginal(experiment: Experiment, seconds: Seconds): Promise<OriginalResult> {
-  const { runtime } = experiment;
-  const scored = await scoreOriginal(experiment, seconds);
-  const [own] = await timed(seconds, 'generate', () => samplesOf(experiment, [runtime.original]));
-  return { ...scored, samples: (own ?? []).map(({ sample }) => sample) };
+/** Rows of all models that a block is read for, at least, so that reading it takes a few percent of the time. */
+const rowsForReading = 8192;
+/** Operations of a group's cells, at least: about half a minute of work, which is what a kill may cost. */
+const operationsOfGroup = 3e12;
+/** Cells of a group, each of which keeps a stream. */
+const [fewestInGroup, mostInGroup] = [4, 32];
+
+/**
+ * How many cells go through the blocks together where nothing else limits them.
+ * @param rows that each reads
+ * @param parameters of the model
+ */
+export function cellsInWalk(rows: number, parameters: number): number {
+  const wanted = Math.ceil(Math.max(rowsForReading / rows, operationsOfGroup / (2 * parameters * rows)));
+  return Math.min(mostInGroup, Math.max(fewestInGroup, wanted));
 }
 
-async function scoreOriginal(
-  { runtime, recording, measurement }: Experiment,
-  seconds: Seconds,
-): Promise<Omit<OriginalResult, 'samples'>> {
-  const scores = await timed(seconds, 'score', () => scoreDocuments(measurement.documents, recording));
-  const tasks = await timed(seconds, 'answer', () => answersOf(measurement, { runtime }));
-  return { scores: scores.original, byDocument: scores.originalByDocument, ...(tasks ? { tasks } : {}) };
+/** How the cells of an experiment are made and measured. */
+export interface Grouping {
+  /** Whether a session is needed, and with it all tensors of a variant at once. */
+  readonly needsSession: boolean;
+  /** Cells in a group, with the original as one of the first. */
+  readonly most: number;
+  /** Models whose samples are generated in one batch. */
+  readonly together: number;
+}
+
+/** @param replaceable names of the tensors that cells replace */
+export function groupingOf(
+  checkpoint: Checkpoint,
+  { documents, tasks, prompts }: Pick<Measurement, 'documents' | 'tasks' | 'prompts'>,
+  precision: Precision | undefined,
+  replaceable: readonly string[],
+  cells: number,
+): Grouping {
+  const needsSession = prompts.length > 0 || precision === 'int8';
+  const size = (name: string) => checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1);
+  const inWalk = cellsInWalk(
+    documents,
+    [...checkpoint.tensors.keys()].reduce((sum, name) => sum + size(name), 0),
+  );
+  const atOnce = variantsAtOnce(4 * replaceable.reduce((sum, name) => sum + size(name), 0));
+  const most = Math.min(needsSession ? Math.min(inWalk, atOnce) : inWalk, cells + 1);
+  return { needsSession, most, together: Math.min(mostTogether, most) };
 }
 
 /** A cell that is to be made. */
@@ -108,102 +166,247 @@ export interface PlannedCell {
 }
 
 /**
- * Measures the next cells in line. Their samples are generated in one batch; each result is what it would be alone.
- * @param original its samples are compared with those of the cells
- * @param onTokens called with the tokens scored since it was called last
- * @throws SurgeryError as the operations and the scoring do
+ * Cells in groups, in their order.
+ * @param most in a group, with the original as one of the first
  */
-export async function measureCells(
-  experiment: Experiment,
-  original: OriginalResult,
-  cells: readonly PlannedCell[],
-  seconds: Seconds,
-  onTokens: (tokens: number) => void,
-): Promise<CellResult[]> {
-  const done: ScoredVariant[] = [];
-  for (const cell of cells) done.push(await scoreNext(experiment, cell, seconds, onTokens));
-  const samples = await timed(seconds, 'generate', async () => {
-    const variants = done.map(({ weights }) => weights);
-    const written = await samplesOf(experiment, variants);
-    const all: CellSample[][] = [];
-    for (const [i, weights] of variants.entries())
-      all.push(await compared(experiment, original.samples, weights, itemAt(written, i).map(sampleAlone)));
-    return all;
-  });
-  return done.map(({ result }, i) => ({ ...result, samples: itemAt(samples, i) }));
-}
-
-/** One variant and the original. */
-export interface Pair {
-  readonly original: OriginalResult;
-  readonly cell: CellResult;
-  /** Of each sample, after its first token. */
-  readonly tokensPerSecond: { readonly original: readonly number[]; readonly variant: readonly number[] };
-}
-
-/**
- * A scored variant with the original, whose samples are continued side by side: a step reads the weights that both share
- * once. @throws SurgeryError as the scoring does
- */
-export async function measurePair(
-  experiment: Experiment,
-  { weights, result }: ScoredVariant,
-  seconds: Seconds,
-): Promise<Pair> {
-  const scored = await scoreOriginal(experiment, seconds);
-  const [originals = [], own = []] = await timed(seconds, 'generate', () =>
-    samplesOf(experiment, [experiment.runtime.original, weights]),
-  );
-  const original = { ...scored, samples: originals.map(sampleAlone) };
-  const samples = await timed(seconds, 'generate', () =>
-    compared(experiment, original.samples, weights, own.map(sampleAlone)),
-  );
-  const speeds = (written: readonly Written[]) => written.map(({ tokensPerSecond }) => tokensPerSecond);
-  return {
-    original,
-    cell: { ...result, samples },
-    tokensPerSecond: { original: speeds(originals), variant: speeds(own) },
-  };
+export function inGroups<T>(cells: readonly T[], most: number): (readonly T[])[] {
+  const groups = [cells.slice(0, most - 1)];
+  for (let at = most - 1; at < cells.length; at += most) groups.push(cells.slice(at, at + most));
+  return groups;
 }
 
 /** A variant that has been scored and has written nothing yet. */
-export interface ScoredVariant {
-  readonly operated: Operated;
-  readonly weights: Weights;
+export interface ScoredCell {
+  readonly variant: CellVariant;
   readonly result: Omit<CellResult, 'samples'>;
 }
 
-/** The next variant in line, scored. */
-export async function scoreNext(
-  { variants, runtime, recording, measurement }: Experiment,
-  { id, recipe }: PlannedCell,
+export interface ScoredGroup {
+  readonly original: Omit<OriginalResult, 'samples'>;
+  readonly cells: readonly ScoredCell[];
+}
+
+/** Scores groups of cells, one after the other, and the original with the first. */
+export class CellScoring {
+  /** Blocks to run for all groups, with the unembedding of each model counted as one. */
+  readonly blocks: number;
+  readonly #experiment: Experiment;
+  readonly #groups: (readonly PlannedCell[])[];
+  readonly #walk: Walk;
+  readonly #kept = new Map<number, Stream>();
+  #original: { readonly stream: Stream | undefined; readonly result: Omit<OriginalResult, 'samples'> } | undefined;
+
+  /** @throws SurgeryError as {@link Walk} does */
+  constructor(experiment: Experiment, groups: readonly (readonly PlannedCell[])[]) {
+    const { checkpoint, measurement, threads, memory } = experiment;
+    this.#experiment = experiment;
+    this.#groups = [...groups];
+    this.#walk = new Walk(checkpoint, measurement.documents, { threads, memory, trees: taskTrees(measurement.tasks) });
+    this.blocks = groups.reduce((sum, group, i) => {
+      const variants = group.map(({ recipe }) => ({ from: this.#from(recipe) }));
+      const run = blocksToRun(this.#layers, variants, i > 0 ? this.#begins(group) : undefined);
+      return sum + run + group.length + 1;
+    }, 0);
+  }
+
+  /**
+   * The next group.
+   * @param onBlock called for each block that was run
+   * @throws SurgeryError as the operations and the scoring do
+   */
+  async next(seconds: Seconds, onBlock?: (blocks: number) => void): Promise<ScoredGroup> {
+    const group = this.#groups.shift();
+    if (!group) throw new RangeError('no group is left');
+    const { variants: queue } = this.#experiment;
+    const variants: CellVariant[] = [];
+    for (const _ of group) variants.push(await timed(seconds, 'decompose', () => queue.next()));
+    const { scores, answers, original: stream } = await this.#score(group, variants, seconds, onBlock);
+    const answersOf = (model: number) => (answers ? { tasks: itemAt(answers, model) } : {});
+    this.#original ??= {
+      stream,
+      result: { scores: scores.original, byDocument: scores.originalByDocument, ...answersOf(0) },
+    };
+    const cells: ScoredCell[] = [];
+    for (const [i, variant] of variants.entries()) {
+      const { id, recipe } = itemAt(group, i);
+      const { footprint, reports } = variant.result();
+      const result = {
+        id,
+        recipe,
+        footprint,
+        reports: reports.map(withoutCurves),
+        scores: itemAt(scores.variants, i),
+        byDocument: itemAt(scores.variantsByDocument, i),
+        ...answersOf(i + 1),
+      };
+      cells.push({ variant, result });
+    }
+    return { original: this.#original.result, cells };
+  }
+
+  async close(): Promise<void> {
+    await this.#walk.close();
+  }
+
+  get #layers(): number {
+    return this.#experiment.checkpoint.config.layers;
+  }
+
+  #from(recipe: CompleteRecipe): number {
+    return firstLayer(recipe, this.#experiment.checkpoint.config);
+  }
+
+  /** The first layer that a group changes. */
+  #begins(group: readonly PlannedCell[]): number {
+    return Math.min(this.#layers, ...group.map(({ recipe }) => this.#from(recipe)));
+  }
+
+  async #score(
+    group: readonly PlannedCell[],
+    variants: readonly CellVariant[],
+    seconds: Seconds,
+    onBlock: ((blocks: number) => void) | undefined,
+  ): Promise<GroupScores> {
+    const { runtime, precision, measurement } = this.#experiment;
+    if (runtime && precision === 'int8') return scoreInSession(runtime, variants, measurement, seconds);
+    const walk = this.#walk;
+    const keep = this.#original ? [] : this.#groups.map((later) => this.#begins(later)).filter((layer) => layer > 0);
+    const before = this.#original?.stream;
+    const earlier = before && this.#earlier(before, this.#begins(group));
+    let last = 0;
+    const advance = (done: number) => {
+      onBlock?.(done - last);
+      last = done;
+    };
+    const end = await timed(seconds, 'score', () =>
+      walk.run(variants, { onBlock: advance, keep, ...(earlier && { earlier }) }),
+    );
+    for (const [layer, stream] of end.kept) this.#kept.set(layer, stream);
+    seconds.decompose += end.waited;
+    seconds.score -= end.waited;
+    const unembedding = await walk.unembedding();
+    last = 0;
+    const ended = (stream: Stream) => ({ stream, unembedding });
+    const scores = await timed(seconds, 'score', () =>
+      scoreWalked(walk, ended(end.original), end.variants.map(ended), (done, total) =>
+        advance(((variants.length + 1) * done) / total),
+      ),
+    );
+    const { tasks } = measurement;
+    const answers: TaskScores[] = [];
+    for (const stream of tasks.length > 0 ? [end.original, ...end.variants] : [])
+      answers.push(await timed(seconds, 'answer', () => walkedTasks(walk, stream, unembedding, tasks)));
+    walk.release(end.variants.filter((stream) => stream !== end.original));
+    return { scores, ...(tasks.length > 0 && { answers }), original: end.original };
+  }
+
+  #earlier(original: Stream, layer: number): EarlierRun {
+    const stream = this.#kept.get(layer);
+    return { original, since: stream && { layer, stream } };
+  }
+}
+
+/** What a group comes to. */
+interface GroupScores {
+  readonly scores: Scores;
+  /** The original's, then those of each variant. */
+  readonly answers?: readonly TaskScores[];
+  /** The original's stream after the walk. */
+  readonly original?: Stream;
+}
+
+/** In 8 bits. */
+async function scoreInSession(
+  runtime: Runtime,
+  variants: readonly CellVariant[],
+  { documents, tasks }: Measurement,
   seconds: Seconds,
-  onTokens: (tokens: number) => void,
-): Promise<ScoredVariant> {
-  const operated = await timed(seconds, 'decompose', () => variants.next());
-  const weights = runtime.variant(operated.tensors);
-  let last = 0;
-  const scores = await timed(seconds, 'score', () =>
-    scoreDocuments(measurement.documents, recording, [{ runtime, weights }], (tokens) => {
-      onTokens(tokens - last);
-      last = tokens;
-    }),
-  );
-  const tasks = await timed(seconds, 'answer', () => answersOf(measurement, { runtime, weights }));
-  const { footprint, reports } = operated;
-  return {
-    operated,
-    weights,
-    result: {
-      id,
-      recipe,
-      footprint,
-      reports: reports.map(withoutCurves),
-      scores: itemAt(scores.variants, 0),
-      byDocument: itemAt(scores.variantsByDocument, 0),
-      ...(tasks ? { tasks } : {}),
-    },
-  };
+): Promise<GroupScores> {
+  const models = variants.map((variant) => ({ runtime, weights: weightsOf(variant, runtime) ?? runtime.original }));
+  const scores = await timed(seconds, 'score', () => scoreDocuments(documents, { runtime }, models));
+  const answers: TaskScores[] = [];
+  for (const model of tasks.length > 0 ? [{ runtime }, ...models] : [])
+    answers.push(await timed(seconds, 'answer', () => scoreTasks(tasks, model)));
+  return { scores, ...(tasks.length > 0 && { answers }) };
+}
+
+const weightsOf = ({ tensors }: CellVariant, runtime: Runtime | undefined): Weights | undefined =>
+  tensors && runtime?.variant(tensors);
+
+/** A result, and the speed of each of its samples after the first token. */
+export interface Measured<T> {
+  readonly result: T;
+  readonly tokensPerSecond: readonly number[];
+}
+
+/**
+ * Samples of a scored group, as many models in one batch as the runtime takes; each is what it would be alone.
+ * @param original the original's result, with whose samples those of the cells are compared. Without it the original's are
+ * generated with them: a step reads the weights that all share once
+ */
+export async function withSamples(
+  experiment: Experiment,
+  scored: ScoredGroup,
+  seconds: Seconds,
+  original?: OriginalResult,
+): Promise<{ readonly original: Measured<OriginalResult>; readonly cells: readonly Measured<CellResult>[] }> {
+  const { runtime, measurement } = experiment;
+  const alone = <T extends object>(result: T) => ({ result: { ...result, samples: [] }, tokensPerSecond: [] });
+  if (!runtime || measurement.prompts.length === 0)
+    return { original: alone(scored.original), cells: scored.cells.map(({ result }) => alone(result)) };
+  return timed(seconds, 'generate', async () => {
+    const weights = scored.cells.map(({ variant }) => weightsOf(variant, runtime) ?? runtime.original);
+    const models = original ? weights : [runtime.original, ...weights];
+    const written: Written[][] = [];
+    for (let at = 0; at < models.length; at += runtime.variantsTogether)
+      written.push(...(await samplesOf(experiment, runtime, models.slice(at, at + runtime.variantsTogether))));
+    const own = original ? undefined : written.shift();
+    const speeds = (all: readonly Written[] = []) => all.map(({ tokensPerSecond }) => tokensPerSecond);
+    const theirs = original ?? { ...scored.original, samples: (own ?? []).map(({ sample }) => sample) };
+    const cells: Measured<CellResult>[] = [];
+    for (const [i, { result }] of scored.cells.entries()) {
+      const samples = itemAt(written, i).map(({ sample }) => sample);
+      const compared = await comparedWith(theirs.samples, itemAt(weights, i), samples, runtime, measurement);
+      cells.push({ result: { ...result, samples: compared }, tokensPerSecond: speeds(written[i]) });
+    }
+    return { original: { result: theirs, tokensPerSecond: speeds(own) }, cells };
+  });
+}
+
+/**
+ * Measures the original, and cells in groups.
+ * @param most cells in a group, with the original as one of the first
+ * @param use takes a group's results when they are there
+ * @param advance called with the blocks run so far and in all
+ */
+export async function measureCells(
+  experiment: Experiment,
+  cells: readonly PlannedCell[],
+  most: number,
+  seconds: Seconds,
+  use: (cells: readonly CellResult[]) => Promise<void>,
+  advance?: (done: number, total: number) => void,
+): Promise<OriginalResult> {
+  const groups = inGroups(cells, most);
+  const scoring = new CellScoring(experiment, groups);
+  try {
+    const total = scoring.blocks;
+    let done = 0;
+    let original: OriginalResult | undefined;
+    for (const _ of groups) {
+      const scored = await scoring.next(seconds, (blocks) => {
+        done += blocks;
+        advance?.(done, total);
+      });
+      const measured = await withSamples(experiment, scored, seconds, original);
+      original ??= measured.original.result;
+      await use(measured.cells.map(({ result }) => result));
+    }
+    if (!original) throw new RangeError('nothing was measured');
+    return original;
+  } finally {
+    await scoring.close();
+  }
 }
 
 /** A study holds spectra once for all cells, and where components came from is not a result. */
@@ -211,16 +414,13 @@ function withoutCurves(report: OperationReport): OperationReport {
   return report.kind === 'pca' ? { kind: 'pca', layers: report.layers } : report;
 }
 
-async function answersOf({ tasks }: Measurement, model: { runtime: Runtime; weights?: Weights }) {
-  return tasks.length > 0 ? scoreTasks(tasks, model) : undefined;
-}
-
 /** A variant's samples, and how likely it and the original find each other's tokens. */
-async function compared(
-  { runtime, measurement: { prompts } }: Experiment,
+async function comparedWith(
   originals: readonly Sample[],
   weights: Weights,
   samples: readonly Sample[],
+  runtime: Runtime,
+  { prompts }: Measurement,
 ): Promise<CellSample[]> {
   const compared: CellSample[] = [];
   for (const [i, sample] of samples.entries()) {
@@ -239,11 +439,10 @@ interface Written {
   readonly tokensPerSecond: number;
 }
 
-const sampleAlone = ({ sample }: Written) => sample;
-
 /** Every prompt continued by every variant: a list for each variant. */
 async function samplesOf(
-  { runtime, tokenizer, measurement: { prompts, generation }, onToken }: Experiment,
+  { tokenizer, measurement: { prompts, generation }, onToken }: Experiment,
+  runtime: Runtime,
   variants: readonly Weights[],
 ): Promise<Written[][]> {
   const starts: Start[] = variants.flatMap((weights) =>

@@ -125,7 +125,7 @@ export class Operator {
   async layered(recipe: Recipe): Promise<LayeredVariant> {
     const operations = completeRecipe(recipe, this.checkpoint.config);
     const [only, ...more] = operations;
-    if (!only || more.length > 0) return sliced(await this.apply(operations));
+    if (!only || more.length > 0) return layeredOf(await this.apply(operations));
     const { layers, edit, result } = await this.#planned(only, new Map());
     return {
       recipe: operations,
@@ -217,7 +217,7 @@ function together(all: readonly (Footprint | null)[]): Footprint | null {
 }
 
 /** A whole variant, as if it were made layer by layer. */
-function sliced({ recipe, tensors, reports, footprint }: Operated): LayeredVariant {
+export function layeredOf({ recipe, tensors, reports, footprint }: Operated): LayeredVariant {
   const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
   return {
     recipe,

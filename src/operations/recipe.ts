@@ -1,5 +1,6 @@
 // A recipe: the operations that make a variant, in order; its hash and its words.
 import type { LlamaConfig } from '../checkpoint/config.ts';
+import { layerPrefix } from '../checkpoint/names.ts';
 import { type Allowed, described, isPlainObject, requireArgument } from '../platform/arguments.ts';
 import { canonicalHash } from '../platform/canonical.ts';
 import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
@@ -118,6 +119,11 @@ export function touchedBy(recipes: readonly Recipe[], config: LlamaConfig): stri
   });
   const operations = recipes.flatMap((recipe) => completeRecipe(recipe, config));
   return [...new Set(operations.flatMap((operation) => kindOf(operation).touches(operation, config)))];
+}
+
+/** The first layer that a recipe changes; Infinity if it changes nothing. */
+export function firstLayer(recipe: Recipe, config: LlamaConfig): number {
+  return Math.min(...touchedBy([recipe], config).map((name) => Number(layerPrefix.exec(name)?.[1])));
 }
 
 /** Larger than any model: an operation is checked in itself, not against the model that it was made for. */

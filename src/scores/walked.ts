@@ -1,7 +1,6 @@
 // Scores of models after a walk: logits of some rows at a time, of the original and then of each variant.
 import { requireArgument } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
-import { ahead } from '../platform/threads/ahead.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import { logitNumbers, type Unembedding, Walk, type WalkVariant } from '../runtime/walk/walk.ts';
 import { describeRows, type Predictions, ScoreSums, type Scores } from './likelihood.ts';
@@ -31,20 +30,17 @@ export async function scoreWalk(
 }
 
 /** A model after the walk: its stream behind the last block, and what makes logits of it. */
-interface WalkedModel {
+export interface WalkedModel {
   readonly stream: Stream;
   readonly unembedding: Unembedding;
 }
-
-/** Logits of two models and those that are being made are in memory at the same time. */
-const chunksAtOnce = 3;
 
 /**
  * Scores an original, and variants next to it, whose streams hold the same documents.
  * @param onTokens called with the tokens scored, of each model, and in all
  * @throws SurgeryError `text` if no document has two tokens, `numeric` for logits that are not finite
  */
-async function scoreWalked(
+export async function scoreWalked(
   { documents, checkpoint }: Pick<Walk, 'documents' | 'checkpoint'>,
   original: WalkedModel,
   variants: readonly WalkedModel[],
@@ -52,33 +48,38 @@ async function scoreWalked(
 ): Promise<Scores> {
   const sums = new ScoreSums(documents, variants.length);
   const vocab = checkpoint.config.vocabSize;
-  const rows = predictingRows(documents);
-  const together = Math.max(1, Math.floor(logitNumbers / chunksAtOnce / vocab));
-  const models = [original, ...variants];
-  const jobs = Array.from({ length: Math.ceil(rows.length / together) }, (_, i) =>
-    models.map((_, model) => ({ model, chunk: rows.slice(i * together, (i + 1) * together) })),
-  ).flat();
-  const total = models.length * rows.length;
+  const all = predictingRows(documents);
+  // Logits of two models are in memory at the same time.
+  const together = Math.max(1, Math.floor(logitNumbers / 2 / vocab));
+  const buffer = () => new Float32Array(Math.min(together, lastRow(all) + 1) * vocab);
+  const [ours, theirs] = [buffer(), variants.length > 0 ? buffer() : undefined];
+  const total = (1 + variants.length) * all.length;
   let done = 0;
-  let base: readonly Prediction[] = [];
-  const logitsOf = ({ model, chunk }: (typeof jobs)[number]) => {
-    const { stream, unembedding } = itemAt(models, model);
-    const first = itemAt(chunk, 0).row;
-    return unembedding(stream, first, itemAt(chunk, chunk.length - 1).row + 1 - first);
-  };
-  for await (const [{ model, chunk }, logits] of ahead(jobs, logitsOf)) {
-    const own = predictionsOf(chunk, logits, vocab);
-    if (model === 0) base = own;
-    for (const [i, { document }] of chunk.entries()) {
-      const prediction = itemAt(own, i);
-      if (model === 0) sums.addOriginal(document, prediction);
-      else sums.addVariant(model - 1, document, prediction, itemAt(base, i));
-    }
-    done += chunk.length;
+  const advance = ({ length }: readonly PredictingRow[]) => {
+    done += length;
     onTokens?.(done, total);
+  };
+  for (let at = 0; at < all.length; ) {
+    const first = itemAt(all, at).row;
+    const chunk = all.slice(at, at + together).filter(({ row }) => row < first + together);
+    at += chunk.length;
+    const rows = lastRow(chunk) + 1 - first;
+    const predictions = async ({ stream, unembedding }: WalkedModel, into: Float32Array | undefined) =>
+      predictionsOf(chunk, await unembedding(stream, first, rows, into), vocab);
+    const base = await predictions(original, ours);
+    for (const [i, { document }] of chunk.entries()) sums.addOriginal(document, itemAt(base, i));
+    advance(chunk);
+    for (const [variant, model] of variants.entries()) {
+      const own = await predictions(model, theirs);
+      for (const [i, { document }] of chunk.entries())
+        sums.addVariant(variant, document, itemAt(own, i), itemAt(base, i));
+      advance(chunk);
+    }
   }
   return sums.scores();
 }
+
+const lastRow = (rows: readonly PredictingRow[]) => itemAt(rows, rows.length - 1).row;
 
 /** A row whose logits predict a token. */
 interface PredictingRow {

@@ -1,30 +1,30 @@
 // Where a broken edit's damage is found, on pocket with weights damaged by hand.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { type DiagnosisRequest, diagnose } from '../../src/experiments/diagnosis.ts';
 import { pocketFolder } from '../../src/hub/model-reference.ts';
-import { Runtime } from '../../src/runtime/session.ts';
+import { layeredOf } from '../../src/operations/operator.ts';
+import { completeRecipe, type Recipe } from '../../src/operations/recipe.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { attentionWeights } from '../support/attention-weights.ts';
 
-let runtime: Runtime;
+let checkpoint: Checkpoint;
 let original: ReadonlyMap<string, Float32Array>;
 let documents: number[][];
 beforeAll(async () => {
-  const checkpoint = await Checkpoint.open(pocketFolder);
-  const replaceable = attentionWeights(checkpoint);
-  runtime = await Runtime.open(checkpoint, { threads: 1, replaceable });
+  checkpoint = await Checkpoint.open(pocketFolder);
   const tokenizer = await Tokenizer.open(checkpoint);
   const [text = ''] = readFileSync(join(pocketFolder, 'valid.txt'), 'utf8').split('<|end|>');
   documents = [tokenizer.encode(text)];
   original = new Map(
-    await Promise.all(replaceable.map(async (name) => [name, await checkpoint.readFloat32(name)] as const)),
+    await Promise.all(
+      attentionWeights(checkpoint).map(async (name) => [name, await checkpoint.readFloat32(name)] as const),
+    ),
   );
 });
-afterAll(() => runtime.close());
 
 /** The original's weights with the v of some layers turned round and enlarged. */
 const damaged = (layers: readonly number[]) => {
@@ -33,19 +33,19 @@ const damaged = (layers: readonly number[]) => {
     [...original].map(([name, values]) => [name, broken.includes(name) ? values.map((x) => -4 * x) : values]),
   );
 };
-const of = (tensors: DiagnosisRequest['tensors'], budget = 1300) =>
-  diagnose({ runtime, tensors, documents, budget, works: ({ kl }) => kl < 1e-6 });
+const all: Recipe = [{ kind: 'pca', variance: 0.9 }];
+const of = (
+  tensors: ReadonlyMap<string, Float32Array>,
+  { budget = 1300, recipe = all, ...more }: Partial<DiagnosisRequest> & { recipe?: Recipe } = {},
+) => {
+  const complete = completeRecipe(recipe, checkpoint.config);
+  const variant = layeredOf({ recipe: complete, tensors, reports: [], footprint: null });
+  return diagnose({ checkpoint, variant, documents, budget, works: ({ kl }) => kl < 1e-6, threads: 1, ...more });
+};
 
 test('the damage is found in its layer and projection, and the rest works', async () => {
   const passes: number[] = [];
-  const request = {
-    runtime,
-    tensors: damaged([2]),
-    documents,
-    budget: 1300,
-    works: ({ kl }: { kl: number }) => kl < 1e-6,
-  };
-  const found = await diagnose({ ...request, onPass: (done, total) => passes.push(done / total) });
+  const found = await of(damaged([2]), { onPass: (done, total) => passes.push(done / total) });
   expect(found?.layers.map(({ kl }) => kl > 0.1)).toEqual([false, false, true, false, false, false]);
   expect(found?.projections.map(({ layer, projection }) => `${layer} ${projection}`)).toEqual(['2 q', '2 k', '2 v']);
   expect(found?.projections[2]?.kl).toBe(found?.layers[2]?.kl);
@@ -58,9 +58,10 @@ test('half of the layers is left out at most, and the text is as short as the bu
   expect(found?.rest?.layers).toHaveLength(4);
   expect(found?.rest?.works).toBe(false);
   expect(found?.tokens).toBeLessThanOrEqual(1300 / 15 + 1);
-  expect(await of(damaged([2]), 15 * 63)).toBeUndefined();
+  expect(await of(damaged([2]), { budget: 15 * 63 })).toBeUndefined();
 });
 
 test('an edit of one tensor has no parts', async () => {
-  expect(await of(new Map([...damaged([2])].slice(0, 1)))).toBeUndefined();
+  const recipe: Recipe = [{ kind: 'pca', mode: 'separate', variance: 0.9, targets: ['v'], layers: [2] }];
+  expect(await of(damaged([2]), { recipe })).toBeUndefined();
 });

@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { runExperiment } from '../../src/experiments/experiment.ts';
@@ -66,9 +64,21 @@ test('each cell has the scores and the text of its recipe applied by hand', asyn
   await runtime.close();
 });
 
-test('the temporary file is gone afterwards, also after an error', async () => {
+test('a recipe or a document that this model cannot have is refused', async () => {
   await expect(runExperiment(checkpoint, [[{ kind: 'zero', mlp: [9] }]], documents)).rejects.toThrow(/layer 9/);
   const tooLong = [Array.from({ length: checkpoint.config.contextLength + 2 }, () => 1)];
   await expect(runExperiment(checkpoint, recipes, tooLong, { threads: 1 })).rejects.toMatchObject({ code: 'text' });
-  expect(readdirSync(join(cache, 'logits'))).toEqual([]);
+});
+
+test('without prompts no session is opened, and the scores are the very same', async () => {
+  const open = vi.spyOn(Runtime, 'open');
+  const settings = { threads: 1 };
+  const { original, cells } = await runExperiment(checkpoint, recipes, documents, settings);
+  expect(open).not.toHaveBeenCalled();
+  open.mockRestore();
+  const prompts = [{ text: 'a', ids: [1, 24, 70] }];
+  const generation = { sampling: greedy, maxNewTokens: 1 };
+  const written = await runExperiment(checkpoint, recipes, documents, { ...settings, prompts, generation });
+  expect({ ...original, samples: [] }).toEqual({ ...written.original, samples: [] });
+  expect(cells).toEqual(written.cells.map((cell) => ({ ...cell, samples: [] })));
 });

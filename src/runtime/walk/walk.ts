@@ -52,7 +52,7 @@ export interface WalkOptions {
 }
 
 export interface WalkRun extends WalkVisitor {
-  /** Called with the blocks done and in all. */
+  /** Called with the blocks done, those of all models, and in all. */
   readonly onBlock?: (done: number, total: number) => void;
   /** Layers before which the original's stream is copied, for later runs to begin there. */
   readonly keep?: readonly number[];
@@ -97,8 +97,13 @@ const aVariant: Allowed = {
 
 type Weights = ReadonlyMap<string, Float32Array>;
 
-/** Logits of rows `row` to `row + rows` of a stream, (rows, vocab). */
-export type Unembedding = (stream: Pick<Stream, 'read'>, row: number, rows: number) => Promise<Float32Array>;
+/** Logits of rows `row` to `row + rows` of a stream, (rows, vocab), written into a buffer that has room for them. */
+export type Unembedding = (
+  stream: Pick<Stream, 'read'>,
+  row: number,
+  rows: number,
+  into?: Float32Array,
+) => Promise<Float32Array>;
 
 /** What goes through a block together, and where its rows lie. */
 interface Lot {
@@ -203,6 +208,8 @@ export class Walk {
     if (first === 0) await show(embeddingTap.name, original);
     const isNeeded = !earlier || begins.length > 0;
     const blocks = isNeeded ? Array.from({ length: layers - first }, (_, i) => first + i) : [];
+    const total = blocksToRun(layers, variants, earlier && first);
+    let done = 0;
     const pairs = blocks.flatMap((layer) => touching(layer).map((variant) => ({ layer, variant })));
     const edits = ahead(pairs, ({ layer, variant }) => itemAt(variants, variant).edit(layer));
     // One graph gives whatever is asked for in any layer: each further session would hold memory of its own.
@@ -226,12 +233,14 @@ export class Walk {
           inner,
         );
         streams[i] = to;
+        onBlock?.(++done, total);
       }
       const same = [...streams.keys()].filter((i) => !streams[i]).map((i) => i + 1);
-      if (layer < last)
+      if (layer < last) {
         await this.#block(layer, weights, original, original, lookInto(options, layer, [0, ...same]), inner);
+        onBlock?.(++done, total);
+      }
       await show(blockTap(layer).name, layer < last ? original : undefined);
-      onBlock?.(layer + 1 - first, blocks.length);
     }
     if (earlier) this.release([original]);
     const end = earlier?.original ?? original;
@@ -254,10 +263,12 @@ export class Walk {
       [finalNormName]: new Tensor('float32', norm, [hiddenSize]),
       words: new Tensor('float32', words, [vocabSize, hiddenSize]),
     };
-    return async (stream, row, rows) => {
+    return async (stream, row, rows, into) => {
       const x = new Tensor('float32', await stream.read(row, rows), [rows, hiddenSize]);
-      const { logits } = await session.run({ ...feeds, x });
-      return logits?.data as Float32Array;
+      const size = rows * vocabSize;
+      const logits = into?.subarray(0, size) ?? new Float32Array(size);
+      await session.run({ ...feeds, x }, { logits: new Tensor('float32', logits, [rows, vocabSize]) });
+      return logits;
     };
   }
 
@@ -429,6 +440,18 @@ function blockNames(config: LlamaConfig, layer: number): string[] {
   return [...expectedTensors(config)]
     .map(({ name }) => name)
     .filter((name) => layerPrefix.exec(name)?.[1] === String(layer));
+}
+
+/**
+ * Blocks that a walk runs.
+ * @param variants of which each is the original up to `from`
+ * @param since the layer that a later run begins at, which computes the original no further than variants need it
+ */
+export function blocksToRun(layers: number, variants: readonly Pick<WalkVariant, 'from'>[], since?: number): number {
+  const begins = variants.map(({ from }) => Math.min(from, layers));
+  const own = begins.reduce((sum, from) => sum + layers - from, 0);
+  const last = Math.max(...begins.filter((from) => from < layers), since ?? 0);
+  return own + (since === undefined ? layers : last - since);
 }
 
 /**

@@ -169,7 +169,7 @@ test('a later run that begins at a stream kept of the original gives the very sa
     onBlock: (done, total) => seen.push(`${done}/${total}`),
   });
   expect(await Promise.all([first.original, ...first.variants, ...later.variants].map(whole))).toEqual(expected);
-  expect(seen).toEqual(['1/3', '2/3', '3/3']);
+  expect(seen).toEqual(['1/6', '2/6', '3/6', '4/6', '5/6', '6/6']);
   expect(later.original).toBe(first.original);
   const early = walk.run(variants, { earlier: { original: first.original, since: { layer: 3, stream } } });
   await expect(early).rejects.toThrow('a variant begins before the walk does');
