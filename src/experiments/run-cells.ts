@@ -109,7 +109,7 @@ export function fitsInMemory(bytes: number, free = memory().free): boolean {
 }
 
 /** How many variants of so many bytes may be in memory at once, in a quarter of what is free. */
-export function variantsAtOnce(bytes: number, free = memory().free): number {
+function variantsAtOnce(bytes: number, free = memory().free): number {
   return Math.max(1, Math.floor(free / 4 / Math.max(bytes, 1)));
 }
 
@@ -150,10 +150,10 @@ export function groupingOf(
 ): Grouping {
   const needsSession = prompts.length > 0 || precision === 'int8';
   const size = (name: string) => checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1);
-  const inWalk = cellsInWalk(
-    documents,
-    [...checkpoint.tensors.keys()].reduce((sum, name) => sum + size(name), 0),
-  );
+  const trees = taskTrees(tasks).flatMap(({ prefix, branches }) => [prefix, ...branches]);
+  const rows = [...documents, ...trees].reduce((sum, { length }) => sum + length, 0);
+  const parameters = [...checkpoint.tensors.keys()].reduce((sum, name) => sum + size(name), 0);
+  const inWalk = cellsInWalk(rows, parameters);
   const atOnce = variantsAtOnce(4 * replaceable.reduce((sum, name) => sum + size(name), 0));
   const most = Math.min(needsSession ? Math.min(inWalk, atOnce) : inWalk, cells + 1);
   return { needsSession, most, together: Math.min(mostTogether, most) };

@@ -185,7 +185,7 @@ async function idsOf(
   return documents;
 }
 
-export function predictionsOf({ runtime, weights }: Model): Predictions {
+function predictionsOf({ runtime, weights }: Model): Predictions {
   return {
     vocab: runtime.checkpoint.config.vocabSize,
     async *chunks(_, read) {
