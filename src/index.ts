@@ -27,20 +27,6 @@
  * const { points, variants } = await probe(checkpoint, documents, { recipe });
  * ```
  *
- * They read the residual stream, which a runtime with taps records. With one, any number of variants can be compared:
- *
- * ```ts
- * import { logitLens, operate, probeResiduals, Runtime, touchedBy } from 'surgery';
- *
- * const { recipe, tensors } = await operate(checkpoint, [{ kind: 'pca', variance: 0.7 }]);
- * const replaceable = touchedBy([recipe], checkpoint.config);
- * const runtime = await Runtime.open(checkpoint, { taps: true, replaceable });
- * const variant = { runtime, weights: runtime.variant(tensors) };
- * const cells = await logitLens(variant, tokenizer.encode('Lily had a red'), 5); // (points, positions)
- * const probes = await probeResiduals(checkpoint, [{ runtime }, variant], documents, { bosId: tokenizer.bosId });
- * await runtime.close();
- * ```
- *
  * A model that does not fit in memory is walked through: all documents of all variants go through a block before the next
  * one is read. A visitor sees the residual stream at every point:
  *
@@ -75,20 +61,12 @@ import { Checkpoint } from './checkpoint/reader.ts';
 import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 import { aFlag, isPlainObject, requireArgument, requireOptions } from './platform/arguments.ts';
 
-export { type LensCell, lensOf as logitLens, type RankedToken } from './analyses/lens/lens.ts';
 export { type LensOfCheckpoint, type LensOptions, lens } from './analyses/lens/of-checkpoint.ts';
-export {
-  type DepthProfiles,
-  depthProfiles as lensOverText,
-  type TextReadingOptions as LensOverTextOptions,
-} from './analyses/lens/over-text.ts';
-
+export type { DepthProfiles } from './analyses/lens/over-text.ts';
 export {
   type ProbeOfCheckpoint,
   type ProbeOfCheckpointOptions,
-  type ProbeOptions,
   probe,
-  probeResiduals,
 } from './analyses/probe/probe.ts';
 export type { DepthEvaluation, MapEvaluation, PointEvaluation } from './analyses/probe/result.ts';
 export type { VariantOptions } from './analyses/variants.ts';

@@ -14,7 +14,6 @@ const operator = new library.Operator(checkpoint);
 const recipe = library.completeRecipe([{ kind: 'pca', variance: 0.5 }], config);
 const replaceable = library.touchedBy([recipe], config);
 const runtime = await library.Runtime.open(checkpoint, { replaceable, threads: 1 });
-const tapped = await library.Runtime.open(checkpoint, { taps: true, threads: 1 });
 const weights = runtime.variant(new Map());
 const documents = [[1, 24, 70, 3, 24]];
 const questions = [
@@ -354,28 +353,6 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     [() => lib.probe(pocket, documents), /^the documents: 3 positions to probe, 100 are the least/],
     [() => lib.probe(checkpoint, documents, { bosId: 1 }), /^probe has no option "bosId", allowed: threads, /],
   ],
-  logitLens: [
-    [() => lib.logitLens({ runtime }, [1, 2], 5), /^this runtime has no taps/],
-    [() => lib.logitLens({ runtime: tapped }, 'Once', 5), /^document 1 is "Once", allowed/],
-    [() => lib.logitLens({ runtime: tapped }, [1, 2]), /^count is missing, allowed: a whole number from 1 to 1000$/],
-  ],
-  lensOverText: [
-    [() => lib.lensOverText(documents, []), /^models is \[\], allowed: at least one/],
-    [() => lib.lensOverText(documents, [{ runtime }]), /^a runtime has no taps/],
-    [() => lib.lensOverText([], [{ runtime: tapped }]), /^documents is \[\]/],
-    [() => lib.lensOverText(documents, [{ runtime: tapped }], { sed: 1 }), /^lensOverText has no option "sed"/],
-  ],
-  probeResiduals: [
-    [() => lib.probeResiduals(checkpoint, [{ runtime }], documents), /^a runtime has no taps/],
-    [
-      () => lib.probeResiduals(checkpoint, [{ runtime: tapped }], documents),
-      /^the documents: 4 positions to probe, 100 are the least/,
-    ],
-    [
-      () => lib.probeResiduals(checkpoint, [{ runtime: tapped }], documents, { bosId: '1' }),
-      /^probeResiduals: bosId is "1"/,
-    ],
-  ],
   encodeTasks: [
     [
       () => lib.encodeTasks([{ context: 'a' }], 'name', tokenizer, 8),
@@ -483,53 +460,51 @@ describe('one call', () => {
   const edit = [{ kind: 'zero', heads: ['2.1'] }] as const;
   const prompt = 'Lily had a red';
 
-  test('lens: what the lens of a runtime with taps gives, for the original and the variant', async () => {
+  test('lens: what the last layer predicts is what the session does, for the original and the variant', async () => {
     const { points, prompts, text } = await library.lens(pocket, [prompt], {
       recipe: edit,
       topTokens: 2,
       documents: [prompt],
     });
-    const { tensors } = await library.operate(pocket, edit);
-    const session = await library.Runtime.open(pocket, {
-      taps: true,
-      replaceable: library.touchedBy([edit], pocket.config),
-    });
-    const model = { runtime: session, weights: session.variant(tensors) };
     const ids = tokenizer.encode(prompt);
-    const cells = await library.logitLens(model, ids, 2);
-    expect(points).toEqual(session.taps.map(({ name }) => name));
+    expect(points).toEqual(['embed', '0', '1', '2', '3', '4', '5']);
     expect(prompts.map((one) => [one.ids, one.variants.map(({ variant }) => variant)])).toEqual([
       [ids, ['original', 'operated']],
     ]);
-    const kl = (rows: readonly (readonly { kl: number }[])[] | undefined) =>
-      rows?.map((row) => row.map((one) => one.kl));
-    expect(kl(prompts[0]?.variants[1]?.cells)).toEqual(kl(cells));
-    expect(kl(prompts[0]?.variants[0]?.cells)).not.toEqual(kl(cells));
-    const { bosId } = tokenizer;
-    expect(text).toEqual(await library.lensOverText([ids], [{ runtime: session }, model], { bosId }));
+    const { tensors } = await library.operate(pocket, edit);
+    const session = await library.Runtime.open(pocket, { replaceable: library.touchedBy([edit], pocket.config) });
+    for (const [i, weights] of [session.original, session.variant(tensors)].entries()) {
+      const logits = await session.sequence(ids.length, weights).readToEnd(ids);
+      const largest = Math.max(...logits);
+      const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+      const [likeliest] = prompts[0]?.variants[i]?.cells.at(-1)?.at(-1)?.top ?? [];
+      expect(likeliest?.id).toBe(logits.indexOf(largest));
+      expect(likeliest?.probability).toBeCloseTo(1 / sum, 4);
+    }
     await session.close();
+    expect(text?.positions).toBe(ids.length - 1);
+    expect(text?.profiles.map(({ changes }) => changes?.length)).toEqual([undefined, 7]);
   });
 
-  test('score and lensOverText take texts as their ids', async () => {
-    const session = await library.Runtime.open(pocket, { taps: true });
+  test('score and lens take texts as their ids', async () => {
+    const session = await library.Runtime.open(pocket);
     const ids = tokenizer.encode(prompt);
     expect(await library.score([prompt], { runtime: session })).toEqual(
       await library.score([ids], { runtime: session }),
     );
-    const models = [{ runtime: session }];
-    expect(await library.lensOverText([prompt], models)).toEqual(await library.lensOverText([ids], models));
     await session.close();
+    expect(await library.lens(pocket, [prompt], { documents: [prompt] })).toEqual(
+      await library.lens(pocket, [ids], { documents: [ids] }),
+    );
   });
 
-  test('probe: what the probes of a runtime with taps give', async () => {
+  test('probe: the original, alone or with a variant', async () => {
     const texts = ['Once upon a time there was a dog. The dog had a red ball and he was happy. '.repeat(12)];
     const { variants, points } = await library.probe(pocket, texts, { recipe: edit });
-    const session = await library.Runtime.open(pocket, { taps: true });
-    const [own] = await library.probeResiduals(pocket, [{ runtime: session }], texts, { bosId: tokenizer.bosId });
-    expect(points).toHaveLength(session.taps.length);
-    expect(variants[0]).toEqual({ variant: 'original', ...own });
-    expect(variants[1]?.variant).toBe('operated');
-    await session.close();
+    const alone = await library.probe(pocket, texts);
+    expect(points).toHaveLength(7);
+    expect(variants[0]).toEqual(alone.variants[0]);
+    expect(variants.map(({ variant }) => variant)).toEqual(['original', 'operated']);
   });
 });
 

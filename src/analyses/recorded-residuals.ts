@@ -3,15 +3,21 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LlamaConfig } from '../checkpoint/config.ts';
+import type { Checkpoint } from '../checkpoint/reader.ts';
+import { pointsOf } from '../graph/taps.ts';
 import { makeFolders, removeAtExit } from '../platform/atomic-files.ts';
 import { cacheFolder } from '../platform/cache.ts';
 import { counted } from '../platform/counts.ts';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
-import { itemAt } from '../platform/indexing.ts';
-import type { Model } from '../scores/model.ts';
+import { entryOf, itemAt } from '../platform/indexing.ts';
+import type { Piece } from '../runtime/walk/batches.ts';
+import { Walk } from '../runtime/walk/walk.ts';
+import { sessionResiduals } from './from-session.ts';
 import type { Block, Source } from './probe/moments.ts';
 import { normalised, normalisedRule } from './residual-rows.ts';
-import { residuals } from './residual-stream.ts';
+import type { VariantName } from './shapes.ts';
+import { type VariantOptions, variantNames, walkVariants } from './variants.ts';
 
 /** The positions of a corpus that probes look at, one a row, in order. */
 export interface Positions {
@@ -69,51 +75,63 @@ const firstRow = (ids: readonly number[], bosId: number | undefined) => (ids[0] 
 /** Rows that are read at once. */
 const blockRows = 1024;
 
-/** The residual stream at every tap of the runtime, of all positions of a corpus, each brought to one length. */
+/** Documents, and the points of a model's residual stream. */
+export interface Corpus {
+  /** Token ids, as given to {@link positionsOf}. */
+  readonly documents: readonly (readonly number[])[];
+  readonly bosId: number | undefined;
+  readonly points: number;
+  readonly config: Pick<LlamaConfig, 'hiddenSize' | 'rmsNormEps'>;
+}
+
+/** The residual stream of one model at every point, of all positions of a corpus, each brought to one length. */
 export class Activations {
   readonly rows: number;
   readonly points: number;
   readonly width: number;
   readonly #file: FileHandle;
+  readonly #epsilon: number;
+  /** By document: the first position that counts, and its row. */
+  readonly #begins: readonly { readonly first: number; readonly row: number }[];
 
-  private constructor(file: FileHandle, rows: number, points: number, width: number) {
+  private constructor(file: FileHandle, { documents, bosId, points, config }: Corpus) {
     this.#file = file;
-    this.rows = rows;
     this.points = points;
-    this.width = width;
+    this.width = config.hiddenSize;
+    this.#epsilon = config.rmsNormEps;
+    let row = 0;
+    this.#begins = documents.map((ids) => {
+      const first = firstRow(ids, bosId);
+      const begin = { first, row };
+      row += Math.max(ids.length - first, 0);
+      return begin;
+    });
+    this.rows = row;
   }
 
   /**
-   * Runs the model over documents and keeps what passes each tap, {@link normalised}: rows × points × hidden numbers of 4 bytes, in a
-   * nameless file on the cache's disk that is gone when it is closed or the program ends.
-   * @param documents as given to {@link positionsOf}
+   * Rows × points × hidden numbers of 4 bytes, to be {@link put}, in a nameless file on the cache's disk that is gone when it
+   * is closed or the program ends.
+   * @throws SurgeryError `output` if the file cannot be made
+   */
+  static async create(corpus: Corpus): Promise<Activations> {
+    return new Activations(await temporaryFile(), corpus);
+  }
+
+  /**
+   * Keeps what passes a point, {@link normalised}.
+   * @param piece whose positions the rows of the residual stream are, (rows, hidden)
    * @throws SurgeryError `output` if the file cannot be written
    */
-  static async record(
-    documents: readonly (readonly number[])[],
-    model: Model,
-    bosId: number | undefined,
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<Activations> {
-    const { taps, config } = model.runtime;
-    const { hiddenSize: hidden, rmsNormEps: epsilon } = config;
-    const firsts = documents.map((ids) => firstRow(ids, bosId));
-    const rows = documents.reduce((sum, { length }, i) => sum + Math.max(length - itemAt(firsts, i), 0), 0);
-    const activations = new Activations(await temporaryFile(), rows, taps.length, hidden);
+  async put(point: number, { document, from, to }: Piece, residual: Float32Array): Promise<void> {
+    const { first, row } = itemAt(this.#begins, document);
+    if (to <= first) return;
+    const skipped = Math.max(first - from, 0);
+    const values = normalised(residual.subarray(skipped * this.width), this.width, this.#epsilon);
     try {
-      let at = 0;
-      for await (const { document, start, ids, points } of residuals(documents, model, onProgress)) {
-        const skipped = Math.min(Math.max(itemAt(firsts, document) - start, 0), ids.length);
-        for (const [point, values] of points.entries())
-          await activations.#write(point, at, normalised(values.subarray(skipped * hidden), hidden, epsilon));
-        at += ids.length - skipped;
-      }
-      return activations;
+      await this.#write(point, row + from + skipped - first, values);
     } catch (cause) {
-      await activations.close();
-      throw cause instanceof Error && 'syscall' in cause
-        ? new SurgeryError('output', `the residual stream cannot be kept: ${systemMessage(cause)}`, cause)
-        : cause;
+      throw new SurgeryError('output', `the residual stream cannot be kept: ${systemMessage(cause)}`, cause);
     }
   }
 
@@ -173,6 +191,80 @@ export class Activations {
       done += bytesRead;
     }
     return { rows, cols: this.width, data };
+  }
+}
+
+export interface Recorded {
+  /** Names of the points of the residual stream. */
+  readonly points: readonly string[];
+  /** The original's first. */
+  readonly variants: readonly { readonly name: VariantName; readonly activations: Activations }[];
+  close(): Promise<void>;
+}
+
+/**
+ * Takes documents through the original and the variant of a recipe, and keeps what passes each point, for probes to be
+ * fitted to. Nothing else of the models stays in memory.
+ * @param onBlock called with the blocks done and in all
+ * @throws SurgeryError as `Walk` and the recipe's operations do, `output` if the residual stream cannot be kept
+ */
+export async function record(
+  checkpoint: Checkpoint,
+  { documents, bosId }: Pick<Corpus, 'documents' | 'bosId'>,
+  options: VariantOptions = {},
+  onBlock?: (done: number, total: number) => void,
+): Promise<Recorded> {
+  const { config } = checkpoint;
+  const points = pointsOf(config.layers, options.sublayers);
+  const variants: { readonly name: VariantName; readonly activations: Activations }[] = [];
+  const close = async () => {
+    for (const { activations } of variants) await activations.close();
+  };
+  try {
+    for (const name of variantNames(options.recipe))
+      variants.push({
+        name,
+        activations: await Activations.create({ documents, bosId, points: points.length, config }),
+      });
+    const put: Put = (model, point, piece, residual) => itemAt(variants, model).activations.put(point, piece, residual);
+    if (options.precision === 'int8') await sessionResiduals(checkpoint, documents, options, put, onBlock);
+    else await walkInto(put, checkpoint, documents, options, onBlock);
+    return { points, variants, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}
+
+type Put = (model: number, point: number, piece: Piece, residual: Float32Array) => Promise<void>;
+
+async function walkInto(
+  put: Put,
+  checkpoint: Checkpoint,
+  documents: readonly (readonly number[])[],
+  options: VariantOptions,
+  onBlock?: (done: number, total: number) => void,
+): Promise<void> {
+  const { layers, hiddenSize } = checkpoint.config;
+  const places = new Map(pointsOf(layers, options.sublayers).map((name, i) => [name, i]));
+  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory });
+  try {
+    await walkVariants(
+      walk,
+      options,
+      async ({ point, model, batch, residual }) => {
+        let row = 0;
+        for (const piece of batch.pieces) {
+          const end = row + piece.to - piece.from;
+          const rows = residual.subarray(row * hiddenSize, end * hiddenSize);
+          await put(model, entryOf(places, point), piece, rows);
+          row = end;
+        }
+      },
+      onBlock,
+    );
+  } finally {
+    await walk.close();
   }
 }
 

@@ -1,16 +1,12 @@
-// The models that an analysis compares: the original and, where there is an operation, the edited variant.
-import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
-import type { Replacements } from '../checkpoint/writer.ts';
+// The models that an analysis compares, the original and the edited variant, walked through together.
 import type { OperatorSettings } from '../operations/kind.ts';
-import { operate, operatorOptions } from '../operations/operator.ts';
-import { completeRecipe, type Recipe, touchedBy } from '../operations/recipe.ts';
-import { type AllowedOptions, aFlag, oneOfWords } from '../platform/arguments.ts';
-import { type Precision, precisions, Runtime } from '../runtime/session.ts';
-import type { Model } from '../scores/model.ts';
-
-export interface Variant extends Model {
-  readonly name: 'original' | 'operated';
-}
+import { Operator, operatorOptions } from '../operations/operator.ts';
+import type { Recipe } from '../operations/recipe.ts';
+import { type AllowedOptions, aCount, aFlag, oneOfWords } from '../platform/arguments.ts';
+import { type Precision, precisions } from '../runtime/session.ts';
+import type { WalkVisitor } from '../runtime/walk/visitor.ts';
+import type { Walk } from '../runtime/walk/walk.ts';
+import type { VariantName } from './shapes.ts';
 
 /** What an analysis compares, and how the models run. */
 export interface VariantOptions extends OperatorSettings {
@@ -18,8 +14,10 @@ export interface VariantOptions extends OperatorSettings {
   readonly recipe?: Recipe | undefined;
   /** Default: fp32. */
   readonly precision?: Precision;
-  /** Whether the residual stream is also tapped between attention and MLP. Default: false. */
+  /** Whether the residual stream between attention and MLP is analysed too. Default: false. */
   readonly sublayers?: boolean;
+  /** Bytes of memory that weights and activations may take, as of `Walk`. */
+  readonly memory?: number | undefined;
 }
 
 export const variantOptions: AllowedOptions<VariantOptions> = {
@@ -27,39 +25,28 @@ export const variantOptions: AllowedOptions<VariantOptions> = {
   recipe: { words: 'a list of operations', test: Array.isArray },
   precision: oneOfWords(precisions),
   sublayers: aFlag,
+  memory: aCount(1),
 };
 
-/** The original first, then the variant with these weights, if any. */
-export function variantsOf(runtime: Runtime, replaced: Replacements | undefined): Variant[] {
-  const original: Variant = { name: 'original', runtime };
-  return replaced ? [original, { name: 'operated', runtime, weights: runtime.variant(replaced) }] : [original];
+/** The original first, then the variant of a recipe, if there is one. */
+export function variantNames(recipe: Recipe | undefined): VariantName[] {
+  return recipe ? ['original', 'operated'] : ['original'];
 }
 
 /**
- * Opens both models on one session with taps, and closes it after `use`.
- * @throws SurgeryError `usage` for a recipe that this model does not allow
+ * Takes the documents of a walk through both models.
+ * @throws SurgeryError as the walk and the recipe's operations do
  */
-export async function withVariants<T>(
-  checkpoint: Checkpoint,
-  { recipe, precision = 'fp32', sublayers = false, ...settings }: VariantOptions,
-  use: (variants: readonly Variant[], points: readonly string[]) => Promise<T>,
-): Promise<T> {
-  requireCheckpoint(checkpoint);
-  const complete = recipe && completeRecipe(recipe, checkpoint.config);
-  const operated = complete && (await operate(checkpoint, complete, settings));
-  const runtime = await Runtime.open(checkpoint, {
-    taps: true,
-    sublayers,
-    precision,
-    threads: settings.threads,
-    replaceable: complete ? touchedBy([complete], checkpoint.config) : [],
-  });
+export async function walkVariants(
+  walk: Walk,
+  { recipe, sublayers = false, threads, dtype, engine }: VariantOptions,
+  visit: NonNullable<WalkVisitor['visit']>,
+  onBlock: (done: number, total: number) => void = () => {},
+): Promise<void> {
+  const operator = new Operator(walk.checkpoint, { threads, dtype, engine });
   try {
-    return await use(
-      variantsOf(runtime, operated?.tensors),
-      runtime.taps.map(({ name }) => name),
-    );
+    await walk.run(recipe ? [await operator.layered(recipe)] : [], { visit, sublayers, onBlock });
   } finally {
-    await runtime.close();
+    await operator.close();
   }
 }

@@ -1,49 +1,58 @@
-// Records the residual stream of a text in the original and the edited model, for probes to be fitted to.
-
-import { Activations } from '../analyses/recorded-residuals.ts';
-import type { Variant } from '../analyses/variants.ts';
+// The documents of a command that looks inside, run through the original and the edited model.
+import { type LensSources, lensSources } from '../analyses/lens/source.ts';
+import { type Recorded, record as recordResiduals } from '../analyses/recorded-residuals.ts';
+import type { VariantOptions } from '../analyses/variants.ts';
 import { setProductThreads } from '../linalg/products.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { OpenModel } from './model.ts';
-import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
-import { openVariants } from './variants.ts';
+import type { MemoryOptions, ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 
-export interface Recorded {
-  /** Names of the points of the residual stream. */
-  readonly points: readonly string[];
-  readonly variants: readonly { readonly name: Variant['name']; readonly activations: Activations }[];
-  close(): Promise<void>;
-}
+type Documents = readonly (readonly number[])[];
+type InsideOptions = ModelOptions &
+  RuntimeOptions &
+  WeightOptions &
+  MemoryOptions & {
+    readonly sublayers?: boolean;
+  };
 
-/** Runs all variants over the documents, then closes the session to free its memory for the fits. */
+/** The residual stream of a text, for probes to be fitted to. The models' memory is free then. */
 export async function record(
-  options: ModelOptions & RuntimeOptions & WeightOptions & { readonly sublayers?: boolean },
+  options: InsideOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
-  { documents, bosId }: { readonly documents: readonly (readonly number[])[]; readonly bosId: number | undefined },
+  { documents, bosId }: { readonly documents: Documents; readonly bosId: number | undefined },
   progress: Progress,
 ): Promise<Recorded> {
-  setProductThreads(options.threads ?? 0);
-  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
-  const points = runtime.taps.map(({ name }) => name);
-  const recorded: { name: Variant['name']; activations: Activations }[] = [];
-  const close = async () => {
-    for (const { activations } of recorded) await activations.close();
-  };
-  try {
-    for (const variant of variants) {
-      const { value: activations } = await progress.step(
-        `Reading with the ${variant.name} model`,
-        'tokens',
-        (advance) => Activations.record(documents, variant, bosId, advance),
-      );
-      recorded.push({ name: variant.name, activations });
-    }
-    await runtime.close();
-    return { points, variants: recorded, close };
-  } catch (cause) {
-    await close();
-    throw cause;
-  }
+  return running(options, recipe, model, progress, (settings, onProgress) =>
+    recordResiduals(model.checkpoint, { documents, bosId }, settings, onProgress),
+  );
+}
+
+/** The logit lens on documents. */
+export async function openLens(
+  options: InsideOptions,
+  recipe: CompleteRecipe | undefined,
+  model: OpenModel,
+  documents: Documents,
+  progress: Progress,
+): Promise<LensSources> {
+  return running(options, recipe, model, progress, (settings, onProgress) =>
+    lensSources(model.checkpoint, documents, settings, onProgress),
+  );
+}
+
+async function running<T>(
+  { precision, threads, memory, dtype, pcaEngine: engine, sublayers = false }: InsideOptions,
+  recipe: CompleteRecipe | undefined,
+  { info }: OpenModel,
+  progress: Progress,
+  run: (settings: VariantOptions, onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  setProductThreads(threads ?? 0);
+  const [label, unit] =
+    precision === 'int8' ? [`Loading ${info.ref} into onnxruntime`, 'weights'] : [`Running ${info.ref}`, 'blocks'];
+  const settings: VariantOptions = { recipe, precision, threads, memory, dtype, engine, sublayers };
+  const { value } = await progress.step(label, unit, (onProgress) => run(settings, onProgress));
+  return value;
 }

@@ -131,6 +131,7 @@ const analysing = <const Own extends readonly OptionGroup<never>[]>(...own: Own)
     shared.analysisOutputOptions,
     printing,
     engine,
+    shared.memoryOption,
   );
 
 export const lensOptions = analysing(shared.readPromptOptions, shared.lensOptions, shared.optionalTextOptions);

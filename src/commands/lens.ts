@@ -3,11 +3,13 @@
 import { promptLens } from '../analyses/lens/of-checkpoint.ts';
 import { depthProfiles, depthRule } from '../analyses/lens/over-text.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
-import type { Variant } from '../analyses/variants.ts';
+import type { LensSource } from '../analyses/lens/source.ts';
+import { pointsOf } from '../graph/taps.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import { lensCharts, lensMap, lensText, stepCharts } from '../report/terminal/lens.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { openLens } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
@@ -15,7 +17,7 @@ import type { Colour } from './options.ts';
 import type { Recorded } from './recorded-command.ts';
 import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput, textRead } from './scoring.ts';
-import { openVariants, optionalRecipe } from './variants.ts';
+import { optionalRecipe } from './variants.ts';
 
 export async function lens(options: LensOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
@@ -28,22 +30,27 @@ export async function lens(options: LensOptions, command: Recorded): Promise<voi
   const prompting = readsPrompts ? await promptsOf({ ...options, raw: isVerbatim }, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
   await requireAnalysisOutput(options, 'lens');
-  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
+  const documents = [...prompting.prompts.map(({ ids }) => ids), ...(scoring?.documents ?? [])];
+  const sources = await openLens(options, recipe, model, documents, progress);
   const ofPrompts: PromptLens[] = [];
-  for (const prompt of prompting.prompts)
-    ofPrompts.push(await lensOfPrompt(options, prompt, variants, tokenizer, progress));
-  const text = scoring && (await lensOfText(options, scoring, variants, tokenizer, progress));
+  let text: LensOfText | undefined;
+  try {
+    for (const prompt of prompting.prompts)
+      ofPrompts.push(await lensOfPrompt(options, prompt, sources.models, tokenizer, progress));
+    text = scoring && (await lensOfText(options, scoring, sources.models, tokenizer, progress));
+  } finally {
+    await sources.close();
+  }
   const recorded = command({ '--model': model.pinned, ...scoring?.chosen, ...prompting.chosen });
   const result: LensResult = {
     ...analysisInfo(options, recorded, await identify(model, progress), recipe, scoring),
-    points: runtime.taps.map(({ name }) => name),
+    points: pointsOf(checkpoint.config.layers, options.sublayers),
     vocabulary: checkpoint.config.vocabSize,
     ...prompting.info,
     prompts: ofPrompts,
     ...withNotes([...prompting.notes, ...(readsPrompts && isVerbatim ? verbatimNotes(tokenizer) : [])]),
     ...(text ? { text } : {}),
   };
-  await runtime.close();
   await writeAnalysis(options, 'lens', result, () => chartsOf(result, options.colour), progress);
   print(options, result, () => withReport(lensText(result, options), options));
 }
@@ -62,7 +69,7 @@ function verbatimNotes(tokenizer: Tokenizer): string[] {
 async function lensOfPrompt(
   { topTokens }: LensOptions,
   { text, ids }: Prompt,
-  variants: readonly Variant[],
+  variants: readonly LensSource[],
   tokenizer: Tokenizer,
   progress: Progress,
 ): Promise<PromptLens> {
@@ -75,7 +82,7 @@ async function lensOfPrompt(
 async function lensOfText(
   { seed }: LensOptions,
   { documents, about }: ScoringInput,
-  variants: readonly Variant[],
+  variants: readonly LensSource[],
   tokenizer: Tokenizer,
   progress: Progress,
 ): Promise<LensOfText> {

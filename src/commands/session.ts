@@ -9,7 +9,7 @@ import type { RuntimeOptions } from './options.ts';
 export function openSession(
   { precision, threads }: RuntimeOptions,
   { checkpoint, info }: OpenModel,
-  session: Pick<SessionOptions, 'replaceable' | 'variantsTogether' | 'taps' | 'sublayers'>,
+  session: Pick<SessionOptions, 'replaceable' | 'variantsTogether'>,
   progress: Progress,
 ): Promise<Timed<Runtime>> {
   return progress.step(`Loading ${info.ref} into onnxruntime`, 'weights', (onProgress) =>

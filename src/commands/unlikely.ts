@@ -4,12 +4,13 @@ import { unlikelyRule, unlikelyTokens } from '../analyses/unlikely/unlikely.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { openLens } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { UnlikelyOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
 import { scoringInput, textRead } from './scoring.ts';
-import { openVariants, optionalRecipe } from './variants.ts';
+import { optionalRecipe } from './variants.ts';
 
 export async function unlikely(options: UnlikelyOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
@@ -19,15 +20,18 @@ export async function unlikely(options: UnlikelyOptions, command: Recorded): Pro
   const scoring = await scoringInput(options, model, tokenizer);
   const { documents, about } = scoring;
   await requireAnalysisOutput(options, 'unlikely');
-  const { runtime, variants } = await openVariants(options, recipe, model, options, progress);
+  const sources = await openLens(options, recipe, model, documents, progress);
   const measured: UnlikelyResult['variants'][number][] = [];
-  for (const variant of variants) {
-    const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
-      unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
-    );
-    measured.push({ variant: variant.name, ...value });
+  try {
+    for (const variant of sources.models) {
+      const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
+        unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
+      );
+      measured.push({ variant: variant.name, ...value });
+    }
+  } finally {
+    await sources.close();
   }
-  await runtime.close();
   const { intervalRule } = about;
   const result: UnlikelyResult = {
     ...analysisInfo(

@@ -24,6 +24,11 @@ export const blockTap = (layer: number): Tap => ({ output: `hidden.${layer + 1}`
 /** The stream between a block's attention and its MLP. */
 export const attentionTap = (layer: number): Tap => ({ output: `hidden.${layer}.attention`, name: `${layer} attn` });
 
+/** Names of all points of the residual stream, in the order in which it passes them. */
+export function pointsOf(layers: number, sublayers = false): string[] {
+  return tapsOf(layers, { taps: true, sublayers }).map(({ name }) => name);
+}
+
 /** All points, in the order in which the stream passes them; none without `taps`. */
 export function tapsOf(layers: number, { taps = false, sublayers = false }: TapOptions): Tap[] {
   if (!taps) return [];

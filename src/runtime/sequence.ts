@@ -27,6 +27,11 @@ const chunkTokens = 128;
 /** Numbers of the lens's logits that may be made at once: few tokens of a large vocabulary, whole chunks of a small one. */
 const lensNumbers = 2 ** 25;
 
+/** Tokens whose logits are made at once, at every point. */
+export function lensTokens(points: number, vocab: number): number {
+  return Math.min(Math.max(Math.floor(lensNumbers / (points * vocab)), 1), chunkTokens);
+}
+
 /** Some tokens of a text with the residual stream at every point, each (tokens, hidden). */
 export interface ResidualChunk {
   readonly ids: readonly number[];
@@ -135,8 +140,7 @@ export class Sequence {
     this.#requireTaps();
     requireIds('ids', ids, this.#runner.config);
     const { taps, config } = this.#runner;
-    const tokens = Math.floor(lensNumbers / (taps.length * config.vocabSize));
-    for (const chunk of chunksOf(ids, Math.min(Math.max(tokens, 1), chunkTokens))) {
+    for (const chunk of chunksOf(ids, lensTokens(taps.length, config.vocabSize))) {
       const logits = await this.#read(chunk, [...Array(taps.length * chunk.length).keys()]);
       yield { ids: chunk, points: this.residuals, logits };
     }

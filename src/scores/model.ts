@@ -26,12 +26,3 @@ export function requireModel(name: string, model: Model): void {
   if (strange !== undefined)
     throw new SurgeryError('usage', `${name} has a key ${strange}, allowed: runtime, and weights from Runtime.variant`);
 }
-
-/** @throws SurgeryError `usage` for what is no list of one model or more on runtimes with taps */
-export function requireTappedModels(models: readonly Model[]): void {
-  requireArgument('models', models, { words: 'a list of {runtime, weights}', test: Array.isArray });
-  for (const [i, model] of models.entries()) requireModel(`models: model ${i + 1}`, model);
-  if (models.length === 0) throw new SurgeryError('usage', 'models is [], allowed: at least one {runtime, weights}');
-  if (models.some(({ runtime }) => runtime.taps.length === 0))
-    throw new SurgeryError('usage', 'a runtime has no taps, which the residual stream needs: open it with taps: true');
-}

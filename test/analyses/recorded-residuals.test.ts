@@ -5,7 +5,6 @@ import { Activations, positionsOf } from '../../src/analyses/recorded-residuals.
 import { normalised } from '../../src/analyses/residual-rows.ts';
 import { readEmbedding } from '../../src/analyses/vocabulary.ts';
 import { cacheFolder } from '../../src/platform/cache.ts';
-import type { Model } from '../../src/scores/model.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { openGoldenProbes } from '../support/probes.ts';
 
@@ -45,16 +44,9 @@ test('an attention sink is as long as every other position', async () => {
     const stream = Float32Array.from(
       rows.flatMap((row, i) => [...row].map((value) => (i === 2 ? length * value : value))),
     );
-    const runtime = {
-      taps: [{ name: 'embed' }],
-      config: { hiddenSize: 4, rmsNormEps: 0 },
-      sequence: () => ({
-        async *readResiduals() {
-          yield { ids, points: [stream] };
-        },
-      }),
-    } as unknown as Model['runtime'];
-    const recorded = await Activations.record([ids], { runtime }, undefined);
+    const config = { hiddenSize: 4, rmsNormEps: 0 };
+    const recorded = await Activations.create({ documents: [ids], bosId: undefined, points: 1, config });
+    await recorded.put(0, { document: 0, from: 0, to: 4 }, stream);
     const found = await rowsOf(recorded.at(0));
     await recorded.close();
     return found.flat();
@@ -62,6 +54,26 @@ test('an attention sink is as long as every other position', async () => {
   const plain = await read(1);
   expect(plain).toHaveLength(3 * 4); // from the second token on
   expect(largestDifference(await read(1000), plain)).toBeLessThan(1e-6);
+});
+
+test('rows find their places, whatever pieces their documents come in', async () => {
+  const documents = [
+    [1, 5, 6, 7, 8],
+    [1, 9],
+    [1, 5, 6, 7],
+  ]; // rows: 6 7 8, none, 6 7
+  const config = { hiddenSize: 2, rmsNormEps: 0 };
+  const recorded = await Activations.create({ documents, bosId: 1, points: 1, config });
+  const put = (document: number, from: number, ids: readonly number[]) =>
+    recorded.put(0, { document, from, to: from + ids.length }, Float32Array.from(ids.flatMap((id) => [id, 1])));
+  await put(2, 0, [1, 5, 6, 7]);
+  await put(1, 0, [1, 9]);
+  await put(0, 3, [7, 8]);
+  await put(0, 0, [1]);
+  await put(0, 1, [5, 6]);
+  const found = await rowsOf(recorded.at(0));
+  expect(found.map(([x = 0, y = 1]) => Math.round(x / y))).toEqual([6, 7, 8, 6, 7]);
+  await recorded.close();
 });
 
 test('each position can be taken from a point of its own', async () => {

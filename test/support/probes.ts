@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { RowSplit } from '../../src/analyses/probe/fit.ts';
 import type { Source } from '../../src/analyses/probe/moments.ts';
 import type { Resemblance } from '../../src/analyses/probe/result.ts';
-import { Activations, type Positions, positionsOf } from '../../src/analyses/recorded-residuals.ts';
+import { type Activations, type Positions, positionsOf, record } from '../../src/analyses/recorded-residuals.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Runtime } from '../../src/runtime/session.ts';
+import { itemAt } from '../../src/platform/indexing.ts';
 import { golden } from './goldens.ts';
 import { fixture } from './paths.ts';
 
@@ -46,9 +46,8 @@ export interface GoldenProbes {
 
 export async function openGoldenProbes(): Promise<GoldenProbes> {
   const checkpoint = await Checkpoint.open(join(fixture(probeGolden.model)));
-  const runtime = await Runtime.open(checkpoint, { taps: true });
-  const activations = await Activations.record(probeGolden.documents, { runtime }, 1);
-  await runtime.close();
+  const { variants } = await record(checkpoint, { documents: probeGolden.documents, bosId: 1 });
+  const { activations } = itemAt(variants, 0);
   const positions = positionsOf(probeGolden.documents, 1);
   const rowSplit: RowSplit = {
     split: 'positions',

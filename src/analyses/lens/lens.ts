@@ -1,12 +1,10 @@
 // The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
-import { aCount, aFunction, optional, requireArgument } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { klDivergence } from '../../scores/logits.ts';
-import { type Model, requireModel } from '../../scores/model.ts';
-import { requireDocumentIds } from '../../text/token-ids.ts';
 import { Distributions } from './distributions.ts';
 import type { SpelledCell } from './result.ts';
+import type { LensSource } from './source.ts';
 
 /** How two lenses, or a lens and the last point's, differ: for each (point, position), row-major. Bits. */
 export interface Differences {
@@ -192,38 +190,19 @@ export type RankedToken = Omit<SpelledCell['top'][number], 'token' | 'shown'>;
 export type LensCell = Omit<SpelledCell, 'top'> & { readonly top: readonly RankedToken[] };
 
 /**
- * The lens at every point and position of one text, (points, positions).
- * @param ids BOS first, no longer than the model's context
+ * The lens at every point and position of one text, of several models, (models, points, positions). The cells of all but
+ * the first have what they change of the first's.
+ * @param ids one of the models' documents
  * @param count likeliest tokens of each
- * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for ids that the
- * context does not hold
- */
-export async function lensOf(
-  model: Model,
-  ids: readonly number[],
-  count: number,
-  onProgress?: (done: number, total: number) => void,
-): Promise<LensCell[][]> {
-  requireModel('the model', model);
-  requireDocumentIds([ids], model.runtime.config);
-  requireArgument('count', count, aCount(1, 1000));
-  requireArgument('onProgress', onProgress, optional(aFunction));
-  const [cells = []] = await lensesOf([model], ids, count, onProgress);
-  return cells;
-}
-
-/**
- * {@link lensOf} of several models on one runtime, (models, points, positions). The cells of all but the first have what
- * they change of the first's.
  */
 export async function lensesOf(
-  models: readonly Model[],
+  models: readonly LensSource[],
   ids: readonly number[],
   count: number,
   onProgress?: (done: number, total: number) => void,
 ): Promise<LensCell[][][]> {
-  const lenses = models.map(({ runtime }) => new Lens(runtime.config.vocabSize, undefined, count));
-  const cells = models.map(({ runtime }) => runtime.taps.map((): LensCell[] => []));
+  const lenses = models.map(({ checkpoint }) => new Lens(checkpoint.config.vocabSize, undefined, count));
+  const cells = models.map(({ points }) => points.map((): LensCell[] => []));
   let done = 0;
   for await (const chunks of together(ids, models)) {
     const read = chunks.map((chunk, i) => ({ chunk, figures: itemAt(lenses, i).figures(chunk) }));
@@ -289,9 +268,9 @@ export function changesOf(original: LensReading, variant: LensReading): LensChan
 /** The same chunks of one document as each model reads them. */
 export async function* together(
   ids: readonly number[],
-  models: readonly Model[],
+  models: readonly LensSource[],
 ): AsyncGenerator<readonly LensChunk[]> {
-  const readers = models.map(({ runtime, weights }) => runtime.sequence(ids.length, weights).readLens(ids));
+  const readers = models.map((model) => model.chunks(ids));
   for (;;) {
     const chunks: LensChunk[] = [];
     for (const reader of readers) {

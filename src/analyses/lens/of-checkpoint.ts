@@ -1,13 +1,15 @@
 // The logit lens of a checkpoint in one call: prompts cell by cell, and averages over documents.
 import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
+import { pointsOf } from '../../graph/taps.ts';
 import { aCount, requireOptions } from '../../platform/arguments.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { type Documents, encodeDocuments } from '../../text/encode-documents.ts';
 import { Tokenizer } from '../../text/tokenizer.ts';
-import { type Variant, type VariantOptions, variantOptions, withVariants } from '../variants.ts';
+import { type VariantOptions, variantOptions } from '../variants.ts';
 import { lensesOf } from './lens.ts';
 import { type DepthProfiles, depthProfiles } from './over-text.ts';
 import type { PromptLens } from './result.ts';
+import { type LensSource, lensSources } from './source.ts';
 
 export interface LensOptions extends VariantOptions {
   /** Likeliest tokens of each point and position. Default 5. */
@@ -50,17 +52,24 @@ export async function lens(
   const prompts = await encodeDocuments(given, checkpoint);
   const texts = documents && (await encodeDocuments(documents, checkpoint));
   const tokenizer = await Tokenizer.open(checkpoint);
-  return withVariants(checkpoint, models, async (variants, points) => {
+  const sources = await lensSources(checkpoint, [...prompts, ...(texts ?? [])], models);
+  try {
     const ofPrompts: Omit<PromptLens, 'prompt'>[] = [];
-    for (const ids of prompts) ofPrompts.push(await promptLens(variants, ids, topTokens, tokenizer));
-    const text = texts && (await depthProfiles(texts, variants, { seed, bosId: tokenizer.bosId }));
-    return { points, prompts: ofPrompts, ...(text && { text }) };
-  });
+    for (const ids of prompts) ofPrompts.push(await promptLens(sources.models, ids, topTokens, tokenizer));
+    const text = texts && (await depthProfiles(texts, sources.models, { seed, bosId: tokenizer.bosId }));
+    return {
+      points: pointsOf(checkpoint.config.layers, models.sublayers),
+      prompts: ofPrompts,
+      ...(text && { text }),
+    };
+  } finally {
+    await sources.close();
+  }
 }
 
 /** The lens of several models on one prompt, its tokens spelled. */
 export async function promptLens(
-  variants: readonly Variant[],
+  variants: readonly LensSource[],
   ids: readonly number[],
   topTokens: number,
   tokenizer: Tokenizer,

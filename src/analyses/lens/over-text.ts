@@ -1,21 +1,11 @@
 // The logit lens over a text: averages at every point, similarity of consecutive points, and chance levels.
 
 import { seededRandom } from '../../linalg/random.ts';
-import {
-  type AllowedOptions,
-  aCount,
-  aFunction,
-  optional,
-  requireArgument,
-  requireOptions,
-} from '../../platform/arguments.ts';
-import { itemAt } from '../../platform/indexing.ts';
-import { type Model, requireTappedModels } from '../../scores/model.ts';
-import { type Documents, encodeDocuments } from '../../text/encode-documents.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
 import { countedRule, firstCounted, Lens, together } from './lens.ts';
 import type { DepthProfile, LensOfText } from './result.ts';
+import type { LensSource } from './source.ts';
 import { LensAverages } from './sums.ts';
 
 export interface DepthProfiles extends Pick<LensOfText, 'positions' | 'sampled'> {
@@ -30,8 +20,6 @@ export interface TextReadingOptions {
   /** The token that the tokenizer puts first, if any: its position is left out. */
   readonly bosId?: number | undefined;
 }
-
-export const readingOptions: AllowedOptions<TextReadingOptions> = { seed: aCount(0), bosId: aCount(0) };
 
 /** Positions that CKA is taken over at most. */
 const sampleSize = 1024;
@@ -48,23 +36,16 @@ export function depthRule(hasBos: boolean): string {
 
 /**
  * Reads documents with the original and its variants side by side, a chunk at a time.
- * @param given documents: texts, which are cut to the model's context, or token ids, BOS first
- * @param models the original first, all on one runtime with taps
+ * @param documents token ids, which the models have read
+ * @param models the original first
  * @param onProgress called with the tokens done and in all
- * @throws SurgeryError `usage` for an argument that is not allowed, and for a runtime without taps, `text` for documents that the
- * context does not hold
  */
 export async function depthProfiles(
-  given: Documents,
-  models: readonly Model[],
-  options: TextReadingOptions = {},
+  documents: readonly (readonly number[])[],
+  models: readonly LensSource[],
+  { seed = 0, bosId }: TextReadingOptions = {},
   onProgress?: (done: number, total: number) => void,
 ): Promise<DepthProfiles> {
-  requireTappedModels(models);
-  requireOptions('lensOverText', options, readingOptions);
-  requireArgument('onProgress', onProgress, optional(aFunction));
-  const { seed = 0, bosId } = options;
-  const documents = await encodeDocuments(given, itemAt(models, 0).runtime.checkpoint);
   const counts = documents.map((ids) => ids.length - firstCounted(ids, bosId));
   const averages = makeAverages(documents, counts, models, seed);
   const random = seededRandom(seed);
@@ -94,19 +75,13 @@ export async function depthProfiles(
 function makeAverages(
   documents: readonly (readonly number[])[],
   counts: readonly number[],
-  models: readonly Model[],
+  models: readonly LensSource[],
   seed: number,
 ): LensAverages[] {
-  return models.map(({ runtime: { config, taps } }) => {
+  return models.map(({ checkpoint: { config }, points }) => {
     const lens = new Lens(config.vocabSize, unigramLogits(documents, config.vocabSize));
-    const sample = new PositionSample(counts, sampleSize, taps.length, config.hiddenSize, seededRandom(seed));
-    return new LensAverages(
-      documents.length,
-      taps.map(({ name }) => name),
-      lens,
-      sample,
-      config.rmsNormEps,
-    );
+    const sample = new PositionSample(counts, sampleSize, points.length, config.hiddenSize, seededRandom(seed));
+    return new LensAverages(documents.length, points, lens, sample, config.rmsNormEps);
   });
 }
 

@@ -3,8 +3,8 @@
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { logSumExp, requireFinite } from '../../scores/logits.ts';
-import type { Model } from '../../scores/model.ts';
 import { firstCounted } from '../lens/lens.ts';
+import type { LensSource } from '../lens/source.ts';
 import { normalised } from '../residual-rows.ts';
 import type { TokenDirections } from './directions.ts';
 
@@ -38,12 +38,12 @@ export interface PlacedChunk {
 /** The lens of each document, a chunk at a time. */
 export async function* chunksOf(
   documents: readonly (readonly number[])[],
-  { runtime, weights }: Model,
+  model: LensSource,
   bosId: number | undefined,
 ): AsyncGenerator<PlacedChunk> {
   for (const [document, ids] of documents.entries()) {
     let from = firstCounted(ids, bosId);
-    for await (const chunk of runtime.sequence(ids.length, weights).readLens(ids)) {
+    for await (const chunk of model.chunks(ids)) {
       yield { document, from, chunk };
       from = 0;
     }
@@ -53,13 +53,13 @@ export async function* chunksOf(
 /** Reads documents once. @param advance called with the tokens of each chunk */
 export async function textStatistics(
   documents: readonly (readonly number[])[],
-  model: Model,
+  model: LensSource,
   bosId: number | undefined,
   { unit, lengths }: TokenDirections,
   advance: (tokens: number) => void,
 ): Promise<TextStatistics> {
-  const { hiddenSize: hidden, vocabSize: vocab, rmsNormEps: epsilon } = model.runtime.config;
-  const points = model.runtime.taps.length;
+  const { hiddenSize: hidden, vocabSize: vocab, rmsNormEps: epsilon } = model.checkpoint.config;
+  const points = model.points.length;
   const sums = new Float64Array(points * hidden);
   const squares = new Float64Array(points);
   const contexts = new Int32Array(vocab);

@@ -2,9 +2,9 @@
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
-import type { Model } from '../../scores/model.ts';
 import { countedRule } from '../lens/lens.ts';
 import type { TextReadingOptions } from '../lens/over-text.ts';
+import type { LensSource } from '../lens/source.ts';
 import { normalised } from '../residual-rows.ts';
 import { derangement } from '../similarity.ts';
 import { Energies } from './bands.ts';
@@ -33,16 +33,16 @@ export function unlikelyRule(hasBos: boolean): string {
 /**
  * Reads documents twice: for the means and for the energy of tokens where they are likely, then for all energies.
  * The hypothesis is nostalgebraist's: near-impossible tokens' directions are reused mid-network and subtracted at the end.
- * @param documents token ids, BOS first, each no longer than the model's context
+ * @param documents token ids, BOS first, which the model has read
  * @param onProgress called with the tokens done and in all, over both readings
  */
 export async function unlikelyTokens(
   documents: readonly (readonly number[])[],
-  model: Model,
+  model: LensSource,
   { seed = 0, bosId }: TextReadingOptions,
   onProgress?: (done: number, total: number) => void,
 ): Promise<UnlikelyTokens> {
-  const { taps, checkpoint } = model.runtime;
+  const { points, checkpoint } = model;
   const directions = await tokenDirections(checkpoint);
   const total = 2 * documents.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
@@ -59,7 +59,7 @@ export async function unlikelyTokens(
   const energies = new Energies(documents.length, directions.lengths, statistics);
   for await (const { document, from, chunk } of chunksOf(documents, model, bosId)) {
     energies.add(document, from, chunk, derangement(chunk.ids.length - from, random));
-    for (const point of taps.keys()) {
+    for (const point of points.keys()) {
       const rows = centred(chunk, from, point, statistics);
       const unit = statistics.units[point] ?? 1;
       energies.addControl('random', point, document, await energiesAlong(controls.random, rows, unit));
@@ -67,7 +67,7 @@ export async function unlikelyTokens(
     }
     advance(chunk.ids.length);
   }
-  return energies.result(taps.map(({ name }) => name));
+  return energies.result(points);
 }
 
 /** Energies of positions along unit directions, (directions, hidden): (positions, directions). */

@@ -3,6 +3,7 @@ import { type Activation, activations } from '../../checkpoint/names.ts';
 import { attentionTap } from '../../graph/taps.ts';
 import type { InnerPoint } from '../../graph/walk.ts';
 import { type AllowedOptions, aFlag, aFunction, aList, oneOfWords, requireArgument } from '../../platform/arguments.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { RowBatch } from './batches.ts';
 
 /** The residual stream at some rows. */
@@ -11,6 +12,8 @@ export interface VisitedRows {
   readonly point: string;
   /** 0 for the original, then the variants in order. */
   readonly model: number;
+  /** Whose rows these are: the original's, 0, of a variant that has changed nothing yet. */
+  readonly source: number;
   readonly batch: RowBatch;
   /** (rows, hidden). Copy what is to be kept. */
   readonly residual: Float32Array;
@@ -71,6 +74,7 @@ export function lookInto(
   layer: number,
   models: readonly number[],
 ): Look {
+  const source = itemAt(models, 0);
   const wanted = visitor.visitBlock ? (visitor.activations?.(layer) ?? []) : [];
   requireArgument(`activations(${layer})`, wanted, someActivations);
   return {
@@ -78,9 +82,9 @@ export function lookInto(
     async see(batch, input, output, inner) {
       const residual = inner.get('afterAttention');
       const point = attentionTap(layer).name;
-      if (residual) for (const model of models) await visit?.({ point, model, batch, residual });
+      if (residual) for (const model of models) await visit?.({ point, model, source, batch, residual });
       const activations = new Map(wanted.map((name) => [name, inner.get(name) as Float32Array]));
-      await visitor.visitBlock?.({ layer, model: models[0] as number, batch, input, output, activations });
+      await visitor.visitBlock?.({ layer, model: source, batch, input, output, activations });
     },
   };
 }

@@ -201,7 +201,7 @@ export class Walk {
       for (const batch of this.batches) {
         for (const [model, own] of [current, ...streams].entries()) {
           const residual = await (own ?? current)?.read(batch.start, batch.rows);
-          if (residual) await visit({ point, model, batch, residual });
+          if (residual) await visit({ point, model, source: own ? model : 0, batch, residual });
         }
       }
     };
@@ -252,8 +252,14 @@ export class Walk {
     this.#streams.release(streams);
   }
 
-  /** The final norm and the unembedding of all words, read once. */
+  /** The final norm and the unembedding of all words, read once, for rows of a stream. */
   async unembedding(): Promise<Unembedding> {
+    const unembed = await this.unembedder();
+    return async (stream, row, rows, into) => unembed(await stream.read(row, rows), into);
+  }
+
+  /** The same for any residuals: (rows, hidden) → logits, (rows, vocab). */
+  async unembedder(): Promise<(residuals: Float32Array, into?: Float32Array) => Promise<Float32Array>> {
     const { hiddenSize, vocabSize, tiedEmbeddings } = this.#config;
     const session = await this.#session('unembed', () => unembedGraph(this.#config));
     const names = [finalNormName, tiedEmbeddings ? embedName : unembedName];
@@ -263,8 +269,9 @@ export class Walk {
       [finalNormName]: new Tensor('float32', norm, [hiddenSize]),
       words: new Tensor('float32', words, [vocabSize, hiddenSize]),
     };
-    return async (stream, row, rows, into) => {
-      const x = new Tensor('float32', await stream.read(row, rows), [rows, hiddenSize]);
+    return async (residuals, into) => {
+      const rows = residuals.length / hiddenSize;
+      const x = new Tensor('float32', residuals, [rows, hiddenSize]);
       const size = rows * vocabSize;
       const logits = into?.subarray(0, size) ?? new Float32Array(size);
       await session.run({ ...feeds, x }, { logits: new Tensor('float32', logits, [rows, vocabSize]) });

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Differences, Lens, lensOf } from '../../../src/analyses/lens/lens.ts';
+import { type Differences, Lens, lensesOf } from '../../../src/analyses/lens/lens.ts';
+import { lensSources } from '../../../src/analyses/lens/source.ts';
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
-import { Runtime } from '../../../src/runtime/session.ts';
+import { itemAt } from '../../../src/platform/indexing.ts';
 import { golden, type Inside, type LensGolden, largestDifference } from '../../support/goldens.ts';
 import { fixture, pocket } from '../../support/paths.ts';
 
 const { prompt } = golden<Inside>(fixture('pocket'), 'inside.json');
-const open = async () => Runtime.open(await Checkpoint.open(pocket), { taps: true, sublayers: true, threads: 1 });
+const open = async () => lensSources(await Checkpoint.open(pocket), [prompt.ids], { sublayers: true, threads: 1 });
 
 /** Bits within 1e-3, probabilities within 1e-4, ranks equal: the logits are float32, the reference's float64. */
 function expectAsGolden(ours: Differences, theirs: LensGolden) {
@@ -19,10 +20,11 @@ function expectAsGolden(ours: Differences, theirs: LensGolden) {
 }
 
 test("entropies, divergences and ranks of a prompt are the reference's, after attention alone too", async () => {
-  const runtime = await open();
-  const { value: chunk } = await runtime.sequence(prompt.ids.length).readLens(prompt.ids).next();
+  const { models, close } = await open();
+  const model = itemAt(models, 0);
+  const { value: chunk } = await model.chunks(prompt.ids).next();
   if (!chunk) throw new Error('nothing was read');
-  const figures = new Lens(runtime.config.vocabSize).figures(chunk, 0, Int32Array.from(prompt.partners));
+  const figures = new Lens(model.checkpoint.config.vocabSize).figures(chunk, 0, Int32Array.from(prompt.partners));
   expect([...figures.top]).toEqual(prompt.top.flat());
   expect(largestDifference(figures.entropy, prompt.entropy.flat())).toBeLessThan(1e-3);
   expectAsGolden(figures, prompt);
@@ -30,12 +32,12 @@ test("entropies, divergences and ranks of a prompt are the reference's, after at
   expectAsGolden(figures.shuffled, prompt.shuffled);
   // The last point against itself.
   expect(largestDifference(figures.kl.slice(-prompt.ids.length), Array(prompt.ids.length).fill(0))).toBeLessThan(1e-12);
-  await runtime.close();
+  await close();
 });
 
 test('cells of a prompt hold the same figures, and tokens in order of probability', async () => {
-  const runtime = await open();
-  const cells = await lensOf({ runtime }, prompt.ids, 3);
+  const { models, close } = await open();
+  const [cells = []] = await lensesOf(models, prompt.ids, 3);
   expect(cells.map((row) => row.map(({ top }) => top[0]?.id))).toEqual(prompt.top);
   expect(cells.map((row) => row.map(({ rankInput }) => rankInput))).toEqual(prompt.rank_input);
   const last = cells.at(-1)?.at(-1);
@@ -43,7 +45,7 @@ test('cells of a prompt hold the same figures, and tokens in order of probabilit
   expect(last?.top.map(({ probability }) => probability)).toEqual(
     last?.top.map(({ probability }) => probability).sort((a, b) => b - a),
   );
-  await runtime.close();
+  await close();
 });
 
 test('the likeliest tokens, the first of equals first', () => {

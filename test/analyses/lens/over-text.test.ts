@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { depthProfiles } from '../../../src/analyses/lens/over-text.ts';
+import { lensSources } from '../../../src/analyses/lens/source.ts';
 import { unlikelyTokens } from '../../../src/analyses/unlikely/unlikely.ts';
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
-import { Runtime } from '../../../src/runtime/session.ts';
+import { itemAt } from '../../../src/platform/indexing.ts';
 import { studentQuantile } from '../../../src/scores/statistics.ts';
-import { attentionWeights } from '../../support/attention-weights.ts';
 import { golden, type Inside } from '../../support/goldens.ts';
 import { nonEmpty } from '../../support/lists.ts';
 import { fixture, pocket } from '../../support/paths.ts';
@@ -14,15 +14,11 @@ const { documents, depth, unlikely } = golden<Inside>(fixture('pocket'), 'inside
 /** Pocket's BOS is 1. */
 const reading = { seed: 0, bosId: 1 };
 
-async function open(replaceable: 'attention' | 'nothing') {
-  const checkpoint = await Checkpoint.open(pocket);
-  const names = replaceable === 'attention' ? attentionWeights(checkpoint) : [];
-  return Runtime.open(checkpoint, { taps: true, threads: 1, replaceable: names });
-}
+const original = async () => lensSources(await Checkpoint.open(pocket), documents, { threads: 1 });
 
 test("averages over a text are the reference's, and chance is worse", async () => {
-  const runtime = await open('nothing');
-  const { positions, profiles } = await depthProfiles(documents, [{ runtime }], reading);
+  const { models, close } = await original();
+  const { positions, profiles } = await depthProfiles(documents, models, reading);
   expect(positions).toBe(documents.reduce((sum, ids) => sum + ids.length - 1, 0));
   const [profile] = profiles;
   if (!profile) throw new Error('no profile');
@@ -54,19 +50,17 @@ test("averages over a text are the reference's, and chance is worse", async () =
   expect(profile.unigram.kl?.mean).toBeCloseTo(depth.unigram.kl, 4);
   expect(profile.unigram.rankFinal?.mean).toBeCloseTo(depth.unigram.rank_final, 3);
   expect(profile.uniform.rank).toBe(512.5);
-  await runtime.close();
+  await close();
 });
 
-test('a variant is held against the original: itself changes nothing, lost values show from the first block on', async () => {
-  const runtime = await open('attention');
-  const name = 'model.layers.0.self_attn.v_proj.weight';
-  const zeros = new Float32Array((await runtime.checkpoint.readFloat32(name)).length);
-  const weights = runtime.variant(new Map([[name, zeros]]));
-  const { profiles } = await depthProfiles(
-    documents.slice(0, 2),
-    [{ runtime }, { runtime }, { runtime, weights }],
-    reading,
-  );
+test('a variant is held against the original: itself changes nothing, lost heads show from the first block on', async () => {
+  const some = documents.slice(0, 2);
+  const { models, close } = await lensSources(await Checkpoint.open(pocket), some, {
+    recipe: [{ kind: 'zero', heads: ['0.0-3'] }],
+    threads: 1,
+  });
+  const [first, changed] = [itemAt(models, 0), itemAt(models, 1)];
+  const { profiles } = await depthProfiles(some, [first, first, changed], reading);
   const means = (i: number) =>
     nonEmpty(profiles[i]?.changes).map(({ kl, cosine, relativeError, sameTop }) =>
       [kl?.mean, cosine?.mean, relativeError?.median, sameTop?.mean].map((each) => each ?? Number.NaN),
@@ -77,16 +71,16 @@ test('a variant is held against the original: itself changes nothing, lost value
     expect(cosine).toBeCloseTo(1, 12);
     expect([error, same]).toEqual([0, 1]);
   }
-  const [embedding = [], first = []] = nonEmpty(means(2));
+  const [embedding = [], after = []] = nonEmpty(means(2));
   expect(embedding[2]).toBe(0);
-  expect(first[0]).toBeGreaterThan(0.01);
-  expect(first[2]).toBeGreaterThan(0.05);
-  await runtime.close();
+  expect(after[0]).toBeGreaterThan(0.01);
+  expect(after[2]).toBeGreaterThan(0.05);
+  await close();
 });
 
 test("energies along tokens are the reference's by band, random directions are at chance", async () => {
-  const runtime = await open('nothing');
-  const { likelyTokens, points } = await unlikelyTokens(documents, { runtime }, reading);
+  const { models, close } = await original();
+  const { likelyTokens, points } = await unlikelyTokens(documents, itemAt(models, 0), reading);
   expect(likelyTokens).toBe(unlikely.likely_tokens);
   expect(points).toHaveLength(unlikely.points.length);
   for (const [i, expected] of nonEmpty(unlikely.points).entries()) {
@@ -105,5 +99,5 @@ test("energies along tokens are the reference's by band, random directions are a
     expect(Math.abs((random?.mean ?? 0) - 1)).toBeLessThan(0.15);
     expect(mixtures?.mean).toBeGreaterThan(0.3);
   }
-  await runtime.close();
+  await close();
 });

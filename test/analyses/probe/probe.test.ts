@@ -1,11 +1,8 @@
 import { expect, test, vi } from 'vitest';
-import { probeResiduals } from '../../../src/analyses/probe/probe.ts';
+import { probe } from '../../../src/analyses/probe/probe.ts';
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
 import { seededRandom } from '../../../src/linalg/random.ts';
-import { operate } from '../../../src/operations/operator.ts';
-import { touchedBy } from '../../../src/operations/recipe.ts';
 import { itemAt } from '../../../src/platform/indexing.ts';
-import { Runtime } from '../../../src/runtime/session.ts';
 import { fixture, temporaryFolder } from '../../support/paths.ts';
 
 const cache = temporaryFolder();
@@ -18,15 +15,12 @@ test('a probe per model and point: the embedding gives the input token away, a z
     1,
     ...Array.from({ length: 20 }, () => 3 + Math.floor(random() * 12)),
   ]);
-  const { recipe, tensors } = await operate(checkpoint, [{ kind: 'zero', blocks: [1] }]);
-  const runtime = await Runtime.open(checkpoint, {
-    taps: true,
+  const { points, variants } = await probe(checkpoint, documents, {
+    recipe: [{ kind: 'zero', blocks: [1] }],
     threads: 1,
-    replaceable: touchedBy([recipe], checkpoint.config),
   });
-  const models = [{ runtime }, { runtime, weights: runtime.variant(tensors) }];
-  const [original, variant] = await probeResiduals(checkpoint, models, documents, { bosId: 1 });
-  await runtime.close();
+  expect(points).toEqual(['embed', '0', '1']);
+  const [original, variant] = variants;
   expect(original?.points.map(({ point }) => point)).toEqual(['embed', '0', '1']);
   const first = itemAt(original?.points ?? [], 0).readings.find(
     ({ map, target }) => map === 'probe' && target === 'token',

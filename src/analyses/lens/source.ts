@@ -1,0 +1,149 @@
+// The logit lens on documents, a chunk at a time: one walk keeps the residual stream of both models at every point, and
+// final norm and unembedding are then applied to its rows.
+import type { Checkpoint } from '../../checkpoint/reader.ts';
+import { pointsOf } from '../../graph/taps.ts';
+import { cacheFolder } from '../../platform/cache.ts';
+import { requireSpace } from '../../platform/disk-space.ts';
+import { entryOf } from '../../platform/indexing.ts';
+import { type LensChunk, lensTokens } from '../../runtime/sequence.ts';
+import { type Stream, Streams } from '../../runtime/walk/streams.ts';
+import type { VisitedRows } from '../../runtime/walk/visitor.ts';
+import { Walk } from '../../runtime/walk/walk.ts';
+import { sessionLens } from '../from-session.ts';
+import type { VariantName } from '../shapes.ts';
+import { type VariantOptions, variantNames, walkVariants } from '../variants.ts';
+
+/** Documents as a model reads them. */
+export interface LensSource {
+  readonly name: VariantName;
+  readonly checkpoint: Checkpoint;
+  /** Names of the points of the residual stream. */
+  readonly points: readonly string[];
+  /** @param ids one of the documents @returns chunks, whose logits hold until the next one is asked for */
+  chunks(ids: readonly number[]): AsyncGenerator<LensChunk>;
+}
+
+export interface LensSources {
+  /** The original first. */
+  readonly models: readonly LensSource[];
+  close(): Promise<void>;
+}
+
+/**
+ * Takes documents through the original and the variant of a recipe, and keeps what passes each point: rows × points × hidden
+ * numbers of 4 bytes for each model, fewer where the variant has changed nothing yet.
+ * @param onBlock called with the blocks done and in all
+ * @throws SurgeryError as `Walk` and the recipe's operations do, `output` where the residuals do not fit the disk
+ */
+export async function lensSources(
+  checkpoint: Checkpoint,
+  documents: readonly (readonly number[])[],
+  options: VariantOptions = {},
+  onBlock?: (done: number, total: number) => void,
+): Promise<LensSources> {
+  if (options.precision === 'int8') return sessionLens(checkpoint, options, onBlock);
+  const names = variantNames(options.recipe);
+  const points = pointsOf(checkpoint.config.layers, options.sublayers);
+  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory });
+  const kept = new KeptStreams(walk);
+  const close = async () => {
+    await walk.close();
+    await kept.close();
+  };
+  try {
+    await kept.requireSpace(names.length * points.length);
+    await walkVariants(walk, options, (rows) => kept.keep(rows), onBlock);
+    const unembed = await walk.unembedder();
+    const starts = startsOf(documents);
+    const models = names.map((name, model) => {
+      const reader = { points: points.map((point) => kept.at(model, point)), unembed, config: checkpoint.config };
+      return {
+        name,
+        checkpoint,
+        points,
+        chunks: (ids: readonly number[]) => chunksOf(reader, ids, entryOf(starts, ids)),
+      };
+    });
+    return { models, close };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}
+
+interface Reader {
+  readonly points: readonly Stream[];
+  readonly unembed: Awaited<ReturnType<Walk['unembedder']>>;
+  readonly config: Checkpoint['config'];
+}
+
+/** @param start row of the first token */
+async function* chunksOf(
+  { points, unembed, config: { hiddenSize, vocabSize } }: Reader,
+  ids: readonly number[],
+  start: number,
+): AsyncGenerator<LensChunk> {
+  const tokens = lensTokens(points.length, vocabSize);
+  const logits = new Float32Array(points.length * Math.min(tokens, ids.length) * vocabSize);
+  for (let from = 0; from < ids.length; from += tokens) {
+    const read = ids.slice(from, from + tokens);
+    const size = read.length * hiddenSize;
+    const residuals = new Float32Array(points.length * size); // (points, tokens, hidden)
+    for (const [i, point] of points.entries()) residuals.set(await point.read(start + from, read.length), i * size);
+    yield {
+      ids: read,
+      points: points.map((_, i) => residuals.subarray(i * size, (i + 1) * size)),
+      logits: await unembed(residuals, logits),
+    };
+  }
+}
+
+/** Row of each document's first token. */
+function startsOf(documents: readonly (readonly number[])[]): Map<readonly number[], number> {
+  const starts = new Map<readonly number[], number>();
+  let row = 0;
+  for (const ids of documents) {
+    starts.set(ids, row);
+    row += ids.length;
+  }
+  return starts;
+}
+
+/** Bytes of residuals that stay in memory: those of prompts and short texts. */
+const inMemory = 1 << 26;
+
+/** What a walk shows, kept in a stream for each model and point; those that two models share, once. */
+class KeptStreams {
+  readonly #streams: Streams;
+  readonly #byPoint = new Map<string, Stream>();
+
+  constructor(walk: Walk) {
+    this.#streams = new Streams(walk.rows, walk.checkpoint.config.hiddenSize, inMemory);
+  }
+
+  /** @throws SurgeryError `output` */
+  async requireSpace(streams: number): Promise<void> {
+    const bytes = streams * this.#streams.bytes;
+    if (bytes <= inMemory) return;
+    const remedy = 'read less with --documents or --max-tokens, or set SURGERY_CACHE to another disk';
+    await requireSpace(cacheFolder('residuals'), bytes, 'the residual stream at every point', remedy);
+  }
+
+  async keep({ point, model, source, batch, residual }: VisitedRows): Promise<void> {
+    if (model !== source) return;
+    const key = keyOf(model, point);
+    const stream = this.#byPoint.get(key) ?? (await this.#streams.make());
+    this.#byPoint.set(key, stream);
+    await stream.write(batch.start, residual);
+  }
+
+  at(model: number, point: string): Stream {
+    return this.#byPoint.get(keyOf(model, point)) ?? entryOf(this.#byPoint, keyOf(0, point));
+  }
+
+  close(): Promise<void> {
+    return this.#streams.close();
+  }
+}
+
+const keyOf = (model: number, point: string) => `${model} ${point}`;
