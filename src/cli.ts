@@ -176,9 +176,10 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
 
   declared
     .inspectOptions(
-      command('inspect', 'list tensors, spectra, and the rank for a share of the variance', [
+      command('inspect', 'list tensors and spectra, or print a text as it is scored', [
         '--model pocket',
         '--mode separate --json',
+        '--text builtin:passages',
       ]),
     )
     .action(async (options) => (await import('./commands/inspect.ts')).inspect(withOperation(options)));

@@ -85,6 +85,7 @@ export const inspectOptions = together(
   shared.modelOption,
   spectrumOptions,
   shared.tensorsOption,
+  shared.printedTextOptions,
   printing,
   shared.engineOption,
   shared.networkOptions,

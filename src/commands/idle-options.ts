@@ -23,7 +23,11 @@ interface Rule {
 const draws = ['topP', 'topK', 'seed'];
 const prompting = ['prompt', 'chat', 'system', 'chatDate', 'raw', 'maxNewTokens', 'temperature', 'repetitionPenalty'];
 
+const cutting = ['column', 'chunk', 'documents', 'maxTokens'];
+const ofWeights = ['mode', 'targets', 'layers', 'center', 'balance', 'tensors', 'pcaEngine'];
+
 const isLens = ({ command }: Given) => command === 'lens';
+const isInspect = ({ command }: Given) => command === 'inspect';
 const hasText = ({ values }: Given) => values.text !== undefined;
 /** A lens reads prompts where they are given, and where no text is. */
 const readsPrompt = (given: Given) =>
@@ -32,9 +36,14 @@ const writesText = ({ values }: Given) => 'temperature' in values && values.samp
 
 const rules: readonly Rule[] = [
   {
-    options: ['column', 'chunk', 'documents', 'maxTokens', 'seed'],
-    isIdle: (given) => isLens(given) && !hasText(given),
-    why: 'on prompts: give a --text, or leave it out',
+    options: [...cutting, 'seed'],
+    isIdle: (given) => (isLens(given) || isInspect(given)) && !hasText(given),
+    why: 'without --text: give one, or leave it out',
+  },
+  {
+    options: ofWeights,
+    isIdle: (given) => isInspect(given) && hasText(given),
+    why: 'on a text: it is of the weights, leave out one of the two',
   },
   {
     options: ['column'],

@@ -255,6 +255,9 @@ export const textOptions = textOptionsWith('what the run scored that wrote the c
 /** Where prompts may be read instead of a text. */
 export const optionalTextOptions = textOptionsWith('none, only prompts');
 
+/** Where a text may be printed instead of what is known of the weights. */
+export const printedTextOptions = textOptionsWith('none, only weights');
+
 export const scoringOptions = together(
   textOptions,
   optionGroup('Text:', (command) =>

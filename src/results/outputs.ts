@@ -75,6 +75,16 @@ export interface InspectResult {
   readonly spectra: readonly Spectrum[];
 }
 
+/** A text as a model reads it. */
+export interface InspectedText {
+  readonly format: typeof format;
+  readonly model: ModelInfo;
+  readonly text: ScoredText;
+  /** Of the token ids of the documents. */
+  readonly documentsSha256: string;
+  readonly documents: readonly { readonly text: string; readonly ids: readonly number[] }[];
+}
+
 /** What `surgery doctor --json` prints. Sizes in bytes. */
 export interface Diagnosis {
   readonly format: typeof format;

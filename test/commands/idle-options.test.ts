@@ -6,6 +6,7 @@ import {
   basisOptions,
   evalOptions,
   generateOptions,
+  inspectOptions,
   lensOptions,
   probeOptions,
   runOptions,
@@ -27,6 +28,7 @@ function call(line: string): readonly string[] {
     sensitivityOptions(program.command('sensitivity')),
     generateOptions(program.command('generate')),
     evalOptions(program.command('eval')),
+    inspectOptions(program.command('inspect')),
     lensOptions(program.command('lens')),
     probeOptions(program.command('probe')),
     basisOptions(program.command('basis')),
@@ -42,11 +44,13 @@ function call(line: string): readonly string[] {
 }
 
 test.each([
-  ['lens --documents 5', '--documents has no effect on prompts'],
-  ['lens --max-tokens 5 --prompt x', '--max-tokens has no effect on prompts'],
-  ['lens --chunk stream', '--chunk has no effect on prompts'],
-  ['lens --column a', '--column has no effect on prompts'],
-  ['lens --seed 1', '--seed has no effect on prompts'],
+  ['lens --documents 5', '--documents has no effect without --text'],
+  ['lens --max-tokens 5 --prompt x', '--max-tokens has no effect without --text'],
+  ['lens --chunk stream', '--chunk has no effect without --text'],
+  ['lens --column a', '--column has no effect without --text'],
+  ['inspect --documents 5', '--documents has no effect without --text'],
+  ['inspect --text a --mode separate', '--mode has no effect on a text'],
+  ['lens --seed 1', '--seed has no effect without --text'],
   ['lens --text a --colour kl', '--colour has no effect on a text'],
   ['lens --text a --raw', '--raw has no effect on a text'],
   ['lens --prompt x --chat-date 2026-01-01', '--chat-date has no effect on prompts that are read verbatim'],
@@ -75,6 +79,8 @@ test.each([
 
 test.each([
   'lens --text a --documents 5 --seed 1',
+  'inspect --text a --documents 5 --chunk stream',
+  'inspect --mode shared-qkv --balance --tensors',
   'lens --text a --prompt x --colour kl',
   'lens --prompt x --chat --chat-date 2026-01-01',
   'probe --documents 5 --seed 1',

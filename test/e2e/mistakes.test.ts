@@ -156,7 +156,7 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'prompts and how a text is cut',
     () => ['lens', '--documents', '5'],
-    /--documents has no effect on prompts: give a --text/,
+    /--documents has no effect without --text: give one/,
   ],
   ['two formats', () => ['sweep', '--csv', '--json'], /'--csv' cannot be used with option '--json'/],
   ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],

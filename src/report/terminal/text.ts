@@ -5,7 +5,7 @@ import { describeRecipe } from '../../operations/recipe.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import { programName } from '../../platform/program.ts';
-import type { EvalResult, InspectResult, PullResult } from '../../results/outputs.ts';
+import type { EvalResult, InspectedText, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
@@ -116,7 +116,7 @@ function precisionText(
 }
 
 /** @param all a line for each tensor; else one for each kind of tensor */
-export function inspectText(result: InspectResult, all: boolean): string {
+export function weightsText(result: InspectResult, all: boolean): string {
   const tensors = all
     ? result.tensors.map(({ name, shape, dtype, parameters }) => [
         printable(name),
@@ -146,6 +146,24 @@ export function inspectText(result: InspectResult, all: boolean): string {
       ranks,
     ),
     spectrumChart(result),
+  ]);
+}
+
+/** A text as it is scored: each document or window under its number and its tokens. */
+export function inspectedText({ model, text, documentsSha256, documents }: InspectedText): string {
+  const unit = text.chunk === 'stream' ? 'window' : 'document';
+  return sections([
+    modelText(model),
+    [
+      labelled('Text', `${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      labelled('Rule', text.rule),
+      ...textNotes(text, false).map((note) => labelled('Note', note)),
+      `SHA-256    ${documentsSha256}`,
+    ].join('\n'),
+    ...documents.map(
+      ({ text: own, ids }, i) =>
+        `=== ${unit} ${i + 1} of ${documents.length}, ${counted(ids.length, 'token')}\n${printable(own)}`,
+    ),
   ]);
 }
 
