@@ -10,7 +10,7 @@ import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
 import { type FindingEntry, findingSections, findingsPage } from '../report/html/analyses/page.ts';
-import { comparePage, type Entry } from '../report/html/compare-page.ts';
+import { comparedStudy, comparePage, type Entry } from '../report/html/compare-page.ts';
 import { runPage } from '../report/html/run-page.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { format } from '../results/format.ts';
@@ -67,9 +67,9 @@ async function pageOf(
 ): Promise<string> {
   const [first] = scored;
   if (!first) return findingsPage(findings, command);
-  const models = new Set(scored.map((one) => ('run' in one ? one.run.model.sha256 : one.study.model.sha256)));
-  const sections = await findingSections(findings, { command, models });
-  if (scored.length > 1) return comparePage(scored.map(asEntry), command, sections);
+  const entries = scored.map(asEntry);
+  const sections = await findingSections(findings, { command, others: entries.map(comparedStudy) });
+  if (scored.length > 1) return comparePage(entries, command, sections);
   return 'run' in first ? runPage(first.run, sections) : studyPage(first.study, first.cells, sections);
 }
 

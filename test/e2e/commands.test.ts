@@ -153,6 +153,30 @@ describe('surgery eval', () => {
 });
 
 describe('surgery inspect', () => {
+  test('prints a text as it is scored', async () => {
+    const args = [
+      'inspect',
+      '--model',
+      'pocket',
+      '--text',
+      'builtin:passages',
+      '--documents',
+      '2',
+      '--max-tokens',
+      '9',
+    ];
+    const { code, stdout } = await surgery([...args, '--quiet']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nText {7}2 documents, 2 of them cut to 9, 16 tokens of the built-in passages\n/);
+    expect(stdout).toMatch(
+      /\n\n=== document 1 of 2, 9 tokens\nThis is the soup\b.*\n\n=== document 2 of 2, 9 tokens\nDear/s,
+    );
+    const scored = JSON.parse((await surgery(['eval', ...args.slice(1), '--json', '--quiet'])).stdout);
+    const { documentsSha256, documents } = JSON.parse((await surgery([...args, '--json', '--quiet'])).stdout);
+    expect(documentsSha256).toBe(scored.documentsSha256);
+    expect(documents.map(({ ids }: { ids: number[] }) => ids.length)).toEqual([9, 9]);
+  });
+
   test('lists every tensor with the total, ranks at twelve thresholds, and a chart', async () => {
     const { code, stdout } = await surgery(['inspect', '--model', fixture('mha-tied-f16'), '--tensors']);
     expect(code).toBe(0);

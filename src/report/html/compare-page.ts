@@ -13,6 +13,7 @@ import {
   valueText,
   worseNotes,
 } from '../scores.ts';
+import { apartText, type Compared, settingsOfStudy } from './apart.ts';
 import { type Scale, type Series, withMargin } from './axes.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml, type Tab } from './figure.ts';
 import {
@@ -73,7 +74,7 @@ export async function comparePage(
 
 function headOf(entries: readonly Entry[], command: string): Head {
   const labels = entries.map(({ label }) => label);
-  const apart = apartText(entries);
+  const apart = apartOf(entries);
   const models = [...new Set(entries.map(({ study }) => modelName(study.model.ref)))];
   const texts = [...new Set(entries.map(({ study }) => textFact(study.text)))];
   return {
@@ -95,47 +96,12 @@ function headOf(entries: readonly Entry[], command: string): Head {
   };
 }
 
-/** A setting that decides whether figures can be compared. */
-interface Aspect {
-  readonly name: string;
-  /** Equal where the setting is; undefined where it is not known. */
-  readonly identity: (study: Study) => string | undefined;
-  readonly words: (study: Study) => string;
-}
+/** What keeps the studies' figures from being compared, or may do so. */
+const apartOf = (entries: readonly Entry[]) => apartText('These studies', entries.map(comparedStudy));
 
-const aspects: readonly Aspect[] = [
-  { name: 'the model', identity: ({ model }) => model.sha256, words: ({ model }) => modelName(model.ref) },
-  {
-    name: 'the text',
-    identity: ({ context }) => context.documents || undefined,
-    words: ({ text }) => `${text.text}, ${counted(text.tokens, 'token')}`,
-  },
-  { name: 'the scoring rule', identity: ({ text }) => text.rule, words: ({ text }) => text.rule },
-  { name: 'the precision', identity: ({ context }) => context.precision, words: ({ context }) => context.precision },
-  { name: 'the versions', identity: ownVersions, words: ownVersions },
-];
-
-function ownVersions({ context: { versions } }: Study): string {
-  return `surgery ${versions.surgery}, onnxruntime ${versions.onnxruntime}`;
-}
-
-/** What keeps the studies' figures from being compared, or may do so, in sentences. Undefined if nothing does. */
-function apartText(entries: readonly Entry[]): string | undefined {
-  const identities = ({ identity }: Aspect) => entries.map(({ study }) => identity(study));
-  const differ = aspects.filter((aspect) => new Set(identities(aspect).filter((one) => one !== undefined)).size > 1);
-  const unknown = aspects.filter((aspect) => !differ.includes(aspect) && identities(aspect).includes(undefined));
-  const parts = differ.map(({ name, words }) => {
-    const values = [...new Set(entries.map(({ study }) => words(study)))];
-    return values.length > 1 ? `${name} (${values.join('; ')})` : `${name} (${values[0]}, but not the same)`;
-  });
-  const sentences = [
-    parts.length > 0 && `These studies differ in ${parts.join(', ')}.`,
-    ...unknown.map(({ name, identity }) => {
-      const without = entries.filter(({ study }) => identity(study) === undefined).map(({ label }) => label);
-      return `Whether ${name} is the same is not known: ${without.join(', ')} ${without.length > 1 ? 'hold' : 'holds'} no hash of it.`;
-    }),
-  ].filter((one) => one !== false);
-  return sentences.length > 0 ? sentences.join(' ') : undefined;
+/** A study's settings, to be compared with those of other results. */
+export function comparedStudy({ label, study }: Entry): Compared {
+  return { label, settings: settingsOfStudy(study) };
 }
 
 /** How many studies there are, and which of their cells lose least and most. */
@@ -276,7 +242,7 @@ function scaleOf({ key, label }: CellAxis): Scale {
 
 function notShown(entries: readonly Entry[]): string {
   const why =
-    apartText(entries) === undefined
+    apartOf(entries) === undefined
       ? 'Lines of different studies are not paired, although all were scored on the same text. '
       : 'The studies differ, or may do so, as the top of the page says: lines of different studies are not paired, and the operation need not be the cause of a gap between them. ';
   return `${why}Points at the same x need not have equal budgets.`;

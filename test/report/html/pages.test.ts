@@ -289,14 +289,14 @@ test('the page of several studies calls texts the same by their tokens alone', a
   const same = 'all figures can be compared with each other';
   // Of the same name and length.
   const changed = await pageWith('c');
-  expectWords(changed, ['differ in the text (text.txt, 30 tokens, but not the same).']);
+  expectWords(changed, ['differ in the text (2 documents of at most 512 tokens of text.txt, but not the same).']);
   expect(content(changed)).not.toContain(same);
   const unknown = await pageWith('');
   expectWords(unknown, ['Whether the text is the same is not known: two holds no hash of it.']);
   expect(content(unknown)).not.toContain(same);
   // Of another name.
   expectWords(await pageWith('b', { text: 'copy.txt' }), [same]);
-  expectWords(await pageWith('b', { rule: 'other' }), ['differ in the scoring rule (each alone; other).']);
+  expectWords(await pageWith('b', { rule: 'other' }), ['differ in the scoring rule (one: each alone; two: other).']);
 });
 
 test('a title has a folder’s own name, a model of the Hub all of its name', () => {

@@ -3,6 +3,7 @@ import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
 import { matrixWords } from '../../basis-columns.ts';
 import { fewDocumentsWords, findingWords, readWords, trusted } from '../../findings.ts';
+import { apartText, type Compared, settingsOfFinding } from '../apart.ts';
 import { contentsHtml, type Section, sectionsHtml } from '../figure.ts';
 import {
   commandHtml,
@@ -112,8 +113,8 @@ export async function findingsPage(entries: readonly FindingEntry[], command: st
 export interface Report {
   /** By which it can be made again. */
   readonly command: string;
-  /** SHA-256 of the weights of what it is otherwise about. */
-  readonly models: ReadonlySet<string>;
+  /** What it is otherwise about. */
+  readonly others: readonly Compared[];
 }
 
 /** Results as sections of another page: theirs, and one that says where they come from. */
@@ -138,15 +139,12 @@ function sourcesSection(
   views: readonly { readonly entry: FindingEntry; readonly view: View }[],
   report: Report | undefined,
 ): Section {
-  const others = views.filter(({ entry }) => report && !report.models.has(entry.finding.result.model.sha256));
+  const apart =
+    report && apartText('The results on this page', [...report.others, ...views.map(({ entry }) => compared(entry))]);
   return {
     id: 'findings',
     title: 'Sources of the results',
-    ...(others.length > 0
-      ? {
-          lead: `These results are of another model than the rest of this report: ${others.map(({ entry }) => entry.label).join(', ')}.`,
-        }
-      : {}),
+    ...(apart === undefined ? {} : { lead: apart }),
     figures: [],
     rest: html`${views.map(
       ({ entry: { label, finding }, view }) =>
@@ -171,12 +169,14 @@ function headOf({ kind, result }: Finding, { name, question, found, read, glance
   };
 }
 
+const compared = ({ label, finding }: FindingEntry): Compared => ({ label, settings: settingsOfFinding(finding) });
+
 function headOfSeveral(entries: readonly FindingEntry[], command: string): Head {
-  const models = new Set(entries.map(({ finding }) => finding.result.model.sha256));
+  const apart = apartText('These results', entries.map(compared));
   return {
     kind: 'Looking inside with surgery: several results on one page',
     title: [...new Set(entries.map(({ label }) => label))].join(' · '),
-    ...(models.size > 1 ? { notice: 'These results are of different models.' } : {}),
+    ...(apart === undefined ? {} : { notice: apart }),
     command,
     facts: [],
     glance: [],

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { LensResult } from '../../../../src/analyses/lens/result.ts';
 import { type Finding, findingKinds } from '../../../../src/analyses/results.ts';
 import { findingSections, findingsPage } from '../../../../src/report/html/analyses/page.ts';
+import { comparedStudy } from '../../../../src/report/html/compare-page.ts';
 import { runPage } from '../../../../src/report/html/run-page.ts';
+import { asStudy, type RunResult } from '../../../../src/results/run.ts';
 import { basisResult, findings, lensResult } from '../../../support/findings.ts';
 import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hostile } from '../../../support/pages.ts';
 import { run } from '../../../support/runs.ts';
@@ -117,9 +119,10 @@ test('sizes and errors that cannot be have no place in a chart, and hold nothing
 
 describe('several results', () => {
   test('on a page of their own: titles and addresses are told apart', async () => {
+    const seeded: Finding = { kind: 'basis', result: { ...basisResult(), seed: 9 } };
     const entries = [
       { label: 'one', finding: basis },
-      { label: 'two <b>', finding: basis },
+      { label: 'two <b>', finding: seeded },
       { label: 'prompts', finding: lens },
     ];
     const page = await findingsPage(entries, 'surgery report one two');
@@ -131,21 +134,26 @@ describe('several results', () => {
       'Shares along the basis (two &#60;b&#62;)',
       'Steps between layers',
       'Sources of the results',
+      'These results differ in the seed (one, prompts: 7; two &#60;b&#62;: 9).',
       'surgery report one two',
     ]);
     expect(content(page).includes('Steps between layers (')).toBe(false);
   });
 
-  test('as sections of a run’s report, which says of which model they are', async () => {
-    const report = { command: 'surgery report run lens', models: new Set(['abc']) };
+  test('as sections of a run’s report, which says in what they differ from it', async () => {
+    const { model, documentsSha256, versions } = lens.result;
+    const own = run({ model: { ...run().model, sha256: model.sha256 }, documentsSha256, versions });
+    const others = (one: RunResult) => [comparedStudy({ label: 'run', ...asStudy(one) })];
+    const report = { command: 'surgery report run lens', others: others(own) };
     const page = await runPage(run(), await findingSections([{ label: 'lens', finding: lens }], report));
     expectWellFormed(page);
     expectAlone(page);
     expectNamed(page);
     expectWords(page, ['Loss', 'The lens over depth', 'surgery report run lens', 'surgery lens']);
-    expect(content(page).includes('of another model')).toBe(false);
-    const other = await findingSections([{ label: 'lens', finding: lens }], { ...report, models: new Set(['else']) });
-    expect(other.at(-1)?.lead).toBe('These results are of another model than the rest of this report: lens.');
+    expect(content(page).includes('differ in')).toBe(false);
+    const other = run({ model: { ...own.model, sha256: 'else' }, documentsSha256, versions });
+    const sections = await findingSections([{ label: 'lens', finding: lens }], { ...report, others: others(other) });
+    expect(sections.at(-1)?.lead).toBe('The results on this page differ in the model (org/name, but not the same).');
     expect(await findingSections([], report)).toEqual([]);
   });
 });
