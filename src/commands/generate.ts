@@ -30,7 +30,8 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   };
   // Only the first prompt's text streams. The others are generated in the same batch and printed at the end.
   const streams = prompts.map(({ ids }) => tokenizer.stream(ids));
-  const pieces = prompts.map(({ ids }) => [tokenizer.decode(ids)]);
+  // A template's markers are tokens that the model read.
+  const pieces = prompts.map(({ text, ids, isChat }) => [isChat ? text : tokenizer.decode(ids)]);
   const put = (i: number, text: string) => (i === 0 ? show(text) : void pieces[i]?.push(text));
   show(pieces[0]?.join('') ?? '');
   const generated = await generateTogether(

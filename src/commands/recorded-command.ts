@@ -13,6 +13,27 @@ export type Choices = Readonly<Record<`--${string}`, string | undefined>>;
 /** The command line of a result. The program's choices stand in it as if they had been typed. */
 export type Recorded = (chosen?: Choices) => string;
 
+/** An option's words, or a word that belongs to none. */
+interface OptionWords {
+  /** Its long name, such as --text. */
+  readonly option: string | undefined;
+  readonly words: readonly string[];
+}
+
+/** The words of a command line, an option's together: `--text`, `a.txt` or `--text=a.txt`. @param words after the command's name */
+export function optionWords(command: CommandUnknownOpts, words: readonly string[]): OptionWords[] {
+  const found: OptionWords[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const [word = '', value = ''] = words.slice(i, i + 2);
+    const [long = ''] = word.split('=');
+    const option = command.options.find((one) => one.long === long);
+    const hasValue = option?.required === true && word === long;
+    if (hasValue) i++;
+    found.push({ option: option && long, words: hasValue ? [word, value] : [word] });
+  }
+  return found;
+}
+
 /**
  * @param argv words of the command line, from the command's name on
  * @param fromConfig words of the options that a config file adds
@@ -22,17 +43,9 @@ export function recordedCommand(
   [name = '', ...argv]: readonly string[],
   fromConfig: readonly string[],
 ): Recorded {
-  const recorded: { readonly option: string | undefined; readonly words: readonly string[] }[] = [];
-  const words = [...fromConfig, ...argv];
-  for (let i = 0; i < words.length; i++) {
-    const [word = '', value = ''] = words.slice(i, i + 2);
-    const [long = ''] = word.split('=');
-    const option = command.options.find((one) => one.long === long);
-    const hasValue = option?.required === true && word === long;
-    if (hasValue) i++;
-    if (!option || !unrecorded.includes(long))
-      recorded.push({ option: option && long, words: hasValue ? [word, value] : [word] });
-  }
+  const recorded = optionWords(command, [...fromConfig, ...argv]).filter(
+    ({ option = '' }) => !unrecorded.includes(option),
+  );
   return (chosen = {}) => {
     const own = new Map(
       Object.entries(chosen).flatMap(([option, value]) => (value === undefined ? [] : [[option, value]])),

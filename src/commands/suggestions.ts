@@ -1,12 +1,16 @@
 // The command to try after a result: where the finding points, in the words of the kind of operation.
 import { join } from 'node:path';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { kindOf } from '../operations/registry.ts';
-import { quoted } from '../platform/command-line.ts';
+import { commandLine, quoted, wordsOf } from '../platform/command-line.ts';
 import { type Cells, gridCells, pcaOf } from '../report/cells.ts';
 import { isBroken, isSevere, largestEffects, singleEffects } from '../report/verdict.ts';
 import type { RunResult } from '../results/run.ts';
 import type { Study } from '../results/study.ts';
+import { runOptions, sensitivityOptions, sweepOptions } from './command-options.ts';
+import { textOptions } from './options.ts';
 import { recipeName } from './output.ts';
+import { optionWords } from './recorded-command.ts';
 
 /** After a run: what its kind of operation suggests, in the layers that do not break the model if others do. */
 export function afterRun({ cell, model, diagnosis, command }: RunResult, folder: string): string {
@@ -53,9 +57,18 @@ function onModel(words: string, ref: string): string {
   return words.replace(/^\w+/, (command) => `${command} --model ${quoted(ref)}`);
 }
 
+/** Commands whose results hold what was scored. */
+const scoring = { run: runOptions, sweep: sweepOptions, sensitivity: sensitivityOptions };
+
 /** A command that scores, on the text that another one has scored, cut as there. */
 function onText(words: string, scored: string): string {
   if (words.startsWith('lens')) return words;
-  const options = scored.matchAll(/ --(?:text|column|chunk|documents|max-tokens) (?:'(?:[^']|'\\'')*'|[^\s'])+/g);
-  return words + [...options].map(([option]) => option).join('');
+  const [, name = '', ...argv] = wordsOf(scored);
+  const command = new Command();
+  for (const [own, declare] of Object.entries(scoring)) if (own === name) declare(command);
+  const ofText = textOptions(new Command()).options.map(({ long }) => long);
+  const kept = optionWords(command as unknown as CommandUnknownOpts, argv).filter(
+    ({ option }) => option && ofText.includes(option),
+  );
+  return [words, ...kept.map((one) => commandLine(one.words))].join(' ');
 }

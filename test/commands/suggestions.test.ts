@@ -42,6 +42,23 @@ test('a cut that works is tried harder, one that breaks the model milder, or in 
   );
 });
 
+test('the text is that of the options, in either spelling, and never what another option says', () => {
+  const next = (command: string) =>
+    afterRun(
+      {
+        model: study([]).model,
+        command,
+        cell: { ...base, recipe: completeRecipe([{ kind: 'pca' }], config), scores: scored(0.01) },
+      } as unknown as RunResult,
+      'x',
+    );
+  const words = 'sweep --model org/name --variance 0.9,0.8,0.7 --controls';
+  expect(next("surgery run --text='a b.txt' --prompt --text --chunk stream --prompt ' --documents 3'")).toBe(
+    `${words} '--text=a b.txt' --chunk stream`,
+  );
+  expect(next("surgery run --text 'it'\\''s.txt' --column=c")).toBe(`${words} --text 'it'\\''s.txt' --column=c`);
+});
+
 test('zero ablation is followed by each unit alone or by a lens, never by a PCA', () => {
   expect(run([{ kind: 'zero', heads: ['1.0', '2.1'] }], 3)).toBe(
     `sweep --model org/name --kind zero --heads 1.0 --heads 2.1${onText}`,

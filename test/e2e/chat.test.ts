@@ -27,6 +27,20 @@ test('greedy answers are those of transformers: --prompt, --system, --chat', asy
   expect(idsOf(asked)).toEqual([brief?.ids]);
   expect(JSON.parse(asked.stdout).sampling).toMatchObject({ system: 'Be brief.' });
   expect(idsOf(await generate('--chat', chat))).toEqual(answers.map(({ ids }) => ids));
+  // What is printed is what the model read, with the template's markers.
+  const [sample] = JSON.parse(asked.stdout).samples;
+  const printed = await surgery([
+    'generate',
+    '--model',
+    fixture(model),
+    ...greedy.filter((one) => one !== '--json'),
+    '--prompt',
+    'The cat',
+    '--system',
+    'Be brief.',
+  ]);
+  expect(printed.stdout).toBe(`${sample.prompt}${sample.completion}\n`);
+  expect(sample.prompt).toMatch(/<\|?\w+/);
 });
 
 const template = '{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}';
