@@ -48,9 +48,9 @@ function synthetic() {
   if (!existsSync(join(folder, 'tokenizer.json'))) {
     say('Making a synthetic TinyLlama (2.2 GB) …');
     execFileSync(process.execPath, [
-      join(here, 'make_tinyllama.mjs'),
+      join(here, 'make_synthetic.mjs'),
       folder,
-      '22',
+      '--tokenizer',
       join(root, 'src/pocket/tokenizer.json'),
     ]);
   }

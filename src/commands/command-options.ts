@@ -147,5 +147,5 @@ export type ProbeOptions = WithOperation<typeof probeOptions>;
 export const basisOptions = analysing(shared.basisOptions, shared.textOptions);
 export type BasisOptions = WithOperation<typeof basisOptions>;
 
-export const doctorOptions = together(shared.jsonOption, shared.configOption);
+export const doctorOptions = together(shared.modelOption, printing, shared.networkOptions, shared.configOption);
 export type DoctorOptions = OptionsOf<typeof doctorOptions>;

@@ -11,8 +11,10 @@ import { cores, memory } from '../platform/limits.ts';
 import { doctorText } from '../report/terminal/doctor.ts';
 import { format } from '../results/format.ts';
 import type { Diagnosis, FolderFinding } from '../results/outputs.ts';
+import { leastMemory } from '../runtime/walk/walk.ts';
 import type { DoctorOptions } from './command-options.ts';
-import { print, versions } from './model.ts';
+import { openModel, print, versions } from './model.ts';
+import { sessionBytes } from './session.ts';
 
 /**
  * Bytes of memory per parameter over a whole run: measured by `make bench` at TinyLlama's size and rounded up. Most of
@@ -53,9 +55,17 @@ export async function doctor(options: DoctorOptions): Promise<void> {
     folders,
     defaultModel: { ref: defaultReference, runs: (await resolveModel(undefined, { offline: true })).ref },
     fits: { fp32: free / bytesPerParameter.fp32, int8: free / bytesPerParameter.int8 },
+    ...(options.model !== undefined && { model: await modelFinding(options.model, options) }),
     problems,
   };
   print(options, diagnosis, () => doctorText(diagnosis));
+}
+
+/** What a model takes here. */
+async function modelFinding(ref: string, options: DoctorOptions): Promise<Diagnosis['model']> {
+  const { checkpoint, info } = await openModel(ref, options);
+  const text = { fp32: sessionBytes(checkpoint, 'fp32'), int8: sessionBytes(checkpoint, 'int8') };
+  return { ref: info.ref, parameters: checkpoint.parameters, text, reading: leastMemory(checkpoint) };
 }
 
 /** Version and speed of the native library, float32 products of 1024², all cores, the best of five. */

@@ -45,7 +45,7 @@ import { equivalentsOf, recipeOf } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
 import { generateSettings, noPrompts, samplePrompts, samplingInfo, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { openSession } from './session.ts';
+import { openSession, sayMemory, withoutText } from './session.ts';
 import { pageName } from './study-output.ts';
 import { afterRun } from './suggestions.ts';
 
@@ -77,13 +77,14 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const { needsSession } = groupingOf(checkpoint, measurement, precision, replaceable, 1);
 
   const info = await identify(model, progress);
+  sayMemory(options, model, progress);
   // What is written, to a checkpoint or as text, takes all of the variant's weights; what is scored takes a layer's at a time.
   const made = needsSession || options.save ? await makeVariant(options, recipe, model, progress) : undefined;
   const operator = made ? undefined : new Operator(checkpoint, operatorSettings(options));
   const variant = made ? cellVariant(made.value) : await operator?.layered(recipe);
   if (!variant) throw new RangeError('no variant was made');
   const loaded = needsSession
-    ? await openSession(options, model, { replaceable, variantsTogether: 2 }, progress)
+    ? await openSession(options, model, { replaceable, variantsTogether: 2 }, progress, withoutText)
     : undefined;
 
   const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe, info.layers)}`);

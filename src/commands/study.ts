@@ -42,7 +42,7 @@ import {
   withNotes,
 } from './samples.ts';
 import { type ScoringInput, scoringInput } from './scoring.ts';
-import { openSession } from './session.ts';
+import { openSession, sayMemory, withoutText } from './session.ts';
 import { isPart, ownCells, partName, type StudyPart } from './shard.ts';
 import { type FinishedStudy, writeStudy } from './study-output.ts';
 
@@ -183,6 +183,7 @@ async function work(given: Work) {
     prompts,
     generation: generateSettings(options, checkpoint),
   };
+  sayMemory(options, model, progress);
   const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, weights, cells.length);
   // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
   const order = cells.toReversed();
@@ -193,7 +194,7 @@ async function work(given: Work) {
     const recipes = order.map(({ recipe }) => recipe);
     const variants = new VariantQueue(operator, recipes, needsSession);
     const loaded = needsSession
-      ? await openSession(options, model, { replaceable: weights, variantsTogether: together }, progress)
+      ? await openSession(options, model, { replaceable: weights, variantsTogether: together }, progress, withoutText)
       : undefined;
     const seconds = noSeconds();
     const experiment = {

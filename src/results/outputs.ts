@@ -97,8 +97,15 @@ export interface Diagnosis {
   readonly folders: readonly FolderFinding[];
   /** What runs where no model is named and the Hub is not asked. */
   readonly defaultModel: { readonly ref: string; readonly runs: string };
-  /** Parameters of the largest model that fits into the free memory, roughly. */
+  /** Parameters of the largest model that fits into the free memory to write text, roughly. */
   readonly fits: { readonly fp32: number; readonly int8: number };
+  /** Of the model that was named: its parameters, and bytes of memory to write text and, at least, to read it. */
+  readonly model?: {
+    readonly ref: string;
+    readonly parameters: number;
+    readonly text: { readonly fp32: number; readonly int8: number };
+    readonly reading: number;
+  };
   readonly problems: readonly string[];
 }
 

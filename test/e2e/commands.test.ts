@@ -269,6 +269,11 @@ describe('doctor', () => {
     const text = await surgery(['doctor']);
     expect(Math.max(...text.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(text.stdout).toContain(process.versions.node);
+    const named = await surgery(['doctor', '--model', 'pocket']);
+    expect(named.stdout).toContain(
+      'Model        pocket: 1 million parameters\n             to write text, in fp32 5.48 MB',
+    );
+    expect(named.stdout).toMatch(/Next: .* run --variance 0\.3 --model pocket\n$/);
   });
 
   test('a folder that cannot be one is a problem, told with its remedy', async () => {

@@ -1,4 +1,5 @@
 // What a machine has, as lines of a terminal.
+import { quoted } from '../../platform/command-line.ts';
 import { pasteable } from '../../platform/program.ts';
 import type { Diagnosis } from '../../results/outputs.ts';
 import { counted, size } from '../format.ts';
@@ -29,15 +30,31 @@ export function doctorText(found: Diagnosis): string {
     ...(defaultModel.runs === 'pocket'
       ? [['', 'it is not cached: pulled if the Hub can be reached, else pocket']]
       : []),
-    ['Fits', `about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
+    ['Writes text', `up to about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
+    ['Reads text', `models of any size that the disk holds, block by block, in ${size(memory.free / 2)}`],
+    ...modelLines(found),
   ];
   const shown = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);
   const problems =
     found.problems.length > 0
       ? ['', ...found.problems.map((problem) => `Problem: ${problem}`)]
       : ['', 'No problem found.'];
-  const next = ['', `Next: ${pasteable('run --variance 0.3')}`];
+  const named = found.model ? ` --model ${quoted(found.model.ref)}` : '';
+  const next = ['', `Next: ${pasteable(`run --variance 0.3${named}`)}`];
   return [...shown, ...problems, ...(found.problems.length > 0 ? [] : next)].join('\n');
+}
+
+/** What the named model takes. */
+function modelLines({ model, memory: { free } }: Diagnosis): string[][] {
+  if (!model) return [];
+  const { ref, parameters, text, reading } = model;
+  const takes = (bytes: number) => `${size(bytes)}${bytes > free ? ', which is not free' : ''}`;
+  return [
+    ['Model', `${ref}: ${billions(parameters)} parameters`],
+    ['', `to write text, in fp32 ${takes(text.fp32)}`],
+    ['', `to write text, in int8 ${takes(text.int8)}`],
+    ['', `to read text ${takes(reading)}, more for long texts and many variants`],
+  ];
 }
 
 function billions(parameters: number): string {
