@@ -1,5 +1,5 @@
 // Ctrl-C, in the middle of the write and of the text: exit 130, nothing half-written, nothing lost.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -86,6 +86,55 @@ test('Ctrl-C while threads decompose waits for them and leaves nothing', async (
     expect(unfinished(work)).toBe(false);
     expect(readdirSync(work)).not.toContain('results');
   }
+});
+
+/** Commands that look inside, on a text long enough to be interrupted at. */
+const looking = (command: string, model: string) => [
+  ...[command, '--model', model, '--text', join(pocket, 'valid.txt'), '--documents', '60', '--threads', '1'],
+  ...['--output', 'results'],
+];
+
+test.each([
+  ['lens', 'Running'],
+  ['unlikely', 'Reading the text'],
+  ['probe', 'Running'],
+  ['basis', 'Running'],
+] as const)('Ctrl-C while %s says "%s" leaves nothing', async (command, stage) => {
+  const work = join(tmp, `inside-${command}`);
+  mkdirSync(work);
+  const env = { SURGERY_CACHE: join(work, 'cache') };
+  const child = start(looking(command, wide(join(tmp, 'wide'))), { cwd: work, env });
+  let said = '';
+  child.stderr?.on('data', (text: string) => {
+    said += text;
+  });
+  await until(() => said.includes(stage));
+  await sleep(100);
+  child.kill('SIGINT');
+  const { code, stderr } = await child.ended;
+  expect(stderr).toContain('stopped, nothing half-written is left');
+  expect(code).toBe(130);
+  expect(readdirSync(work).filter((name) => name !== 'cache')).toEqual([]);
+  const residuals = join(env.SURGERY_CACHE, 'residuals');
+  expect(existsSync(residuals) ? readdirSync(residuals) : []).toEqual([]);
+});
+
+test('a file that becomes shorter while lens walks through it is one line, exit 2', async () => {
+  const model = wide(join(tmp, 'shorter'));
+  const work = join(tmp, 'shrinking');
+  mkdirSync(work);
+  const child = start(looking('lens', model), { cwd: work });
+  child.stderr?.on('data', (text: string) => {
+    if (text.includes('Running')) truncateSync(join(model, 'model.safetensors'), 1e6);
+  });
+  const { code, stderr } = await child.ended;
+  expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('Running'))).toEqual([
+    expect.stringMatching(
+      /^surgery: .*model\.safetensors ended at byte 1000000, inside tensor model\..*: did it change\?$/,
+    ),
+  ]);
+  expect(code).toBe(2);
+  expect(readdirSync(work)).toEqual([]);
 });
 
 test('a reader that goes away leaves nothing half-written either', async () => {
