@@ -1,4 +1,4 @@
-// Figures of single positions → means over a corpus with intervals over its documents.
+// Values at single positions → means over a corpus with intervals over its documents.
 import { itemAt } from '../platform/indexing.ts';
 import { meanOver } from '../scores/token-sums.ts';
 import type { Mean } from './shapes.ts';

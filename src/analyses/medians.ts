@@ -1,4 +1,4 @@
-// Figures of single positions → their medians over a corpus with intervals over its documents, where a mean would be one position's.
+// Values at single positions → medians over a corpus with intervals over its documents, for quantities whose mean one outlier would decide.
 
 import { quantile } from '../scores/statistics.ts';
 import { meanOver } from '../scores/token-sums.ts';

@@ -1,4 +1,4 @@
-// What lens, unlikely, probe and basis leave behind, by kind; and their files → the results they hold.
+// The results of lens, unlikely, probe and basis by kind, and how their files are read.
 import type { z } from 'zod';
 import { upgradedFinding } from '../results/format.ts';
 import { checked } from '../results/shapes.ts';

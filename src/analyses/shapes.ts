@@ -1,4 +1,4 @@
-// What the results of all analyses are made of, as schemas.
+// Schemas that the results of all analyses share.
 import { z } from 'zod';
 import type { Frozen } from '../platform/schemas.ts';
 import { text } from '../results/shapes.ts';

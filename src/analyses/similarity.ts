@@ -96,7 +96,7 @@ export class PositionSample {
    * @param first position, among those counted, of the row `from` of the chunk
    */
   take(document: number, first: number, from: number, points: readonly Float32Array[]): void {
-    const rows = (points[0]?.length ?? 0) / this.#hidden;
+    const rows = itemAt(points, 0).length / this.#hidden;
     for (let row = from; row < rows; row++) {
       if (!this.#chosen[document]?.has(first + row - from)) continue;
       this.documents[this.#kept] = document;

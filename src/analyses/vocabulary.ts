@@ -1,4 +1,4 @@
-// The two matrices between tokens and the residual stream: what writes a token into it, and what reads tokens out of it.
+// The two matrices between tokens and the residual stream: the embedding, which writes a token into it, and the unembedding, which reads the logits from it.
 import { embedName, finalNormName, unembedName } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import type { Matrix } from '../linalg/products.ts';

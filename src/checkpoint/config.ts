@@ -104,7 +104,7 @@ const configSchema = z.object({
 });
 
 /**
- * What a key that config.json lacks is in transformers' config classes. A key that is null is not lacking.
+ * Defaults of transformers' config classes for keys that config.json lacks. A null key is not lacking.
  * The sizes that every config.json gives have defaults there too; here they are asked for by name.
  */
 const common = { hidden_act: 'silu', rms_norm_eps: 1e-6, tie_word_embeddings: false, max_window_layers: 28 };

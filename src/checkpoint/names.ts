@@ -3,7 +3,7 @@ import type { LlamaConfig } from './config.ts';
 
 export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
-/** What projections read: the input of q, k and v, of o, of gate and up, of down. */
+/** Inputs of projections: of q, k and v; of o; of gate and up; of down. */
 export const activations = ['qkv', 'o', 'gateup', 'down'] as const;
 export type Activation = (typeof activations)[number];
 
@@ -17,7 +17,7 @@ export const embedName = 'model.embed_tokens.weight';
 export const finalNormName = 'model.norm.weight';
 export const unembedName = 'lm_head.weight';
 
-/** What the names of a layer's tensors begin with; its number is the first group. */
+/** Prefix of a layer's tensor names; the first group is its number. */
 export const layerPrefix = /^model\.layers\.(\d+)\./;
 
 export const inputNormName = (layer: number) => `model.layers.${layer}.input_layernorm.weight`;

@@ -10,7 +10,7 @@ export const maxBytes = {
   config: 1_000_000, // config.json, generation_config.json
   template: 1_000_000, // chat_template.jinja
   tokenizerConfig: 16_000_000, // with a chat template and added tokens
-  index: 32_000_000, // a line a tensor
+  index: 32_000_000, // one line per tensor
   tokenizer: 64_000_000, // with a vocabulary and merges
 } as const;
 

@@ -53,7 +53,7 @@ export const sensitivityOptions = together(
 );
 export type SensitivityOptions = WithOperation<typeof sensitivityOptions>;
 
-/** What making and writing a study needs of either command's options. */
+/** The options that sweep and sensitivity share. */
 export type StudyOptions = OptionsOf<typeof studying> &
   OptionsOf<typeof shared.modelOption> &
   OptionsOf<typeof shared.dtypeOption>;

@@ -5,7 +5,7 @@ import { allowedOf, isList, takesFiles } from '../platform/option-values.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-/** What a script needs of an option. */
+/** An option, as a completion script needs it. */
 interface Flag {
   readonly long: string;
   readonly description: string;

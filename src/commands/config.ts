@@ -74,7 +74,7 @@ export function applyConfig(program: CommandUnknownOpts, command: CommandUnknown
   return { file, names: words.flatMap(([name]) => name ?? []), words: words.flat() };
 }
 
-/** What the command line and the environment say. */
+/** Options that the command line or the environment set. */
 function decidedBefore(command: CommandUnknownOpts): Decided {
   const names = command.options.map((option) => option.attributeName());
   const given = names.filter((name) => ['cli', 'env'].includes(command.getOptionValueSource(name) ?? ''));
@@ -122,7 +122,7 @@ function conflictsOf(option: Option & { readonly conflictsWith?: readonly string
   return option.conflictsWith ?? [];
 }
 
-/** The value as the command line would have set it. */
+/** The value that the command line would have set. */
 function parsedValue({ place, option, texts }: Entry, file: string): unknown {
   if (texts.length === 0) return !option.negate;
   let value: unknown;

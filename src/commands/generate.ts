@@ -2,6 +2,7 @@
 
 import { endOf } from '../experiments/run-cells.ts';
 import { generateTogether } from '../generate/generate.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { endText } from '../report/cells.ts';
 import { counted, printable } from '../report/format.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -39,13 +40,13 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
     prompts.map(({ ids }, i) => ({
       prompt: ids,
       ...(weights ? { weights } : {}),
-      onToken: (id) => put(i, streams[i]?.push(id) ?? ''),
+      onToken: (id) => put(i, itemAt(streams, i).push(id)),
     })),
     generateSettings(options, runtime.checkpoint),
   );
   const samples: Sample[] = [];
   for (const [i, { ids, promptTokens, tokensPerSecond, end }] of generated.entries()) {
-    const { text: prompt = '', ids: promptIds = [] } = prompts[i] ?? {};
+    const { text: prompt, ids: promptIds } = itemAt(prompts, i);
     show(`${i === 0 ? '' : pieces[i]?.join('')}${streams[i]?.flush()}\n`);
     const ended = endOf(end, tokenizer);
     const rate = tokensPerSecond > 0 ? `, ${tokensPerSecond.toFixed(1)} per second` : '';

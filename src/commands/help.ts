@@ -9,8 +9,8 @@ const widest = 100;
 
 /** Columns for help: those of the terminal, or of COLUMNS where there is none. */
 export function helpWidth(columns: number | undefined, env: NodeJS.ProcessEnv): number {
-  const told = /^\d+$/.test(env.COLUMNS ?? '') ? Number(env.COLUMNS) : 0;
-  return Math.min(Math.max(columns ?? (told || 80), 40), widest);
+  const fromEnvironment = /^\d+$/.test(env.COLUMNS ?? '') ? Number(env.COLUMNS) : 0;
+  return Math.min(Math.max(columns ?? (fromEnvironment || 80), 40), widest);
 }
 
 /** Lays out a program's help. Call when all its commands are declared. */

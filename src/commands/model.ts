@@ -14,9 +14,9 @@ import type { ModelOptions } from './options.ts';
 
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
-  /** All that is known without reading the weights. */
+  /** What is known without reading the weights. */
   readonly info: Omit<ModelInfo, 'sha256'>;
-  /** A reference that leads to the same model elsewhere and later. */
+  /** A reference that resolves to the same model on any machine, also later. */
   readonly pinned: string;
 }
 

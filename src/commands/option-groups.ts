@@ -13,7 +13,7 @@ export type OptionGroup<Added extends OptionValues> = <
 /** The parsed values of a group's options, by their names in camel case. */
 export type OptionsOf<Group> = { readonly [Name in keyof AddedBy<Group>]: Value<AddedBy<Group>[Name]> };
 
-/** A flag's type is `true`, as the command line cannot say false, but a program can. */
+/** A flag's type is `true`, because a command line cannot set false; a program can. */
 type Value<Parsed> = Parsed extends true ? boolean : Parsed;
 
 /**

@@ -44,7 +44,7 @@ export const configOption = optionGroup('Machine:', (command) =>
   ),
 );
 
-/** Reads --output where it names a folder. */
+/** Parser of --output for commands that write a folder. */
 export const folder = nameOf('--output', 'a folder');
 
 /** Speed and precision of the forward passes. */
@@ -76,7 +76,7 @@ export const runtimeOptions = optionGroup(
 export function int8Notice(model?: string): string {
   const own = model === undefined ? 'M' : quoted(model);
   return (
-    'int8 is not exact: on SmolLM2-135M it costs KL 0.040 nats a token, and perplexity rises by 3.6 %. ' +
+    'int8 is not exact: on SmolLM2-135M it costs KL 0.040 nats per token, and perplexity rises by 3.6 %. ' +
     `Measure yours: ${programName()} eval --precision int8 --model ${own} --base ${own}`
   );
 }
@@ -250,7 +250,9 @@ const textOptionsWith = (byDefault: string) =>
       ),
   );
 
-export const textOptions = textOptionsWith('what the run scored that wrote the checkpoint, else a built-in text');
+export const textOptions = textOptionsWith(
+  'for a checkpoint that run wrote, the text that run scored; else a built-in text',
+);
 
 /** Where prompts may be read instead of a text. */
 export const optionalTextOptions = textOptionsWith('none, only prompts');
@@ -365,7 +367,7 @@ export const shardOption = optionGroup('Machine:', (command) =>
   ),
 );
 
-/** Which model, on which terms: what every command on a model takes. */
+/** The model, network and output options of every command that opens a model. */
 export type ModelOptions = OptionsOf<typeof modelOption> &
   OptionsOf<typeof networkOptions> &
   OptionsOf<typeof jsonOption> &

@@ -50,11 +50,11 @@ export const spectrumOptions = optionGroup('Operation:', (command) => {
   return command;
 });
 
-/** What a command makes of operations. */
+/** How a command uses operations. */
 interface OperationUse {
   /** Whether a field's option takes several values, if its kind lets it vary. */
   readonly takesSeveral?: (key: string) => boolean;
-  /** Whether the model stays as it is without any of these options. */
+  /** Whether the options may be left out, so that nothing is edited. */
   readonly optional?: boolean;
   /** Whether a checkpoint is written. */
   readonly writes?: boolean;
@@ -164,7 +164,7 @@ export async function recipeOf(request: OperationRequest, config: LlamaConfig): 
   return completeRecipe(await recipeFile(file), config);
 }
 
-/** A line for each given value that does in this model what another one does: "--rank 500 does here what --rank 128 does". */
+/** One line for each given value that has the same effect in this model as another one: "--rank 500 does here what --rank 128 does". */
 export function equivalentsOf(request: OperationRequest, config: LlamaConfig): string[] {
   if (request.recipes.length > 0 && Object.keys(request.fields).length === 0) return [];
   const kind = kindNamed(request);

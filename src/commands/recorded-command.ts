@@ -7,10 +7,10 @@ const unrecorded = ['json', 'quiet', 'full', 'csv', 'offline', 'force', 'output'
   (name) => `--${name}`,
 );
 
-/** What the program chose and might choose otherwise elsewhere, by the option that fixes it: `{ '--model': 'pocket' }`. */
+/** Choices of the program that may differ on another machine, by the option that fixes each: `{ '--model': 'pocket' }`. */
 export type Choices = Readonly<Record<`--${string}`, string | undefined>>;
 
-/** The command line of a result. The program's choices stand in it as if they had been typed. */
+/** Returns the command line that a result records, with the program's choices as options. */
 export type Recorded = (chosen?: Choices) => string;
 
 /** An option's words, or a word that belongs to none. */

@@ -243,7 +243,7 @@ async function diagnosis(
   if (!isWanted) return undefined;
   const { value, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
     const budget = 2 * scoredTokens(documents);
-    // A rest that loses about as much says nothing about the layers that were left out.
+    // If the edit without these layers loses about as much, they are not the cause.
     const works = (scores: Comparison) => !isBroken(scores) && scores.kl < whole.kl / 3;
     return diagnose({ checkpoint, variant, documents, budget, works, threads, memory, onPass });
   });
@@ -271,7 +271,7 @@ async function write(
   return seconds;
 }
 
-/** The card, after the scores that it holds; the folder has its name only when all of it is written. */
+/** Writes the model card, which states the scores; called before the folder gets its final name. */
 async function writeCard(result: RunResult, { folder: source }: Checkpoint, folder: string): Promise<void> {
   const licence = await licenceOf(source);
   await writeFileSafely(join(folder, cardFile), (file) => file.writeFile(modelCard(result, licence)));

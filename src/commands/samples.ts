@@ -11,7 +11,7 @@ import type { PromptOptions, SamplingOptions } from './options.ts';
 import type { Choices } from './recorded-command.ts';
 
 export interface Prompt {
-  /** As given, or as wrapped by the chat template. */
+  /** The prompt as given, or in the chat template. */
   readonly text: string;
   readonly ids: readonly number[];
   /** Whether the chat template wrote it, including special tokens. */
@@ -90,7 +90,7 @@ export async function samplePrompts(
   return { ...found, notes: [...found.notes, ...(await samplingNotes(options, checkpoint, tokenizer))] };
 }
 
-/** What a template sees next to the messages. */
+/** What a template gets in addition to the messages. */
 interface Setting {
   readonly system: string | undefined;
   readonly date: Date | undefined;

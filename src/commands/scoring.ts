@@ -27,13 +27,13 @@ export interface ScoringInput {
   readonly documentsSha256: string;
   readonly about: Omit<ScoredText, 'tokens'>;
   readonly tasks?: { readonly file: string; readonly rule: string; readonly questions: readonly EncodedQuestion[] };
-  /** What to score the same again takes, as a checkpoint that is made next to it holds it. */
+  /** Settings that score the same text again, as surgery.json in a written checkpoint records them. */
   readonly record: ScoredRecord;
   /** Of the options, those that came from the checkpoint's own record, and the commit of a dataset. */
   readonly chosen: Choices;
 }
 
-/** Of the options, those that say which text is scored, and how it is cut. */
+/** The options that choose the text and how it is cut. */
 type TextSettings = Pick<ScoringOptions, 'text' | 'column' | 'chunk' | 'documents' | 'maxTokens'>;
 
 /**
@@ -91,18 +91,18 @@ export async function scoringInput(
   };
 }
 
-/** What results of analyses record of the text that they read. */
+/** The text of an analysis, as its result records it. */
 export function textRead({ text, documents, chunk, cut, maxTokens }: ScoringInput['about']): TextRead {
   return { text, documents, ...(chunk ? { chunk } : {}), cut, maxTokens };
 }
 
-/** What a folder says that a run wrote, and how to call it in messages. */
+/** The surgery.json of a folder that a run wrote, and the folder's name in messages. */
 interface OwnRecord {
   readonly record: ScoredRecord;
   readonly name: string;
 }
 
-/** Of a checkpoint in a folder of the user's own: a model of the Hub does not choose which file is read. */
+/** Read only from a local folder: a model of the Hub must not choose which file is read. */
 async function recordOf(
   { folder }: OpenModel['checkpoint'],
   { ref }: OpenModel['info'],
@@ -250,7 +250,7 @@ function oneOfParagraphs({ name, texts }: Source, maxTokens: number): string | u
   );
 }
 
-/** Tokens of a text after its first ones, as many to a character as those. */
+/** Estimated number of tokens after the first ones, at the same number of tokens per character. */
 function restOf(text: string, ids: readonly number[], tokenizer: Tokenizer): number {
   const characters = tokenizer.decode(ids).length;
   return Math.round((ids.length * Math.max(text.length - characters, 0)) / Math.max(characters, 1));
@@ -274,7 +274,7 @@ async function streamed(
 
 interface Encoded {
   readonly ids: number[];
-  /** Whether the text goes on. */
+  /** Whether the text was longer. */
   readonly cut: boolean;
 }
 

@@ -162,7 +162,7 @@ interface Work {
   readonly prompts: readonly Prompt[];
   readonly scoring: ScoringInput;
   readonly folder: StudyFolder;
-  /** Touched by any cell of the study, those that are there included: the last digits of all scores depend on them. */
+  /** Weights that any cell of the study edits, finished cells included: the last digits of all scores depend on this list. */
   readonly weights: readonly string[];
   readonly cells: readonly PlannedCell[];
   /** Thresholds of the angles between k and v. */

@@ -1,4 +1,4 @@
-// What a study consists of: the cells of a sweep or of a sensitivity study, and which of them are compared.
+// The design of a study: the cells of a sweep or of a sensitivity study, and which of them are compared.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import type { SweepPlan, SweepRequest } from '../operations/kind.ts';

@@ -1,4 +1,4 @@
-// A study's folder: cells.jsonl, which grows by a line a cell, and study.json.
+// A study's folder: cells.jsonl, which grows by one line per cell, and study.json.
 import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { exists } from '../checkpoint/reader.ts';

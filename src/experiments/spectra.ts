@@ -4,6 +4,7 @@ import { curveOf, type SpectrumCurve } from '../operations/pca/curves.ts';
 import type { Decompositions } from '../operations/pca/decompositions.ts';
 import { type Group, groupsOf } from '../operations/pca/grouping.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
+import { itemAt } from '../platform/indexing.ts';
 
 type Shape = Parameters<typeof groupsOf>[3];
 
@@ -26,8 +27,8 @@ export async function curvesOf(
   const curves: SpectrumCurve[] = [];
   for (const [i, { group, operation }] of wanted.entries()) {
     const { center, balance } = operation;
-    const [spectrum] = await decompositions.spectra([group], { center, balance });
-    curves.push(curveOf(group, spectrum?.explainedVarianceRatio ?? []));
+    const spectra = await decompositions.spectra([group], { center, balance });
+    curves.push(curveOf(group, itemAt(spectra, 0).explainedVarianceRatio));
     onProgress?.(i + 1, wanted.length);
   }
   return curves;

@@ -1,4 +1,4 @@
-// What follows from a study's cells: paired differences, additivity. Pure arithmetic.
+// Paired differences and additivity, computed from a study's cells. Pure arithmetic.
 
 import { itemAt } from '../platform/indexing.ts';
 import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';

@@ -11,7 +11,7 @@ import {
   requireOptions,
 } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { itemAt } from '../platform/indexing.ts';
+import { entryOf, itemAt } from '../platform/indexing.ts';
 import type { Batch, Sequence, Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import { logProbability } from '../scores/logits.ts';
@@ -195,7 +195,7 @@ async function generateBatch(
     promptTokens: text.ids.length - text.created,
     ...(text.end ? { end: text.end } : {}),
     // The first token comes with the prompt: only the others took a step each.
-    tokensPerSecond: text.created > 1 ? (text.created - 1) / (seconds.get(text) ?? 0) : 0,
+    tokensPerSecond: text.created > 1 ? (text.created - 1) / entryOf(seconds, text) : 0,
   }));
 }
 

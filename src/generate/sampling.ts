@@ -1,4 +1,5 @@
 // From logits to the next token: repetition penalty, temperature, top-k, top-p, and a seeded random draw.
+import { itemAt } from '../platform/indexing.ts';
 import { requireFinite } from '../scores/logits.ts';
 
 export interface Sampling {
@@ -36,7 +37,7 @@ export function sample(
     left -= probability;
     if (left < 0) return id;
   }
-  return candidates.at(-1)?.id ?? 0;
+  return itemAt(candidates, candidates.length - 1).id;
 }
 
 /** Index of the largest value, the first of equals. */

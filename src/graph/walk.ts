@@ -10,7 +10,7 @@ export function blockShape({ slidingWindow }: LlamaConfig, layer: number): numbe
   return slidingWindow && layer >= slidingWindow.fromLayer ? slidingWindow.fromLayer : 0;
 }
 
-/** What a block's graph can give beside its output: the residual stream after its attention, and its activations. */
+/** Further outputs of a block's graph: the residual stream after its attention, and its activations. */
 export type InnerPoint = 'afterAttention' | Activation;
 
 /** Numbers of a row of it. */

@@ -4,7 +4,7 @@ import { messageOf, SurgeryError } from '../platform/errors.ts';
 import type { HubClient } from './client.ts';
 import { isCommit, type Repository } from './paths.ts';
 
-/** A file of a repository, and what its bytes have to be. */
+/** A file of a repository, with its size and hash. */
 export interface RemoteFile {
   /** Path in the repository. Untrusted. */
   readonly path: string;

@@ -17,7 +17,7 @@ export const pocketFolder = fileURLToPath(new URL('../pocket', import.meta.url))
 export interface ResolvedModel {
   /** What names the model in results: the reference as given, or `pocket`. */
   readonly ref: string;
-  /** The same in such a way that it leads to the same model elsewhere and later: a model of the Hub has its commit. */
+  /** The same with the commit for a model of the Hub, so that it names the same weights later. */
   readonly pinned: string;
   readonly folder: string;
   /** Why another model stands in for the default one. Unset otherwise. */

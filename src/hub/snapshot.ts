@@ -11,7 +11,7 @@ import { downloadBlob, partialOf } from './download.ts';
 import { addressOf, type Listing, type RemoteFile } from './listing.ts';
 import { hubCache, inside, locksFolder, refPath, repositoryFolder, snapshotFolder } from './paths.ts';
 
-/** Where a pull says what it does. */
+/** Receives a pull's progress and messages. */
 export interface PullReporter {
   say(line: string): void;
   step(
@@ -21,7 +21,7 @@ export interface PullReporter {
   ): Promise<unknown>;
 }
 
-/** A snapshot that holds what was wanted of it. */
+/** A finished snapshot. */
 export interface Pulled {
   readonly folder: string;
   readonly commit: string;
@@ -33,7 +33,7 @@ export interface Pulled {
 /**
  * Loads the files that `fill` asks for into the snapshot of a listing's commit. The revision's name is written when all
  * are there: until then it stands for what it was. Other processes that pull the repository wait.
- * @throws SurgeryError as its parts do
+ * @throws SurgeryError as {@link downloadBlob} does
  */
 export async function pullSnapshot(
   client: HubClient,

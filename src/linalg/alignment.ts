@@ -23,7 +23,7 @@ export function permutedAlignments(k: Matrix, l: Matrix, orders: readonly ArrayL
   return orders.map((order) => {
     let sum = 0;
     for (let i = 0; i < k.rows; i++) {
-      const from = (order[i] ?? 0) * l.cols;
+      const from = (order[i] as number) * l.cols;
       for (let j = 0; j < k.cols; j++)
         sum += (k.data[i * k.cols + j] as number) * (l.data[from + (order[j] as number)] as number);
     }

@@ -1,5 +1,5 @@
 // Principal component analysis of the rows of a matrix, through the eigenvectors of its smaller Gram matrix.
-import { itemAt } from '../platform/indexing.ts';
+import { entryOf, itemAt } from '../platform/indexing.ts';
 import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto } from './products.ts';
 import { columnMeans, rowRange, transpose } from './rows.ts';
@@ -181,7 +181,7 @@ function blockNorms({ rows, cols, data }: Matrix, blocks: readonly number[]): Fl
     for (let j = 0; j < cols; j++) sum += (data[i * cols + j] as number) ** 2;
     squares.set(itemAt(blocks, i), sum);
   }
-  return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(squares.get(itemAt(blocks, i)) ?? 0) || 1);
+  return Float64Array.from({ length: rows }, (_, i) => Math.sqrt(entryOf(squares, itemAt(blocks, i))) || 1);
 }
 
 /** Subtracts a row from every row, in place. */

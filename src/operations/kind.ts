@@ -52,7 +52,7 @@ export interface Footprint {
   readonly width: number | null;
 }
 
-/** What an operation gets to work with. */
+/** The inputs of an operation. */
 export interface OperationContext {
   readonly checkpoint: Checkpoint;
   /** The dtype that edited weights are rounded to. Undefined: each tensor's own. */
@@ -92,7 +92,7 @@ export interface OperatorSettings {
 export const pcaEngines = ['native', 'ml-pca'] as const;
 export type PcaEngine = (typeof pcaEngines)[number];
 
-/** What a result says about the operation that made it, for the command to try next. */
+/** Findings about an operation's result that decide the suggested next command. */
 export interface Finding {
   /** Whether a milder one is worth trying: the loss is severe, or the model broken. */
   readonly isSevere: boolean;

@@ -7,7 +7,7 @@ export async function weightsOf({ checkpoint, edited }: OperationContext, name: 
   return edited.get(name)?.values.slice() ?? checkpoint.readFloat32(name);
 }
 
-/** What a file of the tensor's dtype will hold. @throws SurgeryError `numeric` for values that do not fit it */
+/** The values rounded to the dtype of the file. @throws SurgeryError `numeric` for values that do not fit it */
 export function rounded({ checkpoint, dtype }: OperationContext, name: string, values: Float32Array): Float32Array {
   return roundTo(dtype ?? checkpoint.weightDtype(name), values, name);
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 
-/** What Node says of a machine, and its files. */
+/** What Node reports about the machine, and access to its files. */
 export interface Machine {
   /** Bytes of memory. */
   readonly total: number;

@@ -9,7 +9,7 @@ export { Tensor } from 'onnxruntime-node';
 /** Its sessions come from {@link openSession} alone. */
 export type Session = InferenceSession;
 
-/** A session of a graph. Without `intraOpNumThreads`, or with 0, onnxruntime takes a thread a core, or what a quota allows. */
+/** A session of a graph. Without `intraOpNumThreads`, or with 0, onnxruntime takes one thread per core, or what a quota allows. */
 export async function openSession(graph: Uint8Array, options: InferenceSession.SessionOptions): Promise<Session> {
   await turnTelemetryOff();
   const intraOpNumThreads = options.intraOpNumThreads || defaultThreads();

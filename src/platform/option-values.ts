@@ -1,7 +1,7 @@
 // Texts of options → their values. Each parser names its option in the one line that it refuses a text with.
 import { SurgeryError } from './errors.ts';
 
-/** What a parser knows of its option, for config files and completions. */
+/** Facts about a parser's values, for config files and completions. */
 interface Tags {
   readonly allowed?: readonly string[];
   /** Whether a file may be named instead of an allowed word. */

@@ -25,12 +25,12 @@ export async function finish(): Promise<void> {
 
 let left = 'nothing half-written is left';
 
-/** What a signal's message says is left when the program is stopped now. */
+/** The sentence that a signal's message ends with: what is left on disk if the program stops now. */
 export function whatIsLeft(): string {
   return left;
 }
 
-/** Says what will be left from now on. Returns what takes that back. */
+/** Sets that sentence. Returns a function that restores the previous one. */
 export function willLeave(what: string): () => void {
   const before = left;
   left = what;

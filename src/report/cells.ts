@@ -27,18 +27,18 @@ const axes: readonly CellAxis[] = [
   { key: 'parameters', label: parametersAxis, of: scores.size.of },
 ];
 
-/** The PCA that a cell is, if it is one alone. */
+/** The PCA of a cell whose recipe is a single PCA. */
 export function pcaOf({ recipe }: Pick<CellResult, 'recipe'>): PcaOperation | undefined {
   const [operation] = recipe;
   return recipe.length === 1 && operation?.kind === 'pca' ? (operation as PcaOperation) : undefined;
 }
 
-/** What a cell's PCA did in each layer; nothing where it is of another kind. */
+/** The layers of a cell's PCA report; empty for another kind. */
 export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly LayerReport[] {
   return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
 }
 
-/** What the columns and names of these cells mean; nothing of what none of them has. */
+/** Explanations of the columns and names that these cells have. */
 export function cellNotes(cells: readonly CellResult[]): string[] {
   const hasSize = cells.some((cell) => scores.size.of(cell) !== undefined);
   const matched = new Set(cells.flatMap((cell) => pcaOf(cell)?.match?.rule ?? []));
@@ -65,7 +65,7 @@ export function variedAxes(cells: readonly CellResult[]): CellAxis[] {
   return axes.filter(({ of }) => new Set(cells.map(of).filter((x) => x !== undefined)).size > 1);
 }
 
-/** Perplexity and KL over variance, width and parameters, a line a mode; only what the cells vary in. */
+/** Perplexity and KL over variance, width and parameters, one line per mode, over the axes that the cells vary. */
 export function studyCharts(study: Study, cells: Cells): LineChart[] {
   const shown = gridCells(study, cells);
   return variedAxes(shown).flatMap(({ label, of: x }) => {
@@ -92,7 +92,7 @@ export function bySeries(cells: readonly CellResult[], { model }: Pick<Study, 'm
   return lines;
 }
 
-/** The budget that a cell sets itself: a matched partner takes that of its cell. */
+/** The budget that a cell states itself; a matched partner follows that of its cell. */
 function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
   return (cell: CellResult) => {
     const operation = pcaOf(cell);
@@ -135,7 +135,7 @@ export function cellName({ recipe }: Pick<CellResult, 'recipe'>, { model }: Pick
   return recipeLabel(recipe, model.layers);
 }
 
-/** The line of a chart that a cell is on: all of its operation but how much it keeps. */
+/** The line of a chart that a cell belongs to: its operation without the budget. */
 function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
   const operation = pcaOf(cell);
   if (!operation) return recipeLabel(cell.recipe, all);
@@ -205,7 +205,7 @@ function unitLabel(by: SensitivityResult['by'], layers: readonly number[], targe
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
 }
 
-/** How edited weights would take fewer parameters. */
+/** How edited weights could be stored with fewer parameters. */
 export function storedWords(recipe: CellResult['recipe']): string {
   const kinds = new Set(recipe.map(({ kind }) => kind));
   return [kinds.has('pca') && 'stored as low-rank factors', kinds.has('zero') && 'without the zeroed columns']
@@ -213,7 +213,7 @@ export function storedWords(recipe: CellResult['recipe']): string {
     .join(' and ');
 }
 
-/** What parts and the whole of a sensitivity study do not have in common: a projection alone shares its PCA with nothing. */
+/** A note where the units and all at once are different fits: a projection alone shares its PCA with no other. */
 export function ownFitWords({ joint, rows }: SensitivityResult, cells: Cells): string | undefined {
   const modeOf = (id = '') => {
     const cell = cells.get(id);

@@ -129,7 +129,7 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
   const shares = original.points.map(({ sameTop }) => sameTop?.mean ?? Number.NaN);
   const after = original.points[1];
   const half = original.points[firstOfRest(shares.map((share) => share >= 0.5))]?.point;
-  // A value without an interval says on which side it lies, and no more.
+  // Without an interval only the side is known, not whether the difference is significant.
   const below = original.points.filter(({ sameTop, shuffled }) => {
     const most = sameTop?.interval?.[1] ?? sameTop?.mean;
     return most !== undefined && shuffled.sameTop && most < shuffled.sameTop.mean;

@@ -11,7 +11,7 @@ type Change = NonNullable<Profile['changes']>[number];
 const thousandths = (value: number) => value.toFixed(3);
 const twoDigits = (value: number) => (value < 100 ? value.toPrecision(2) : value.toFixed(0));
 
-/** Of a point, with the value of the uniform distribution. */
+/** Statistics at a point, with the value for the uniform distribution. */
 export const pointColumns: readonly (Column<LensMeans> & {
   readonly uniform: (of: Profile['uniform']) => number;
 })[] = [
@@ -50,7 +50,7 @@ export const pointColumns: readonly (Column<LensMeans> & {
   },
 ];
 
-/** Of a step from a layer to the next, with the value where the layer below is taken at another position. */
+/** Statistics of a step from one layer to the next; `shuffled` takes the layer below at another position. */
 export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: Step) => Value | undefined })[] = [
   {
     title: 'Cosine',
@@ -81,7 +81,7 @@ export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: S
   },
 ];
 
-/** Of an operated model compared with the original, at a point. */
+/** Statistics of an operated model compared with the original at a point. */
 export const changeColumns: readonly Column<Change>[] = [
   {
     title: 'KL of the lenses',

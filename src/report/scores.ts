@@ -1,4 +1,4 @@
-// What is shown of a cell: tables in a terminal and on pages, CSV files, tooltips and charts derive from its description.
+// How each score is shown: tables in a terminal and on pages, CSV files, tooltips and charts derive from one description.
 import type { CellResult } from '../results/study.ts';
 import { type Comparison, quantities, type Score } from '../scores/registry.ts';
 import type { NumberFormat, Quantity, View } from '../scores/score.ts';
@@ -24,7 +24,7 @@ const formats: Readonly<Record<NumberFormat, (value: number) => string>> = {
   'percent, 2 decimals': (value) => percent(value, 2),
 };
 
-/** What is shown of a score of documents, as of a cell. */
+/** How a score of documents is shown. */
 function ofScores({ of, interval, format, brief: narrow, precise: wide, ...words }: Quantity<Scored['scores']>) {
   return {
     ...words,
@@ -145,7 +145,7 @@ export function errorText(error: number, digits = 4): string {
   return `${error.toFixed(digits)}${error > 1 ? worseMark : ''}`;
 }
 
-/** What the mark in a column of errors says; nothing where none is marked. */
+/** The explanation of the mark for errors above 1, where any is marked. */
 export function worseNotes(shown: readonly Scored[]): string[] {
   return shown.some((one) => (scores.error.of(one) ?? 0) > 1) ? [worseNote] : [];
 }

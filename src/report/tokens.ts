@@ -1,4 +1,4 @@
-// A token wherever a result shows one: in tables, maps and charts, on the terminal and on pages.
+// How tokens are shown in tables, maps and charts, in the terminal and on pages.
 import { columnsOf, printable } from './format.ts';
 
 /** As results hold it: as the vocabulary spells it and, but for older results, as people read it. */

@@ -65,7 +65,7 @@ export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
   return classOf(scores) === broken;
 }
 
-/** What a variant lost, a sentence each: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick. */
+/** The loss of a variant in sentences: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick. */
 export function lossWords(scores: Comparison): string[] {
   const { kl, sameTop, deltaNll, intervals } = scores;
   if (kl === 0 && sameTop === 1) return ['KL 0: the predictions are exactly those of the original.'];
@@ -92,7 +92,7 @@ function belowLimits(sameTop: number, digits: number): string {
   return crosses && digits < 6 ? belowLimits(sameTop, digits + 1) : percent(sameTop, digits);
 }
 
-/** Why figures next to a model that predicts the text worse than uniform probabilities say little; nothing for others. */
+/** A warning if the model predicts the text worse than the uniform distribution. */
 function guessingWords(name: string, { nll }: Pick<Score, 'nll'>, vocabulary: number | undefined): string[] {
   if (vocabulary === undefined || nll <= Math.log(vocabulary)) return [];
   return [
@@ -101,7 +101,7 @@ function guessingWords(name: string, { nll }: Pick<Score, 'nll'>, vocabulary: nu
   ];
 }
 
-/** How a variant answered, next to its original if there is one; nothing where no question was put. */
+/** Accuracy on questions, next to the original's if there is one; empty without questions. */
 function answerWords(own: TaskScore | undefined, original?: TaskScore): string[] {
   if (!own) return [];
   const before = original ? `${percent(original.accuracy)} → ` : '';
@@ -116,7 +116,7 @@ const isChance = ({ interval, chance }: TaskScore) => interval[0] <= chance;
 
 type Verdicted = Pick<RunResult, 'model' | 'original' | 'cell' | 'diagnosis'>;
 
-/** What a run found. */
+/** The findings of a run. */
 export function runVerdict({ model, original, cell, diagnosis }: Verdicted): string[] {
   return [
     ...guessingWords('the original', original.scores, model.vocabulary),
@@ -151,7 +151,7 @@ function diagnosisWords({ documents, tokens, layers, projections, rest }: Diagno
   ];
 }
 
-/** What an evaluation found: next to a base the loss, alone only what is wrong. */
+/** The findings of an evaluation: with a base the loss, without one only warnings. */
 export function evalVerdict({ model, scores, tasks }: EvalResult): string[] {
   if (!('kl' in scores))
     return [
@@ -162,7 +162,7 @@ export function evalVerdict({ model, scores, tasks }: EvalResult): string[] {
   return [...guessingWords('the base', base, model.vocabulary), ...lossWords(scores), ...answerWords(tasks)];
 }
 
-/** What a study found; nothing as long as no cell is there. */
+/** The findings of a study; empty until it has a cell. */
 export function studyVerdict(study: Study, cells: Cells): string[] {
   return [
     ...(study.original ? guessingWords('the original', study.original.scores, study.model.vocabulary) : []),

@@ -18,7 +18,7 @@ export function upgraded(value: unknown): unknown {
   return 'scores' in value ? upgradedRun(value) : upgradedStudy(value);
 }
 
-/** What a command that looks inside has found, likewise. */
+/** The same for the result of an analysis. */
 export function upgradedFinding(value: unknown): unknown {
   if (!isObject(value) || value.schema !== 1) return value;
   const { schema: _, operation, ...rest } = value;
@@ -27,7 +27,7 @@ export function upgradedFinding(value: unknown): unknown {
   return { format, ...rest, recipe: [{ kind: 'pca', ...settings }] };
 }
 
-/** A line of cells.jsonl likewise. */
+/** The same for a line of cells.jsonl. */
 export function upgradedCell(value: unknown): unknown {
   if (!isObject(value) || 'recipe' in value || !isObject(value.operation)) return value;
   const { id, operation, extent: _, layers, ...rest } = value;
@@ -82,7 +82,7 @@ function upgradedRun(run: Json): unknown {
 
 const speeds = (samples: readonly Json[]) => samples.map(({ tokensPerSecond }) => tokensPerSecond);
 
-/** What was an operation of the only kind, or the control that did nothing. */
+/** The recipe of an older file's single operation, which may be the control `none`. */
 function variantOf({ control, ...rest }: Json, layers: unknown): Json {
   if (control === 'none') {
     const { targets, layers: chosen } = rest;

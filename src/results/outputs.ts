@@ -1,4 +1,4 @@
-// What commands print with `--json` and write nowhere: plain objects, numbers unrounded.
+// The JSON that commands print with `--json` but write to no file: plain objects, numbers unrounded.
 import type { Mode } from '../operations/pca/grouping.ts';
 import type { Spectrum } from '../operations/pca/spectrum.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
@@ -95,7 +95,7 @@ export interface Diagnosis {
   readonly gigaflops?: number;
   readonly memory: { readonly total: number; readonly free: number };
   readonly folders: readonly FolderFinding[];
-  /** What runs where no model is named and the Hub is not asked. */
+  /** The default model when the Hub is not reachable. */
   readonly defaultModel: { readonly ref: string; readonly runs: string };
   /** Parameters of the largest model that fits into the free memory to write text, roughly. */
   readonly fits: { readonly fp32: number; readonly int8: number };

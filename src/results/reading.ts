@@ -1,4 +1,4 @@
-// What result files say → what they were, checked to the last figure that a page or a resumed study uses.
+// Reads result files, and checks every value that a page or a resumed study uses.
 
 import { withPerplexity } from '../scores/nll.ts';
 import { upgraded, upgradedCell } from './format.ts';
@@ -7,7 +7,7 @@ import { checked, invalid } from './shapes.ts';
 import { type CellResult, cell, mismatches, type Study, study, unmatched } from './study.ts';
 
 /**
- * What study.json said, with its keys in its own order.
+ * The study in study.json, its keys in the file's order.
  * @throws Error in words that follow the file's name: what is wrong, and where
  */
 export function readStudy(value: unknown): Study {
@@ -18,7 +18,7 @@ export function readStudy(value: unknown): Study {
 }
 
 /**
- * What a line of cells.jsonl said, with its keys in its own order: it may be written again, and has to be the same bytes.
+ * The cell in a line of cells.jsonl, its keys in the file's order: written again, it must give the same bytes.
  * @param of the study that it is a cell of
  * @throws Error in words that follow the line's number: what is wrong, and where
  */
@@ -30,7 +30,7 @@ export function readCell(value: unknown, of: Study | undefined): CellResult {
   return { ...(known as CellResult), scores: withPerplexity((known as CellResult).scores) };
 }
 
-/** What run.json said. @throws Error in words that follow the file's name: what is wrong, and where */
+/** The run in run.json. @throws Error in words that follow the file's name: what is wrong, and where */
 export function readRun(value: unknown): RunResult {
   return checked(run, upgraded(value), 'a run that this version reads') as RunResult;
 }

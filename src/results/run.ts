@@ -7,12 +7,12 @@ import { format } from './format.ts';
 import { modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
 import { type CellResult, cell, original, type Study, unmatched } from './study.ts';
 
-/** What took no time at all was infinitely fast, which is null in JSON. */
+/** A rate is infinite where no time was measured; JSON has null for it. */
 const speed = number.nullable().transform((value) => value ?? Number.POSITIVE_INFINITY);
 
-/** What parts of an edit that breaks the model cost, on a little of the text: KL in nats per token. */
+/** The loss from parts of an edit that breaks the model, on a sample of the text: KL in nats per token. */
 const diagnosis = z.object({
-  /** What each part was measured on: beginnings of the first documents, and how many tokens were scored. */
+  /** The sample: beginnings of the first documents, and the number of scored tokens. */
   documents: number,
   tokens: number,
   /** The edited weights of one layer in the original. */

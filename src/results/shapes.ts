@@ -35,7 +35,7 @@ export const modelHere = model.extend({
 
 export const recipe = z.array(completeOperationSchema).min(1);
 
-/** What each of a recipe's operations reports. */
+/** The report of each operation of a recipe. */
 const reportSchemas = await Promise.all(Object.values(kinds).map((kind) => kind.reportSchema()));
 const [first, ...others] = reportSchemas as unknown as [
   z.core.$ZodTypeDiscriminable,
@@ -74,9 +74,9 @@ const taskScore = z.object({
   chance: number,
 });
 export const taskScores: z.ZodType<TaskScores> = taskScore.extend({ byTask: z.record(text, taskScore) });
-/** What prompts were put into the chat template with: the system message, and SHA-256 of the conversations of a file. */
+/** How prompts were wrapped: the system message, and the SHA-256 of a file of conversations. */
 export const prompting = { system: text.optional(), chat: text.optional() };
-/** What in the model's files makes its texts other than one would expect, a line each. */
+/** Notes on the model's files that affect the samples, one line each. */
 export const notes = texts.optional();
 export const sampling = z.object({
   ...prompting,

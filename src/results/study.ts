@@ -1,4 +1,4 @@
-// study.json and a line of cells.jsonl: what a study leaves behind. No clock time and no path in either.
+// study.json and a line of cells.jsonl: the files of a study. They hold no clock time and no path, so that a repeated study gives the same bytes.
 import { z } from 'zod';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { projections } from '../operations/where.ts';
@@ -21,7 +21,7 @@ import {
   versions,
 } from './shapes.ts';
 
-/** What a model wrote after a prompt. */
+/** A model's continuation of a prompt. */
 const sample = z.object({
   prompt: text,
   /** The prompt as read back from its tokens, and what follows it. */
@@ -40,7 +40,7 @@ const sample = z.object({
 const originalSample = sample.check(({ value, issues }) => {
   issues.push(...sampleIssues(value, { logprobs: value.logprobs }));
 });
-/** A cell's sample, with what it takes to say how every token's probability moved. */
+/** A cell's sample, with the log-probabilities that a comparison with the original needs. */
 const cellSample = sample
   .extend({
     /** The original's log-probabilities of this text's new tokens. */
@@ -60,7 +60,7 @@ const sums = { tokens: numbers, nll: numbers };
 export const cell = z
   .object({
     id: text,
-    /** What the variant was made by, in order, with nothing left to default. */
+    /** The operations in order, every default filled in. */
     recipe,
     /** Null where nothing changes, and for several operations on the same weights. */
     footprint: footprint.nullable(),

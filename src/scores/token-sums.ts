@@ -17,7 +17,7 @@ export interface Prediction extends Described {
 export interface Accumulation {
   /** The sum with one more token. */
   accumulate(sum: number, own: Prediction, original: Prediction): number;
-  /** Whether the value at each token is kept, too: 8 bytes a token. */
+  /** Whether the value at each token is kept, too: 8 bytes per token. */
   readonly keepsTokens?: boolean;
 }
 

@@ -8,7 +8,7 @@ import { gunzip } from 'node:zlib';
 import { messageOf, SurgeryError, systemMessage } from '../platform/errors.ts';
 import { readStandardInput } from './standard-input.ts';
 
-/** What texts, and what questions, may be given as. */
+/** Formats in which texts and questions are read. */
 export const textFormats = 'plain text, .json, .jsonl, .csv, .tsv or .parquet, as they are or as .gz';
 export const taskFormats = '.json or .jsonl, as they are or as .gz';
 

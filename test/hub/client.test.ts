@@ -60,10 +60,10 @@ describe('the token', () => {
   test('goes to the Hub with every request, and not to the host that it redirects to', async () => {
     await list();
     expect(await (await get('model.safetensors')).text()).toBe('weights');
-    const told = (host: string) =>
+    const sent = (host: string) =>
       hub.seen.filter((one) => one.host === host).map(({ headers }) => headers.authorization);
-    expect(new Set(told('hub'))).toEqual(new Set([`Bearer ${secret}`]));
-    expect(told('storage')).toEqual([undefined]);
+    expect(new Set(sent('hub'))).toEqual(new Set([`Bearer ${secret}`]));
+    expect(sent('storage')).toEqual([undefined]);
   });
 
   test('is not sent along where the next page of a list is elsewhere', async () => {
@@ -225,7 +225,7 @@ describe('a proxy', () => {
   test.each([
     [407, /through the proxy 127\.0\.0\.1:\d+: it answers 407: it wants a user name and password$/],
     [502, /through the proxy .*: it answers 502$/],
-  ])('that answers %i is told by its host, without its password', async (answer, message) => {
+  ])('that answers %i is named by its host, without its password', async (answer, message) => {
     await listening;
     status = answer;
     const { port } = proxy.address() as AddressInfo;

@@ -59,7 +59,7 @@ test('an interrupted write is removed at once', async () => {
   expect(readdirSync(at)).toEqual([]);
 });
 
-test('a folder that cannot be made is told in one line', async () => {
+test('a folder that cannot be made is refused in one line', async () => {
   const path = join(tmp, 'a-file');
   writeFileSync(path, '');
   await expect(writeFolderSafely(join(path, 'results'), async () => {})).rejects.toThrow(

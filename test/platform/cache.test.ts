@@ -9,11 +9,11 @@ const tmp = temporaryFolder();
 writeFileSync(join(tmp, 'a-file'), '');
 const blocked = join(tmp, 'a-file', 'part', 'x');
 
-/** What is told from now on. */
+/** Reports from now on. */
 function listen(): string[] {
-  const told: string[] = [];
-  onRefusal((why) => told.push(why));
-  return told;
+  const reported: string[] = [];
+  onRefusal((why) => reported.push(why));
+  return reported;
 }
 
 test('a file is kept, with the folders above it', async () => {
@@ -22,34 +22,34 @@ test('a file is kept, with the folders above it', async () => {
   expect(readFileSync(path, 'utf8')).toBe('abc');
 });
 
-test('what cannot be kept is told once and is no error', async () => {
-  const told = listen();
+test('what cannot be kept is reported once and is no error', async () => {
+  const reported = listen();
   for (let time = 0; time < 2; time++) expect(await keep(blocked, 3, (file) => file.writeFile('abc'))).toBe(false);
-  expect(told).toEqual([expect.stringMatching(/\/part\/x cannot be written: .*not a folder$/)]);
+  expect(reported).toEqual([expect.stringMatching(/\/part\/x cannot be written: .*not a folder$/)]);
 });
 
 test('what does not fit is not begun', async () => {
-  const told = listen();
+  const reported = listen();
   const folder = join(tmp, 'full');
   mkdirSync(folder);
   const never = () => Promise.reject(new Error('begun'));
   expect(await keep(join(folder, 'x'), 1e18, never)).toBe(false);
-  expect(told).toEqual([expect.stringMatching(/takes 1\.00e\+6 TB, .* free: free some, or set SURGERY_CACHE/)]);
+  expect(reported).toEqual([expect.stringMatching(/takes 1\.00e\+6 TB, .* free: free some, or set SURGERY_CACHE/)]);
   expect(readdirSync(folder)).toEqual([]);
 });
 
 test("another error than the system's stays one", async () => {
-  const told = listen();
+  const reported = listen();
   await expect(keep(join(tmp, 'y'), 3, () => Promise.reject(new TypeError('a bug')))).rejects.toThrow(TypeError);
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
 test('threads are heard too', async () => {
-  const told = new Promise<string>((resolve) => onRefusal(resolve));
+  const reported = new Promise<string>((resolve) => onRefusal(resolve));
   const module = JSON.stringify(join(root, 'dist/platform/cache.js'));
   const path = JSON.stringify(blocked);
   const code = `import(${module}).then(({ keep }) => keep(${path}, 3, (file) => file.writeFile('abc')));`;
   const worker = new Worker(code, { eval: true });
-  expect(await told).toContain('cannot be written');
+  expect(await reported).toContain('cannot be written');
   await worker.terminate();
 });

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/paths.ts';
 
 const tmp = temporaryFolder();
 
-test('what fits is let through, what does not is told with both sizes, the place and what to do', async () => {
+test('what fits is let through, what does not is refused with both sizes, the place and what to do', async () => {
   const path = join(tmp, 'not/made/yet');
   await requireSpace(path, 1, 'this', 'do that');
   await expect(requireSpace(path, 1e18, 'this', 'do that')).rejects.toMatchObject({

@@ -101,7 +101,7 @@ describe('a model that guesses', () => {
   });
 });
 
-test('answers at chance level are told apart from others', () => {
+test('answers at chance level are marked as such', () => {
   const tasks = (accuracy: number) => {
     const interval = [accuracy - 0.1, accuracy + 0.1] as const;
     const score = { correct: 20 * accuracy, questions: 20, accuracy, interval, chance: 0.25 };

@@ -8,7 +8,7 @@ import { attentionWeights } from '../support/attention-weights.ts';
 import { operatePca } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 
-test('logSumExp does not overflow, and is exact where it can be told', () => {
+test('logSumExp does not overflow, and is exact where the result is known', () => {
   expect(logSumExp(Float32Array.of(1000, 1000))).toBeCloseTo(1000 + Math.log(2), 12);
   expect(logSumExp(Float32Array.of(-1000, -1000, -1000))).toBeCloseTo(-1000 + Math.log(3), 12);
 });

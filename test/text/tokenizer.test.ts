@@ -22,7 +22,7 @@ test('BOS comes first, once, whether or not the tokenizer adds it', async () => 
   expect((await open()).encode('<s>A cat').filter((id) => id === 1)).toHaveLength(1);
 });
 
-test('many texts at once are what each is, and the one that fails is told', async () => {
+test('many texts at once are encoded as each alone, and the one that fails is named', async () => {
   const tokenizer = await open();
   const texts = Array.from({ length: 130 }, (_, i) => `Cat ${i} sat on ${'a mat, '.repeat(i % 4)}and slept.`);
   expect(tokenizer.encodeAll(texts)).toEqual(texts.map((text) => tokenizer.encode(text)));

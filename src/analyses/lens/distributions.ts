@@ -1,4 +1,4 @@
-// Several rows of logits over one vocabulary, held side by side: entropies, divergences between them, ranks. Float64.
+// Several rows of logits over one vocabulary, at once: entropies, divergences between them, ranks. Float64.
 
 import { itemAt } from '../../platform/indexing.ts';
 import { type Kernels, loadKernels, padding, requireFinite } from '../../scores/logits.ts';
@@ -14,8 +14,8 @@ export interface Distribution {
 }
 
 /**
- * Places for rows of logits, and for the weights exp(logits − largest) of distributions made of them, so that a row's
- * exponentials are taken once however many others it is compared with:
+ * Buffers for rows of logits and for exp(logits − max) of some of them, so that each row's exponentials are computed once,
+ * however many rows it is compared with:
  * KL(p ‖ q) = Σ p log p − Σ p log q = −H(p) − E_p[logits of q] + logSum of q.
  */
 export class Distributions {
@@ -65,7 +65,7 @@ export class Distributions {
     };
   }
 
-  /** Mean of a row's logits under a distribution: −Σ p log q is its logSum less this. */
+  /** Mean of a row's logits under a distribution: −Σ p log q is its logSum minus this. */
   expected(weights: number, row: number): number {
     return this.#kernels.weighted(this.#at(weights), this.#row(row).at, this.#count) / itemAt(this.#totals, weights);
   }
@@ -84,7 +84,7 @@ export class Distributions {
   likeliest(row: number, wanted: number): number[] {
     const { at, view } = this.#row(row);
     const best: number[] = [];
-    // Fours are looked through from the first number on that could change what is known.
+    // Four logits at a time are compared with the smallest one that is still listed.
     for (let from = 0, least = padding; from < this.#count; from += 4) {
       const found = this.#kernels.firstAbove(at, from, this.#count, least);
       if (found < 0) break;

@@ -1,4 +1,4 @@
-// The logit lens on one chunk of text: what final norm and unembedding make of the residual stream at every point.
+// The logit lens on one chunk of text: the final norm and the unembedding applied to the residual stream at every point.
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { klDivergence } from '../../scores/logits.ts';
@@ -31,9 +31,9 @@ export interface LensFigures extends Differences {
   readonly entropy: Float64Array;
   /** Natural logarithm of Σ exp(logits). */
   readonly logSum: Float64Array;
-  /** The same with the lens of another position in the lens's place: what any position of the text would give. */
+  /** The same for the lens of another, random position: the chance level. */
   readonly shuffled?: Differences;
-  /** The same with one distribution in the place of every lens, (1, positions). */
+  /** The same for one fixed distribution in place of every lens, (1, positions). */
   readonly constant?: Differences;
 }
 
@@ -44,7 +44,7 @@ const constantRow = 4;
 /** Places for distributions. */
 const [final, here] = [0, 1];
 
-/** Figures of the logit lens (nostalgebraist 2020), KL in the direction of tuned-lens (Belrose et al. 2023). */
+/** Statistics of the logit lens (nostalgebraist 2020); the KL has the direction of tuned-lens (Belrose et al. 2023). */
 export class Lens {
   readonly vocab: number;
   readonly #rows: Distributions;
@@ -166,7 +166,7 @@ function normalise(
 ) {
   for (let at = 0; at < kl.length; at++) {
     const i = at % positions;
-    const sum = logSum[at - i + (partners?.[i] ?? i)] ?? 0;
+    const sum = logSum[at - i + (partners?.[i] ?? i)] as number;
     kl[at] = ((kl[at] as number) + sum) / Math.LN2;
     probabilityFinal[at] = Math.exp((probabilityFinal[at] as number) - sum);
     if (at < stepKl.length) stepKl[at] = ((stepKl[at] as number) + sum) / Math.LN2; // the row before, whose place this is
@@ -206,12 +206,12 @@ export async function lensesOf(
   let done = 0;
   for await (const chunks of together(ids, models)) {
     const read = chunks.map((chunk, i) => ({ chunk, figures: itemAt(lenses, i).figures(chunk) }));
-    const [first] = read;
+    const first = itemAt(read, 0);
     for (const [i, one] of read.entries()) {
       const { figures } = one;
-      const changes = i > 0 && first ? changesOf(first, one) : undefined;
+      const changes = i > 0 ? changesOf(first, one) : undefined;
       for (let at = 0; at < figures.kl.length; at++) {
-        const number = (from: Float64Array) => from[at] ?? Number.NaN;
+        const number = (from: Float64Array) => from[at] as number;
         cells[i]?.[Math.floor(at / figures.positions)]?.push({
           top: figures.ranked[at] ?? [],
           entropy: number(figures.entropy),
@@ -223,13 +223,13 @@ export async function lensesOf(
         });
       }
     }
-    done += first?.figures.positions ?? 0;
+    done += first.figures.positions;
     onProgress?.(done, ids.length);
   }
   return cells;
 }
 
-/** A chunk of text as one model reads it, and the lens on it from position `from` on. */
+/** A chunk of text run through one model, and its lens from position `from` on. */
 export interface LensReading {
   readonly chunk: LensChunk;
   readonly figures: LensFigures;
@@ -240,7 +240,7 @@ export interface LensReading {
 export interface LensChanges {
   /** KL(original's lens ‖ variant's lens). */
   readonly kl: Float64Array;
-  /** Of the log-probability of the token that the original's last point finds likeliest. */
+  /** Change of the log-probability of the original's final top token. */
   readonly logProbability: Float64Array;
 }
 

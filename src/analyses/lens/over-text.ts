@@ -54,7 +54,7 @@ export async function depthProfiles(
   for (const [document, ids] of documents.entries()) {
     let start = 0;
     for await (const chunks of together(ids, models)) {
-      const tokens = chunks[0]?.ids.length ?? 0;
+      const tokens = itemAt(chunks, 0).ids.length;
       const from = start === 0 ? firstCounted(ids, bosId) : 0;
       const place = { document, from, first: start + from - firstCounted(ids, bosId) };
       const partners = derangement(tokens - from, random);

@@ -3,7 +3,7 @@
 import { kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import { centred } from '../../linalg/rows.ts';
-import { itemAt } from '../../platform/indexing.ts';
+import { entryOf, itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { Averages } from '../averages.ts';
 import { Medians } from '../medians.ts';
@@ -12,7 +12,7 @@ import { derangement, linearCka, type PositionSample } from '../similarity.ts';
 import { changesOf, type Differences, type Lens, type LensFigures } from './lens.ts';
 import type { DepthProfile, LensMeans, StepMeans } from './result.ts';
 
-/** Where in the corpus a chunk stands. */
+/** The position of a chunk in the corpus. */
 export interface Place {
   readonly document: number;
   /** First row of the chunk that is counted. */
@@ -66,7 +66,7 @@ export class LensAverages {
       this.#averages.add(`${point} cosine shuffled`, document, cosines(next, rows, positions, partners));
     }
     if (constant) this.#addLens('unigram', document, constant, 0, positions);
-    const hidden = (chunk.points[0]?.length ?? 0) / chunk.ids.length;
+    const hidden = itemAt(chunk.points, 0).length / chunk.ids.length;
     this.#sample.take(
       ...([document, first, from] as const),
       chunk.points.map((residual) => normalised(residual, hidden, this.#epsilon)),
@@ -85,7 +85,7 @@ export class LensAverages {
     this.#averages.add(`${name} inputTop`, document, rankInput.map(isFirst));
   }
 
-  /** Adds what a variant's inside differs in from the original's on the same chunk. */
+  /** Adds the differences between a variant's and the original's residual streams and lenses on the same chunk. */
   compare([theirs, base]: Read, [ours, figures]: Read, { document, from }: Place): void {
     if (!theirs || !base || !ours || !figures)
       throw new RangeError('the variant and the original read different numbers of tokens');
@@ -189,5 +189,5 @@ const ofPoint = (figures: Float64Array, point: number, positions: number) =>
 /** Documents dealt to at most {@link jackknifeGroups} groups, numbered without a gap: each position's group. */
 function groupsOf(documents: Int32Array): Int32Array {
   const numbers = new Map([...new Set(documents)].map((document, i) => [document, i % jackknifeGroups]));
-  return documents.map((document) => numbers.get(document) ?? 0);
+  return documents.map((document) => entryOf(numbers, document));
 }

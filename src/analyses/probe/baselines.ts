@@ -1,4 +1,4 @@
-// What all variants' probes share: splits, reference matrices, bases and random maps. All follows from the text, the vocabulary's matrices and a seed.
+// Splits, reference matrices, bases and random maps, shared by the probes of all variants. They depend on the text, the vocabulary's matrices and a seed alone.
 import type { Matrix } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { pickRows, squaredLengths } from '../../linalg/rows.ts';
@@ -7,10 +7,10 @@ import type { VocabularyMatrix } from '../vocabulary.ts';
 import { type Vocabulary, vocabularyOf } from './evaluation.ts';
 import { type Labelling, type RowSplit, splitRows } from './fit.ts';
 import { Reference } from './matrix-similarity.ts';
-import { countLabels, rowsOfSubset, trainSubset } from './splits.ts';
+import { byFrequency, countLabels, rowsOfSubset, trainSubset } from './splits.ts';
 import { type Subspace, subspacesOf } from './subspace-probes.ts';
 
-/** One of something for the embedding and one for the unembedding. */
+/** A value for the embedding and one for the unembedding. */
 export type OfBoth<T> = Readonly<Record<VocabularyMatrix, T>>;
 
 export interface ProbeSetup {
@@ -33,7 +33,7 @@ export interface ProbeSetup {
 /** Tokens that are compared at most: kernels of a large vocabulary would not fit into memory. */
 const mostCompared = 1024;
 
-/** What the random matrices take of the work. */
+/** Share of the work that drawing the random matrices takes. */
 const drawn = 0.3;
 
 /**
@@ -95,5 +95,5 @@ export function splitFor(
 function mostTrained({ rowSplit, labels }: ReturnType<typeof splitFor>): number[] {
   const training = rowsOfSubset(rowSplit.subsets, trainSubset).map((row) => labels[row] as number);
   const counts = countLabels(Int32Array.from(training));
-  return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b).slice(0, mostCompared);
+  return byFrequency(counts).slice(0, mostCompared);
 }

@@ -50,7 +50,7 @@ export interface Probe extends LinearMap {
   /** Token id of each output of a token target. */
   readonly outputs: readonly number[];
   readonly lambda: number;
-  /** The same over the mean eigenvalue of the Gram matrix. */
+  /** The penalty over the mean eigenvalue of the Gram matrix. */
   readonly relativeLambda: number;
 }
 
@@ -112,7 +112,7 @@ async function addSubset(to: Moments, { subsets, labellings }: RowSplit, subset:
 /** What is to be predicted. */
 export interface Targets {
   readonly embedding?: Target;
-  /** The token itself, of splits by position . */
+  /** Whether the token itself is a target, for splits by position. */
   readonly tokens: boolean;
 }
 

@@ -1,9 +1,11 @@
 // Similarity of a token probe's matrix to the embedding, compared with chance: rows, kernels, leading subspaces.
+
 import { alignment, kernelOf, permutedAlignments } from '../../linalg/alignment.ts';
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { centred, innerProduct, squaredNorm, unitRows } from '../../linalg/rows.ts';
 import { leadingSingularVectors } from '../../linalg/subspaces.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { Chance, Resemblance } from './result.ts';
 import { shuffled } from './splits.ts';
 
@@ -55,7 +57,7 @@ export class Reference {
   ): Promise<Reference[]> {
     const own: Described[] = [];
     for (const matrix of matrices) own.push(await described(matrix));
-    const { rows = 0, cols = 0 } = matrices[0] ?? {};
+    const { rows, cols } = itemAt(matrices, 0);
     const random = seededRandom(seed + 3);
     const left = await randomOrthonormal(rows, rows, random);
     const right = await randomOrthonormal(cols, cols, random);
@@ -64,11 +66,12 @@ export class Reference {
     const draws: Described[][] = matrices.map(() => []);
     for (let draw = 0; draw < randomDraws; draw++) {
       const [byRows, byColumns] = [signedOrder(rows, random), signedOrder(cols, random)];
-      for (const [i, matrix] of turned.entries()) draws[i]?.push(await described(reordered(matrix, byRows, byColumns)));
+      for (const [i, matrix] of turned.entries())
+        itemAt(draws, i).push(await described(reordered(matrix, byRows, byColumns)));
       onProgress?.((draw + 1) / randomDraws);
     }
     const orders = Array.from({ length: permutations }, () => shuffled(rows, random));
-    return own.map((one, i) => new Reference(one, draws[i] ?? [], orders));
+    return own.map((one, i) => new Reference(one, itemAt(draws, i), orders));
   }
 
   /** @param other a matrix of the same tokens in the same order */
@@ -154,7 +157,7 @@ function reordered({ rows, cols, data }: Matrix, byRows: SignedOrder, byColumns:
 function pickColumns({ rows, cols, data }: Matrix, order: ArrayLike<number>): Matrix {
   const out = new Float64Array(rows * cols);
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) out[i * cols + j] = data[i * cols + (order[j] ?? 0)] as number;
+    for (let j = 0; j < cols; j++) out[i * cols + j] = data[i * cols + (order[j] as number)] as number;
   }
   return { rows, cols, data: out };
 }

@@ -16,7 +16,7 @@ export interface Block {
   readonly x: Matrix<Float32Array>;
 }
 
-/** Σ x over the rows of each label, (types, width): all that a target made of labels needs to know of the rows. */
+/** Σ x over the rows of each label, (types, width): a target that depends on labels needs no other sums. */
 export interface LabelSums {
   /** Token ids, ascending. */
   readonly types: readonly number[];
@@ -30,7 +30,7 @@ export interface Sums {
   readonly rows: number;
   /** Σ x, (width). */
   readonly sum: Float64Array;
-  /** Mean of the rows, less the shift, (width). */
+  /** Mean of the rows minus the shift, (width). */
   readonly mean: Float64Array;
   /** Σ x xᵀ, (width, width). */
   readonly gram: Matrix;

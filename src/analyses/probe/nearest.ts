@@ -1,4 +1,4 @@
-// Which place a token's own row takes among all rows of the vocabulary, without all scores at once.
+// The rank of a token's own row among all rows of the vocabulary, without holding all scores in memory.
 import { type Matrix, multiplyInto } from '../../linalg/products.ts';
 import { rowRange, squaredLengths } from '../../linalg/rows.ts';
 

@@ -3,6 +3,7 @@
 import { type Matrix, productThreads } from '../../linalg/products.ts';
 import { seededRandom } from '../../linalg/random.ts';
 import { pickRows, transpose } from '../../linalg/rows.ts';
+import { entryOf, itemAt } from '../../platform/indexing.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import type { Activations, Positions } from '../recorded-residuals.ts';
 import { type ProbeSetup, splitFor } from './baselines.ts';
@@ -19,7 +20,7 @@ import { inRuns, signalShares, weightShares } from './weight-spectrum.ts';
 /** Runs of components that weights are summed over. */
 export const runs = 8;
 
-/** Where the work at a point is done with each of its stages, as shares of what it takes. */
+/** Share of the work at a point that is done after each stage, for progress. */
 const trained = 0.35;
 const evaluated = 0.6;
 const inside = 0.95;
@@ -46,7 +47,7 @@ export async function probeDepth(
   const pool = new WorkerPool(productThreads());
   try {
     const together = await fitProbes(sampled, targets, pool, () => onProgress?.(0, names.length));
-    const pooled = together.map((probe) => entryOf('pooled', probe));
+    const pooled = together.map((probe) => trainedMap('pooled', probe));
     const points: PointEvaluation[] = [];
     let chance: MapEvaluation[] = [];
     for (const [i, point] of names.entries()) {
@@ -55,7 +56,7 @@ export async function probeDepth(
       const source = activations.at(i);
       const sums = await momentsOf(source, splits);
       const probes = await fitProbes(sums, targets, pool, between(0, trained));
-      const own = probes.map((probe) => entryOf(probe.shuffled ? 'shuffled' : 'probe', probe));
+      const own = probes.map((probe) => trainedMap(probe.shuffled ? 'shuffled' : 'probe', probe));
       const entries = [...own, ...pooled, ...(await baselines(probes, setup))];
       const readings = await evaluate(entries, source, setup, between(trained, evaluated));
       if (i === 0) chance = await evaluate(probes.filter(({ shuffled }) => !shuffled).map(meanEntry), source, setup);
@@ -69,7 +70,7 @@ export async function probeDepth(
   }
 }
 
-/** A map, and what it is to predict. */
+/** A map and its task. */
 interface Entry extends ProbeTask, Pick<Probe, 'outputs'> {
   readonly linear: LinearMap;
   /** Mean of the target over the training rows. */
@@ -77,13 +78,13 @@ interface Entry extends ProbeTask, Pick<Probe, 'outputs'> {
   readonly relativeLambda?: number;
 }
 
-function entryOf(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
+function trainedMap(map: MapKind, probe: Probe, linear: LinearMap = probe): Entry {
   const { label, split, target, outputs, offset, relativeLambda } = probe;
   const penalty = linear === probe ? { relativeLambda } : {};
   return { map, label, split, target, outputs, linear, mean: offset, ...penalty };
 }
 
-const meanEntry = (probe: Probe) => entryOf('mean', probe, meanMap(probe));
+const meanEntry = (probe: Probe) => trainedMap('mean', probe, meanMap(probe));
 
 /** The identity, and a random map as large as the probe: for the probes of the embedding. */
 async function baselines(
@@ -94,8 +95,8 @@ async function baselines(
   const identity = identityMap(left.rows, embeddingSize);
   for (const probe of probes) {
     if (probe.target !== 'embedding' || probe.shuffled) continue;
-    entries.push(entryOf('identity', probe, identity));
-    if (probe.split === 'positions') entries.push(entryOf('random', probe, await randomMap(probe, left, right)));
+    entries.push(trainedMap('identity', probe, identity));
+    if (probe.split === 'positions') entries.push(trainedMap('random', probe, await randomMap(probe, left, right)));
   }
   return entries;
 }
@@ -120,7 +121,7 @@ async function evaluate(
     onProgress,
   );
   return evaluations.map((reading, i) => {
-    const { map = 'probe', label = 'input', split = 'positions', target = 'token', relativeLambda } = entries[i] ?? {};
+    const { map, label, split, target, relativeLambda } = itemAt(entries, i);
     return { map, label, split, target, ...(relativeLambda === undefined ? {} : { relativeLambda }), reading };
   });
 }
@@ -138,12 +139,10 @@ async function evaluateSubspaces(
   if (!moments) throw new RangeError('no sums of the rows by position');
   const target = embeddingTarget(setup.vocabulary.embedding);
   const probes = await fitInSubspaces(moments, setup.subspaces, target, pool, (share) => onProgress(share / 2));
-  const entries = probes.map((probe) => entryOf('probe', probe));
+  const entries = probes.map((probe) => trainedMap('probe', probe));
   const readings = await evaluate(entries, source, setup, (share) => onProgress((1 + share) / 2));
   return setup.subspaces.map(({ name, from, to }, i) => {
-    const { reading } = readings[i] ?? {};
-    if (!reading) throw new RangeError('a subspace was not evaluated');
-    return { part: name, dimensions: to - from, reading };
+    return { part: name, dimensions: to - from, reading: itemAt(readings, i).reading };
   });
 }
 
@@ -160,7 +159,7 @@ async function describeTokenProbe(
   const at = new Map(probe.outputs.map((type, i) => [type, i]));
   const rows = pickRows(
     weights,
-    compared.map((type) => at.get(type) ?? 0),
+    compared.map((type) => entryOf(at, type)),
   );
   const gram = gramAbout(moments.train, moments.train.mean);
   const along = async (basis: Matrix): Promise<PointEvaluation['weights']['embed']> => {

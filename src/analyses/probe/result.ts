@@ -1,4 +1,4 @@
-// probe.json: what linear probes read at every point of the residual stream. Shares and R² are from 0 to 1.
+// probe.json: accuracies of linear probes at every point of the residual stream. Shares and R² are from 0 to 1.
 import { z } from 'zod';
 import { type Frozen, texts } from '../../platform/schemas.ts';
 import { finding } from '../../results/finding.ts';

@@ -1,5 +1,7 @@
 // Seeded train / validation / test splits of a probe's rows.
+
 import { seededRandom } from '../../linalg/random.ts';
+import { entryOf } from '../../platform/indexing.ts';
 
 /** What a row is for. */
 export const trainSubset = 0;
@@ -33,13 +35,13 @@ export function splitPositions(rows: number, seed: number): Uint8Array {
 export function splitTypes(labels: Int32Array, seed: number): Uint8Array {
   const counts = countLabels(labels);
   const random = seededRandom(seed + 1);
-  const types = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
+  const types = byFrequency(counts);
   const subsetOf = new Map<number, number>();
   for (let at = 0; at < types.length; at += 10) {
     const order = shuffled(10, random);
     for (const [i, type] of types.slice(at, at + 10).entries()) subsetOf.set(type, tenth[order[i] as number] as number);
   }
-  return Uint8Array.from(labels, (label) => subsetOf.get(label) ?? 0);
+  return Uint8Array.from(labels, (label) => entryOf(subsetOf, label));
 }
 
 /** Labels exchanged at random among the training and the validation rows; those of the test rows stay. */
@@ -58,6 +60,11 @@ export function rowsOfSubset(subsets: Uint8Array, subset: number): number[] {
   const out: number[] = [];
   for (let row = 0; row < subsets.length; row++) if (subsets[row] === subset) out.push(row);
   return out;
+}
+
+/** Labels by how often they occur, the most frequent first; among equals the smaller first. */
+export function byFrequency(counts: ReadonlyMap<number, number>): number[] {
+  return [...counts].sort(([a, x], [b, y]) => y - x || a - b).map(([label]) => label);
 }
 
 /** How often each label occurs. */

@@ -3,7 +3,7 @@ import { type Matrix, multiply } from '../../linalg/products.ts';
 import type { LabelSums } from './moments.ts';
 import type { ProbeTask } from './result.ts';
 
-/** A vector for each token type. Sums over rows are sums over types, so rows need not be there any more. */
+/** A vector for each token type. Sums over rows are sums over types, so the rows themselves are not needed. */
 export interface Target {
   readonly kind: ProbeTask['target'];
   /** Numbers that are read. */

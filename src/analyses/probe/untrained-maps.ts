@@ -8,7 +8,7 @@ export function meanMap({ mean, coefficients: { rows, cols }, offset }: LinearMa
 }
 
 /**
- * The residual itself as the embedding: what a model that only adds to it would keep.
+ * The residual itself, scaled, as the predicted embedding: the baseline of blocks that only add to it.
  * @param size root mean square of an embedding, which a residual of root mean square 1 is brought to
  */
 export function identityMap(hidden: number, size: number): LinearMap {

@@ -4,7 +4,7 @@ import { squaredLengths, squaredNorm } from '../../linalg/rows.ts';
 
 /**
  * ‖W b‖² / ‖W‖² for each direction b of a basis: the shares of an orthonormal basis of the whole space sum to 1, and a map
- * that does not care about the basis has 1 / hidden in each.
+ * unrelated to the basis has 1 / hidden along each.
  * @param weights (outputs, hidden)
  * @param basis unit rows, (directions, hidden)
  * @returns (directions)
@@ -16,7 +16,7 @@ export async function weightShares(weights: Matrix, basis: Matrix): Promise<Floa
 }
 
 /**
- * ‖W b‖² · var(bᵀx), as shares of their sum: how much of what the map puts out comes from each direction, since a small
+ * ‖W b‖² · var(bᵀx), as shares of their sum: how much of the map's output comes from each direction, since a small
  * weight on a direction of much variance may count for more than a large one where the residual hardly varies.
  * @param weights {@link weightShares} of the map along the basis
  * @param basis unit rows, (directions, hidden)
@@ -34,7 +34,7 @@ export async function signalShares(weights: Float64Array, basis: Matrix, gram: M
   return signal.map((share) => share / total);
 }
 
-/** Sums over as equal runs of neighbours as there can be: of an ordered basis, what its first eighth holds, its second … */
+/** Sums over runs of neighbouring directions, as equal in size as possible: the first eighth of an ordered basis, the second … */
 export function inRuns(shares: Float64Array, runs: number): number[] {
   return Array.from({ length: runs }, (_, run) => {
     const from = Math.round((run * shares.length) / runs);

@@ -20,7 +20,7 @@ const bands = [
 export class Energies {
   readonly #averages: Averages;
   readonly #statistics: TextStatistics;
-  /** What a logit above the mean one is worth along its token's unit direction. */
+  /** Projection on a token's unit direction per unit of logit above the mean. */
   readonly #scales: Float64Array;
   /** Tokens that are likely in enough contexts. */
   readonly #comparable: readonly number[];
@@ -128,7 +128,7 @@ export class Energies {
         pairs: this.#averages.count(at('same energy')),
         energy: this.#averages.mean(at('same energy')),
         whereLikely: this.#averages.mean(at('same likely')),
-        // Of the likely band it is that of figures with their own mean.
+        // In the likely band each value would be compared with a mean that includes it.
         difference: band === 0 ? null : this.#averages.difference(at('same energy'), at('same likely')),
       },
     };

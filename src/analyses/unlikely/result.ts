@@ -14,9 +14,9 @@ const band = z.object({
   projection: mean,
   /** Energy by the bands of another position. */
   shuffled: mean,
-  /** Energy less that at the point below. Null at the first point. */
+  /** Energy minus that at the point below. Null at the first point. */
   change: mean,
-  /** Over the pairs whose token is likely elsewhere: energy here, energy there, and the first less the second. */
+  /** Over the pairs whose token is likely elsewhere: energy here, energy there, and the difference. */
   sameTokens: z.object({ pairs: number, energy: mean, whereLikely: mean, difference: mean }),
 });
 
@@ -37,7 +37,7 @@ export const unlikely = finding.extend({
           bands: z.array(band),
         }),
       ),
-      /** Energy of each band at the last point less that at the middle one. */
+      /** Energy of each band at the last point minus that at the middle one. */
       fromMiddle: z.object({ from: text, to: text, bands: z.array(mean) }),
     }),
   ),

@@ -46,7 +46,7 @@ export function withOtherLayers(groups: readonly Group[], { control, mode, layer
   }));
 }
 
-/** What a control draws for a group: the same whatever else is done in the same process. */
+/** Seeds of a control's random draws for a group, independent of anything else the process does. */
 export function drawn({ name, layer }: Group, { control, seed }: PcaOperation): Pick<Rebuilding, 'control'> {
   if (control !== 'random-subspace' && control !== 'noise') return {};
   const hash = createHash('sha256')

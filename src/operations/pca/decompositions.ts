@@ -27,7 +27,7 @@ import type { JobName } from './thread.ts';
 
 export interface DecompositionOptions extends Pick<OperatorSettings, 'threads' | 'dtype' | 'engine'> {
   /**
-   * What every operation to come keeps. With it, large groups' components stay in memory, some three times the weights'
+   * Budgets of all operations to come. With them, large groups' components stay in memory, some three times the weights'
    * size: each further operation, the least kept first, then costs little more than its own components.
    */
   readonly budgets?: readonly RankBudget[] | undefined;

@@ -1,4 +1,5 @@
 // One group: weights → stacked matrix → PCA → rebuilt weights. Takes and gives plain data, so that a thread can do it.
+
 import { roundTo, type WeightDtype } from '../../checkpoint/dtypes.ts';
 import type { Projection } from '../../checkpoint/names.ts';
 import {
@@ -17,6 +18,7 @@ import type { Matrix } from '../../linalg/products.ts';
 import { gaussian, randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { squaredNorm as sumOfSquares, transpose } from '../../linalg/rows.ts';
 import { SurgeryError } from '../../platform/errors.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import type { PcaEngine } from '../kind.ts';
 import { cached } from './component-cache.ts';
 import type { MeanRule, RankBudget } from './spec.ts';
@@ -294,7 +296,7 @@ function requireFinite({ name, row, shape: [, cols], values }: Member): void {
 
 function stack(members: readonly Member[]): Matrix<Float64Array> {
   const rows = members.reduce((sum, { shape }) => sum + shape[0], 0);
-  const cols = members[0]?.shape[1] ?? 0;
+  const [, cols] = itemAt(members, 0).shape;
   const data = new Float64Array(rows * cols);
   let at = 0;
   for (const { values } of members) {

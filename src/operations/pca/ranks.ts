@@ -71,10 +71,10 @@ export function matchedRanks(
   }
 
   function countParameters(): number {
-    const cols = shapes[0]?.[1] ?? 0;
+    const [, cols] = itemAt(shapes, 0);
     let left = rank * (cols + shapes.reduce((sum, [rows]) => sum + rows, 0));
     const over = order.findIndex(({ list }) => {
-      left -= cols + (shapes[list]?.[0] ?? 0);
+      left -= cols + itemAt(shapes, list)[0];
       return left < 0;
     });
     return over < 0 ? order.length : over;
@@ -86,7 +86,7 @@ export function matchedRanks(
     const limit = squaredError * (1 + 1e-9);
     let count = order.length;
     while (count > 0) {
-      error += order[count - 1]?.value ?? 0;
+      error += itemAt(order, count - 1).value;
       if (error > limit) break;
       count--;
     }

@@ -4,7 +4,7 @@ import * as angles from './angles.ts';
 import * as group from './group-pca.ts';
 import { readMember, type Source } from './members.ts';
 
-// A thread a matrix: threads inside its products would only wait for each other.
+// One thread per matrix: threads inside its products would only wait for each other.
 setProductThreads(1);
 
 /** The function with the weights of its members read first. */

@@ -10,7 +10,7 @@ export function layersName(chosen: readonly number[]): string {
   return `layer${chosen.length === 1 ? '' : 's'} ${rangesText(chosen)}`;
 }
 
-/** What is as by default is left out. @param layers of the model */
+/** Parameters at their defaults are left out. @param layers of the model */
 export function describe(operation: PcaOperation, layers: number): string {
   const { mode, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
   return words(', ', [
@@ -41,7 +41,7 @@ export function label(
   ]);
 }
 
-/** What is as by default is left out. @param layers of the model */
+/** Parameters at their defaults are left out. @param layers of the model */
 export function slug(operation: PcaOperation, layers: number): string {
   const { mode, variance, rank, mean, center, balance, targets, layers: chosen, allocate, match, control } = operation;
   return words('-', [

@@ -1,4 +1,4 @@
-// The parameters of the kind `zero`: what is cut out of which layers.
+// The parameters of the kind `zero`: which heads, neurons, attention, MLPs and blocks are zeroed.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, NotAllowed, rangeOf, ranges } from '../../platform/option-values.ts';
@@ -103,7 +103,7 @@ export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
   );
 }
 
-/** An entry for what there is, none for an empty list. */
+/** The list under its key; nothing for an empty one. */
 function given<K extends string, T>(key: K, list: readonly T[] | undefined): { readonly [P in K]?: readonly T[] } {
   return list && list.length > 0 ? ({ [key]: list } as { readonly [P in K]: readonly T[] }) : {};
 }

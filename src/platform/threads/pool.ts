@@ -1,5 +1,5 @@
 // Worker threads for the linear algebra of several matrices at once. Half of an eigenproblem is single-threaded
-// kernels, so a thread a matrix uses the cores better than onnxruntime's threads inside one product.
+// kernels, so one thread per matrix uses the cores better than onnxruntime's threads inside one product.
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, SurgeryError } from '../errors.ts';
 import { cores } from '../limits.ts';
@@ -52,7 +52,7 @@ beforeEnd(async () => {
 export class WorkerPool {
   private readonly size: number;
   private readonly inLine: number;
-  /** The jobs that each thread was given, the one it works on first. */
+  /** Jobs of each thread, the current one first. */
   private readonly workers = new Map<Worker, Map<number, Job>>();
   private readonly queue: Job[] = [];
   private readonly running = new Set<Promise<unknown>>();
@@ -108,9 +108,9 @@ export class WorkerPool {
     if (!worker || !job) return;
     const done = new Promise<void>((resolve) => {
       const end =
-        <A>(settle: (value: A) => void) =>
+        <A>(finish: (value: A) => void) =>
         (value: A) => {
-          settle(value);
+          finish(value);
           resolve();
         };
       void this.send(worker, { ...job, resolve: end(job.resolve), reject: end(job.reject) });

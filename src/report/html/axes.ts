@@ -3,7 +3,7 @@ import { printable } from '../format.ts';
 import { logTicks } from '../terminal/line-chart.ts';
 import { separator } from './vega.ts';
 
-/** What goes by one colour and one name in a legend, and is shown or hidden together on the whole page. */
+/** A series: one colour and one name in a legend, shown or hidden together on the whole page. */
 export interface Series {
   /** Empty for what needs no legend. */
   readonly name: string;

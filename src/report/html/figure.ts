@@ -19,7 +19,7 @@ export interface Figure {
   readonly title: string;
   /** How the numbers are computed, and how to read them. */
   readonly caption: string;
-  /** What the figure does not show, where its comparison is not matched. */
+  /** What the figure does not show, such as an unmatched comparison. */
   readonly notShown?: string;
   readonly panels: readonly FigurePanel[];
   /** The same over several axes, of which one is seen at a time on a screen; in place of panels. */

@@ -18,7 +18,7 @@ export interface Forest {
   readonly bars?: boolean;
 }
 
-/** A row a value, with its interval: once with names next to the rows, and for narrow screens with names above them. */
+/** One row per value, with its interval: once with names next to the rows, and for narrow screens with names above them. */
 export async function forestSvg(forest: Forest): Promise<Html> {
   return html`${await rowsSvg(forest, 'broad')}${await rowsSvg(forest, 'narrow')}`;
 }

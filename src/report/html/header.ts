@@ -13,7 +13,7 @@ export interface Head {
   readonly notice?: string;
   readonly command: string;
   readonly facts: readonly Fact[];
-  /** What it takes to repeat the work, folded: the rule of the scores, versions, hashes. */
+  /** Folded: the rule of the scores, versions and hashes, which reproducing the result needs. */
   readonly made?: readonly Fact[];
   /** The figures that matter most. */
   readonly glance: readonly (readonly [value: string, what: string])[];
@@ -75,7 +75,7 @@ export function modelName(ref: string): string {
   return folders.slice(folders.at(-1) === 'model' ? -2 : -1).join('/') || ref;
 }
 
-/** What of a model takes long to write: its folder, where that is not its name, and the hash of its weights. */
+/** Long facts about a model: its folder, where that is not its name, and the hash of its weights. */
 export function modelFacts({ ref, sha256 }: { readonly ref: string; readonly sha256: string }): Fact[] {
   return [
     ...(modelName(ref) === ref ? [] : [['Model’s folder', ref] as const]),

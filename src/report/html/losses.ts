@@ -35,7 +35,7 @@ const notMatched: Readonly<Record<CellAxis['key'], string>> = {
     'matched, its points have different budgets from those of its neighbours.',
 };
 
-/** What the cells cost: over each axis along which a line of them has several, else one by one. */
+/** The loss of the cells over each axis that some line varies, else one by one. */
 export async function lossesSection(study: Study, cells: Cells): Promise<Section> {
   const shown = gridCells(study, cells);
   const series = seriesOf(shown, study);

@@ -1,4 +1,4 @@
-// The document around a report: one file that asks for nothing.
+// The HTML document around a report: self-contained, no network requests.
 import { createHash } from 'node:crypto';
 import { type Html, html, raw } from './html.ts';
 import { script } from './script.ts';

@@ -33,7 +33,7 @@ export async function comparisonsSection(study: Study, cells: Cells): Promise<Se
   };
 }
 
-/** A study, and what its cells are called by where there are several. */
+/** A study, and the prefix of its cells' names where there are several. */
 export interface Paired {
   readonly label?: string;
   readonly study: Study;

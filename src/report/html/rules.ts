@@ -1,4 +1,4 @@
-// The rule by which figures are made, in the words of a caption.
+// The scoring rule, as captions state it.
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import { counted, integer, sentence } from '../format.ts';
@@ -29,7 +29,7 @@ export function scoringFacts(
   ];
 }
 
-/** How texts were drawn, what the prompts were put into the template with, and what in the model's files bears on them. */
+/** How texts were sampled, how prompts were wrapped, and notes on the model's files. */
 export function samplingRule(sampling: SamplingInfo, notes: readonly string[] = []): string {
   const { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens } = sampling;
   const how = [

@@ -52,7 +52,7 @@ async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Prom
 
 interface Unit {
   readonly name: string;
-  /** One a budget. */
+  /** One per budget. */
   readonly cells: readonly (CellResult | undefined)[];
 }
 

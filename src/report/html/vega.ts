@@ -68,7 +68,7 @@ async function compileOnce(spec: Spec): Promise<Compiled> {
   };
 }
 
-/** Between a mark's series and its words, while both are one text: an invisible separator, which Vega leaves as it is. */
+/** Separates a mark's series from its words while both are one text; invisible, and unchanged by Vega. */
 export const separator = '\u2063';
 
 /**

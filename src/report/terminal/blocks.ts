@@ -1,4 +1,5 @@
 // Small pictures for a terminal, made of block characters.
+import { itemAt } from '../../platform/indexing.ts';
 
 const steps = ' ▁▂▃▄▅▆▇█';
 const eighths = ' ▏▎▍▌▋▊▉█';
@@ -15,7 +16,7 @@ export function sparkline(values: readonly number[], width: number): string {
 export function bar(share: number, width: number): string {
   const filled = Math.round(clamp(share) * width * 8);
   const whole = Math.floor(filled / 8);
-  const rest = filled % 8 ? (eighths[filled % 8] ?? '') : '';
+  const rest = filled % 8 ? itemAt(eighths, filled % 8) : '';
   return ('█'.repeat(whole) + rest).padEnd(width);
 }
 

@@ -1,4 +1,4 @@
-// What a machine has, as lines of a terminal.
+// The report of surgery doctor, for a terminal.
 import { quoted } from '../../platform/command-line.ts';
 import { pasteable } from '../../platform/program.ts';
 import type { Diagnosis } from '../../results/outputs.ts';

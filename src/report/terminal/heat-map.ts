@@ -5,7 +5,7 @@ import { hasColour, screenWidth, shaded } from '../screen.ts';
 
 export interface HeatMap {
   readonly title: string;
-  /** What the rows are, then each row's name. */
+  /** The name of the row axis, then each row's name. */
   readonly rowLabel: string;
   readonly rows: readonly string[];
   readonly columnLabel: string;
@@ -20,7 +20,7 @@ export interface HeatMap {
 
 const shades = ['  ', '░░', '▒▒', '▓▓', '██'];
 
-/** Numbers with a shade before each, the darkest the largest; a map too wide for the terminal goes on below itself. */
+/** Numbers with a shade before each, the darkest the largest; a map that is too wide continues below. */
 export function heatMap(map: HeatMap, width = screenWidth()): string {
   const shade = shadeOf(map);
   const cells = map.rows.map((_, row) =>
@@ -43,7 +43,7 @@ export function heatMap(map: HeatMap, width = screenWidth()): string {
   const part = (from: number) => {
     const head = map.columns.slice(from, from + across).map((name) => paddedStart(name, column));
     const body = map.rows.map((name, row) => {
-      const texts = (cells[row] ?? []).slice(from, from + across);
+      const texts = itemAt(cells, row).slice(from, from + across);
       return [name.padEnd(gutter), ...texts.map(({ shade, text }) => `  ${shade} ${paddedStart(text, widest)}`)];
     });
     return [[map.rowLabel.padEnd(gutter), ...head], ...body].map((line) => line.join('').trimEnd()).join('\n');
@@ -74,7 +74,7 @@ export function cellText(value: number | undefined): string {
 const isPlaced = (value: number | undefined, log = false) =>
   value !== undefined && Number.isFinite(value) && (!log || value > 0);
 
-/** How dark a value is to be, 0 the smallest to 1 the largest of the map; undefined where there is nothing to place. */
+/** Shade of a value, 0 for the smallest to 1 for the largest of the map; undefined for values off the scale. */
 export function shadeOf({ values, log }: HeatMap): (value: number | undefined) => number | undefined {
   const known = values.flat().filter((value): value is number => isPlaced(value, log));
   if (known.length === 0) return () => undefined;

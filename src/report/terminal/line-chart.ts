@@ -1,4 +1,5 @@
 // Line charts for a terminal. svg.ts draws the same data.
+import { itemAt } from '../../platform/indexing.ts';
 import { counted, printable } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 
@@ -171,7 +172,7 @@ function draw(
   return cells;
 }
 
-const mark = (series: number) => marks[series % marks.length] ?? '';
+const mark = (series: number) => itemAt(marks, series % marks.length);
 
 function rule(ticks: readonly { column: number }[], width: number): string {
   const line = Array<string>(width).fill('─');

@@ -2,7 +2,7 @@
 import { atEnd } from '../../platform/shutdown.ts';
 import { duration, integer, size } from '../format.ts';
 
-/** Tells how much of a step is done, a part of one of its units included. */
+/** Reports how much of a step is done, in fractions of a unit. */
 export type Advance = (done: number, total: number) => void;
 
 export interface Timed<T> {
@@ -13,7 +13,7 @@ export interface Timed<T> {
 /** Seconds between plain lines about one step. */
 const lineEvery = 5;
 
-/** The display of the step at work, which is taken down before the program's last words. */
+/** The display of the current step, removed before the program's last output. */
 let current: Display | undefined;
 let isOver = false;
 

@@ -1,4 +1,4 @@
-// A study → what a person reads in a terminal: cells, matched pairs, controls, angles, sensitivity.
+// A study as text for a terminal: cells, matched pairs, controls, angles, sensitivity.
 
 import { kinds } from '../../operations/registry.ts';
 import type { CellResult, Difference, SensitivityResult, Study } from '../../results/study.ts';
@@ -66,8 +66,7 @@ export function studyText(
 }
 
 /**
- * The original and every cell, a line each of comma-separated values (RFC 4180) under a line of names. What the study is
- * of stands in every line, so that the lines of several studies can be joined.
+ * The original and every cell, a line each of comma-separated values (RFC 4180) under a line of names. The study's model and text stand in every line, so that the lines of several studies can be joined.
  */
 export function studyCsv(study: Study, cells: Cells): string {
   const shown = inOrder(study, cells);
@@ -105,7 +104,7 @@ function fieldsOf(cells: readonly CellResult[]): string[] {
   return [...new Set(all.flatMap(({ fields }) => Object.keys(fields)))];
 }
 
-/** The value of a parameter as its option would say it; of several operations, one after the other. */
+/** A parameter's value as its option is written; for several operations, one after the other. */
 function fieldText({ recipe }: CellResult, key: string): string {
   const values = recipe.map((operation) => (operation as unknown as Readonly<Record<string, unknown>>)[key]);
   return values
@@ -120,7 +119,7 @@ function fieldText({ recipe }: CellResult, key: string): string {
 
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** In quotation marks where a reader would else take a part of the value for an end of it. */
+/** A CSV field, quoted where it holds a separator, a quote or a line break. */
 function csvField(value: unknown): string {
   const text = String(value ?? '');
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -231,7 +230,7 @@ function controlsText(study: Study, cells: Cells): string {
   )}`;
 }
 
-/** The cell that a control is of; for one of no cell, what it rebuilds. */
+/** The cell that a control belongs to, or what it rebuilds if it belongs to none. */
 export function controlledName(study: Study, own: CellResult, against: CellResult | undefined): string {
   return against ? cellName(against, study) : (pcaOf(own)?.mode ?? '');
 }

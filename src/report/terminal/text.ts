@@ -1,4 +1,4 @@
-// Results → what a person reads in a terminal, as wide as it is.
+// Results as text for a terminal, fitted to its width.
 
 import type { GroupReport, LayerReport } from '../../operations/pca/report.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
@@ -65,7 +65,7 @@ export function runText(run: RunResult): string {
   ]);
 }
 
-/** What was found, in sentences; nothing where there is nothing to say. */
+/** The findings in sentences; undefined if there are none. */
 export function resultText(sentences: readonly string[], style: Style = 'bold'): string {
   return sentences.length > 0 ? styled(labelled('Result', sentences.join(' ')), style) : '';
 }
@@ -105,7 +105,7 @@ export function evalText(result: EvalResult): string {
   ]);
 }
 
-/** Which model ran in int8, and what in fp32; nothing where all did in fp32. */
+/** Which model ran in int8 and which in fp32; empty if all ran in fp32. */
 function precisionText(
   { precision, basePrecision }: EvalResult,
   rows: readonly (readonly [string, unknown])[],
@@ -167,7 +167,7 @@ export function inspectedText({ model, text, documentsSha256, documents }: Inspe
   ]);
 }
 
-/** A row for the tensors of all layers that differ in nothing but the layer: "q_proj  0-29  576 × 576  BF16  9,953,280". */
+/** One row for each tensor name, all layers together: "q_proj  0-29  576 × 576  BF16  9,953,280". */
 function tensorKinds(tensors: InspectResult['tensors']): string[][] {
   const kinds = new Map<string, { name: string; layers: number[]; rest: string[]; parameters: number }>();
   for (const { name, layer, shape, dtype, parameters } of tensors) {
@@ -211,7 +211,7 @@ export function pullText({ ref, path, commit, files, bytes, received }: PullResu
   ]);
 }
 
-/** A row a group; the heads of a projection, which are many, in one row. */
+/** One row per group; all heads of a projection in one row. */
 function layersText(layers: readonly LayerReport[]): string | false {
   if (layers.length === 0) return false;
   const rows = layers.flatMap(({ layer, groups }) =>
@@ -293,7 +293,7 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   ].join('\n');
 }
 
-/** What prompts were put into the chat template with, a sentence each. */
+/** How prompts were wrapped in the chat template, one sentence each. */
 export function promptWords({ system, chat }: PromptInfo): string[] {
   return [
     system !== undefined && `System message: “${system}”.`,

@@ -42,7 +42,7 @@ describe('elsewhere than on a terminal', () => {
     );
   });
 
-  test('parts of a unit are told, and what is left', async () => {
+  test('fractions of a unit are shown, and the time left', async () => {
     const { stream, text } = sink(false);
     await new Progress(false, stream).step('Working', 'points', async (advance) => {
       for (const done of [1.25, 22.5]) {
@@ -76,7 +76,7 @@ test('no time is left to tell before anything is done', async () => {
   expect(text()).not.toMatch(/left|NULL/);
 });
 
-test('nothing is drawn once the program is told to end', async () => {
+test('nothing is drawn once the program is ending', async () => {
   vi.resetModules();
   const { Progress: Own } = await import('../../../src/report/terminal/progress.ts');
   const { tidyUp } = await import('../../../src/platform/shutdown.ts');
@@ -98,7 +98,7 @@ test('nothing is drawn once the program is told to end', async () => {
   expect(text()).toBe(before);
 });
 
-test('bytes are told in sizes', async () => {
+test('bytes are shown as sizes', async () => {
   const { stream, text } = sink(false);
   await new Progress(false, stream).step('Writing', 'bytes', async (advance) => {
     vi.advanceTimersByTime(6000);

@@ -8,7 +8,7 @@ import type { Figure } from '../figure.ts';
 import { type Band, panelSvg, type Rule } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
 
-/** One figure over depth: a value a point, or none. */
+/** One curve over depth: a value per point, or none. */
 export interface DepthCurve {
   readonly series: Series;
   readonly values: readonly (Value | undefined)[];

@@ -63,7 +63,7 @@ export async function taskFigure(result: ProbeResult, task: TitledTask): Promise
   };
 }
 
-/** The curves of all kinds of maps that have any place on the scale. */
+/** The curves of all kinds of maps that have any value within the axis. */
 function curvesOf(
   variant: Variant,
   task: TitledTask,
@@ -159,14 +159,14 @@ export async function bandsFigure(result: ProbeResult): Promise<Figure> {
   );
   return {
     title: 'Accuracy by token frequency in the text',
-    caption: `The layer’s own probe of the embedding; nearest of the vocabulary is the right one. A band begins at so many occurrences and ends at the next one’s; in brackets the positions that it is judged by. Chance: figure above.`,
+    caption: `The layer’s own probe of the embedding: how often the right token is the nearest of the vocabulary. A band begins at the given number of occurrences and ends where the next begins; in brackets its test positions. Chance level: figure above.`,
     notShown:
       'Frequent tokens are also short and occur more often in training: the bands differ in more than frequency.',
     panels,
     legend: bands.map(({ series }) => series),
     table: {
       name: 'probe-frequency',
-      about: 'Nearest is the right one, by frequency, the last layer first',
+      about: 'Top-1 accuracy by frequency, the last layer first',
       head: ['model', 'layer', ...bands.map(({ series }) => `>${series.name}`)],
       rows: result.variants.flatMap((variant) =>
         variant.points

@@ -30,7 +30,7 @@ export function lensGlance(result: LensResult): Head['glance'] {
   return [...result.prompts.slice(0, 2).flatMap((prompt) => promptGlance(result, prompt)), ...textGlance(result)];
 }
 
-/** What the model predicts after the prompt, and where the lens first says so. */
+/** The model's prediction after the prompt, and the first layer where the lens ranks it first. */
 function promptGlance({ points, prompts }: LensResult, prompt: PromptLens): Head['glance'] {
   const last = tokensOf(prompt).at(-1);
   const which = prompts.length > 1 ? `prompt ${prompts.indexOf(prompt) + 1}, ` : '';

@@ -30,7 +30,7 @@ export interface FindingEntry {
   readonly finding: Finding;
 }
 
-/** What a page has of a result. To report on another command, add a case to {@link viewOf}. */
+/** A result as a page shows it. To report on another command, add a case to {@link viewOf}. */
 interface View {
   /** "the logit lens" */
   readonly name: string;
@@ -174,7 +174,7 @@ const compared = ({ label, finding }: FindingEntry): Compared => ({ label, setti
 function headOfSeveral(entries: readonly FindingEntry[], command: string): Head {
   const apart = apartText('These results', entries.map(compared));
   return {
-    kind: 'Looking inside with surgery: several results on one page',
+    kind: 'Analyses by surgery: several results on one page',
     title: [...new Set(entries.map(({ label }) => label))].join(' · '),
     ...(apart === undefined ? {} : { notice: apart }),
     command,
@@ -195,7 +195,7 @@ function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['f
   ];
 }
 
-/** What it takes to repeat the work, besides the command. */
+/** Hashes and versions that the command alone does not fix. */
 function madeOf({ model, versions, documentsSha256 }: Finding['result']): NonNullable<Head['made']> {
   return [
     ['Versions', versionsFact(versions)],

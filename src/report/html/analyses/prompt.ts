@@ -1,4 +1,4 @@
-// The logit lens on a prompt: maps of layers and tokens, and what it says after the last token.
+// The logit lens on a prompt: maps of layers and tokens, and its predictions after the last token.
 import type { LensResult, PromptLens, SpelledCell } from '../../../analyses/lens/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { figure, integer, probabilityText } from '../../format.ts';
@@ -15,7 +15,7 @@ const mostShown = 32;
 /** Tokens across one map at most; a longer prompt goes on below. */
 const acrossMap = 13;
 
-/** What a map is coloured by, and what it says in each cell. */
+/** The quantity that colours a map, and the text of its cells. */
 interface Measure {
   readonly title: string;
   readonly reading: string;
@@ -148,7 +148,7 @@ const signs: readonly [below: Series, above: Series] = [
   { name: 'more likely in the operated model', colour: 's0' },
 ];
 
-/** What the operation changes of the lens at each layer and token; nothing for results that lack it. */
+/** Changes of the lens by the operation at each layer and token; empty for results that lack them. */
 async function differenceFigures(result: LensResult, prompt: PromptLens): Promise<Figure[]> {
   const tokens = tokensOf(prompt);
   const [original, operated] = prompt.variants;

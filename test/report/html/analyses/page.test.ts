@@ -15,7 +15,7 @@ const { lens, unlikely, probe, basis } = findings();
 /** Each drawn once. */
 const pages = { lens: pageOf(lens), unlikely: pageOf(unlikely), probe: pageOf(probe), basis: pageOf(basis) };
 
-const told = {
+const words = {
   lens: [
     'Likeliest next token at each layer',
     'The lens at every layer',
@@ -41,7 +41,7 @@ test.each(findingKinds)('the page of %s has its head, its figures with rules and
   expectAlone(page);
   expect(expectNamed(page).size).toBeGreaterThan(2);
   expect(content(page).match(/NaN|undefined|Infinity|null/)).toBeNull();
-  expectWords(page, [...told[kind], `surgery ${kind}`, 'shared-kv, variance 0.7', 'text.txt', 'abc', 'def', 'seed 7']);
+  expectWords(page, [...words[kind], `surgery ${kind}`, 'shared-kv, variance 0.7', 'text.txt', 'abc', 'def', 'seed 7']);
   expectWords(
     page,
     ['What this does not show.', '· is a space, ⏎ a line break'].slice(0, kind === 'lens' || kind === 'basis' ? 2 : 1),
@@ -118,7 +118,7 @@ test('sizes and errors that cannot be have no place in a chart, and hold nothing
 });
 
 describe('several results', () => {
-  test('on a page of their own: titles and addresses are told apart', async () => {
+  test('on a page of their own: titles and addresses differ', async () => {
     const seeded: Finding = { kind: 'basis', result: { ...basisResult(), seed: 9 } };
     const entries = [
       { label: 'one', finding: basis },
