@@ -36,7 +36,7 @@ const stricter = [
   /text_config/,
   /(rms_norm_eps|head_dim): Too small/,
   /rope_scaling: Invalid input/, // false, 0, [] and "" are as good as none to Python
-  /rope_parameters\.(rope_theta|factor): /, // of no effect beside a rope_scaling
+  /rope_parameters\.(rope_theta|factor): /, // of no effect next to a rope_scaling
   /max_window_layers: Invalid input/,
 ];
 

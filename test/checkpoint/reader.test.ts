@@ -48,7 +48,7 @@ test('surplus tensors that no model needs are left alone', async () => {
   expect([...(await Checkpoint.open(folder)).tensors.keys()]).toEqual(expect.arrayContaining(names));
 });
 
-test('a head beside tied embeddings is taken where it is the embedding, refused where it is another', async () => {
+test('a head next to tied embeddings is taken where it is the embedding, refused where it is another', async () => {
   const tied = (change: (embedding: Buffer) => void) =>
     changed(fixture('mha-tied-f16'), {
       'model.safetensors': (old) => {

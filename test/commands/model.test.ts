@@ -11,7 +11,7 @@ const tmp = temporaryFolder();
 const cache = join(tmp, 'cache');
 const folder = copyModel(fixture('mqa-bias-f32'), join(tmp, 'model'));
 const weights = join(folder, 'model.safetensors');
-const told = async () => (await identify(await openModel(folder, { quiet: true }), new Progress(true))).sha256;
+const weightsHash = async () => (await identify(await openModel(folder, { quiet: true }), new Progress(true))).sha256;
 const actual = () => createHash('sha256').update(readFileSync(weights)).digest('hex');
 
 beforeEach(() => {
@@ -19,23 +19,23 @@ beforeEach(() => {
 });
 
 test("the checkpoint's hash is kept, and made again for a file that changed, even with the old time and size", async () => {
-  const first = await told();
+  const first = await weightsHash();
   expect(first).toBe(actual());
   const [kept = ''] = readdirSync(join(cache, 'sha256'));
   const other = 'a'.repeat(64);
   writeFileSync(join(cache, 'sha256', kept), other);
-  expect(await told()).toBe(other); // it was not computed
+  expect(await weightsHash()).toBe(other); // it was not computed
 
   const { atime, mtime } = statSync(weights);
   const bytes = readFileSync(weights);
   bytes.writeUInt8((bytes.at(-1) ?? 0) ^ 1, bytes.length - 1);
   writeFileSync(weights, bytes);
   utimesSync(weights, atime, mtime);
-  expect(await told()).toBe(actual());
+  expect(await weightsHash()).toBe(actual());
 });
 
 test('a damaged note is no hash', async () => {
-  await told();
+  await weightsHash();
   for (const name of readdirSync(join(cache, 'sha256'))) writeFileSync(join(cache, 'sha256', name), 'damaged');
-  expect(await told()).toBe(actual());
+  expect(await weightsHash()).toBe(actual());
 });

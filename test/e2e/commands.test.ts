@@ -94,7 +94,7 @@ describe('surgery eval', () => {
     expect(new Set(scores).size).toBe(1);
   });
 
-  test('answers questions, with accuracy by kind and chance beside it', async () => {
+  test('answers questions, with accuracy by kind and chance next to it', async () => {
     const { stdout } = await surgery([
       'eval',
       '--model',
@@ -129,7 +129,7 @@ describe('surgery eval', () => {
     expect(JSON.parse(stdout).scores).toMatchObject({ kl: 0, sameTop: 1 });
   });
 
-  test('the column that was asked for is told beside the text', async () => {
+  test('the column that was asked for is named with the text', async () => {
     const path = join(tmp, 'column.csv');
     writeFileSync(path, 'text,story\nno,Nora had a frog.\n');
     const args = ['eval', '--model', 'pocket', '--text', path, '--column', 'story', '--json', '--quiet'];
@@ -276,7 +276,7 @@ describe('doctor', () => {
     expect(named.stdout).toMatch(/Next: .* run --variance 0\.3 --model pocket\n$/);
   });
 
-  test('a folder that cannot be one is a problem, told with its remedy', async () => {
+  test('a folder that cannot be one is a problem, stated with its remedy', async () => {
     const { code, stdout } = await surgery(['doctor', '--json'], { env: { SURGERY_CACHE: '/dev/null/cache' } });
     expect(code).toBe(0);
     expect(JSON.parse(stdout).problems).toEqual([

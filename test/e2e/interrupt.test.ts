@@ -73,11 +73,11 @@ test('Ctrl-C while threads decompose waits for them and leaves nothing', async (
       cwd: work,
       env: { SURGERY_CACHE: join(work, `cache-${pause}`) },
     });
-    let told = '';
+    let outputText = '';
     child.stderr?.on('data', (text: string) => {
-      told += text;
+      outputText += text;
     });
-    await until(() => told.includes('Operating on'));
+    await until(() => outputText.includes('Operating on'));
     await sleep(pause);
     child.kill('SIGINT');
     const { code, stderr } = await child.ended;

@@ -304,7 +304,7 @@ describe('a system that refuses', () => {
   }
   const noDisk = 'no small disk can be mounted here (it takes root): it was not tried';
 
-  test('a disk that is too small: told before anything is computed, nothing left', async ({ skip }) => {
+  test('a disk that is too small: refused before anything is computed, nothing left', async ({ skip }) => {
     const ended = await onSmallDisk('size=1m', '"$@"', [...tiny, '--output', 'disk/full']);
     if (!ended) return skip(noDisk);
     expect(ended.stderr).toMatch(
@@ -314,7 +314,7 @@ describe('a system that refuses', () => {
   });
 
   test('a disk that is full in the middle: one line, old results as they were', async ({ skip }) => {
-    // Room for so many files that the first run fits, and the second, beside it, does not.
+    // Room for so many files that the first run fits, and the second next to it does not.
     const twice = '"$@" || exit 98; md5sum disk/out/*.* disk/out/model/* > before; "$@" --force --seed 1; code=$?';
     const ended = await onSmallDisk(
       'size=16m,nr_inodes=20',
@@ -328,7 +328,7 @@ describe('a system that refuses', () => {
     expect(ended.code).toBe(2);
   });
 
-  test('a cache that cannot be written is told once, and not with --quiet', async () => {
+  test('a cache that cannot be written is reported once, and not with --quiet', async () => {
     const env = { SURGERY_CACHE: join(file('no-folder', ''), 'cache') };
     const args = [...tiny.filter((word) => word !== '--quiet'), '--precision', 'int8', '--no-save'];
     const { code, stderr } = await surgery([...args, '--output', join(tmp, 'uncached')], { cwd: work, env });

@@ -162,7 +162,7 @@ describe('a sweep', () => {
     }
   });
 
-  test('a cell does not depend on what else is made, and more cells go beside those there', async () => {
+  test('a cell does not depend on what else is made, and more cells join those there', async () => {
     await uninterrupted();
     const alone = await sweep('alone', ['--variance', '0.5', '--mode', 'shared-kv']);
     expect(alone.code).toBe(0);

@@ -79,7 +79,7 @@ test.each([
   ['{"id":"two"}', /^is not a cell, at recipe: .*expected array, received undefined$/],
   [JSON.stringify(ofText), /^is not a cell, at byDocument\.nll\.0: .*expected number, received "20"$/],
   [JSON.stringify(ofOne), /^is not a cell of its study, at byDocument: expected 2 documents .*, received 1$/],
-])('a line in the middle that says %j is told by its number and by the place in it', async (bad, why) => {
+])('a line in the middle that says %j is named by its number and the place in it', async (bad, why) => {
   await twoCells();
   const [first = '', second = ''] = lines();
   writeFileSync(file(), `${first}\n${bad}\n${second}\n`);

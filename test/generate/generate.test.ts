@@ -21,7 +21,7 @@ test('a seed gives the same text whatever came before, another seed another text
   expect(first.tokensPerSecond).toBeGreaterThan(0);
 });
 
-test('tokens are told one by one as they come', async () => {
+test('tokens are reported one by one as they come', async () => {
   const runtime = await open();
   const seen: number[] = [];
   const { ids } = await generate(runtime, prompt, {

@@ -101,7 +101,7 @@ describe.each(models)('$name', ({ name, folder, tolerance }) => {
           expect(found?.explained).toBeCloseTo(explained, 6);
           for (const [key, error] of Object.entries(relative_error)) {
             const [from, projection = ''] = key.split('.');
-            // Where v comes from another layer, it is told under the group's own.
+            // Where v comes from another layer, it is listed under the group's own.
             if (layer === null && Number(from) !== one.layer) continue;
             expect(found?.relativeError[projection], `${label} ${group} ${key}`).toBeCloseTo(error, 6);
           }

@@ -104,9 +104,9 @@ test('of several processes that come at once to a lock that nobody holds one has
       folder = join(tmp, `${made}.${round}`);
       mkdirSync(folder);
       leave({ pid: ended, host: hostname(), started: '1' });
-      const told = answers();
+      const replies = answers();
       for (const taker of takers) taker.send(folder);
-      const others = (await told).filter((answer) => answer !== 'has it');
+      const others = (await replies).filter((answer) => answer !== 'has it');
       expect(others, `round ${round}`).toHaveLength(takers.length - 1);
       for (const other of others) expect(other).toMatch(/is in use by process \d+: wait/);
     }

@@ -69,7 +69,7 @@ test.each(cases.filter(({ environment }) => environment.HF_HOME))('SURGERY_CACHE
   expect(cacheFolder('part')).toBe(join(one.expanded, 'part'));
 });
 
-test("the program's own cache lies beside the Hub's", () => {
+test("the program's own cache lies next to the Hub's", () => {
   inEnvironment({ HOME: '/home/ada', XDG_CACHE_HOME: '~/x' });
   expect(cacheFolder('part')).toBe('/home/ada/x/surgery/part');
   vi.stubEnv('XDG_CACHE_HOME', undefined);

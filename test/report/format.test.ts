@@ -40,7 +40,7 @@ test('a table aligns its columns and leaves no blanks at line ends', () => {
   ).toBe('name        n\na           1\nlong name  22');
 });
 
-test('two texts beside each other stay within the width, whatever they hold', () => {
+test('two texts side by side stay within the width, whatever they hold', () => {
   const text = 'a long line of words that has to be broken somewhere, '.repeat(4);
   const box = sideBySide(['one', 'two'], [text, `${'x'.repeat(100)} 日本語 end`], 80);
   const lines = box.split('\n');

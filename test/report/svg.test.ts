@@ -39,7 +39,7 @@ function expectWellFormed(svg: string) {
 }
 
 describe('line charts', () => {
-  test('facets beside each other, one legend, error bars; nothing to warn of, the same bytes each time', async () => {
+  test('facets side by side, one legend, error bars; nothing to warn of, the same bytes each time', async () => {
     const warn = vi.spyOn(console, 'warn');
     const facets = [facet('perplexity', true), facet('KL (nats)', false)];
     const svg = await lineChartSvg(facets);

@@ -228,7 +228,7 @@ describe('where the damage is', () => {
     expect(largestEffects([effect(0, 0), effect(1, -1e-12)])).toEqual({ worst: [], held: 0, total: 0, share: 0 });
   });
 
-  test.each(['layer', 'projection', 'both'] as const)('is told of a study by %s', (by) => {
+  test.each(['layer', 'projection', 'both'] as const)('states the finding of a study by %s', (by) => {
     const { study: whole, cells } = sensitivityStudy(by);
     const text = studyVerdict(whole, cells).join(' ');
     expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) \d+ % of the summed single effects \(KL \S+ of \S+\)/);

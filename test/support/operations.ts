@@ -7,7 +7,7 @@ import type { PcaSpec } from '../../src/operations/pca/spec.ts';
 
 export type PcaParameters = Omit<PcaSpec, 'kind'>;
 
-/** {@link operate} with one PCA, and its report beside the tensors. */
+/** {@link operate} with one PCA, and its report with the tensors. */
 export async function operatePca(
   checkpoint: Checkpoint,
   parameters: PcaParameters,

@@ -49,7 +49,12 @@ describe('a BOS that the tokenizer does not add by itself', () => {
   test.each<[string, object, Record<string, unknown>, number | undefined]>([
     ['add_bos_token', { add_bos_token: true, bos_token: '<s>', tokenizer_class: 'Qwen2Tokenizer' }, {}, 1],
     ["Llama's tokenizer", { bos_token: { content: '<s>' }, tokenizer_class: 'LlamaTokenizerFast' }, {}, 1],
-    ["Llama's tokenizer, told not to", { add_bos_token: false, tokenizer_class: 'LlamaTokenizer' }, {}, undefined],
+    [
+      "Llama's tokenizer with add_bos_token false",
+      { add_bos_token: false, tokenizer_class: 'LlamaTokenizer' },
+      {},
+      undefined,
+    ],
     ['another tokenizer', { bos_token: '<s>', tokenizer_class: 'GPT2Tokenizer' }, {}, undefined],
     ['nothing said, a Llama', {}, {}, 1],
     ['nothing said, a Llama without a BOS', {}, { bos_token_id: null }, undefined],

@@ -19,7 +19,7 @@ const predicted = {
 };
 const exact = (data: Float32Array) => new Float64Array(data);
 
-test('places are those among all scores in float64, and not told apart behind the last that is wanted', async () => {
+test('places are those among all scores in float64, and not distinguished beyond the last that is wanted', async () => {
   const scores = await multiply(
     { ...predicted, data: exact(predicted.data) },
     { ...unit, data: exact(unit.data) },

@@ -25,7 +25,7 @@ const plan = ({ varied, ...rest }: Partial<Request> = {}) =>
 const isPca = (cell: PcaOperation | NoneOperation | undefined): cell is PcaOperation => cell?.kind === 'pca';
 
 /** A cell in a few words. */
-function told(cell: PcaOperation | NoneOperation | undefined): string | undefined {
+function inWords(cell: PcaOperation | NoneOperation | undefined): string | undefined {
   if (!cell) return undefined;
   const where = cell.layers.length < config.layers && `in ${cell.layers.join('')}`;
   const what = isPca(cell)
@@ -157,7 +157,7 @@ test('it has controls where they exist, each of its own cell, and each once', ()
 
 test('it goes from the most kept to the least, so that later cells find their components', () => {
   const { cells } = plan({ varied: { rank: [2, 8], variance: [0.5, 0.99], mode: ['shared-kv', 'separate'] } });
-  expect(cells.map(told)).toEqual([
+  expect(cells.map(inWords)).toEqual([
     'shared-kv 0.99',
     'separate 0.99',
     'shared-kv 0.5',
@@ -173,7 +173,7 @@ test('it goes from the most kept to the least, so that later cells find their co
 test('match variance adds the partner at the same threshold, and does not double one that is there', () => {
   const pairOf = (request: Partial<Request>) => {
     const { cells, pairs } = plan(request);
-    return pairs.map(({ rule, cell, partner }) => `${rule}: ${told(cells[cell])} - ${told(cells[partner])}`);
+    return pairs.map(({ rule, cell, partner }) => `${rule}: ${inWords(cells[cell])} - ${inWords(cells[partner])}`);
   };
   expect(pairOf({ match: ['variance'] })).toEqual(['variance: shared-kv 0.9 - separate 0.9']);
   expect(pairOf({ varied: { mode: ['separate', 'shared-kv'] } })).toEqual(['variance: shared-kv 0.9 - separate 0.9']);
@@ -203,7 +203,9 @@ test('controls of two modes at two sets of layers', () => {
     },
     controls: true,
   });
-  expect(controls.map(({ cell, of }) => `${told(cells[cell])} - ${of === undefined ? '' : told(cells[of])}`)).toEqual(
+  expect(
+    controls.map(({ cell, of }) => `${inWords(cells[cell])} - ${of === undefined ? '' : inWords(cells[of])}`),
+  ).toEqual(
     ['01', '23'].flatMap((set) => [
       `none in ${set} - `,
       `full-rank shared-kv 1 in ${set} - `,
@@ -236,7 +238,7 @@ test.each<[Partial<Request>, string]>([
 });
 
 test('modes that group the same projections alike are one cell, and ranks beyond the last component one rank', () => {
-  const cellsOf = (more: Partial<Request>) => plan(more).cells.map(told);
+  const cellsOf = (more: Partial<Request>) => plan(more).cells.map(inWords);
   const mode = [...modes];
   const mlp = { targets: ['gate', 'up', 'down'] } as const;
   expect(cellsOf({ varied: { mode, variance: [0.9] }, fixed: mlp })).toHaveLength(1);

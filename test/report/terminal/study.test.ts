@@ -44,7 +44,7 @@ describe('the text', () => {
   });
 
   test('tells which side of a pair is better, and where the error was not met', () => {
-    const told = (interval: readonly [number, number] | null, met: boolean) => {
+    const betterText = (interval: readonly [number, number] | null, met: boolean) => {
       const cells = measured([
         { mode: 'shared-kv', variance: 0.9, mean: 'keep' },
         { mode: 'separate', variance: 0.9, mean: 'keep' },
@@ -60,11 +60,11 @@ describe('the text', () => {
         studyText(study(['c0', 'c1'], { pairs }), cells, 'out').split('better\n')[1] ?? '',
       )?.[1];
     };
-    expect(told([0.1, 0.3], true)).toBe('separate');
-    expect(told([-0.3, -0.1], true)).toBe('shared');
-    expect(told([-0.1, 0.3], true)).toBe('–');
-    expect(told(null, true)).toBe('–');
-    expect(told([0.1, 0.3], false)).toBe('not met');
+    expect(betterText([0.1, 0.3], true)).toBe('separate');
+    expect(betterText([-0.3, -0.1], true)).toBe('shared');
+    expect(betterText([-0.1, 0.3], true)).toBe('–');
+    expect(betterText(null, true)).toBe('–');
+    expect(betterText([0.1, 0.3], false)).toBe('not met');
   });
 });
 

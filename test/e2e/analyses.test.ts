@@ -68,7 +68,7 @@ test('lens: text for a terminal, points up, also after attention alone', async (
   expect(widest(stdout)).toBeLessThanOrEqual(80);
 });
 
-test('unlikely: the same seed gives the same figures, and chance beside each', async () => {
+test('unlikely: the same seed gives the same figures, and chance next to each', async () => {
   const args = ['unlikely', '--model', 'pocket', '--documents', '4', '--max-tokens', '30', '--quiet', '--seed', '3'];
   const output = join(tmp, 'unlikely');
   const [json, text] = [await surgery([...args, '--json']), await surgery([...args, '--output', output])];
