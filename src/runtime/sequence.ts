@@ -1,12 +1,10 @@
 // Sequences: the tokens that one variant has read, alone or in a batch with others, with their keys and values.
-
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { cacheHeadDim, cacheName } from '../graph/block.ts';
 import { inputOf } from '../graph/linear.ts';
 import type { Tap } from '../graph/taps.ts';
 import { aCount, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { entryOf } from '../platform/indexing.ts';
 import { Tensor } from '../platform/onnxruntime.ts';
 import { requireIds } from '../text/token-ids.ts';
 
@@ -255,7 +253,7 @@ export class Batch {
         ...weightFeeds(this.#runner.variantsTogether, runs(rows.map(({ weights }) => weights))),
         ...past,
         input_ids: int64(
-          rows.map(({ sequence }) => entryOf(next, sequence)),
+          rows.map(({ sequence }) => next.get(sequence) ?? 0),
           [rows.length, 1],
         ),
         position_ids: int64(lengths, [rows.length, 1]),

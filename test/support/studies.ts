@@ -46,7 +46,7 @@ export interface CellSums {
   readonly layers?: readonly LayerReport[];
 }
 
-/** A cell of one PCA, or of nothing, whose sums by document are given; its scores follow from them, beside an original of nll 2 a token. */
+/** A cell of one PCA, or of nothing, whose sums by document are given; its scores follow from them, compared with an original of nll 2 per token. */
 export function cell(
   id: string,
   operation: PcaParameters | NoneSpec,
