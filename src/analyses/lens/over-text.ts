@@ -1,6 +1,7 @@
 // The logit lens over a text: averages at every point, similarity of consecutive points, and chance levels.
 
 import { seededRandom } from '../../linalg/random.ts';
+import { itemAt } from '../../platform/indexing.ts';
 import { normalisedRule } from '../residual-rows.ts';
 import { derangement, PositionSample } from '../similarity.ts';
 import { countedRule, firstCounted, Lens, together } from './lens.ts';
