@@ -22,10 +22,9 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
   const recipe = await optionalRecipe(options, model);
   const { tasks, documents } = scoring;
-  // Questions and 8-bit weights need the whole model; text alone goes through it block by block.
-  const session =
-    tasks || options.precision === 'int8' ? await openVariant(options, recipe, model, progress) : undefined;
-  const walked = session ? undefined : await walkModel(options, recipe, model, documents, progress);
+  // 8-bit weights need the whole model; others are read block by block.
+  const session = options.precision === 'int8' ? await openVariant(options, recipe, model, progress) : undefined;
+  const walked = session ? undefined : await walkModel(options, recipe, model, documents, progress, tasks?.questions);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
   const reference = base && (await walkModel(options, undefined, base, documents, progress));
   const ours = session ?? walked?.variant ?? walked?.original;
@@ -38,8 +37,9 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   );
   const answered =
     tasks &&
-    session &&
-    (await progress.step('Answering', 'questions', (onProgress) => scoreTasks(tasks.questions, session, onProgress)));
+    (await progress.step('Answering', 'questions', (onProgress) =>
+      'answer' in ours ? ours.answer(tasks.questions, onProgress) : scoreTasks(tasks.questions, ours, onProgress),
+    ));
   await session?.runtime.close();
   await walked?.close();
   await reference?.close();

@@ -3,20 +3,21 @@ import { Operator } from '../operations/operator.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { Walk } from '../runtime/walk/walk.ts';
-import type { Predictions } from '../scores/likelihood.ts';
-import { walkPredictions } from '../scores/walked.ts';
+import type { EncodedQuestion } from '../scores/tasks.ts';
+import { type WalkedPredictions, walkPredictions } from '../scores/walked.ts';
+import { taskTrees } from '../scores/walked-tasks.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, RuntimeOptions, WeightOptions } from './options.ts';
 
-/** Logits of a model on documents, and of the variant of a recipe. */
+/** What a model gives on documents and questions, and the variant of a recipe. */
 export interface WalkedModel {
-  readonly original: Predictions;
-  readonly variant: Predictions | undefined;
+  readonly original: WalkedPredictions;
+  readonly variant: WalkedPredictions | undefined;
   close(): Promise<void>;
 }
 
 /**
- * Takes documents through a model's blocks, each read once for the original and the variant.
+ * Takes documents and questions through a model's blocks, each read once for the original and the variant.
  * @throws SurgeryError as {@link Walk} and the recipe's operations do
  */
 export async function walkModel(
@@ -25,8 +26,9 @@ export async function walkModel(
   { checkpoint, info }: OpenModel,
   documents: readonly (readonly number[])[],
   progress: Progress,
+  questions: readonly EncodedQuestion[] = [],
 ): Promise<WalkedModel> {
-  const walk = new Walk(checkpoint, documents, { threads, memory });
+  const walk = new Walk(checkpoint, documents, { threads, memory, trees: taskTrees(questions) });
   const operator = new Operator(checkpoint, { threads, dtype, engine: pcaEngine });
   try {
     const { value: walked } = await progress.step(`Running ${info.ref}`, 'blocks', async (onBlock) =>

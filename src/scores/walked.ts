@@ -4,7 +4,9 @@ import { itemAt } from '../platform/indexing.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import { logitNumbers, type Unembedding, Walk, type WalkVariant } from '../runtime/walk/walk.ts';
 import { describeRows, type Predictions, ScoreSums, type Scores } from './likelihood.ts';
+import type { EncodedQuestion, TaskScores } from './tasks.ts';
 import type { Prediction } from './token-sums.ts';
+import { walkedTasks } from './walked-tasks.ts';
 
 /**
  * Scores a checkpoint on the documents of a walk, and compares variants with it. Each block's weights are read once for
@@ -107,21 +109,33 @@ function predictionsOf(chunk: readonly PredictingRow[], logits: Float32Array, vo
   });
 }
 
+/** A model after a walk that is still open: its logits on the documents, and its answers to questions. */
+export interface WalkedPredictions extends Predictions {
+  /** As `walkedTasks`. */
+  answer(
+    questions: readonly EncodedQuestion[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<TaskScores>;
+}
+
 /**
- * Takes the documents of a walk through all blocks.
- * @returns the logits of the original and of each variant, which can be read while the walk is open
+ * Takes the documents and trees of a walk through all blocks.
+ * @returns what the original and each variant give on them
  * @throws SurgeryError as {@link scoreWalk}
  */
 export async function walkPredictions(
   walk: Walk,
   variants: readonly WalkVariant[],
   onBlock?: (done: number, total: number) => void,
-): Promise<{ readonly original: Predictions; readonly variants: readonly Predictions[] }> {
+): Promise<{ readonly original: WalkedPredictions; readonly variants: readonly WalkedPredictions[] }> {
   const end = await walk.run(variants, onBlock ? { onBlock } : {});
   const unembedding = await walk.unembedding();
   const models = 1 + variants.length;
-  const logits = (stream: Stream) => streamPredictions(walk, stream, unembedding, models);
-  return { original: logits(end.original), variants: end.variants.map(logits) };
+  const walked = (stream: Stream): WalkedPredictions => ({
+    ...streamPredictions(walk, stream, unembedding, models),
+    answer: (questions, onProgress) => walkedTasks(walk, stream, unembedding, questions, onProgress),
+  });
+  return { original: walked(end.original), variants: end.variants.map(walked) };
 }
 
 /**
