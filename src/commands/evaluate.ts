@@ -10,6 +10,7 @@ import type { EvalOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
 import { scoringInput } from './scoring.ts';
+import { sayMemory } from './session.ts';
 import { openVariant, optionalRecipe } from './variants.ts';
 import { walkModel } from './walked.ts';
 
@@ -22,6 +23,7 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
   const recipe = await optionalRecipe(options, model);
   const { tasks, documents } = scoring;
+  if (options.precision === 'fp32') sayMemory(options, model, progress);
   // 8-bit weights need the whole model; others are read block by block.
   const session = options.precision === 'int8' ? await openVariant(options, recipe, model, progress) : undefined;
   const walked = session ? undefined : await walkModel(options, recipe, model, documents, progress, tasks?.questions);
