@@ -1,5 +1,5 @@
 /**
- * surgery as a library: an experiment, a lens, a probe, and the parts that they are made of.
+ * surgery as a library: an experiment, a sensitivity study, a lens, probes, and the parts that they are made of.
  *
  * An experiment applies recipes to a checkpoint and scores each variant against the original on the same documents:
  *
@@ -26,6 +26,8 @@
  * const { prompts } = await lens(checkpoint, ['Lily had a red'], { recipe });
  * const { points, variants } = await probe(checkpoint, documents, { recipe });
  * ```
+ *
+ * So are `unlikely`, `basis` and `sensitivity`, each of which does what the command of its name does.
  *
  * A model that does not fit in memory is walked through: all documents of all variants go through a block before the next
  * one is read. A visitor sees the residual stream at every point:
@@ -61,6 +63,7 @@ import { Checkpoint } from './checkpoint/reader.ts';
 import { type HubAccess, resolveModel } from './hub/model-reference.ts';
 import { aFlag, isPlainObject, requireArgument, requireOptions } from './platform/arguments.ts';
 
+export { type BasisOfCheckpoint, type BasisOfCheckpointOptions, basis } from './analyses/basis/of-checkpoint.ts';
 export { type LensOfCheckpoint, type LensOptions, lens } from './analyses/lens/of-checkpoint.ts';
 export type { DepthProfiles } from './analyses/lens/over-text.ts';
 export {
@@ -69,6 +72,8 @@ export {
   probe,
 } from './analyses/probe/probe.ts';
 export type { DepthEvaluation, MapEvaluation, PointEvaluation } from './analyses/probe/result.ts';
+export { type UnlikelyOptions, unlikely } from './analyses/unlikely/of-checkpoint.ts';
+export type { UnlikelyTokens } from './analyses/unlikely/result.ts';
 export type { VariantOptions } from './analyses/variants.ts';
 export type { LlamaConfig } from './checkpoint/config.ts';
 export { type WeightDtype, weightDtypes } from './checkpoint/dtypes.ts';
@@ -77,6 +82,7 @@ export { type ByteRange, Checkpoint, type CheckpointShard, type Tensor } from '.
 export { type Replacements, type WriteOptions, writeCheckpoint } from './checkpoint/writer.ts';
 export { planSweep, type Sweep } from './experiments/design.ts';
 export { type ExperimentOptions, type ExperimentResult, runExperiment } from './experiments/experiment.ts';
+export { type SensitivityOfCheckpoint, type SensitivityOptions, sensitivity } from './experiments/sensitivity.ts';
 export {
   type Generated,
   type GenerateOptions,

@@ -348,6 +348,30 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
     ],
     [() => lib.lens(checkpoint, documents, { recipe: [{ kind: 'svd' }] }), /^kind is "svd", allowed: pca, zero, none$/],
   ],
+  unlikely: [
+    [() => lib.unlikely(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [() => lib.unlikely(checkpoint, []), /^documents is \[\], allowed: at least one document$/],
+    [() => lib.unlikely(checkpoint, documents, { sed: 1 }), /^unlikely has no option "sed", allowed: threads, /],
+    [() => lib.unlikely(checkpoint, documents, { seed: -1 }), /^unlikely: seed is -1, allowed: a whole number from 0$/],
+  ],
+  basis: [
+    [() => lib.basis(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [() => lib.basis(pocket, documents), /^the documents: 3 positions to probe, 100 are the least/],
+    [() => lib.basis(pocket, documents, { method: 'ica' }), /^basis: method is "ica", allowed: pca, nmf, frequency, /],
+    [() => lib.basis(pocket, documents, { of: 'head' }), /^basis: of is "head", allowed: embed, unembed$/],
+    [() => lib.basis(pocket, documents, { components: 500 }), /^basis: components is 500, pca allows 1 to 128 on this/],
+  ],
+  sensitivity: [
+    [() => lib.sensitivity(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [() => lib.sensitivity(checkpoint, documents, { by: 'head' }), /^sensitivity: by is "head", allowed: layer, /],
+    [
+      () => lib.sensitivity(checkpoint, documents, { variance: 0.9 }),
+      /^sensitivity: variance is 0.9, allowed: a list of numbers above 0 up to 1, one at least$/,
+    ],
+    [() => lib.sensitivity(checkpoint, documents, { operation: { mode: 'x' } }), /mode is "x", allowed: shared-kv/],
+    [() => lib.sensitivity(checkpoint, documents, { operation: { variance: 5 } }), /variance is 5, allowed: /],
+    [() => lib.sensitivity(checkpoint, []), /^documents is \[\], allowed: at least one document$/],
+  ],
   probe: [
     [() => lib.probe(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
     [() => lib.probe(pocket, documents), /^the documents: 3 positions to probe, 100 are the least/],
@@ -496,6 +520,42 @@ describe('one call', () => {
     expect(await library.lens(pocket, [prompt], { documents: [prompt] })).toEqual(
       await library.lens(pocket, [ids], { documents: [ids] }),
     );
+  });
+
+  test('unlikely: the original, alone or with a variant', async () => {
+    const both = await library.unlikely(pocket, [prompt], { recipe: edit, seed: 3 });
+    expect(both.map(({ variant, points }) => [variant, points.length])).toEqual([
+      ['original', 7],
+      ['operated', 7],
+    ]);
+    expect(both[0]).toEqual((await library.unlikely(pocket, [prompt], { seed: 3 }))[0]);
+  });
+
+  test('basis: its directions in order, with the shares of both matrices and of each model’s probe', async () => {
+    const texts = ['Once upon a time there was a dog. The dog had a red ball and he was happy. '.repeat(12)];
+    const { components, points } = await library.basis(pocket, texts, { recipe: edit, of: 'unembed', components: 3 });
+    expect(points).toHaveLength(7);
+    expect(components.map(({ component }) => component)).toEqual([1, 2, 3]);
+    const [first, second] = components;
+    expect(first?.shares.unembed).toBeGreaterThan(second?.shares.unembed ?? 1);
+    expect(first?.probe.map(({ variant, points: own }) => [variant, own.length])).toEqual([
+      ['original', 7],
+      ['operated', 7],
+    ]);
+  });
+
+  test('sensitivity: each unit alone and all at once, as an experiment scores them', async () => {
+    const found = await library.sensitivity(pocket, [prompt], {
+      by: 'projection',
+      variance: [0.5],
+      operation: { layers: [1] },
+    });
+    const { rows, joint, additivity } = found.sensitivity;
+    expect(rows.map(({ targets }) => targets)).toEqual([['q'], ['k'], ['v']]);
+    expect(found.cells.map(({ id }) => id).sort()).toEqual([...rows.flatMap(({ cells }) => cells), ...joint].sort());
+    const whole = await library.runExperiment(pocket, [[{ kind: 'pca', variance: 0.5, layers: [1] }]], [prompt]);
+    expect(found.original).toEqual(whole.original);
+    expect(additivity[0]?.joint).toBeCloseTo(whole.cells[0]?.scores.deltaNll ?? 0, 6);
   });
 
   test('probe: the original, alone or with a variant', async () => {

@@ -1,18 +1,13 @@
 // surgery basis: an ordered basis of the embedding or the unembedding, and how much of each map lies along it.
 
-import { type Basis, makeBasis, type Near, nearestTokens } from '../analyses/basis/bases.ts';
+import { makeBasis } from '../analyses/basis/bases.ts';
 import { basisRules } from '../analyses/basis/methods.ts';
+import { byFrequency, componentCount, describeBasis } from '../analyses/basis/of-checkpoint.ts';
 import type { BasisResult } from '../analyses/basis/result.ts';
-import type { OfBoth } from '../analyses/probe/baselines.ts';
 import { weightOver } from '../analyses/probe/over-depth.ts';
-import { countLabels, splitRules } from '../analyses/probe/splits.ts';
-import { weightShares } from '../analyses/probe/weight-spectrum.ts';
-import { type Positions, positionRule, probedPositions } from '../analyses/recorded-residuals.ts';
-import { matrixNames, readEmbedding, readUnembedding, type VocabularyMatrix } from '../analyses/vocabulary.ts';
-import type { LlamaConfig } from '../checkpoint/config.ts';
-import { centred } from '../linalg/rows.ts';
-import { SurgeryError } from '../platform/errors.ts';
-import { itemAt } from '../platform/indexing.ts';
+import { splitRules } from '../analyses/probe/splits.ts';
+import { positionRule, probedPositions } from '../analyses/recorded-residuals.ts';
+import { matrixNames, readEmbedding, readUnembedding } from '../analyses/vocabulary.ts';
 import { lineChartSvg } from '../report/svg.ts';
 import { basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -24,15 +19,12 @@ import type { Recorded } from './recorded-command.ts';
 import { scoringInput, textRead } from './scoring.ts';
 import { optionalRecipe } from './variants.ts';
 
-/** Tokens to list at each end of a component. */
-const listed = 8;
-
 export async function basis(options: BasisOptions, command: Recorded): Promise<void> {
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
   const { of, method, seed, sparsity } = options;
-  const components = componentsOf(options, config);
+  const components = componentCount(options, config, '--components');
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const recipe = await optionalRecipe(options, model);
   const scoring = await scoringInput(options, model, tokenizer);
@@ -76,7 +68,7 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
       ...(method === 'dictionary' ? { sparsity } : {}),
       reconstruction: made.reconstruction,
       ...(made.dictionary ? { dictionary: made.dictionary } : {}),
-      components: await describe(made, matrices, of, weights, tokenizer),
+      components: await describeBasis(made, matrices, of, weights, tokenizer),
     };
     const charts = async () => ({ 'basis.svg': await lineChartSvg(basisCharts(result)) });
     await writeAnalysis(options, 'basis', result, charts, progress);
@@ -84,49 +76,4 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
   } finally {
     await recorded.close();
   }
-}
-
-/** @throws SurgeryError `usage` for a number of directions outside the method's range */
-function componentsOf({ method, components }: BasisOptions, { hiddenSize, vocabSize }: LlamaConfig): number {
-  const refuse = (allowed: string): never => {
-    throw new SurgeryError('usage', `--components is ${components}, ${method} allows ${allowed} on this model`);
-  };
-  if (method === 'dictionary') {
-    const wanted = components ?? Math.min(2 * hiddenSize, vocabSize);
-    if (wanted <= hiddenSize || wanted > vocabSize)
-      refuse(`more than the hidden size, ${hiddenSize}, up to the vocabulary's ${vocabSize}`);
-    return wanted;
-  }
-  const most = method === 'nmf' ? Math.min(vocabSize, 2 * hiddenSize) : hiddenSize;
-  if (components !== undefined && components > most) refuse(`1 to ${most}`);
-  return components ?? Math.min(64, hiddenSize);
-}
-
-/** All token ids, most frequent in the text first. */
-function byFrequency({ input }: Positions, vocabulary: number): number[] {
-  const counts = countLabels(input);
-  return [...Array(vocabulary).keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
-}
-
-/** For each direction: the nearest tokens, and the share of each map's weight along it. */
-async function describe(
-  { directions, tokens }: Basis,
-  matrices: OfBoth<Awaited<ReturnType<typeof readEmbedding>>>,
-  of: VocabularyMatrix,
-  weights: readonly { readonly variant: 'original' | 'operated'; readonly points: readonly (readonly number[])[] }[],
-  tokenizer: Tokenizer,
-): Promise<BasisResult['components']> {
-  const near = await nearestTokens(matrices[of], directions, listed);
-  const embed = await weightShares(centred(matrices.embed), directions);
-  const unembed = await weightShares(centred(matrices.unembed), directions);
-  const named = (list: readonly Near[]) =>
-    list.map(({ token, cosine }) => ({ id: token, ...tokenizer.spelled(token), cosine }));
-  return near.map(({ nearest, farthest }, k) => ({
-    component: k + 1,
-    ...(tokens?.[k] === undefined ? {} : { from: tokenizer.piece(tokens[k]), fromShown: tokenizer.shown(tokens[k]) }),
-    nearest: named(nearest),
-    farthest: named(farthest),
-    shares: { embed: embed[k] as number, unembed: unembed[k] as number },
-    probe: weights.map(({ variant, points }) => ({ variant, points: points.map((shares) => itemAt(shares, k)) })),
-  }));
 }

@@ -84,9 +84,12 @@ const rules: readonly Rule[] = [
   },
   {
     options: ['memory'],
-    // Questions and 8-bit weights need the whole model; a base goes through block by block.
-    isIdle: ({ values }) => values.base === undefined && (values.tasks !== undefined || values.precision === 'int8'),
-    why: 'on a model that is loaded whole, for --tasks or in int8: leave it out',
+    // A run that breaks the model looks for the cause block by block, and so does an evaluation read its base.
+    isIdle: ({ command, values }) =>
+      command !== 'run' &&
+      values.base === undefined &&
+      (values.precision === 'int8' || (command === 'eval' && values.tasks !== undefined)),
+    why: 'on a model that is loaded whole, in int8 or for the --tasks of eval: leave it out',
   },
   {
     options: ['dtype', 'pcaEngine'],

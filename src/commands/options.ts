@@ -2,6 +2,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { basisMethods } from '../analyses/basis/methods.ts';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
+import { units } from '../experiments/design.ts';
 import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
@@ -132,7 +133,7 @@ export const unitOption = optionGroup('Operation:', (command) =>
   command.option(
     '--by <unit>',
     'operate on one layer at a time, on one projection (in all layers), or both in turn',
-    oneOf('--by', ['layer', 'projection', 'both']),
+    oneOf('--by', units),
     'layer',
   ),
 );

@@ -1,9 +1,9 @@
 // surgery sensitivity: operates on one layer or projection at a time, and on all at once.
 
 import { planSensitivity } from '../experiments/design.ts';
+import { namedUnits } from '../experiments/sensitivity.ts';
 import { budgets } from '../operations/pca/design.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
-import { itemAt } from '../platform/indexing.ts';
 import type { SensitivityOptions } from './command-options.ts';
 import { progressOf } from './model.ts';
 import { equivalentsOf } from './recipes.ts';
@@ -23,20 +23,13 @@ export async function sensitivity(options: SensitivityOptions, command: Recorded
       const budgetList = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
       const plan = planSensitivity({ kind: 'pca', ...spec }, budgetList, by, config);
       for (const line of equivalentsOf(operation, config)) progressOf(options).say(line);
-      const name = (ids: readonly string[]) => (cell: number) => itemAt(ids, cell);
       return {
         kind: 'sensitivity',
         cells: plan.cells.map((cell) => [cell]),
         relations: (ids) => ({
           pairs: [],
           controls: [],
-          sensitivity: {
-            by,
-            kept: plan.kept,
-            rows: plan.rows.map((row) => ({ ...row, cells: row.cells.map(name(ids)) })),
-            joint: plan.joint.map(name(ids)),
-            additivity: plan.joint.map(() => null),
-          },
+          sensitivity: { ...namedUnits(plan, by, ids), additivity: plan.joint.map(() => null) },
         }),
         angles: [],
       };

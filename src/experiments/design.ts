@@ -97,7 +97,8 @@ function everyCombination(
 }
 
 /** The unit of a sensitivity study: a layer, a projection in all layers, or a projection in a layer. */
-export type Unit = 'layer' | 'projection' | 'both';
+export const units = ['layer', 'projection', 'both'] as const;
+export type Unit = (typeof units)[number];
 
 /** One row of a sensitivity study: some layers and projections, and their cells at each threshold. */
 export interface SensitivityRow {

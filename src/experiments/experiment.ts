@@ -33,7 +33,7 @@ export interface ExperimentOptions extends OperatorSettings {
   readonly onCell?: (done: number, total: number, cell: CellResult) => void;
 }
 
-const experimentOptions: AllowedOptions<ExperimentOptions> = {
+export const experimentOptions: AllowedOptions<ExperimentOptions> = {
   ...operatorOptions,
   precision: oneOfWords(precisions),
   questions: aList(

@@ -1,7 +1,7 @@
 // Paired differences and additivity, computed from a study's cells. Pure arithmetic.
 
 import { itemAt } from '../platform/indexing.ts';
-import type { Additivity, CellResult, Difference, Study } from '../results/study.ts';
+import type { Additivity, CellResult, Difference, OriginalResult, SensitivityResult, Study } from '../results/study.ts';
 import type { ByDocument } from '../scores/likelihood.ts';
 import { meanOver } from '../scores/token-sums.ts';
 
@@ -21,17 +21,22 @@ export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>)
       const [own, of] = [cells.get(control.cell), cells.get(control.of ?? '')];
       return { ...control, difference: own && of ? difference(own, of) : null };
     }),
-    ...(sensitivity
-      ? {
-          sensitivity: {
-            ...sensitivity,
-            additivity: sensitivity.joint.map((joint, threshold) => {
-              const parts = sensitivity.rows.map((row) => cells.get(itemAt(row.cells, threshold)));
-              return original ? additivityOf(cells.get(joint), parts, original.byDocument) : null;
-            }),
-          },
-        }
-      : {}),
+    ...(sensitivity ? { sensitivity: withAdditivity(sensitivity, cells, original) } : {}),
+  };
+}
+
+/** How the effects of a sensitivity study add up, as far as its cells are there. */
+export function withAdditivity(
+  sensitivity: Omit<SensitivityResult, 'additivity'>,
+  cells: ReadonlyMap<string, CellResult>,
+  original: OriginalResult | null,
+): SensitivityResult {
+  return {
+    ...sensitivity,
+    additivity: sensitivity.joint.map((joint, threshold) => {
+      const parts = sensitivity.rows.map((row) => cells.get(itemAt(row.cells, threshold)));
+      return original ? additivityOf(cells.get(joint), parts, original.byDocument) : null;
+    }),
   };
 }
 
