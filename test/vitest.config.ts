@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** They replace a module by another, which files that run in the same process would get too. */
-export const alone = ['results/run.test.ts', 'results/study.test.ts'];
+export const alone = ['commands/session.test.ts', 'results/run.test.ts', 'results/study.test.ts'];
 
 export default defineConfig({
   test: {
