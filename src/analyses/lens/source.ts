@@ -1,5 +1,6 @@
 // The logit lens on documents, a chunk at a time: one walk keeps the residual stream of both models at every point, and
 // final norm and unembedding are then applied to its rows.
+import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
 import { pointsOf } from '../../graph/taps.ts';
 import { cacheFolder } from '../../platform/cache.ts';
@@ -8,7 +9,7 @@ import { entryOf } from '../../platform/indexing.ts';
 import { type LensChunk, lensTokens } from '../../runtime/sequence.ts';
 import { type Stream, Streams } from '../../runtime/walk/streams.ts';
 import type { VisitedRows } from '../../runtime/walk/visitor.ts';
-import { Walk } from '../../runtime/walk/walk.ts';
+import { logitNumbers, Walk } from '../../runtime/walk/walk.ts';
 import { sessionLens } from '../from-session.ts';
 import type { VariantName } from '../shapes.ts';
 import { type VariantOptions, variantNames, walkVariants } from '../variants.ts';
@@ -44,14 +45,16 @@ export async function lensSources(
   if (options.precision === 'int8') return sessionLens(checkpoint, options, onBlock);
   const names = variantNames(options.recipe);
   const points = pointsOf(checkpoint.config.layers, options.sublayers);
-  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory });
-  const kept = new KeptStreams(walk);
+  const rows = documents.reduce((sum, { length }) => sum + length, 0);
+  const kept = new KeptStreams(rows, checkpoint.config.hiddenSize, names.length * points.length);
+  const reserved = kept.memory + logitBytes(checkpoint.config, points.length, names.length);
+  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory, reserved });
   const close = async () => {
     await walk.close();
     await kept.close();
   };
   try {
-    await kept.requireSpace(names.length * points.length);
+    await kept.requireSpace();
     await walkVariants(walk, options, (rows) => kept.keep(rows), onBlock);
     const unembed = await walk.unembedder();
     const starts = startsOf(documents);
@@ -74,7 +77,7 @@ export async function lensSources(
 interface Reader {
   readonly points: readonly Stream[];
   readonly unembed: Awaited<ReturnType<Walk['unembedder']>>;
-  readonly config: Checkpoint['config'];
+  readonly config: LlamaConfig;
 }
 
 /** @param start row of the first token */
@@ -98,6 +101,11 @@ async function* chunksOf(
   }
 }
 
+/** Bytes of the logits of a chunk of each model, beyond those that the walk itself has room for. */
+function logitBytes({ vocabSize }: LlamaConfig, points: number, models: number): number {
+  return 4 * Math.max(0, models * points * lensTokens(points, vocabSize) * vocabSize - logitNumbers);
+}
+
 /** Row of each document's first token. */
 function startsOf(documents: readonly (readonly number[])[]): Map<readonly number[], number> {
   const starts = new Map<readonly number[], number>();
@@ -115,18 +123,25 @@ const inMemory = 1 << 26;
 /** What a walk shows, kept in a stream for each model and point; those that two models share, once. */
 class KeptStreams {
   readonly #streams: Streams;
+  readonly #bytes: number;
   readonly #byPoint = new Map<string, Stream>();
 
-  constructor(walk: Walk) {
-    this.#streams = new Streams(walk.rows, walk.checkpoint.config.hiddenSize, inMemory);
+  /** @param streams at most */
+  constructor(rows: number, hidden: number, streams: number) {
+    this.#streams = new Streams(rows, hidden, inMemory);
+    this.#bytes = streams * this.#streams.bytes;
   }
 
-  /** @throws SurgeryError `output` */
-  async requireSpace(streams: number): Promise<void> {
-    const bytes = streams * this.#streams.bytes;
-    if (bytes <= inMemory) return;
+  /** Bytes of memory that are taken at most. */
+  get memory(): number {
+    return Math.min(this.#bytes, inMemory);
+  }
+
+  /** @throws SurgeryError `output` where the disk has no room for the others */
+  async requireSpace(): Promise<void> {
+    if (this.#bytes <= inMemory) return;
     const remedy = 'read less with --documents or --max-tokens, or set SURGERY_CACHE to another disk';
-    await requireSpace(cacheFolder('residuals'), bytes, 'the residual stream at every point', remedy);
+    await requireSpace(cacheFolder('residuals'), this.#bytes, 'the residual stream at every point', remedy);
   }
 
   async keep({ point, model, source, batch, residual }: VisitedRows): Promise<void> {

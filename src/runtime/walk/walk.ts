@@ -45,6 +45,8 @@ export interface WalkOptions {
   readonly threads?: number | undefined;
   /** Bytes of memory that the walk may use. Default: half of what is free. */
   readonly memory?: number | undefined;
+  /** Bytes of it that the caller takes for logits and copies of its own. Default: 0. */
+  readonly reserved?: number;
   /** Rows that go through a block together. Default: 1,024. */
   readonly batchRows?: number;
   /** Token trees that go through with the documents. Their rows follow those of the documents. */
@@ -81,6 +83,7 @@ export interface WalkEnd {
 const walkOptions: AllowedOptions<WalkOptions> = {
   threads: aCount(1, 256),
   memory: aCount(1),
+  reserved: aCount(0),
   batchRows: aCount(1),
   trees: { words: 'a list of token trees', test: Array.isArray },
 };
@@ -142,7 +145,7 @@ export class Walk {
     requireCheckpoint(checkpoint);
     requireOptions('Walk', options, walkOptions);
     const { config } = checkpoint;
-    const { batchRows: most = batchRows, trees = [] } = options;
+    const { batchRows: most = batchRows, trees = [], reserved = 0 } = options;
     if (documents.length > 0 || trees.length === 0) requireDocumentIds(documents, config);
     requireTrees(trees, config);
     this.checkpoint = checkpoint;
@@ -156,7 +159,7 @@ export class Walk {
     ];
     const batches = this.#lots.map(({ batch }) => batch);
     const budget = options.memory ?? memory().free / 2;
-    const least = leastMemory(checkpoint, most, trees.length > 0);
+    const least = leastMemory(checkpoint, most, trees.length > 0) + reserved;
     if (budget < least)
       throw new SurgeryError(
         'usage',

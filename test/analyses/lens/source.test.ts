@@ -10,6 +10,7 @@ import { SurgeryError } from '../../../src/platform/errors.ts';
 import { itemAt } from '../../../src/platform/indexing.ts';
 import type { LensChunk } from '../../../src/runtime/sequence.ts';
 import { Runtime } from '../../../src/runtime/session.ts';
+import { leastMemory } from '../../../src/runtime/walk/walk.ts';
 import { largestDifference } from '../../support/goldens.ts';
 import { pocket, temporaryFolder } from '../../support/paths.ts';
 import { copyModel } from '../../support/safetensors.ts';
@@ -54,6 +55,17 @@ test('chunks hold the tokens, every point of the stream, and what the unembeddin
   }
   await runtime.close();
   await close();
+});
+
+test('what the analysis keeps counts as memory too', async () => {
+  const checkpoint = await Checkpoint.open(pocket);
+  const { hiddenSize } = checkpoint.config;
+  const [ids = []] = documents;
+  const least = leastMemory(checkpoint);
+  const kept = 4 * 7 * ids.length * hiddenSize;
+  const open = (memory: number) => lensSources(checkpoint, [ids], { threads: 1, memory });
+  await expect(open(least + kept - 1)).rejects.toThrow(/of memory are too few/);
+  await (await open(least + kept)).close();
 });
 
 test.each(['lens', 'probe'])(
