@@ -53,6 +53,18 @@
  * await walk.run([], { visitBlock, activations });
  * ```
  *
+ * Multiple-choice questions go through a walk as trees of a context and its choices, with the documents or alone:
+ *
+ * ```ts
+ * import { encodeTasks, readTasks, taskTrees, walkedTasks } from 'surgery';
+ *
+ * const asked = await encodeTasks(await readTasks('tasks.jsonl'), 'tasks.jsonl', tokenizer, checkpoint.config.contextLength);
+ * const quiz = new Walk(checkpoint, [], { trees: taskTrees(asked) });
+ * const end = await quiz.run([variant]);
+ * const { accuracy } = await walkedTasks(quiz, end.original, await quiz.unembedding(), asked);
+ * await quiz.close();
+ * ```
+ *
  * A chat model's prompt comes from its own template: `tokenizer.encodeChat(tokenizer.chat(messages))`.
  *
  * A {@link SurgeryError} is a mistake that the caller can correct, with a message of one line. Any other error is a bug
@@ -119,6 +131,7 @@ export {
 } from './runtime/statistics.ts';
 export type { RowBatch } from './runtime/walk/batches.ts';
 export type { Stream } from './runtime/walk/streams.ts';
+export type { TokenTree } from './runtime/walk/trees.ts';
 export type { VisitedBlock, VisitedRows, WalkVisitor } from './runtime/walk/visitor.ts';
 export {
   type Unembedding,
@@ -140,6 +153,7 @@ export { bootstrapMean, type DocumentSum, type Estimate } from './scores/statist
 export { type EncodedQuestion, encodeTasks, scoreTasks, type TaskScore, type TaskScores } from './scores/tasks.ts';
 export type { Interval } from './scores/token-sums.ts';
 export { scoreWalk } from './scores/walked.ts';
+export { taskTrees, walkedTasks } from './scores/walked-tasks.ts';
 export type { Message } from './text/chat.ts';
 export { type Question, readDocuments, readTasks } from './text/documents.ts';
 export type { Documents } from './text/encode-documents.ts';

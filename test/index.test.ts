@@ -389,8 +389,11 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
       () => lib.scoreTasks([{ context: 'a' }], { runtime }),
       /^questions is .*, allowed: a list of questions, from encodeTasks$/,
     ],
+    [() => lib.scoreTasks([], { runtime }), /^questions is \[\], allowed: one question or more$/],
     [() => lib.scoreTasks(questions, runtime), /^the model is a Runtime/],
   ],
+  taskTrees: [[() => lib.taskTrees('tasks.jsonl'), /^questions is "tasks.jsonl", allowed: a list of questions, from/]],
+  walkedTasks: [[() => lib.walkedTasks(runtime, {}, () => {}, questions), /^walk is a Runtime, allowed: a Walk$/]],
   readDocuments: [
     [() => lib.readDocuments(), /^file is missing, allowed: a string$/],
     [() => lib.readDocuments('a.csv', 3), /^column is 3, allowed: a string$/],

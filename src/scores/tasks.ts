@@ -100,6 +100,14 @@ export async function encodeTasks(
   return questions;
 }
 
+/** @throws SurgeryError `usage` */
+export function requireEncoded(questions: readonly EncodedQuestion[]): void {
+  requireArgument('questions', questions, {
+    words: 'a list of questions, from encodeTasks',
+    test: (value) => Array.isArray(value) && value.every((one) => isPlainObject(one) && 'shared' in one),
+  });
+}
+
 /**
  * Answers each question with the likeliest choice: the highest summed log-probability after the context.
  * @throws SurgeryError `usage` for an argument that is not allowed, `numeric` for logits that are not finite
@@ -109,11 +117,8 @@ export async function scoreTasks(
   model: Model,
   onProgress?: (done: number, total: number) => void,
 ): Promise<TaskScores> {
-  requireArgument('questions', questions, {
-    words: 'a list of questions, from encodeTasks',
-    test: (value) =>
-      Array.isArray(value) && value.length > 0 && value.every((one) => isPlainObject(one) && 'shared' in one),
-  });
+  requireEncoded(questions);
+  requireArgument('questions', questions, { words: 'one question or more', test: () => questions.length > 0 });
   requireModel('the model', model);
   requireArgument('onProgress', onProgress, optional(aFunction));
   const scores: number[][] = [];

@@ -1,14 +1,16 @@
 // Multiple-choice questions on the walk: a question goes through the blocks once, as a tree of its context and choices.
+import { requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import type { TokenTree } from '../runtime/walk/trees.ts';
-import { logitNumbers, type Unembedding, type Walk } from '../runtime/walk/walk.ts';
+import { logitNumbers, type Unembedding, Walk } from '../runtime/walk/walk.ts';
 import { logSumExp, requireFinite } from './logits.ts';
-import { answersBy, type EncodedQuestion, scoredFrom, type TaskScores } from './tasks.ts';
+import { answersBy, type EncodedQuestion, requireEncoded, scoredFrom, type TaskScores } from './tasks.ts';
 
 /** Questions as trees, for the option `trees` of a Walk. The last token of a choice is predicted and not read. */
 export function taskTrees(questions: readonly EncodedQuestion[]): TokenTree[] {
+  requireEncoded(questions);
   return questions.map(({ context, choices, shared }) => ({
     prefix: context.slice(0, shared),
     branches: choices.map((ids) => ids.slice(shared, -1)),
@@ -16,7 +18,7 @@ export function taskTrees(questions: readonly EncodedQuestion[]): TokenTree[] {
 }
 
 /**
- * Answers the questions whose trees went through a walk, from a model's stream after it. To the rounding of the
+ * Answers the questions, one or more, whose trees went through a walk, from a model's stream after it. To the rounding of the
  * products the scores are those of `scoreTasks`.
  * @param questions whose {@link taskTrees} are the walk's trees
  * @param onProgress called with the questions answered and in all
@@ -40,6 +42,8 @@ export async function walkedChoices(
   questions: readonly EncodedQuestion[],
   onProgress?: (done: number, total: number) => void,
 ): Promise<number[][]> {
+  requireArgument('walk', walk, { words: 'a Walk', test: (value) => value instanceof Walk });
+  requireEncoded(questions);
   if (walk.trees.length !== questions.length)
     throw new SurgeryError(
       'usage',

@@ -6,8 +6,10 @@ import { generate } from '../../src/generate/generate.ts';
 import { argmax, greedy } from '../../src/generate/sampling.ts';
 import { Operator } from '../../src/operations/operator.ts';
 import { Runtime } from '../../src/runtime/session.ts';
+import { Walk } from '../../src/runtime/walk/walk.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { encodeTasks, scoreChoices } from '../../src/scores/tasks.ts';
+import { taskTrees, walkedChoices } from '../../src/scores/walked-tasks.ts';
 import { readDocuments, readTasks } from '../../src/text/documents.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { attentionWeights } from '../support/attention-weights.ts';
@@ -199,4 +201,13 @@ test("pocket: every choice of 40 questions has the reference's log-probability",
     expect(ours.indexOf(Math.max(...ours))).toBe(predicted);
   }
   await runtime.close();
+  const walk = new Walk(checkpoint, [], { threads: 1, trees: taskTrees(questions) });
+  const { original } = await walk.run([]);
+  const walked = await walkedChoices(walk, original, await walk.unembedding(), questions);
+  for (const [i, { log_probabilities, predicted }] of rows.entries()) {
+    const ours = walked[i] ?? [];
+    expect(largestDifference(ours, log_probabilities)).toBeLessThan(1e-4);
+    expect(ours.indexOf(Math.max(...ours))).toBe(predicted);
+  }
+  await walk.close();
 });
