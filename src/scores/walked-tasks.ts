@@ -52,10 +52,12 @@ export async function walkedChoices(
   const { hiddenSize, vocabSize } = walk.checkpoint.config;
   const scores = questions.map(({ choices }) => choices.map(() => 0));
   const together = Math.max(1, Math.floor(logitNumbers / vocabSize));
+  let into: Float32Array | undefined;
   for (const group of inGroups(questionRows(walk.rows, questions), together)) {
     const residual = new Float32Array(group.length * hiddenSize);
     for (const [i, { row }] of group.entries()) residual.set(await stream.read(row, 1), i * hiddenSize);
-    const logits = await unembedding({ read: async () => residual }, 0, group.length);
+    into ??= new Float32Array(group.length * vocabSize); // no later group is larger
+    const logits = await unembedding({ read: async () => residual }, 0, group.length, into);
     for (const [i, { question, next }] of group.entries()) {
       const own = logits.subarray(i * vocabSize, (i + 1) * vocabSize);
       const logSum = requireFinite(logSumExp(own));
