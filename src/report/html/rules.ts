@@ -3,7 +3,7 @@ import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import { counted, integer, sentence } from '../format.ts';
 import { hasIntervals, type Scored } from '../scores.ts';
-import { promptWords, scoredUnits, textNotes } from '../terminal/text.ts';
+import { promptWords, samplingText, scoredUnits, textNotes } from '../terminal/text.ts';
 
 /** "60 documents, 6,811 tokens of pocket's held-out stories" */
 export function textFact(scored: ScoredText): string {
@@ -31,14 +31,9 @@ export function scoringFacts(
 
 /** How texts were sampled, how prompts were wrapped, and notes on the model's files. */
 export function samplingRule(sampling: SamplingInfo, notes: readonly string[] = []): string {
-  const { temperature, topP, topK, repetitionPenalty, seed, maxNewTokens } = sampling;
-  const how = [
-    `temperature ${temperature}`,
-    `top-p ${topP}`,
-    topK > 0 && `top-k ${topK}`,
-    repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`,
-    `seed ${seed}`,
-  ];
-  const rule = temperature === 0 ? 'Greedy' : `Drawn with ${how.filter(Boolean).join(', ')}`;
-  return [`${rule}, at most ${counted(maxNewTokens, 'new token')}.`, ...promptWords(sampling), ...notes].join(' ');
+  const how = samplingText(sampling);
+  const rule = sampling.temperature === 0 ? sentence(how) : `Drawn with ${how}`;
+  return [`${rule}, at most ${counted(sampling.maxNewTokens, 'new token')}.`, ...promptWords(sampling), ...notes].join(
+    ' ',
+  );
 }

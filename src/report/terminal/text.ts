@@ -269,9 +269,12 @@ function speedText(rates: readonly [number, number]): string {
   return named.length > 0 ? `${named.join(', ')} tokens/s` : '';
 }
 
-function samplingText({ temperature, topP, topK, seed }: SamplingInfo): string {
-  if (temperature === 0) return 'greedy';
-  return `temperature ${temperature}, top-p ${topP}${topK ? `, top-k ${topK}` : ''}, seed ${seed}`;
+/** "temperature 0.7, top-p 0.9, seed 0"; settings without effect are left out. */
+export function samplingText({ temperature, topP, topK, repetitionPenalty, seed }: SamplingInfo): string {
+  const penalty = repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`;
+  if (temperature === 0) return ['greedy', penalty].filter(Boolean).join(', ');
+  const drawn = [`temperature ${temperature}`, `top-p ${topP}`, topK > 0 && `top-k ${topK}`, penalty, `seed ${seed}`];
+  return drawn.filter(Boolean).join(', ');
 }
 
 function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { completionText } from '../../../src/report/cells.ts';
 import { sideBySide } from '../../../src/report/format.ts';
 import { errorText } from '../../../src/report/scores.ts';
-import { evalText, textNotes } from '../../../src/report/terminal/text.ts';
+import { evalText, samplingText, textNotes } from '../../../src/report/terminal/text.ts';
 import { format } from '../../../src/results/format.ts';
 import { run } from '../../support/runs.ts';
 import { study } from '../../support/studies.ts';
@@ -63,4 +63,12 @@ test('of two texts, the words from the first difference on are coloured, within 
   const start = String.fromCharCode(27);
   expect(coloured).toContain(`the old ${start}[33mdog`);
   expect(coloured.replaceAll(new RegExp(`${start}\\[\\d+m`, 'g'), '')).toBe(plain);
+});
+
+test('every sampling setting that has an effect is stated, also of greedy text', () => {
+  const plain = { temperature: 0.7, topP: 0.9, topK: 0, repetitionPenalty: 1, seed: 3, maxNewTokens: 10 };
+  expect(samplingText(plain)).toBe('temperature 0.7, top-p 0.9, seed 3');
+  const penalised = { ...plain, topK: 5, repetitionPenalty: 1.3 };
+  expect(samplingText(penalised)).toBe('temperature 0.7, top-p 0.9, top-k 5, repetition penalty 1.3, seed 3');
+  expect(samplingText({ ...penalised, temperature: 0 })).toBe('greedy, repetition penalty 1.3');
 });
