@@ -52,19 +52,28 @@ export function hasBias(config: LlamaConfig, projection: Projection): boolean {
   return 'qkvo'.includes(projection) ? config.attentionBias.some((one) => one === projection) : config.mlpBias;
 }
 
-/** Every tensor that the forward pass reads, with its shape. */
-export function* expectedTensors(config: LlamaConfig): Generator<{ name: string; shape: readonly number[] }> {
+/** A tensor's name and shape. */
+interface NamedShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** The tensors of a block. */
+export function* blockTensors(config: LlamaConfig, layer: number): Generator<NamedShape> {
+  yield { name: inputNormName(layer), shape: [config.hiddenSize] };
+  yield { name: postNormName(layer), shape: [config.hiddenSize] };
+  for (const projection of ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const) {
+    const shape = projectionShape(config, projection);
+    yield { name: projectionName(layer, projection), shape };
+    if (hasBias(config, projection)) yield { name: projectionName(layer, projection, 'bias'), shape: [shape[0]] };
+  }
+}
+
+/** Every tensor that the forward pass reads. */
+export function* expectedTensors(config: LlamaConfig): Generator<NamedShape> {
   const { hiddenSize, vocabSize } = config;
   yield { name: embedName, shape: [vocabSize, hiddenSize] };
-  for (let layer = 0; layer < config.layers; layer++) {
-    yield { name: inputNormName(layer), shape: [hiddenSize] };
-    yield { name: postNormName(layer), shape: [hiddenSize] };
-    for (const projection of ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const) {
-      const shape = projectionShape(config, projection);
-      yield { name: projectionName(layer, projection), shape };
-      if (hasBias(config, projection)) yield { name: projectionName(layer, projection, 'bias'), shape: [shape[0]] };
-    }
-  }
+  for (let layer = 0; layer < config.layers; layer++) yield* blockTensors(config, layer);
   yield { name: finalNormName, shape: [hiddenSize] };
   if (!config.tiedEmbeddings) yield { name: unembedName, shape: [vocabSize, hiddenSize] };
 }

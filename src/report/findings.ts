@@ -33,8 +33,9 @@ export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, 
   const unit = chunk === 'stream' ? 'window' : 'document';
   const whole = cut === undefined || chunk === 'stream';
   const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
-  const which = cut === documents ? 'each' : `${integer(cut ?? 0)} of them`;
-  const some = !whole && cut > 0 ? `, ${which} cut to ${integer(maxTokens)} tokens` : '';
+  const each = documents > 1 ? 'each ' : '';
+  const which = cut === documents ? each : `${integer(cut ?? 0)} of them `;
+  const some = !whole && cut > 0 ? `, ${which}cut to ${integer(maxTokens)} tokens` : '';
   return `${counted(documents, unit)}${most} of ${text}${some}, ${counted(positions, 'position')}`;
 }
 

@@ -122,6 +122,8 @@ test('a text in one line: documents or windows, and how many were cut', () => {
   expect(readWords(text, 1)).toBe('12 documents of at most 64 tokens of a.txt, 1 position');
   expect(readWords({ ...text, cut: 0 }, 700)).toBe('12 documents of a.txt, 700 positions');
   expect(readWords({ ...text, cut: 3 }, 700)).toBe('12 documents of a.txt, 3 of them cut to 64 tokens, 700 positions');
+  expect(readWords({ ...text, cut: 12 }, 700)).toBe('12 documents of a.txt, each cut to 64 tokens, 700 positions');
+  expect(readWords({ ...text, documents: 1, cut: 1 }, 63)).toBe('1 document of a.txt, cut to 64 tokens, 63 positions');
   expect(readWords({ ...text, cut: 0, chunk: 'stream' }, 700)).toBe(
     '12 windows of at most 64 tokens of a.txt, 700 positions',
   );

@@ -1,14 +1,14 @@
 // The scoring rule, as captions state it.
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
-import { counted, integer, sentence } from '../format.ts';
+import { counted, sentence } from '../format.ts';
 import { hasIntervals, type Scored } from '../scores.ts';
-import { promptWords, samplingText, scoredUnits, textNotes } from '../terminal/text.ts';
+import { cutText, promptWords, samplingText, scoredUnits, textNotes } from '../terminal/text.ts';
 
 /** "60 documents, 6,811 tokens of pocket's held-out stories" */
 export function textFact(scored: ScoredText): string {
-  const { cut, maxTokens, tokens, text } = scored;
-  const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
+  const { cut, tokens, text } = scored;
+  const some = cut > 0 ? `${cutText(scored)} tokens` : '';
   return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}`;
 }
 

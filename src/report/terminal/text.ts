@@ -310,8 +310,9 @@ export function scoredUnits({ documents, chunk }: ScoredText): string {
 }
 
 /** ", 3 of them cut to 512" */
-export function cutText({ cut, maxTokens }: ScoredText): string {
-  return cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)}` : '';
+export function cutText({ cut, documents, maxTokens }: ScoredText): string {
+  const which = documents > 1 ? `${integer(cut)} of them ` : '';
+  return cut > 0 ? `, ${which}cut to ${integer(maxTokens)}` : '';
 }
 
 /**

@@ -1,7 +1,7 @@
 // The walk: all documents of all variants go through a block before the next one is read. It needs the weights of two
 // blocks and the residual streams, whatever the model's size, and loads nothing beforehand.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { embedName, expectedTensors, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
+import { blockTensors, embedName, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { cacheHeadDim, cacheName, windowOf } from '../../graph/block.ts';
 import { rotaryTables } from '../../graph/rope.ts';
@@ -408,7 +408,7 @@ export class Walk {
   }
 
   async #readBlock(layer: number): Promise<Weights> {
-    const names = blockNames(this.#config, layer);
+    const names = Array.from(blockTensors(this.#config, layer), ({ name }) => name);
     const values = await this.#read(names.map((name) => this.#range(name)));
     return new Map(names.map((name, i) => [name, itemAt(values, i)]));
   }
@@ -445,13 +445,6 @@ function biasTensor(batch: RowBatch, places: Places, trees: readonly LaidTree[],
   return new Tensor('float32', attentionBias(batch, places, trees, window), dims);
 }
 
-/** Names of the tensors of a block. */
-function blockNames(config: LlamaConfig, layer: number): string[] {
-  return [...expectedTensors(config)]
-    .map(({ name }) => name)
-    .filter((name) => layerPrefix.exec(name)?.[1] === String(layer));
-}
-
 /**
  * Blocks that a walk runs.
  * @param variants of which each is the original up to `from`
@@ -476,8 +469,8 @@ export function leastMemory(checkpoint: Checkpoint, rows = batchRows, withTrees 
 
 function largestWeights(checkpoint: Checkpoint) {
   const { config } = checkpoint;
-  const names = blockNames(config, 0);
-  const block = names.reduce((sum, name) => sum + checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
+  const shapes = Array.from(blockTensors(config, 0), ({ shape }) => shape);
+  const block = shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const unembedding = 1.5 * config.vocabSize * config.hiddenSize;
   return 3 * block > unembedding
     ? { numbers: 3 * block, words: 'three blocks of this model' }
