@@ -22,7 +22,7 @@ export function requireRuntime(runtime: Runtime): void {
 export function requireModel(name: string, model: Model): void {
   requireArgument(name, model, { words: 'an object with runtime and weights', test: isPlainObject });
   requireRuntime(model.runtime);
-  const strange = Object.keys(model).find((key) => !['runtime', 'weights', 'name'].includes(key));
+  const strange = Object.keys(model).find((key) => !['runtime', 'weights'].includes(key));
   if (strange !== undefined)
     throw new SurgeryError('usage', `${name} has a key ${strange}, allowed: runtime, and weights from Runtime.variant`);
 }
