@@ -7,7 +7,7 @@ import type { TextRead } from '../analyses/shapes.ts';
 import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { matrixWords } from './basis-columns.ts';
-import { counted, figure, integer, percent, sentence, short } from './format.ts';
+import { counted, figure, integer, percent, sentence, short, signed } from './format.ts';
 import { evaluationOf } from './probe-columns.ts';
 import { tokensOf, tokenText } from './tokens.ts';
 
@@ -96,7 +96,7 @@ function promptWords({ points, prompts }: LensResult, prompt: PromptLens): strin
     ...(otherTop
       ? [
           `The operated model predicts “${tokenText(otherTop)}” (${percent(otherTop.probability)})` +
-            `${change ? `; KL from the original ${figure(Math.max(change.kl, 0))} bits, log-probability of “${tokenText(top)}” ${bits(change.logProbability)} bits` : ''}.`,
+            `${change ? `; KL from the original ${figure(Math.max(change.kl, 0))} bits, change of the log-probability of “${tokenText(top)}” ${bits(change.logProbability)} bits` : ''}.`,
         ]
       : []),
   ];
@@ -116,8 +116,8 @@ function layersText(some: readonly { readonly point: string }[], all: readonly {
   return `layer${some.length === 1 ? '' : 's'} ${words.join(', ')}`;
 }
 
-/** "+0.42", "−3.10". */
-const bits = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+/** "+0.42", "−3.1", "−0.0062", 0. */
+const bits = (value: number) => signed(value, 2).replace('-', '−');
 
 /** The first index from which on all are true; of the last one if that is false too. */
 export function firstOfRest(all: readonly boolean[]): number {

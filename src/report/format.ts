@@ -42,8 +42,8 @@ export function between(interval: readonly [low: number, high: number] | null): 
 }
 
 /** With a plus sign where it is above 0. */
-export function signed(value: number): string {
-  return `${value > 0 ? '+' : ''}${short(value)}`;
+export function signed(value: number, digits?: number): string {
+  return `${value > 0 ? '+' : ''}${short(value, digits)}`;
 }
 
 /** A few significant digits. */

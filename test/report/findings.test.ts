@@ -14,7 +14,7 @@ describe('the answer comes first', () => {
       'The lens ranks it first only at the last layer, 1, and among the first ten from layer embed on.',
     );
     expect(words[2]).toMatch(
-      /^The operated model predicts .*; KL from the original .* bits, log-probability of “·dog” \+0\.00 bits\.$/,
+      /^The operated model predicts .*; KL from the original .* bits, change of the log-probability of “·dog” 0 bits\.$/,
     );
     expect(words.join(' ')).toMatch(/The operated model differs at the last layer by KL/);
   });

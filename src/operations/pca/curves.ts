@@ -22,14 +22,12 @@ const spectrumCurve = z
 export const spectrumCurves = z.array(spectrumCurve);
 export type SpectrumCurve = Frozen<z.infer<typeof spectrumCurve>>;
 
-/** Points of a curve: denser where a spectrum falls, at its beginning. */
-const curvePoints = 24;
+/** Shares of the components up to which a curve has its points: denser where a spectrum falls, at its beginning. */
+export const curveShares: readonly number[] = Array.from({ length: 24 }, (_, i) => ((i + 1) / 24) ** 1.5);
 
 export function curveOf({ name, members }: Group, explainedVarianceRatio: ArrayLike<number>): SpectrumCurve {
   const of = explainedVarianceRatio.length;
-  const wanted = Array.from({ length: curvePoints }, (_, i) =>
-    Math.max(1, Math.round(of * ((i + 1) / curvePoints) ** 1.5)),
-  );
+  const wanted = curveShares.map((share) => Math.max(1, Math.round(of * share)));
   const ranks = of > 0 ? [...new Set([1, ...wanted])] : [];
   let sum = 0;
   const cumulative = Array.from(explainedVarianceRatio, (share) => (sum += share));

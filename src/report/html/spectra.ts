@@ -1,6 +1,6 @@
 // Spectra as small multiples, one panel per layer, and the ranks kept.
 
-import type { SpectrumCurve } from '../../operations/pca/curves.ts';
+import { curveShares, type SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
 import { keptText } from '../../operations/pca/words.ts';
 import { itemAt } from '../../platform/indexing.ts';
@@ -40,8 +40,8 @@ export async function weightsSection(
   return { id: 'weights', title: 'Weights', figures: figures.filter((each) => each !== undefined) };
 }
 
-/** Where a spectrum is read off in the table: shares of the components. */
-const sampledShares = [0.03, 0.06, 0.12, 0.25, 0.5, 0.75];
+/** Points of a curve that the table shows, by the share of the components: about 2, 7, 13, 23, 49 and 76 %. */
+const sampledShares = [1, 3, 5, 8, 14, 19].map((point) => itemAt(curveShares, point));
 
 /**
  * How the variance of each group adds up over its components, by layer, with the thresholds as lines.
@@ -190,17 +190,16 @@ function rankMarks(layers: readonly LayerReport[], group: string, line: string):
 function spectraTable(curves: readonly SpectrumCurve[]): DataTable {
   return {
     name: 'spectra',
-    about: 'Cumulative explained variance, in brackets the rank',
-    head: ['layer', 'group', '>components', ...sampledShares.map((share) => `>first ${share * 100} %`)],
+    about: 'Cumulative explained variance of about the share of components in the title, in brackets of how many',
+    head: ['layer', 'group', '>components', ...sampledShares.map((share) => `>≈ ${percent(share, 0)}`)],
     rows: curves.map(({ group, layers, of, ranks, explained }) => [
       rangesText(layers),
       group,
       number(of, String),
       ...sampledShares.map((share): Cell => {
-        const at = Math.max(
-          0,
-          ranks.findLastIndex((rank) => rank <= share * of),
-        );
+        const distance = (rank: number) => Math.abs(rank - share * of);
+        const nearest = ranks.reduce((best, rank) => (distance(rank) < distance(best) ? rank : best), 1);
+        const at = ranks.indexOf(nearest);
         return number(explained[at], (value) => `${percent(value)} (${ranks[at]})`);
       }),
     ]),

@@ -180,7 +180,7 @@ async function differenceFigures(result: LensResult, prompt: PromptLens): Promis
               text: change(logProbability),
               shade: logProbability / most,
               tip:
-                `Layer ${itemAt(result.points, layer)}, after “${spelledOut(token)}”\nlog-probability of “${spelledOut(final)}”: ${change(logProbability)} bits\n` +
+                `Layer ${itemAt(result.points, layer)}, after “${spelledOut(token)}”\nchange of the log-probability of “${spelledOut(final)}”: ${change(logProbability)} bits\n` +
                 `KL(original’s lens ‖ operated lens): ${figure(roundedKl(Math.max(kl, 0)))} bits\nlikeliest: ${top(before)} → ${top(after)}`,
             },
           ];
