@@ -211,12 +211,23 @@ export function specOf(request: OperationRequest): Operation {
 /** @returns the named kind, or the default @throws SurgeryError `usage` for options of another kind */
 export function kindNamed({ kind, fields }: OperationRequest): KindName {
   const chosen = kind ?? defaultKind;
-  const misplaced = Object.keys(fields).find((key) => !Object.hasOwn(kinds[chosen].fields, key));
+  const keys = Object.keys(fields);
+  const takes = (one: KindName, key: string) => Object.hasOwn(kinds[one].fields, key);
+  const misplaced = keys.find((key) => !takes(chosen, key));
   if (misplaced === undefined) return chosen;
-  const owner = namedFields.find(({ key }) => key === misplaced)?.kind;
+  const owner = namedFields.find(({ key }) => key === misplaced)?.kind ?? chosen;
+  // The owner does not take it: to name that kind would only move the mistake.
+  const other = keys.find((key) => takes(chosen, key) && !takes(owner, key));
+  const what = `${optionName(misplaced)} is an option of the kind ${owner}, and`;
+  if (kind === undefined && other !== undefined)
+    throw new SurgeryError(
+      'usage',
+      `${what} ${optionName(other)} of the kind ${chosen}: leave one of them out; a --recipe applies operations of several kinds`,
+    );
+  const change = kind === undefined ? `add --kind ${owner}, or leave it out` : `leave it out, or make it ${owner}`;
   throw new SurgeryError(
     'usage',
-    `${optionName(misplaced)} is an option of the kind ${owner}, and the kind here is ${chosen}: add --kind ${owner}, or leave it out`,
+    `${what} the kind here is ${chosen}: ${other === undefined ? change : 'leave it out'}`,
   );
 }
 

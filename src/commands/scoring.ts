@@ -235,7 +235,8 @@ function eachAlone(
   );
   return {
     documents,
-    about: { cut, ...(unread > 0 ? { unread } : {}), rule: scoringRule(tokenizer.bosId !== undefined) },
+    // The first tokens of a text tell how dense it is to one digit, and no more.
+    about: { cut, ...(unread > 0 ? { unread: Number(unread.toPrecision(1)) } : {}), rule: scoringRule(tokenizer.bosId !== undefined) },
   };
 }
 

@@ -103,17 +103,23 @@ export const solveByLibrary: Solver = async (centred, count) => {
 };
 
 /**
- * The smallest rank whose cumulative ratio reaches `variance`; all of them if rounding never lets it; 0 if there is no
- * variance.
+ * The smallest rank whose cumulative ratio reaches `variance`; if rounding never lets it, the numerical rank; 0 if there
+ * is no variance. So at 1 it is the rank of the matrix: that of n centred rows is n − 1 at most.
  */
 export function rankForVariance(explainedVarianceRatio: Float64Array, variance: number): number {
-  if ((explainedVarianceRatio[0] as number) === 0) return 0;
+  const all = numericalRank(explainedVarianceRatio);
   let sum = 0;
-  for (let i = 0; i < explainedVarianceRatio.length; i++) {
+  for (let i = 0; i < all; i++) {
     sum += explainedVarianceRatio[i] as number;
     if (sum >= variance) return i + 1;
   }
-  return explainedVarianceRatio.length;
+  return all;
+}
+
+/** Eigenvalues above what rounding leaves of a zero: their number × float64's epsilon × the largest, as in LAPACK. */
+function numericalRank(values: Float64Array): number {
+  const rounding = values.length * Number.EPSILON * (values[0] ?? 0);
+  return values.findLastIndex((value) => value > rounding) + 1;
 }
 
 /** Variance that the first `rank` components explain, 0 to 1; 1 where there is none to explain. */

@@ -55,7 +55,7 @@ export interface ScoredText {
   readonly tokens: number;
   /** Number of documents that were truncated. */
   readonly cut: number;
-  /** Tokens of the truncated documents that are not read, estimated from those that are; not known of older results. */
+  /** Tokens of the truncated documents that are not read, estimated to one digit from those that are; not known of older results. */
   readonly unread?: number;
   /** Length in tokens at which documents are truncated. */
   readonly maxTokens: number;

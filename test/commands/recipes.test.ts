@@ -26,9 +26,19 @@ describe('the operation that options describe', () => {
       '--heads is an option of the kind zero, and the kind here is pca: add --kind zero, or leave it out',
     );
     expect(() => specOf(operationRequest(parsed(runOptions, '--variance', '0.3'), 'zero'))).toThrow(
-      '--variance is an option of the kind pca, and the kind here is zero',
+      '--variance is an option of the kind pca, and the kind here is zero: leave it out, or make it pca',
     );
     expect(() => operationRequest({ kind: 'pca' }, 'zero')).toThrow('--kind pca and zero: name one kind');
+  });
+
+  test('the remedy for options of two kinds does not lead to another mistake', () => {
+    const both = ['--heads', '2.5', '--variance', '0.5'];
+    expect(() => specOf(request(...both))).toThrow(
+      '--heads is an option of the kind zero, and --variance of the kind pca: leave one of them out; a --recipe',
+    );
+    expect(() => specOf(operationRequest(parsed(runOptions, ...both), 'zero'))).toThrow(
+      /^--variance is an option of the kind pca, and the kind here is zero: leave it out$/,
+    );
   });
 
   test('a recipe file describes all of it', async () => {

@@ -12,8 +12,9 @@ import {
   solveByGram,
   solveByLibrary,
 } from '../../src/linalg/pca.ts';
+import { multiply } from '../../src/linalg/products.ts';
 import { transpose } from '../../src/linalg/rows.ts';
-import { random } from './matrices.ts';
+import { numbers, random } from './matrices.ts';
 
 interface Dense {
   rows: number;
@@ -260,6 +261,19 @@ describe('ranks', () => {
     expect(rankForVariance(Float64Array.of(0.6, 0.39999999999999), 1)).toBe(2);
     expect(rankForVariance(new Float64Array(3), 0.9)).toBe(0);
     expect([explainedBy(ratio, 2), explainedBy(ratio, 0), explainedBy(new Float64Array(3), 0)]).toEqual([0.8, 0, 1]);
+  });
+
+  test('all of the variance takes the rank of the matrix: what rounding leaves is no component', async () => {
+    const next = random(1);
+    const dense = (rows: number, cols: number): Dense => ({ rows, cols, data: numbers(rows * cols, next) });
+    const rankOf = async (x: Dense) => {
+      const { explainedVarianceRatio: all } = await fitPca(x, () => 1);
+      return [rankForVariance(all, 1), all.length];
+    };
+    for (let draw = 0; draw < 8; draw++) {
+      expect(await rankOf(dense(24, 40))).toEqual([23, 24]); // centred rows add up to 0
+      expect(await rankOf(await multiply(dense(24, 5), dense(5, 40)))).toEqual([5, 24]);
+    }
   });
 
   test('no more than were kept', async () => {

@@ -58,5 +58,6 @@ function modelLines({ model, memory: { free } }: Diagnosis): string[][] {
 }
 
 function billions(parameters: number): string {
-  return parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)} billion` : `${(parameters / 1e6).toFixed(0)} million`;
+  const [unit, name] = parameters >= 1e9 ? [1e9, 'billion'] : [1e6, 'million'];
+  return `${Number((parameters / unit).toPrecision(2))} ${name}`;
 }

@@ -125,10 +125,15 @@ function lines(stream: NodeJS.WriteStream, label: string, unit: string): Display
   };
 }
 
+/** A time that is not measured but expected: in whole seconds, from a minute on in whole minutes. */
+function roughly(seconds: number): string {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
 /** How much is done, and the time left if it goes on as on average since the step began. */
 function amount(done: number, total: number, unit: string, start: number): string {
   const rate = done / Math.max((performance.now() - start) / 1000, 1e-3); // in a second
-  const left = done > 0 && done < total ? `, ${duration((total - done) / rate)} left` : '';
+  const left = done > 0 && done < total ? `, ${roughly((total - done) / rate)} left` : '';
   if (unit === 'bytes') return `${size(done)} of ${size(total)}, ${size(Math.round(rate))}/s${left}`;
   const shown = Number.isInteger(done) ? integer(done) : done.toFixed(1);
   return `${shown} of ${integer(total)} ${unit}${left}`;

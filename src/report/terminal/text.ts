@@ -324,7 +324,7 @@ export function textNotes(text: ScoredText, hasIntervals: boolean): string[] {
   const unread = text.unread ?? 0;
   return [
     ...(unread > 0
-      ? [`About ${integer(Number(unread.toPrecision(2)))} tokens were not read; --chunk stream reads them.`]
+      ? [`About ${integer(Number(unread.toPrecision(1)))} tokens were not read; --chunk stream reads them.`]
       : []),
     ...(few ? [few] : []),
   ];

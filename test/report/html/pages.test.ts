@@ -37,7 +37,7 @@ describe('the page of a run', () => {
 
   test('says what was not read and that documents are few, as the terminal does', async () => {
     const text = { ...run().text, documents: 2, unread: 16_123 };
-    expectWords(await runPage(run({ text })), ['About 16,000 tokens were not read', '2 documents: intervals are not']);
+    expectWords(await runPage(run({ text })), ['About 20,000 tokens were not read', '2 documents: intervals are not']);
   });
 
   test('escapes what models, prompts and files are called and say', async () => {

@@ -12,7 +12,7 @@ const { text } = study([]);
 
 test('tokens that are not read and too few documents have a line each', () => {
   expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 }, true)).toEqual([
-    'About 16,000 tokens were not read; --chunk stream reads them.',
+    'About 20,000 tokens were not read; --chunk stream reads them.',
     '1 document: intervals are not to be trusted.',
   ]);
   expect(textNotes({ ...text, documents: 9, chunk: 'stream' }, true)).toEqual([
