@@ -21,7 +21,7 @@ import { type LayeredVariant, type Operated, Operator, operate } from '../operat
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
-import { counted } from '../platform/counts.ts';
+import { counted, integer } from '../platform/counts.ts';
 import { requireSpace } from '../platform/disk-space.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { endText } from '../report/cells.ts';
@@ -31,7 +31,7 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { runText } from '../report/terminal/text.ts';
 import { isBroken } from '../report/verdict.ts';
 import { format } from '../results/format.ts';
-import type { Diagnosis, RunResult } from '../results/run.ts';
+import type { RunResult } from '../results/run.ts';
 import { recordName, recordText } from '../results/scored-record.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
@@ -106,7 +106,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     const seconds = noSeconds();
     const pair = await measurePair(experiment, { id: recipeHash(recipe), recipe }, seconds, options, progress);
     const cause = isBroken(pair.cell.scores)
-      ? await diagnosis(options, model, variant, scoring, pair.cell.scores, progress)
+      ? await diagnosed(options, model, variant, scoring, pair.cell.scores, progress)
       : undefined;
     const { tasks } = scoring;
     const found: RunResult = {
@@ -124,7 +124,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       sampling: samplingInfo(options, prompting),
       ...withNotes(notes),
       ...pair,
-      ...(cause ? { diagnosis: cause.value } : {}),
+      ...(cause?.found ?? {}),
       curves: variant.result().reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
         ...(loaded && { load: loaded.seconds }),
@@ -132,7 +132,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
         ...(options.save && { write: written }),
         ...(options.samples && { generate: seconds.generate }),
         score: seconds.score + seconds.answer,
-        ...(cause ? { diagnose: cause.seconds } : {}),
+        ...(cause && { diagnose: cause.seconds }),
         total: (performance.now() - start) / 1000,
       },
       output: output.path,
@@ -232,22 +232,27 @@ export async function makeVariant(
 }
 
 /** Where a broken model's damage lies, for about as many tokens as were scored. Nothing with --no-diagnosis. */
-async function diagnosis(
+async function diagnosed(
   { diagnosis: isWanted, threads, memory }: RunOptions,
   { checkpoint }: OpenModel,
   variant: LayeredVariant,
   { documents }: ScoringInput,
   whole: Comparison,
   progress: Progress,
-): Promise<{ value: Diagnosis; seconds: number } | undefined> {
+): Promise<{ found: Pick<RunResult, 'diagnosis' | 'undiagnosed'>; seconds: number } | undefined> {
   if (!isWanted) return undefined;
+  const scored = scoredTokens(documents);
   const { value, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
-    const budget = 2 * scoredTokens(documents);
     // If the edit without these layers loses about as much, they are not the cause.
     const works = (scores: Comparison) => !isBroken(scores) && scores.kl < whole.kl / 3;
-    return diagnose({ checkpoint, variant, documents, budget, works, threads, memory, onPass });
+    return diagnose({ checkpoint, variant, documents, budget: 2 * scored, works, threads, memory, onPass });
   });
-  return value && { value, seconds };
+  if (value === undefined) return undefined;
+  const found =
+    typeof value === 'number'
+      ? { undiagnosed: `it takes ${integer(Math.ceil(value / 2))} scored tokens, and here are ${integer(scored)}` }
+      : { diagnosis: value };
+  return { found, seconds };
 }
 
 /** Writes the edited checkpoint, unless --no-save. @returns seconds */

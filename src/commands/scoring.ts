@@ -236,7 +236,11 @@ function eachAlone(
   return {
     documents,
     // The first tokens of a text tell how dense it is to one digit, and no more.
-    about: { cut, ...(unread > 0 ? { unread: Number(unread.toPrecision(1)) } : {}), rule: scoringRule(tokenizer.bosId !== undefined) },
+    about: {
+      cut,
+      ...(unread > 0 ? { unread: Number(unread.toPrecision(1)) } : {}),
+      rule: scoringRule(tokenizer.bosId !== undefined),
+    },
   };
 }
 

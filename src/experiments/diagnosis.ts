@@ -33,10 +33,10 @@ export interface DiagnosisRequest {
 /**
  * Puts the edited weights of one layer at a time into the original, then of each projection of the worst layer. Then
  * leaves out the worst layer, the two, four … worst, up to half of them, until the rest of the edit works.
- * @returns nothing for an edit of a single tensor, and where the budget allows too little text
+ * @returns nothing for an edit of a single tensor; the budget that it takes, where the given one allows too little text
  * @throws SurgeryError `numeric` as the scoring does
  */
-export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis | undefined> {
+export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis | number | undefined> {
   const { checkpoint, variant, budget, works, threads, memory, onPass } = request;
   const names = touchedBy([variant.recipe], checkpoint.config);
   const layers = [...new Set(names.map(layerOf))].sort((a, b) => a - b);
@@ -45,7 +45,8 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis | u
   // Each of the three steps reads the original as well.
   const passes = layers.length + inLayer + 2 * attempts + 2;
   const tokens = Math.min(most.tokens, Math.floor(budget / passes));
-  if (names.length < 2 || tokens < least.tokens) return undefined;
+  if (names.length < 2) return undefined;
+  if (tokens < least.tokens) return least.tokens * passes;
   const documents = beginnings(request.documents, tokens);
   const walk = new Walk(checkpoint, documents, { threads, memory });
   const walks = 2 + attempts;

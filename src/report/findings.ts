@@ -30,36 +30,48 @@ export function findingWords(finding: Finding): string[] {
 
 /** "12 documents of stories.txt, 3 of them cut to 512 tokens, 480 positions" */
 export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, positions: number): string {
-  const unit = chunk === 'stream' ? 'window' : 'document';
   const whole = cut === undefined || chunk === 'stream';
   const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
+<<<<<<< HEAD
   const each = documents > 1 ? 'each ' : '';
   const which = cut === documents ? each : `${integer(cut ?? 0)} of them `;
   const some = !whole && cut > 0 ? `, ${which}cut to ${integer(maxTokens)} tokens` : '';
   return `${counted(documents, unit)}${most} of ${text}${some}, ${counted(positions, 'position')}`;
+=======
+  const which = cut === documents ? 'each' : `${integer(cut ?? 0)} of them`;
+  const some = !whole && cut > 0 ? `, ${which} cut to ${integer(maxTokens)} tokens` : '';
+  return `${unitsText({ documents, chunk })}${most} of ${text}${some}, ${counted(positions, 'position')}`;
+}
+
+/** What intervals are over. */
+export type Units = Pick<TextRead, 'documents' | 'chunk'>;
+
+/** "200 documents", or "81 windows" of a stream. */
+export function unitsText({ documents, chunk }: Units): string {
+  return counted(documents, chunk === 'stream' ? 'window' : 'document');
+>>>>>>> e8f6644 (No verdict rests on intervals that are not to be trusted; KL's interval ends at 0; controls are part of a sweep's result; a sensitivity study speaks of one measure)
 }
 
 /** Documents from which on an interval over them means something. */
 const fewestDocuments = 10;
 
 /** Said where there are too few documents for intervals; else nothing. @param omitted whether they are left out */
-export function fewDocumentsWords(
-  { documents, chunk }: Pick<TextRead, 'documents' | 'chunk'>,
-  omitted = false,
-): string | undefined {
-  if (documents >= fewestDocuments) return undefined;
-  const unit = chunk === 'stream' ? 'window' : 'document';
-  return `${counted(documents, unit)}: intervals are not to be trusted${omitted ? ', and are left out here' : ''}.`;
+export function fewDocumentsWords(text: Units, omitted = false): string | undefined {
+  if (areMany(text)) return undefined;
+  return `${unitsText(text)}: intervals are not to be trusted${omitted ? ', and are left out here' : ''}.`;
 }
 
+/** Whether intervals over so many documents mean something: no statement rests on others. */
+export const areMany = ({ documents }: Pick<Units, 'documents'>) => documents >= fewestDocuments;
+
 /** A sentence on the intervals that are shown of a text; nothing where they are left out. */
-export function intervalText(text: Pick<TextRead, 'documents' | 'chunk'>, words: string): string {
+export function intervalText(text: Units, words: string): string {
   return fewDocumentsWords(text) === undefined ? ` ${words}.` : '';
 }
 
 /** A result without the intervals that are not to be trusted. */
-export function trusted<T>(result: T, { documents }: Pick<TextRead, 'documents'>): T {
-  return documents < fewestDocuments ? (withoutIntervals(result) as T) : result;
+export function trusted<T>(result: T, text: Pick<Units, 'documents'>): T {
+  return areMany(text) ? result : (withoutIntervals(result) as T);
 }
 
 function withoutIntervals(value: unknown): unknown {

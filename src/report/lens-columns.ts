@@ -2,7 +2,18 @@
 import type { LensMeans, LensOfText } from '../analyses/lens/result.ts';
 import type { Column } from './columns.ts';
 import { figure } from './format.ts';
-import { exact, ofMean, ofMedian, ofShare, share, sharesUp, type Value, withoutNoise } from './values.ts';
+import {
+  exact,
+  ofCosine,
+  ofDivergence,
+  ofMedian,
+  ofRank,
+  ofShare,
+  share,
+  sharesUp,
+  type Value,
+  withoutNoise,
+} from './values.ts';
 
 type Profile = LensOfText['variants'][number];
 type Step = Profile['steps'][number];
@@ -21,7 +32,7 @@ export const pointColumns: readonly (Column<LensMeans> & {
     y: { label: 'bits' },
     show: figure,
     showHalf: twoDigits,
-    of: ({ kl }) => withoutNoise(ofMean(kl)),
+    of: ({ kl }) => withoutNoise(ofDivergence(kl)),
     uniform: ({ kl }) => kl,
   },
   {
@@ -37,7 +48,7 @@ export const pointColumns: readonly (Column<LensMeans> & {
     label: 'rank (final)',
     y: { label: 'mean rank', log: true },
     show: figure,
-    of: ({ rankFinal }) => ofMean(rankFinal),
+    of: ({ rankFinal }) => ofRank(rankFinal),
     uniform: ({ rank }) => rank,
   },
   {
@@ -45,7 +56,7 @@ export const pointColumns: readonly (Column<LensMeans> & {
     label: '(input)',
     y: { label: 'mean rank', log: true },
     show: figure,
-    of: ({ rankInput }) => ofMean(rankInput),
+    of: ({ rankInput }) => ofRank(rankInput),
     uniform: ({ rank }) => rank,
   },
 ];
@@ -58,8 +69,8 @@ export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: S
     y: { label: 'with the layer below' },
     show: thousandths,
     showHalf: thousandths,
-    of: ({ cosine }) => ofMean(cosine),
-    shuffled: ({ shuffled }) => ofMean(shuffled.cosine),
+    of: ({ cosine }) => ofCosine(cosine),
+    shuffled: ({ shuffled }) => ofCosine(shuffled.cosine),
   },
   {
     title: 'KL from the lens below',
@@ -67,8 +78,8 @@ export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: S
     y: { label: 'bits' },
     show: thousandths,
     showHalf: thousandths,
-    of: ({ kl }) => ofMean(kl),
-    shuffled: ({ shuffled }) => ofMean(shuffled.kl),
+    of: ({ kl }) => ofDivergence(kl),
+    shuffled: ({ shuffled }) => ofDivergence(shuffled.kl),
   },
   {
     title: 'Linear CKA',
@@ -76,7 +87,7 @@ export const stepColumns: readonly (Column<Step> & { readonly shuffled: (step: S
     y: { label: 'with the layer below' },
     show: thousandths,
     showHalf: thousandths,
-    of: ({ cka }) => ofMean(cka),
+    of: ({ cka }) => ofShare(cka),
     shuffled: ({ shuffled }) => exact(shuffled.cka),
   },
 ];
@@ -89,7 +100,7 @@ export const changeColumns: readonly Column<Change>[] = [
     y: { label: 'bits' },
     show: figure,
     showHalf: twoDigits,
-    of: ({ kl }) => withoutNoise(ofMean(kl)),
+    of: ({ kl }) => withoutNoise(ofDivergence(kl)),
   },
   {
     title: 'The same token first',
@@ -104,7 +115,7 @@ export const changeColumns: readonly Column<Change>[] = [
     y: { label: 'with the original' },
     show: figure,
     showHalf: twoDigits,
-    of: ({ cosine }) => ofMean(cosine),
+    of: ({ cosine }) => ofCosine(cosine),
   },
   {
     title: '‖difference‖ / ‖original‖',

@@ -16,10 +16,17 @@ export const ofMean = (mean: Mean | null | undefined): Value | undefined =>
 export const ofMedian = (one: Median | null): Value | undefined =>
   one ? { value: one.median, interval: one.interval } : undefined;
 
-/** A share whose interval ends where shares do: a resampled interval may reach beyond. */
-export const ofShare = (mean: Mean | null | undefined): Value | undefined => clippedShare(ofMean(mean));
-export const clippedShare = (one: Value | undefined): Value | undefined =>
-  one?.interval ? { ...one, interval: [Math.max(one.interval[0], 0), Math.min(one.interval[1], 1)] } : one;
+/** A value whose interval ends where its values do: a resampled one may reach beyond. */
+const within =
+  (least: number, most: number) =>
+  (one: Value | undefined): Value | undefined =>
+    one?.interval ? { ...one, interval: [Math.max(one.interval[0], least), Math.min(one.interval[1], most)] } : one;
+export const clippedShare = within(0, 1);
+export const ofShare = (mean: Mean | null | undefined) => clippedShare(ofMean(mean));
+export const ofCosine = (mean: Mean | null | undefined) => within(-1, 1)(ofMean(mean));
+/** Of a KL. */
+export const ofDivergence = (mean: Mean | null | undefined) => within(0, Number.POSITIVE_INFINITY)(ofMean(mean));
+export const ofRank = (mean: Mean | null | undefined) => within(1, Number.POSITIVE_INFINITY)(ofMean(mean));
 
 /** A value that is 0 but for rounding, such as a divergence from itself, is 0. */
 export function withoutNoise(one: Value | undefined): Value | undefined {

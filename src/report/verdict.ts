@@ -5,11 +5,12 @@ import { itemAt } from '../platform/indexing.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { EvalResult } from '../results/outputs.ts';
 import type { Diagnosis, RunResult } from '../results/run.ts';
-import type { CellResult, Study } from '../results/study.ts';
+import type { CellResult, Difference, Study } from '../results/study.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
 import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf, unitName } from './cells.ts';
-import { counted, integer, listed, percent, perplexity, sentence, short } from './format.ts';
+import { areMany, type Units, unitsText } from './findings.ts';
+import { counted, integer, listed, percent, perplexity, sentence, short, signed } from './format.ts';
 import { valueText } from './scores.ts';
 
 /**
@@ -66,17 +67,33 @@ export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
 }
 
 /** The loss of a variant in sentences: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick. */
-export function lossWords(scores: Comparison): string[] {
-  const { kl, sameTop, deltaNll, intervals } = scores;
+export function lossWords(scores: Comparison, text: Units): string[] {
+  const { kl, sameTop } = scores;
   if (kl === 0 && sameTop === 1) return ['KL 0: the predictions are exactly those of the original.'];
-  const nll = intervals.deltaNll;
   return [
-    `KL ${short(kl)} nats/token: ${classOf(scores).words}.`,
+    `KL ${short(kl)} nats/token: ${severityWords(scores, text)}.`,
     survivingText(sameTop),
     nearestText(kl),
-    ...(nll && nll[0] <= 0 && nll[1] >= 0 ? ['Perplexity does not change measurably.'] : []),
-    ...(nll && nll[1] < 0 ? [`Perplexity is lower than the original's: Δnll ${short(deltaNll)}.`] : []),
+    ...perplexityWords(scores, text),
   ];
+}
+
+function severityWords({ intervals, ...scores }: Comparison, text: Units): string {
+  const { name, words } = classOf(scores);
+  const isMeasurable = areMany(text) && (intervals.deltaNll?.[0] ?? 0) > 0;
+  return name === 'negligible' && isMeasurable ? 'a very small loss, but a measurable one' : words;
+}
+
+/** How perplexity moved, where the class of the loss does not say it: by how much, if no interval says whether at all. */
+function perplexityWords({ nll, deltaNll, intervals }: Comparison, text: Units): string[] {
+  if (!areMany(text))
+    return [
+      `Perplexity ${perplexity(Math.exp(nll - deltaNll))} → ${perplexity(Math.exp(nll))} (Δnll ${signed(deltaNll)}): ` +
+        `${unitsText(text)} ${text.documents === 1 ? 'is' : 'are'} too few for an interval.`,
+    ];
+  const [low, high] = intervals.deltaNll ?? [Number.NaN, Number.NaN];
+  if (high < 0) return [`Perplexity is lower than the original's: Δnll ${short(deltaNll)}.`];
+  return low <= 0 ? ['Perplexity does not change measurably.'] : [];
 }
 
 function survivingText(sameTop: number): string {
@@ -114,39 +131,46 @@ function answerWords(own: TaskScore | undefined, original?: TaskScore): string[]
 
 const isChance = ({ interval, chance }: TaskScore) => interval[0] <= chance;
 
-type Verdicted = Pick<RunResult, 'model' | 'original' | 'cell' | 'diagnosis'>;
+type Verdicted = Pick<RunResult, 'model' | 'original' | 'cell' | 'text' | 'diagnosis' | 'undiagnosed'>;
 
 /** The findings of a run. */
-export function runVerdict({ model, original, cell, diagnosis }: Verdicted): string[] {
+export function runVerdict(run: Verdicted): string[] {
+  const { model, original, cell, text, diagnosis, undiagnosed } = run;
   return [
     ...guessingWords('the original', original.scores, model.vocabulary),
-    ...lossWords(cell.scores),
-    ...(diagnosis ? diagnosisWords(diagnosis, pcaOf(cell) !== undefined) : []),
+    ...lossWords(cell.scores, text),
+    ...(diagnosis ? diagnosisWords(diagnosis, run) : []),
+    ...(undiagnosed === undefined ? [] : [`Which layer breaks it was not measured: ${undiagnosed}.`]),
     ...answerWords(cell.tasks, original.tasks),
   ];
 }
 
-/** Which part of an edit breaks the model, and whether the rest works. @param choosesLayers whether --layers is an option of its kind */
-function diagnosisWords({ documents, tokens, layers, projections, rest }: Diagnosis, choosesLayers: boolean): string[] {
+/** Which part of an edit breaks the model, and whether the rest works. */
+function diagnosisWords(
+  { documents, tokens, layers, projections, rest }: Diagnosis,
+  { cell, text }: Verdicted,
+): string[] {
   const most = <T extends { readonly kl: number }>(parts: readonly T[]) =>
     parts.reduce<T | undefined>((worst, part) => (worst && worst.kl >= part.kl ? worst : part), undefined);
   const [layer, projection] = [most(layers), most(projections)];
   const worst = projection
     ? `${projection.projection} of layer ${projection.layer} alone costs KL ${short(projection.kl)}`
-    : layer && `Layer ${layer.layer} alone costs KL ${short(layer.kl)}`;
+    : layer && `layer ${layer.layer} alone costs KL ${short(layer.kl)}`;
   if (!worst) return [];
   const whole = projection && layer && layers.length > 1 ? `, all of the layer ${short(layer.kl)}` : '';
-  const where = `(${counted(documents, 'document')}, ${counted(tokens, 'token')})`;
+  const read = cell.byDocument.tokens.slice(0, documents).reduce((sum, one) => sum + one, 0);
+  const some = `${read === tokens ? 'the first' : 'the beginnings of the first'} ${unitsText({ ...text, documents })}`;
+  const where = documents === text.documents && read === tokens ? '' : `On ${some}, ${counted(tokens, 'token')}: `;
   const without = layers.filter((one) => !rest?.layers.includes(one.layer)).map((one) => one.layer);
   return [
-    `${worst}${whole} ${where}.`,
+    `${where}${where ? worst : sentence(worst)}${whole}.`,
     ...(rest?.works
       ? [
-          `Without ${layersName(without)} the cut costs KL ${short(rest.kl)} there${choosesLayers ? `: try --layers ${rangesText(rest.layers)}` : ''}.`,
+          `Without ${layersName(without)} the cut costs KL ${short(rest.kl)} there${pcaOf(cell) ? `: try --layers ${rangesText(rest.layers)}` : ''}.`,
         ]
       : []),
     ...(rest && !rest.works
-      ? [`Without its worst layers, ${rangesText(without)}, it still breaks the model: KL ${short(rest.kl)}.`]
+      ? [`Without its worst layers, ${rangesText(without)}, it still breaks the model there: KL ${short(rest.kl)}.`]
       : []),
   ];
 }
@@ -159,7 +183,7 @@ export function evalVerdict({ model, scores, tasks }: EvalResult): string[] {
       ...(tasks && isChance(tasks) ? answerWords(tasks) : []),
     ];
   const base = { nll: scores.nll - scores.deltaNll };
-  return [...guessingWords('the base', base, model.vocabulary), ...lossWords(scores), ...answerWords(tasks)];
+  return [...guessingWords('the base', base, model.vocabulary), ...lossWords(scores, scores), ...answerWords(tasks)];
 }
 
 /** The findings of a study; empty until it has a cell. */
@@ -175,11 +199,60 @@ function sweepWords(study: Study, cells: Cells): string[] {
   const [mildest] = shown.toSorted((a, b) => a.scores.kl - b.scores.kl);
   if (!mildest) return [];
   const brokenCells = shown.filter(({ scores }) => isBroken(scores));
+  const controls = controlsWords(study, cells);
   if (brokenCells.length === shown.length && shown.length > 1)
     return [
       `${study.complete ? 'Every cell' : `Each of the ${shown.length} cells here`} breaks the model: the mildest is ${cellName(mildest, study)} (KL ${valueText('kl', mildest)} nats/token).`,
+      ...controls,
     ];
-  return [...cheapestWords(shown, study), ...breakingWords(brokenCells, shown, study)];
+  return [...cheapestWords(shown, study), ...breakingWords(brokenCells, shown, study), ...controls];
+}
+
+/** On which side of 0 a difference lies; undefined where its interval does not say, or is not to be trusted. */
+export function sideOf({ interval, deltaNll }: Difference, text: Units): 'below' | 'above' | undefined {
+  if (!areMany(text) || interval === null || (interval[0] <= 0 && interval[1] >= 0)) return undefined;
+  return deltaNll > 0 ? 'above' : 'below';
+}
+
+/** What controls change, in the order of the sentences about them. */
+const controlNames: Readonly<Record<string, string>> = {
+  'random-subspace': 'random directions of the same rank',
+  noise: 'noise of the same norm',
+  'other-layer': 'a basis shared with another layer',
+};
+
+/** What the controls showed: which cells lose less than what stands in for them. */
+function controlsWords(study: Study, cells: Cells): string[] {
+  const compared = study.controls.flatMap(({ control, cell, of, difference }) => {
+    const against = cells.get(of ?? '');
+    const name = controlNames[control];
+    return against && name && difference && cells.has(cell)
+      ? [{ name, against, side: sideOf(difference, study.text) }]
+      : [];
+  });
+  if (compared.length === 0) return [];
+  if (!areMany(study.text)) return [`${unitsText(study.text)}: too few to tell cells from their controls.`];
+  const sentences = Object.values(controlNames).flatMap((name) => {
+    const own = compared.filter((one) => one.name === name);
+    const count = (side: 'below' | 'above' | undefined) => own.filter((one) => one.side === side).length;
+    const others = [
+      [count('below'), 'more'],
+      [count(undefined), 'not measurably less or more'],
+    ] as const;
+    const rest = others.flatMap(([many, words]) => (many > 0 ? `, ${many} ${words}` : ''));
+    return own.length > 0
+      ? `${count('above')} of ${own.length} ${own.length === 1 ? 'cell' : 'cells'} lose less than ${name}${rest.join('')}.`
+      : [];
+  });
+  const controlled = [...new Set(compared.map(({ against }) => against))];
+  const beats = controlled.filter((cell) =>
+    compared.every(({ against, side }) => against !== cell || side === 'above'),
+  );
+  const which =
+    beats.length > 0 && beats.length <= mostNamed
+      ? listed(beats.map((cell) => cellName(cell, study)))
+      : `${beats.length} of ${controlled.length}`;
+  return [...sentences, `Cells that lose less than each of their controls: ${which}.`];
 }
 
 /**
@@ -272,28 +345,33 @@ export interface SingleEffect {
   readonly layers: readonly number[];
   readonly targets: readonly string[];
   /** Nats per token. */
-  readonly kl: number;
+  readonly deltaNll: number;
 }
 
 /** The single effects of a sensitivity study at one of its thresholds, without those that are not measured yet. */
 export function singleEffects({ sensitivity }: Study, cells: Cells, threshold: number): SingleEffect[] {
   return (sensitivity?.rows ?? []).flatMap(({ layers, targets, cells: ids }) => {
     const cell = cells.get(ids[threshold] ?? '');
-    return cell ? { layers, targets, kl: cell.scores.kl } : [];
+    return cell ? { layers, targets, deltaNll: cell.scores.deltaNll } : [];
   });
 }
 
-/** The fewest single effects that make up more than half of their summed KL, the largest first, with their share of it. */
+/**
+ * The fewest single effects that make up more than half of the sum of those above 0, the largest first, with their share
+ * of it; and what the sum is called.
+ */
 export function largestEffects(effects: readonly SingleEffect[]) {
-  const total = effects.reduce((sum, { kl }) => sum + Math.max(kl, 0), 0);
+  const total = effects.reduce((sum, { deltaNll }) => sum + Math.max(deltaNll, 0), 0);
   const worst: SingleEffect[] = [];
   let held = 0;
-  for (const effect of effects.toSorted((a, b) => b.kl - a.kl)) {
-    if (held > total / 2 || effect.kl <= 0) break;
+  for (const effect of effects.toSorted((a, b) => b.deltaNll - a.deltaNll)) {
+    if (held > total / 2 || effect.deltaNll <= 0) break;
     worst.push(effect);
-    held += effect.kl;
+    held += effect.deltaNll;
   }
-  return { worst, held, total, share: total > 0 ? held / total : 0 };
+  const all = effects.reduce((sum, { deltaNll }) => sum + deltaNll, 0);
+  const sumName = `the summed single effects${short(all) === short(total) ? '' : ' above 0'}`;
+  return { worst, held, total, share: total > 0 ? held / total : 0, sumName };
 }
 
 function sensitivityWords(study: Study, cells: Cells): string[] {
@@ -301,20 +379,24 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
   return kept.flatMap((budget, i) => {
     const effects = singleEffects(study, cells, i);
     const all = cells.get(joint[i] ?? '');
-    const { worst, held, total, share } = largestEffects(effects);
+    const { worst, held, total, share, sumName } = largestEffects(effects);
     const [first] = worst;
     if (!first || effects.length < 2) return [];
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
     const names = worst.map((effect) => unitName(by, effect));
     const missing = rows.length - effects.length;
-    const single = `the summed single effects${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
+    const single = `${sumName}${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
     const who =
       worst.length > 3
-        ? `${worst.length} of ${effects.length} units hold ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)}), the worst is ${names[0]} (KL ${short(first.kl)})`
-        : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (KL ${short(held)} of ${short(total)})`;
+        ? `${worst.length} of ${effects.length} units hold ${percent(share, 0)} of ${single} (Δnll ${short(held)} of ${short(total)}), the worst is ${names[0]} (Δnll ${short(first.deltaNll)})`
+        : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (Δnll ${short(held)} of ${short(total)})`;
     return [
       `At ${at} ${who}.`,
-      ...(all ? [`All at once: KL ${short(all.scores.kl)}, ${classOf(all.scores).words}.`] : []),
+      ...(all
+        ? [
+            `All at once: Δnll ${short(all.scores.deltaNll)}, KL ${short(all.scores.kl)}: ${severityWords(all.scores, study.text)}.`,
+          ]
+        : []),
     ];
   });
 }

@@ -45,6 +45,8 @@ export const run = z
     cell,
     /** Where the damage lies; only of edits that break the model, and not of older results. */
     diagnosis: diagnosis.optional(),
+    /** Why it was not looked for, where it was wanted. */
+    undiagnosed: text.optional(),
     /** The spectrum of each group that was decomposed. */
     curves: spectrumCurves,
     /** Of each sample, after its first token. */

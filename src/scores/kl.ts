@@ -2,9 +2,13 @@
 import { z } from 'zod';
 import { klDivergence } from './logits.ts';
 import { interval, tokenScore } from './score.ts';
+import type { Interval } from './token-sums.ts';
 
 const unit = 'nats per token';
 const better = 'lower';
+
+/** An interval of what cannot be negative, such as a KL: a resampled one may reach below 0, and is clipped there. */
+export const fromZero = (ends: Interval): Interval => ends && [Math.max(ends[0], 0), Math.max(ends[1], 0)];
 
 export const kl = tokenScore({
   shape: {
@@ -14,6 +18,7 @@ export const kl = tokenScore({
       /** Quantiles of KL over tokens, nats. */
       klQuantiles: z.object({ median: z.number(), p99: z.number(), p999: z.number(), max: z.number() }).readonly(),
     },
+    /** Its low end is 0 where resampling puts it below, where no KL lies. */
     intervals: { kl: interval },
   },
   keepsTokens: true,
@@ -21,7 +26,7 @@ export const kl = tokenScore({
   compare(own) {
     const { mean, interval: ends } = own.estimate();
     const [median, p99, p999, max] = [own.quantile(0.5), own.quantile(0.99), own.quantile(0.999), own.quantile(1)];
-    return { kl: mean, klQuantiles: { median, p99, p999, max }, intervals: { kl: ends } };
+    return { kl: mean, klQuantiles: { median, p99, p999, max }, intervals: { kl: fromZero(ends) } };
   },
   quantities: {
     kl: {
@@ -30,7 +35,7 @@ export const kl = tokenScore({
       unit,
       better,
       of: (scores) => scores.kl,
-      interval: ({ intervals }) => intervals?.kl,
+      interval: ({ intervals }) => intervals && fromZero(intervals.kl ?? null), // older results have them unclipped
       showsInterval: 'on pages',
       format: '3 digits',
       precise: '4 digits',

@@ -17,7 +17,7 @@ const mostRows = 60;
 const outcomes = {
   cell: { name: 'the shared (or spread) cell is better', colour: 's0', shape: 'circle' },
   partner: { name: 'its partner is better', colour: 's1', shape: 'square' },
-  open: { name: 'the interval contains 0', colour: 's7', shape: 'diamond' },
+  open: { name: 'no measurable difference', colour: 's7', shape: 'diamond' },
 } as const satisfies Record<string, Series>;
 
 export async function comparisonsSection(study: Study, cells: Cells): Promise<Section> {
@@ -53,7 +53,7 @@ function known({ label, study, cells }: Paired) {
         name: cellName(cell, study),
         cell,
         partner,
-        better: verdict(pair.difference, pair.met, names),
+        better: verdict(pair.difference, pair.met, names, study.text),
         difference: pair.difference,
       },
     ];

@@ -170,7 +170,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
     const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
     const sum = additivity[i];
     const effects = singleEffects(study, cells, i);
-    const { worst, held, total, share } = largestEffects(effects);
+    const { worst, held, total, share, sumName } = largestEffects(effects);
     const names = worst.map((effect) => unitName(by, effect));
     const [name = ''] = names;
     const those = listed(names.length > mostNamed ? [...names.slice(0, mostNamed), 'others'] : names);
@@ -187,7 +187,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
         ? [
             [
               `${worst.length > 1 ? `${worst.length} of ${effects.length}` : name}: ${percent(share, 0)}`,
-              `of the summed single effects at ${at} (KL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
+              `of ${sumName} at ${at} (ΔNLL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
             ] as const,
           ]
         : []),

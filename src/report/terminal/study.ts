@@ -16,6 +16,7 @@ import {
   sensitivityMap,
   studyCharts,
 } from '../cells.ts';
+import { type Units, unitsText } from '../findings.ts';
 import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
 import {
   brief,
@@ -28,10 +29,10 @@ import {
   valueText,
   withIntervalMark,
 } from '../scores.ts';
-import { studyVerdict, yardstickText } from '../verdict.ts';
+import { sideOf, studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
-import { cutText, resultText, scoredUnits, textNotes } from './text.ts';
+import { cutText, resultText, textNotes } from './text.ts';
 
 export function studyText(
   study: Study,
@@ -47,7 +48,7 @@ export function studyText(
       wrap(
         `Model      ${model.ref}, ${counted(model.layers, 'layer')}, ${integer(model.parameters)} parameters, ${model.dtype}`,
       ),
-      wrap(`Text       ${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      wrap(`Text       ${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}${withIntervals ? `; intervals: ${text.intervalRule}` : ''}`),
       ...[...textNotes(text, withIntervals), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
@@ -173,7 +174,7 @@ function pairsText(study: Study, cells: Cells): string {
         `${widthOf(a)}:${widthOf(b)}`,
         withInterval(difference.deltaNll, difference.interval),
         signed(difference.deltaKl),
-        verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate']),
+        verdict(difference, met, rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate'], study.text),
       ],
     ];
   });
@@ -183,21 +184,22 @@ function pairsText(study: Study, cells: Cells): string {
       'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; parameters: rank × (in + ' +
       'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
-      '“–”: the interval contains 0.',
+      '“–”: no measurable difference, as the interval contains 0 or is over too few documents.',
   )}`;
 }
 
 const widthOf = ({ footprint }: CellResult) => footprint?.width?.toFixed(0) ?? '–';
 
-/** Which of a pair is better; “–” where the interval contains 0. */
+/** Which of a pair is better; “–” where no interval says it. */
 export function verdict(
-  { interval, deltaNll }: Difference,
+  difference: Difference,
   met: boolean | null,
   [cell, partner]: readonly [string, string],
+  text: Units,
 ): string {
   if (met === false) return 'not met';
-  if (interval === null || (interval[0] <= 0 && interval[1] >= 0)) return '–';
-  return deltaNll > 0 ? partner : cell;
+  const side = sideOf(difference, text);
+  return side === undefined ? '–' : side === 'above' ? partner : cell;
 }
 
 function controlsText(study: Study, cells: Cells): string {

@@ -8,11 +8,13 @@ import { programName } from '../../platform/program.ts';
 import type { EvalResult, InspectedText, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
+import { fromZero } from '../../scores/kl.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
+import type { Interval } from '../../scores/token-sums.ts';
 import { completionText, layersOf, projectionErrors, storedWords } from '../cells.ts';
-import { fewDocumentsWords } from '../findings.ts';
+import { fewDocumentsWords, unitsText } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import { errorText, hasIntervals, headOf, precise, scoresIn, scoreText, worseMark, worseNote } from '../scores.ts';
 import { type Style, styled } from '../screen.ts';
@@ -155,7 +157,7 @@ export function inspectedText({ model, text, documentsSha256, documents }: Inspe
   return sections([
     modelText(model),
     [
-      labelled('Text', `${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      labelled('Text', `${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
       labelled('Rule', text.rule),
       ...textNotes(text, false).map((note) => labelled('Note', note)),
       `SHA-256    ${documentsSha256}`,
@@ -283,7 +285,7 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
     scores.map(([, score]) => ({ scores: score })),
   ).map(precise);
   const rows = scores.map(([name, score]) => [name, ...columns.map((one) => scoreText(one, { scores: score }))]);
-  const rule = `${scoredUnits(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
+  const rule = `${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}: ${text.rule}`;
   const [[base = ''] = []] = scores;
   const differences = scores.flatMap(([name, score]) =>
     'kl' in score ? [differenceText(`${name} − ${base}`, score, text)] : [],
@@ -302,11 +304,6 @@ export function promptWords({ system, chat }: PromptInfo): string[] {
     system !== undefined && `System message: “${system}”.`,
     chat !== undefined && `Conversations of a file (SHA-256 ${chat.slice(0, 16)}…).`,
   ].filter((words) => words !== false);
-}
-
-/** "200 documents", or "81 windows" of a stream. */
-export function scoredUnits({ documents, chunk }: ScoredText): string {
-  return counted(documents, chunk === 'stream' ? 'window' : 'document');
 }
 
 /** ", 3 of them cut to 512" */
@@ -336,10 +333,10 @@ function differenceText(
   { deltaNll, intervals, kl, klQuantiles, deltaP }: Comparison,
   text: ScoredText,
 ): string {
-  const between = (ends: Comparison['intervals']['kl']) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
+  const between = (ends: Interval) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
   const rule = intervals.deltaNll || intervals.kl ? ` (${text.intervalRule})` : '';
   return [
-    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)}${rule}`,
+    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(fromZero(intervals.kl))}${rule}`,
     `per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ${figure(klQuantiles.p999)}, ` +
       `max ${figure(klQuantiles.max)}; Δp: mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
   ]

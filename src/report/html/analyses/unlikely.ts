@@ -55,7 +55,7 @@ export function unlikelyGlance({ variants }: UnlikelyResult): Head['glance'] {
     [
       least.energy.mean.toFixed(3),
       `energy along tokens ${least.band} at the last layer; at a shuffled position ${least.shuffled.mean.toFixed(3)}, ` +
-        `along mixtures of tokens ${last.mixtures.mean.toFixed(3)}, along a random direction 1`,
+        `along mixtures of tokens ${last.mixtures.mean.toFixed(3)}${last.random ? `, along random directions ${last.random.mean.toFixed(3)}` : ''}`,
     ],
   ];
 }
@@ -119,7 +119,7 @@ async function energyFigure(result: UnlikelyResult, series: readonly Series[]): 
   return bandsFigure(result, series, {
     name: 'unlikely-energy',
     title: 'Energy along tokens by their final probability',
-    caption: 'Logarithmic y axis; a random direction has 1.',
+    caption: 'Logarithmic y axis; 1 is what random directions have on average.',
     y: { label: 'energy', log: true },
     rules: chance,
     of: ({ energy: one }) => ofMean(one),
