@@ -32,14 +32,9 @@ export function findingWords(finding: Finding): string[] {
 export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, positions: number): string {
   const whole = cut === undefined || chunk === 'stream';
   const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
-<<<<<<< HEAD
   const each = documents > 1 ? 'each ' : '';
   const which = cut === documents ? each : `${integer(cut ?? 0)} of them `;
   const some = !whole && cut > 0 ? `, ${which}cut to ${integer(maxTokens)} tokens` : '';
-  return `${counted(documents, unit)}${most} of ${text}${some}, ${counted(positions, 'position')}`;
-=======
-  const which = cut === documents ? 'each' : `${integer(cut ?? 0)} of them`;
-  const some = !whole && cut > 0 ? `, ${which} cut to ${integer(maxTokens)} tokens` : '';
   return `${unitsText({ documents, chunk })}${most} of ${text}${some}, ${counted(positions, 'position')}`;
 }
 
@@ -49,7 +44,6 @@ export type Units = Pick<TextRead, 'documents' | 'chunk'>;
 /** "200 documents", or "81 windows" of a stream. */
 export function unitsText({ documents, chunk }: Units): string {
   return counted(documents, chunk === 'stream' ? 'window' : 'document');
->>>>>>> e8f6644 (No verdict rests on intervals that are not to be trusted; KL's interval ends at 0; controls are part of a sweep's result; a sensitivity study speaks of one measure)
 }
 
 /** Documents from which on an interval over them means something. */

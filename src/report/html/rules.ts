@@ -1,28 +1,16 @@
 // The scoring rule, as captions state it.
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
-<<<<<<< HEAD
+import { unitsText } from '../findings.ts';
 import { counted, sentence } from '../format.ts';
 import { hasIntervals, type Scored } from '../scores.ts';
-import { cutText, promptWords, samplingText, scoredUnits, textNotes } from '../terminal/text.ts';
+import { cutText, promptWords, samplingText, textNotes } from '../terminal/text.ts';
 
 /** "60 documents, 6,811 tokens of pocket's held-out stories" */
 export function textFact(scored: ScoredText): string {
   const { cut, tokens, text } = scored;
   const some = cut > 0 ? `${cutText(scored)} tokens` : '';
-  return `${scoredUnits(scored)}${some}, ${counted(tokens, 'token')} of ${text}`;
-=======
-import { unitsText } from '../findings.ts';
-import { counted, integer, sentence } from '../format.ts';
-import { hasIntervals, type Scored } from '../scores.ts';
-import { promptWords, textNotes } from '../terminal/text.ts';
-
-/** "60 documents, 6,811 tokens of pocket's held-out stories" */
-export function textFact(scored: ScoredText): string {
-  const { cut, maxTokens, tokens, text } = scored;
-  const some = cut > 0 ? `, ${integer(cut)} of them cut to ${integer(maxTokens)} tokens` : '';
   return `${unitsText(scored)}${some}, ${counted(tokens, 'token')} of ${text}`;
->>>>>>> e8f6644 (No verdict rests on intervals that are not to be trusted; KL's interval ends at 0; controls are part of a sweep's result; a sensitivity study speaks of one measure)
 }
 
 /** Which text was scored, and what a reader should know of it. */
