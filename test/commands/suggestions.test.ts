@@ -91,7 +91,7 @@ test('a sensitivity study points at the layers without the damage', () => {
   const { study: whole, cells } = sensitivityStudy('layer');
   const complete = { ...whole, complete: true };
   expect(afterStudy(complete, cells)).toBe(
-    'run --model org/name --mode separate --rank 24 --targets q,k,v,gate --layers 0-11',
+    'run --model org/name --mode separate --rank 24 --targets q,k,v,gate --layers 0-11,16,21',
   );
   expect(
     afterStudy({ ...complete, sensitivity: sensitivityStudy('projection').study.sensitivity }, cells),

@@ -29,3 +29,9 @@ test('a terminal shows half the interval, nothing of what is 0 but for rounding,
   };
   expect(columnText(itemAt(stepColumns, 0), step)).toBe('0.988 ±0.010');
 });
+
+test('intervals end where their values do', () => {
+  const mean = { mean: 0.5, interval: [-1.5, 2.5] } as const;
+  const change = { point: 'block 1', kl: mean, sameTop: mean, cosine: mean, relativeError: null };
+  expect(changeColumns.map(({ of }) => of(change)?.interval)).toEqual([[0, 2.5], [0, 1], [-1, 1], undefined]);
+});

@@ -20,21 +20,25 @@ const withKl = (kl: number, sameTop: number, more: Partial<Comparison> = {}): Co
   ...scores,
   kl,
   sameTop,
-  intervals: { kl: [kl * 0.9, kl * 1.1], deltaNll: [0.4, 0.6] },
+  intervals: { kl: [kl * 0.9, kl * 1.1], deltaNll: kl < 0.01 ? [-0.1, 0.6] : [0.4, 0.6] },
   ...more,
 });
 
+/** Documents enough for an interval. */
+const many = { documents: 10 };
+const loss = (scores: Comparison, text: Parameters<typeof lossWords>[1] = many) => lossWords(scores, text);
+
 describe('the loss of a variant', () => {
   test('is named by KL, with what survives and the nearest quantisation', () => {
-    expect(lossWords(withKl(9.072, 0.163)).join(' ')).toBe(
+    expect(loss(withKl(9.072, 0.163)).join(' ')).toBe(
       "KL 9.07 nats/token: the model is broken. 16 % of top-1 predictions survive. llama.cpp's coarsest, q2_K, costs 0.445 on Llama-3-8B.",
     );
-    expect(lossWords(withKl(0.0015, 0.981)).join(' ')).toBe(
+    expect(loss(withKl(0.0015, 0.981)).join(' ')).toBe(
       'KL 0.00150 nats/token: hardly distinguishable from the original. 98 % of top-1 predictions survive. ' +
-        "llama.cpp's q8_0 costs 0.0014 on Llama-3-8B.",
+        "llama.cpp's q8_0 costs 0.0014 on Llama-3-8B. Perplexity does not change measurably.",
     );
-    expect(lossWords(withKl(0.0013, 1))).toContain("That is below llama.cpp's q8_0 (0.0014 on Llama-3-8B).");
-    expect(lossWords(withKl(0.44, 0.7))).toContain("llama.cpp's q2_K costs 0.445 on Llama-3-8B.");
+    expect(loss(withKl(0.0013, 1))).toContain("That is below llama.cpp's q8_0 (0.0014 on Llama-3-8B).");
+    expect(loss(withKl(0.44, 0.7))).toContain("llama.cpp's q2_K costs 0.445 on Llama-3-8B.");
   });
 
   test.each([
@@ -47,45 +51,64 @@ describe('the loss of a variant', () => {
     [0.5, 0.49, 'broken'],
     [1, 0.99, 'broken'],
   ])('of KL %d with %d of the predictions kept is %s', (kl, sameTop, words) => {
-    expect(lossWords(withKl(kl, sameTop))[0]).toContain(words);
+    expect(loss(withKl(kl, sameTop))[0]).toContain(words);
     expect(isBroken({ kl, sameTop })).toBe(words === 'broken');
   });
 
   test('is none where nothing changed, and else of a class, also where its interval reaches 0', () => {
-    expect(lossWords(withKl(0, 1))).toEqual(['KL 0: the predictions are exactly those of the original.']);
+    expect(loss(withKl(0, 1))).toEqual(['KL 0: the predictions are exactly those of the original.']);
     const intervals = { kl: [-0.01, 0.05], deltaNll: [-0.01, 0.03] } as const;
-    expect(lossWords(withKl(0.02, 0.983, { intervals }))).toEqual([
+    expect(loss(withKl(0.02, 0.983, { intervals }))).toEqual([
       'KL 0.0200 nats/token: a small loss.',
       '98 % of top-1 predictions survive.',
       "llama.cpp's q4_K_M costs 0.031 on Llama-3-8B.",
       'Perplexity does not change measurably.',
     ]);
-    expect(lossWords(withKl(-1e-12, 0.9999, { intervals }))[0]).toContain('hardly distinguishable');
+    expect(loss(withKl(-1e-12, 0.9999, { intervals }))[0]).toContain('hardly distinguishable');
   });
 
   test('does not claim that all predictions survive where a few do not', () => {
-    expect(lossWords(withKl(0.001, 0.9999))[1]).toBe('More than 99.9 % of top-1 predictions survive.');
-    expect(lossWords(withKl(0.001, 0.9949))[1]).toBe('99.5 % of top-1 predictions survive.');
+    expect(loss(withKl(0.001, 0.9999))[1]).toBe('More than 99.9 % of top-1 predictions survive.');
+    expect(loss(withKl(0.001, 0.9949))[1]).toBe('99.5 % of top-1 predictions survive.');
     // The limits of the classes are 95, 90, 80 and 50 %.
-    expect(lossWords(withKl(0.001, 0.949))[1]).toBe('94.9 % of top-1 predictions survive.');
-    expect(lossWords(withKl(0.001, 0.94996))[1]).toBe('94.996 % of top-1 predictions survive.');
-    expect(lossWords(withKl(0.001, 0.939))[1]).toBe('94 % of top-1 predictions survive.');
+    expect(loss(withKl(0.001, 0.949))[1]).toBe('94.9 % of top-1 predictions survive.');
+    expect(loss(withKl(0.001, 0.94996))[1]).toBe('94.996 % of top-1 predictions survive.');
+    expect(loss(withKl(0.001, 0.939))[1]).toBe('94 % of top-1 predictions survive.');
   });
 
   test('says where perplexity does not move, or falls', () => {
     const words = (deltaNll: readonly [number, number]) =>
-      lossWords(withKl(0.004, 0.97, { deltaNll: -0.1, intervals: { kl: null, deltaNll } })).join(' ');
+      loss(withKl(0.004, 0.97, { deltaNll: -0.1, intervals: { kl: null, deltaNll } })).join(' ');
     expect(words([-0.2, 0.1])).toContain('Perplexity does not change measurably.');
     expect(words([-0.2, -0.05])).toContain("Perplexity is lower than the original's: Δnll -0.100.");
     expect(words([0.1, 0.2])).not.toContain('erplexity');
+  });
+
+  test('of the smallest class is called measurable where an interval says so', () => {
+    const intervals = { kl: null, deltaNll: [0.002, 0.007] } as const;
+    const small = withKl(0.003, 0.97, { intervals });
+    expect(loss(small)[0]).toBe('KL 0.00300 nats/token: a very small loss, but a measurable one.');
+    expect(loss(small, { documents: 9 })[0]).toContain('hardly distinguishable');
+    expect(loss(withKl(0.02, 0.97, { intervals }))[0]).toContain('a small loss');
+  });
+
+  test('does not rest on intervals that are not to be trusted', () => {
+    const intervals = { kl: [-0.02, 0.9], deltaNll: [-0.06, 0.8] } as const;
+    const few = withKl(0.2, 0.9, { nll: Math.log(60), deltaNll: Math.log(60 / 50), intervals });
+    expect(loss(few, { documents: 8, chunk: 'stream' }).at(-1)).toBe(
+      'Perplexity 50.00 → 60.00 (Δnll +0.182): 8 windows are too few for an interval.',
+    );
+    expect(loss(few, { documents: 1 }).at(-1)).toContain('1 document is too few for an interval.');
+    expect(loss(few).at(-1)).toBe('Perplexity does not change measurably.');
   });
 });
 
 describe('a model that guesses', () => {
   const original = { ...itemOf(study([]).original), scores: { nll: 7.3, perplexity: Math.exp(7.3) } };
   const model = { ...study([]).model, path: '/m' };
+  const { text } = study([]);
   const run = (vocabulary?: number) =>
-    runVerdict({ model: { ...model, vocabulary }, original, cell: cell('a', { mode: 'separate' }) }).join(' ');
+    runVerdict({ model: { ...model, vocabulary }, original, cell: cell('a', { mode: 'separate' }), text }).join(' ');
 
   test('is noticed where its perplexity is above the size of the vocabulary', () => {
     expect(run(1024)).toMatch(/^The original is worse than uniform guessing: perplexity 1,480 with 1,024 tokens/);
@@ -95,7 +118,10 @@ describe('a model that guesses', () => {
 
   test('is noticed as the base of an evaluation, whose nll follows from the difference', () => {
     const of = (nll: number) =>
-      evalVerdict({ model: { ...model, vocabulary: 1024 }, scores: { ...withKl(0.3, 0.9), nll } } as EvalResult)[0];
+      evalVerdict({
+        model: { ...model, vocabulary: 1024 },
+        scores: { ...text, ...withKl(0.3, 0.9), nll },
+      } as EvalResult)[0];
     expect(of(Math.log(1024) + 0.51)).toContain('The base is worse than uniform guessing');
     expect(of(Math.log(1024) + 0.49)).not.toContain('guessing');
   });
@@ -110,9 +136,8 @@ test('answers at chance level are marked as such', () => {
   const words = (before: number, after: number) => {
     const original = { ...itemOf(study([]).original), tasks: tasks(before) };
     const own = { ...cell('a', { mode: 'separate' }), tasks: tasks(after) };
-    return runVerdict({ model: { ...study([]).model, path: '/m' }, original, cell: own })
-      .slice(4)
-      .join(' ');
+    const { model, text } = study([]);
+    return runVerdict({ model: { ...model, path: '/m' }, original, cell: own, text }).at(-1);
   };
   expect(words(0.8, 0.3)).toBe('Questions answered correctly: 80.0 % → 30.0 %, no better than chance (25.0 %).');
   expect(words(0.8, 0.6)).toBe('Questions answered correctly: 80.0 % → 60.0 %.');
@@ -206,6 +231,39 @@ describe('a sweep', () => {
     expect(found(broken, false)[0]).toMatch(/^Each of the 2 cells here breaks the model/);
   });
 
+  describe('with controls', () => {
+    const words = (documents: number) => {
+      const ids = ['a', 'b', 'ar', 'br', 'an', 'bn'];
+      const cells = new Map(ids.map((id) => [id, { ...cell(id, { mode: 'separate' }), scores: withKl(0.02, 0.97) }]));
+      const control = (name: string, of: string, interval: readonly [number, number]) => ({
+        control: name,
+        cell: `${of}${name[0]}`,
+        of,
+        difference: { deltaNll: (interval[0] + interval[1]) / 2, interval, deltaKl: 0, intervalKl: null },
+      });
+      const controls = [
+        control('random-subspace', 'a', [1, 2]),
+        control('random-subspace', 'b', [-2, -1]),
+        control('noise', 'a', [0.1, 0.2]),
+        control('noise', 'b', [-0.1, 0.2]),
+      ];
+      const { text } = study([]);
+      return studyVerdict(study(ids, { controls, text: { ...text, documents } }), cells).slice(-3);
+    };
+
+    test('says which cells beat them', () => {
+      expect(words(10)).toEqual([
+        '1 of 2 cells lose less than random directions of the same rank, 1 more.',
+        '1 of 2 cells lose less than noise of the same norm, 1 not measurably less or more.',
+        expect.stringMatching(/^Cells that lose less than each of their controls: separate \S+\.$/),
+      ]);
+    });
+
+    test('says nothing of the kind of a few documents', () => {
+      expect(words(9).at(-1)).toBe('9 documents: too few to tell cells from their controls.');
+    });
+  });
+
   test('does not sell a cell that saves nothing', () => {
     const one = { ...cell('a', { mode: 'separate', variance: 0.9 }, { groups: [group('k', 120, { k: 0.1 })] }) };
     const words = studyVerdict(study(['a']), new Map([['a', { ...one, scores: withKl(0.001, 0.99) }]]));
@@ -215,7 +273,7 @@ describe('a sweep', () => {
 });
 
 describe('where the damage is', () => {
-  const effect = (layer: number, kl: number) => ({ layers: [layer], targets: ['v'], kl });
+  const effect = (layer: number, deltaNll: number) => ({ layers: [layer], targets: ['v'], deltaNll });
 
   test('is the fewest parts that hold more than half of it', () => {
     expect(largestEffects([effect(0, 1), effect(1, 98), effect(2, 1)])).toEqual({
@@ -223,15 +281,20 @@ describe('where the damage is', () => {
       held: 98,
       total: 100,
       share: 0.98,
+      sumName: 'the summed single effects',
     });
     expect(largestEffects([effect(0, 3), effect(1, 4), effect(2, 3)]).worst).toEqual([effect(1, 4), effect(0, 3)]);
-    expect(largestEffects([effect(0, 0), effect(1, -1e-12)])).toEqual({ worst: [], held: 0, total: 0, share: 0 });
+    expect(largestEffects([effect(0, 0), effect(1, -1e-12)])).toMatchObject({ worst: [], held: 0, share: 0 });
+    expect(largestEffects([effect(0, 3), effect(1, -1)])).toMatchObject({
+      total: 3,
+      sumName: 'the summed single effects above 0',
+    });
   });
 
   test.each(['layer', 'projection', 'both'] as const)('states the finding of a study by %s', (by) => {
     const { study: whole, cells } = sensitivityStudy(by);
     const text = studyVerdict(whole, cells).join(' ');
-    expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) \d+ % of the summed single effects \(KL \S+ of \S+\)/);
+    expect(text).toMatch(/^At variance 0\.\d+ .*(hold|holds) \d+ % of the summed single effects \(Δnll \S+ of \S+\)/);
     expect(text).not.toMatch(/undefined|NaN/);
     const missing = whole.sensitivity?.rows[0]?.cells[0];
     const rest = new Map([...cells].filter(([id]) => id !== missing));

@@ -1,6 +1,7 @@
 // Every score by its contract: what it computes is what result files hold of it, and its figures are found there.
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { fromZero } from '../../src/scores/kl.ts';
 import { scoreShapes, tokenScores } from '../../src/scores/registry.ts';
 import type { Shape, TokenScore } from '../../src/scores/score.ts';
 import { type Accumulation, type Prediction, TokenSums } from '../../src/scores/token-sums.ts';
@@ -53,6 +54,18 @@ test('KL has the original first, with quantiles over tokens', () => {
   expect(klQuantiles?.max).toBe(sums.tokens[0]);
   expect(klQuantiles?.p99).toBeLessThan(klQuantiles?.p999 ?? 0);
   expect(intervals).toEqual({ kl: null });
+});
+
+test('an interval of KL ends at 0, where a resampled one reaches below', () => {
+  expect(fromZero([-0.02, 0.87])).toEqual([0, 0.87]);
+  expect(fromZero([0.1, 0.2])).toEqual([0.1, 0.2]);
+  expect(fromZero(null)).toBeNull();
+  // As documents of which one alone differs give it.
+  const sums = new TokenSums([1, 1, 1, 1, 1, 1, 1, 100], tokenScores.kl);
+  for (const [document] of sums.counts.entries()) sums.sums[document] = document === 6 ? 3 : 0.001;
+  expect(sums.estimate().interval?.[0]).toBeLessThan(0);
+  sums.tokens.fill(0);
+  expect(tokenScores.kl.compare?.(sums, sums).intervals.kl?.[0]).toBe(0);
 });
 
 test('the change of the correct token’s probability, and the share of tokens that stay first', () => {

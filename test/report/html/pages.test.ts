@@ -179,7 +179,7 @@ describe('the page of a study', () => {
     expectWellFormed(page);
     expectNamed(page);
     expect(content(page).match(/<title>k of layer 20&#xA;width [^<]*&#xA;Δnll \+/)).not.toBeNull();
-    expectWords(page, ['q of layer 0', 'The 60 largest of 88.', 'of the summed single effects at variance 0.5 (KL ']);
+    expectWords(page, ['q of layer 0', 'The 60 largest of 88.', 'of the summed single effects at variance 0.5 (ΔNLL ']);
   });
 
   test('what is left out: controls of a study without them, lines of one point', async () => {

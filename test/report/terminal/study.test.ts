@@ -44,7 +44,8 @@ describe('the text', () => {
   });
 
   test('tells which side of a pair is better, and where the error was not met', () => {
-    const betterText = (interval: readonly [number, number] | null, met: boolean) => {
+    const { text } = study([]);
+    const betterText = (interval: readonly [number, number] | null, met: boolean, documents = 10) => {
       const cells = measured([
         { mode: 'shared-kv', variance: 0.9, mean: 'keep' },
         { mode: 'separate', variance: 0.9, mean: 'keep' },
@@ -57,7 +58,8 @@ describe('the text', () => {
       };
       const pairs = [{ rule: 'error', cell: 'c0', partner: 'c1', difference, met }] as const;
       return / (\S+(?: met)?)$/m.exec(
-        studyText(study(['c0', 'c1'], { pairs }), cells, 'out').split('better\n')[1] ?? '',
+        studyText(study(['c0', 'c1'], { pairs, text: { ...text, documents } }), cells, 'out').split('better\n')[1] ??
+          '',
       )?.[1];
     };
     expect(betterText([0.1, 0.3], true)).toBe('separate');
@@ -65,6 +67,7 @@ describe('the text', () => {
     expect(betterText([-0.1, 0.3], true)).toBe('–');
     expect(betterText(null, true)).toBe('–');
     expect(betterText([0.1, 0.3], false)).toBe('not met');
+    expect(betterText([0.1, 0.3], true, 9)).toBe('–'); // the interval is not to be trusted
   });
 });
 
