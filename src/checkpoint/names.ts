@@ -20,6 +20,9 @@ export const unembedName = 'lm_head.weight';
 /** Prefix of a layer's tensor names; the first group is its number. */
 export const layerPrefix = /^model\.layers\.(\d+)\./;
 
+/** The layer of a tensor, NaN of one outside the layers. */
+export const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
+
 export const inputNormName = (layer: number) => `model.layers.${layer}.input_layernorm.weight`;
 export const postNormName = (layer: number) => `model.layers.${layer}.post_attention_layernorm.weight`;
 

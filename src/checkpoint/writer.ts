@@ -14,12 +14,19 @@ import { append, copySafely, writeFileSafely, writeFolderSafely } from '../platf
 import { SurgeryError } from '../platform/errors.ts';
 import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype, weightDtypes } from './dtypes.ts';
 import { buildHeader } from './header.ts';
+import { layerOf } from './names.ts';
 import { type Checkpoint, indexFile, requireCheckpoint, singleFile } from './reader.ts';
 import { locate, maxBytes, readText } from './safe-paths.ts';
 import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
 
 /** Rebuilt tensors by name, row-major; all others come from the source. */
 export type Replacements = ReadonlyMap<string, Float32Array>;
+
+/** Rebuilt tensors a layer at a time, so that they are never held whole. */
+export interface LayeredReplacements {
+  /** Those of a layer, by name; empty where nothing changes. */
+  edit(layer: number): Promise<Replacements>;
+}
 
 export interface WriteOptions {
   /** The dtype of all weights. Default: each tensor keeps its own. */
@@ -88,12 +95,12 @@ export function requireReplacements(source: Checkpoint, replaced: Replacements):
  */
 export async function writeCheckpoint(
   source: Checkpoint,
-  replaced: Replacements,
+  replaced: Replacements | LayeredReplacements,
   folder: string,
   options: WriteOptions = {},
 ): Promise<void> {
   requireCheckpoint(source);
-  requireReplacements(source, replaced);
+  const replacement = 'edit' in replaced ? byLayer(source, replaced) : whole(source, replaced);
   requireArgument('folder', folder, aText);
   requireOptions('writeCheckpoint', options, writeOptions);
   const { dtype, maxShardBytes, provenance } = options;
@@ -106,7 +113,7 @@ export async function writeCheckpoint(
       await writeFileSafely(join(target, file), async (handle) => {
         await append(handle, buildHeader(tensors, { ...torch, ...metadata, ...provenance }));
         for (const { name, dtype, bytes } of tensors) {
-          await append(handle, await tensorBytes(source, name, replaced.get(name), dtype));
+          await append(handle, await tensorBytes(source, name, await replacement(name), dtype));
           done += bytes;
           options.onProgress?.(done, total);
         }
@@ -120,6 +127,27 @@ export async function writeCheckpoint(
       if (from) await copySafely(from, join(target, name));
     }
   });
+}
+
+type FindReplacement = (name: string) => Float32Array | undefined | Promise<Float32Array | undefined>;
+
+function whole(source: Checkpoint, replaced: Replacements): FindReplacement {
+  requireReplacements(source, replaced);
+  return (name) => replaced.get(name);
+}
+
+/** Keeps one layer: a file's tensors lie layer by layer. */
+function byLayer(source: Checkpoint, replaced: LayeredReplacements): FindReplacement {
+  let kept: { readonly layer: number; readonly tensors: Replacements } | undefined;
+  return async (name) => {
+    const layer = layerOf(name);
+    if (Number.isNaN(layer)) return undefined;
+    if (kept?.layer !== layer) {
+      kept = { layer, tensors: await replaced.edit(layer) };
+      requireReplacements(source, kept.tensors);
+    }
+    return kept.tensors.get(name);
+  };
 }
 
 async function tensorBytes(

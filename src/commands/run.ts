@@ -1,13 +1,15 @@
 // surgery run: one experiment. Edits the weights, writes the checkpoint, generates and scores before and after.
 import { join } from 'node:path';
 import { cardFile, licenceFile, licenceOf } from '../checkpoint/licence.ts';
-import type { Checkpoint } from '../checkpoint/reader.ts';
+import { layerOf } from '../checkpoint/names.ts';
+import { Checkpoint } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
 import { diagnose } from '../experiments/diagnosis.ts';
 import {
   CellScoring,
+  type CellVariant,
   cellVariant,
   type Experiment,
   groupingOf,
@@ -17,7 +19,7 @@ import {
   type Seconds,
   withSamples,
 } from '../experiments/run-cells.ts';
-import { type LayeredVariant, type Operated, Operator, operate } from '../operations/operator.ts';
+import { type LayeredVariant, Operator, operate } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
@@ -78,10 +80,10 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
 
   const info = await identify(model, progress);
   sayMemory(options, model, progress);
-  // What is written, to a checkpoint or as text, takes all of the variant's weights; what is scored takes a layer's at a time.
-  const made = needsSession || options.save ? await makeVariant(options, recipe, model, progress) : undefined;
+  // Text takes all of the variant's weights at once; scores and checkpoints are made a layer at a time.
+  const made = needsSession ? await makeVariant(options, recipe, model, progress) : undefined;
   const operator = made ? undefined : new Operator(checkpoint, operatorSettings(options));
-  const variant = made ? cellVariant(made.value) : await operator?.layered(recipe);
+  const variant: CellVariant | undefined = made ? cellVariant(made.value) : await operator?.layered(recipe);
   if (!variant) throw new RangeError('no variant was made');
   const loaded = needsSession
     ? await openSession(options, model, { replaceable, variantsTogether: 2 }, progress, withoutText)
@@ -90,13 +92,15 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const output = await takeOutput(options, `${await slugOf(info.ref)}-${recipeSlug(recipe, info.layers)}`);
   let result: RunResult | undefined;
   const fill = async (folder: string) => {
-    const written = made ? await write(options, checkpoint, info, made.value, join(folder, 'model'), progress) : 0;
+    const written = await write(options, checkpoint, info, variant, join(folder, 'model'), progress);
+    // What has been written is not computed again.
+    const stored = options.save && !made ? await storedVariant(variant, checkpoint, join(folder, 'model')) : variant;
     if (options.save)
       await writeFileSafely(join(folder, 'model', recordName), (file) => file.writeFile(recordText(scoring.record)));
     const experiment: Experiment = {
       checkpoint,
       measurement,
-      variants: { next: async () => variant },
+      variants: { next: async () => stored },
       runtime: loaded?.value,
       tokenizer,
       precision,
@@ -106,7 +110,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     const seconds = noSeconds();
     const pair = await measurePair(experiment, { id: recipeHash(recipe), recipe }, seconds, options, progress);
     const cause = isBroken(pair.cell.scores)
-      ? await diagnosed(options, model, variant, scoring, pair.cell.scores, progress)
+      ? await diagnosed(options, model, stored, scoring, pair.cell.scores, progress)
       : undefined;
     const { tasks } = scoring;
     const found: RunResult = {
@@ -128,7 +132,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       curves: variant.result().reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),
       seconds: {
         ...(loaded && { load: loaded.seconds }),
-        decompose: made?.seconds ?? seconds.decompose,
+        ...((made || !options.save) && { decompose: made?.seconds ?? seconds.decompose }),
         ...(options.save && { write: written }),
         ...(options.samples && { generate: seconds.generate }),
         score: seconds.score + seconds.answer,
@@ -141,7 +145,8 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     if (options.save) await writeCard(found, checkpoint, join(folder, 'model'));
     const page = await runPage(found);
     await writeFileSafely(join(folder, pageName), (file) => file.writeFile(page));
-    await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(pair)));
+    if (options.samples)
+      await writeFileSafely(join(folder, 'samples.txt'), (file) => file.writeFile(samplesFile(pair)));
     await writeFileSafely(join(folder, recipeName), (file) => file.writeFile(recipeText(recipe)));
     await writeFileSafely(join(folder, 'run.json'), (file) =>
       file.writeFile(`${JSON.stringify(withoutFolders(found), null, 2)}\n`),
@@ -260,20 +265,35 @@ async function write(
   { save, dtype, maxShardSize: maxShardBytes }: RunOptions,
   checkpoint: Checkpoint,
   info: ModelInfo,
-  { recipe, tensors }: Operated,
+  variant: CellVariant,
   folder: string,
   progress: Progress,
 ): Promise<number> {
   if (!save) return 0;
   const provenance = {
     'surgery.version': versions().surgery ?? '',
-    'surgery.recipe': JSON.stringify(recipe),
+    'surgery.recipe': JSON.stringify(variant.recipe),
     'surgery.source': info.sha256,
   };
-  const { seconds } = await progress.step('Writing the checkpoint', 'bytes', (onProgress) =>
-    writeCheckpoint(checkpoint, tensors, folder, { dtype, maxShardBytes, provenance, onProgress }),
+  const { tensors } = variant;
+  const words = tensors ? 'Writing the checkpoint' : `Operating on ${info.ref} and writing the checkpoint`;
+  const { seconds } = await progress.step(words, 'bytes', (onProgress) =>
+    writeCheckpoint(checkpoint, tensors ?? variant, folder, { dtype, maxShardBytes, provenance, onProgress }),
   );
   return seconds;
+}
+
+/** A variant whose weights are read from the checkpoint that was written of it. */
+async function storedVariant(variant: LayeredVariant, { config }: Checkpoint, folder: string): Promise<LayeredVariant> {
+  const stored = await Checkpoint.open(folder);
+  const touched = touchedBy([variant.recipe], config);
+  return {
+    ...variant,
+    edit: async (layer) => {
+      const names = touched.filter((name) => layerOf(name) === layer);
+      return new Map(await Promise.all(names.map(async (name) => [name, await stored.readFloat32(name)] as const)));
+    },
+  };
 }
 
 /** Writes the model card, which states the scores; called before the folder gets its final name. */

@@ -1,5 +1,5 @@
 // Where an edit that breaks a model does its damage: each layer's new weights alone, on a little of the text.
-import { layerPrefix } from '../checkpoint/names.ts';
+import { layerOf } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import type { LayeredVariant } from '../operations/operator.ts';
 import { touchedBy } from '../operations/recipe.ts';
@@ -100,8 +100,6 @@ function beginnings(documents: readonly (readonly number[])[], tokens: number): 
   const each = Math.ceil(tokens / some.length) + 1;
   return some.map((ids) => ids.slice(0, each));
 }
-
-const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
 
 const projectionOf = (name: string) => /\.(\w+)_proj\./.exec(name)?.[1] ?? name;
 

@@ -1,6 +1,6 @@
 // Recipes → variants' weights: operations planned and applied in order, layer by layer.
 import { weightDtypes } from '../checkpoint/dtypes.ts';
-import { layerPrefix } from '../checkpoint/names.ts';
+import { layerOf } from '../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import {
   type AllowedOptions,
@@ -218,7 +218,6 @@ function together(all: readonly (Footprint | null)[]): Footprint | null {
 
 /** A whole variant, as if it were made layer by layer. */
 export function layeredOf({ recipe, tensors, reports, footprint }: Operated): LayeredVariant {
-  const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
   return {
     recipe,
     from: Math.min(...[...tensors.keys()].map(layerOf)),

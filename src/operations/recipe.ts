@@ -1,6 +1,6 @@
 // A recipe: the operations that make a variant, in order; its hash and its words.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { layerPrefix } from '../checkpoint/names.ts';
+import { layerOf } from '../checkpoint/names.ts';
 import { type Allowed, described, isPlainObject, requireArgument } from '../platform/arguments.ts';
 import { canonicalHash } from '../platform/canonical.ts';
 import { messageOf, SurgeryError, shown } from '../platform/errors.ts';
@@ -123,7 +123,7 @@ export function touchedBy(recipes: readonly Recipe[], config: LlamaConfig): stri
 
 /** The first layer that a recipe changes; Infinity if it changes nothing. */
 export function firstLayer(recipe: Recipe, config: LlamaConfig): number {
-  return Math.min(...touchedBy([recipe], config).map((name) => Number(layerPrefix.exec(name)?.[1])));
+  return Math.min(...touchedBy([recipe], config).map(layerOf));
 }
 
 /** Larger than any model: an operation is checked in itself, not against the model that it was made for. */

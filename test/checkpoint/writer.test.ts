@@ -29,6 +29,17 @@ describe.each(['mha-tied-f16', 'mqa-bias-f32', 'gqa-headdim-llama3-bf16-sharded'
         tensor === replaced ? fromFloat32(values, source.weightDtype(tensor), tensor) : await source.readBytes(tensor);
       expect(Buffer.compare(await copy.readBytes(tensor), expected), tensor).toBe(0);
     }
+    // The same, made a layer at a time, each layer once.
+    const layers: number[] = [];
+    const edit = async (layer: number) => {
+      layers.push(layer);
+      return new Map(layer === 0 ? [[replaced, values]] : []);
+    };
+    const layered = `${folder}-layered`;
+    await writeCheckpoint(source, { edit }, layered, { provenance: { 'surgery.note': 'test' } });
+    for (const file of source.shards.map(({ file }) => file))
+      expect(readFileSync(join(layered, file))).toEqual(readFileSync(join(folder, file)));
+    expect(layers.toSorted()).toEqual(Array.from({ length: source.config.layers }, (_, i) => i));
     for (const { header } of copy.shards) expect(header.metadata).toMatchObject({ 'surgery.note': 'test' });
     expect(copy.shards[0]?.header.metadata).toMatchObject(source.shards[0]?.header.metadata ?? {});
     expect(seen.at(-1)).toBe(1);

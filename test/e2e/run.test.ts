@@ -266,6 +266,24 @@ describe('surgery run', () => {
     for (const [name, { same }] of Object.entries(tensors)) expect(same, name).toBe(!/\.[qkv]_proj\./.test(name));
   });
 
+  test('--no-samples writes the same checkpoint and scores, layer by layer, and no text', async () => {
+    const [written, scored] = ['with-samples', 'without-samples'].map((name) => join(tmp, name)) as [string, string];
+    const common = ['run', '--model', 'pocket', '--variance', '0.8', '--text', fewStories()];
+    expect((await surgery([...common, ...quick, '--output', written])).code).toBe(0);
+    const { code, stdout, stderr } = await surgery([...common, '--no-samples', '--output', scored]);
+    expect(code).toBe(0);
+    expect(stdout + stderr).not.toMatch(/Samples|Loading|Generating/);
+    expect(readdirSync(scored).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json']);
+    const weights = (folder: string) => readFileSync(join(folder, 'model/model.safetensors'));
+    expect(weights(scored).equals(weights(written))).toBe(true);
+    const { cell, curves, tokensPerSecond } = runJson(scored);
+    expect({ cell, curves }).toEqual({
+      cell: { ...runJson(written).cell, samples: [] },
+      curves: runJson(written).curves,
+    });
+    expect(tokensPerSecond).toEqual({ original: [], variant: [] });
+  });
+
   test('a recipe that a run has written makes the same variant again, and may have several kinds', async () => {
     const [cut, again, both] = ['cut', 'cut-again', 'both'].map((name) => join(tmp, `by-recipe-${name}`)) as [
       string,

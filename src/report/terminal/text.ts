@@ -249,6 +249,7 @@ function span(values: readonly number[]): string {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: RunResult): string {
+  if (original.samples.length === 0) return '';
   const pairs = original.samples.map((sample, i) =>
     [
       wrap(`Prompt: ${sample.prompt.trim()}`),
