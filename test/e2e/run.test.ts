@@ -268,9 +268,10 @@ describe('surgery run', () => {
 
   test('--no-samples writes the same checkpoint and scores, layer by layer, and no text', async () => {
     const [written, scored] = ['with-samples', 'without-samples'].map((name) => join(tmp, name)) as [string, string];
+    const read = ['--max-tokens', '24', '--threads', '1'];
     const common = ['run', '--model', 'pocket', '--variance', '0.8', '--text', fewStories()];
     expect((await surgery([...common, ...quick, '--output', written])).code).toBe(0);
-    const { code, stdout, stderr } = await surgery([...common, '--no-samples', '--output', scored]);
+    const { code, stdout, stderr } = await surgery([...common, ...read, '--no-samples', '--output', scored]);
     expect(code).toBe(0);
     expect(stdout + stderr).not.toMatch(/Samples|Loading|Generating/);
     expect(readdirSync(scored).sort()).toEqual(['model', 'recipe.json', 'report.html', 'run.json']);

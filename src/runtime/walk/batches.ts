@@ -23,23 +23,18 @@ export const batchRows = 1024;
 const rowsOf = (pieces: readonly Piece[]) => pieces.reduce((sum, { from, to }) => sum + to - from, 0);
 
 /**
- * Documents in their order: neighbours together, up to `most` rows; longer ones in pieces, each a batch. The rows of a
- * document follow one another.
+ * Documents in their order: neighbours together, up to `most` rows, and as long as no more positions than rows are left
+ * empty next to shorter documents; documents longer than that in pieces, each a batch. The rows of a document follow one
+ * another.
  * @param lengths tokens of each document
  * @param firstRow index of the first batch's first row
- * @param mostPlaces positions of a batch with those that shorter documents leave empty
  */
-export function rowBatches(
-  lengths: readonly number[],
-  most = batchRows,
-  firstRow = 0,
-  mostPlaces = Number.POSITIVE_INFINITY,
-): RowBatch[] {
+export function rowBatches(lengths: readonly number[], most = batchRows, firstRow = 0): RowBatch[] {
   const batches: Piece[][] = [];
   for (const [document, length] of lengths.entries()) {
     if (length === 0) continue;
     const last = batches.at(-1);
-    const fits = last !== undefined && rowsOf(last) + length <= most && placesWith(last, length) <= mostPlaces;
+    const fits = last !== undefined && rowsOf(last) + length <= most && placesWith(last, length) <= 2 * most;
     // A long document's last piece stays alone: attention with keys from before takes one sequence at a time.
     if (fits && itemAt(lengths, itemAt(last, 0).document) <= most) last.push({ document, from: 0, to: length });
     else

@@ -429,7 +429,7 @@ const rowsIn = (batches: readonly RowBatch[]) => batches.reduce((sum, { rows }) 
 function treeLots(given: readonly TokenTree[], most: number, firstRow: number): Lot[] {
   const trees = given.map(layOut);
   const sequences = trees.map(({ ids }) => ids);
-  const batches = rowBatches(lengthsOf(sequences), most, firstRow, 2 * most);
+  const batches = rowBatches(lengthsOf(sequences), most, firstRow);
   const positionOf = (tree: number, token: number) => positionIn(itemAt(trees, tree), token);
   return batches.map((batch) => ({ batch, places: placesOf(batch, positionOf), sequences, trees }));
 }
