@@ -20,7 +20,7 @@ interface Rule {
   readonly why: string;
 }
 
-const draws = ['topP', 'topK', 'seed'];
+const draws = ['topP', 'topK'];
 const prompting = ['prompt', 'chat', 'system', 'chatDate', 'raw', 'maxNewTokens', 'temperature', 'repetitionPenalty'];
 
 const cutting = ['column', 'chunk', 'documents', 'maxTokens'];

@@ -65,7 +65,6 @@ test.each([
   ['sweep --no-samples --prompt x', '--prompt has no effect with --no-samples'],
   ['sensitivity --no-samples --seed 1', '--seed has no effect with --no-samples'],
   ['generate --temperature 0 --top-p 0.5', '--top-p has no effect at --temperature 0'],
-  ['run --temperature 0 --seed 1', '--seed has no effect at --temperature 0'],
   ['run --no-save --max-shard-size 1GB', '--max-shard-size has no effect with --no-save'],
   ['run --force', '--force has no effect without --output'],
   ['probe --force', '--force has no effect without --output'],
