@@ -62,7 +62,7 @@ const rules: readonly Rule[] = [
     why: 'on prompts that are read verbatim: add --chat, or leave it out',
   },
   {
-    options: [...prompting, ...draws],
+    options: [...prompting, ...draws, 'seed'],
     isIdle: ({ values }) => values.samples === false,
     why: 'with --no-samples: leave one out',
   },

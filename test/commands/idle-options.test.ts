@@ -106,6 +106,6 @@ test('a config file may hold what has no effect in this command: it is passed ov
   writeFileSync(file, JSON.stringify({ documents: 5, seed: 3, model: 'pocket', questions: 2 }));
   expect(call(`lens --config ${file}`).join(' ')).toBe('--model pocket');
   expect(call(`lens --text a --config ${file}`).join(' ')).toBe('--documents 5 --seed 3 --model pocket');
-  expect(call(`generate --temperature 0 --config ${file}`).join(' ')).toBe('--model pocket');
+  expect(call(`generate --temperature 0 --config ${file}`).join(' ')).toBe('--seed 3 --model pocket');
   expect(call(`eval --tasks a --config ${file}`).join(' ')).toBe('--documents 5 --model pocket --questions 2');
 });
