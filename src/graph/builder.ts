@@ -68,10 +68,11 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Signed bytes that are part of the model. */
-  bytes(name: string, shape: readonly number[], values: Int8Array): string {
+  /** Numbers that are part of the model. */
+  values(name: string, shape: readonly number[], values: Int8Array | Float32Array): string {
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    this.#initializers.set(name, { name, dataType: elementTypes.int8, dims: [...shape], rawData });
+    const dataType = elementTypes[values instanceof Int8Array ? 'int8' : 'float32'];
+    this.#initializers.set(name, { name, dataType, dims: [...shape], rawData });
     return name;
   }
 

@@ -2,6 +2,7 @@
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import { getOrMake } from '../platform/indexing.ts';
 import { type ElementType, type ExternalData, elementTypes, type GraphBuilder, microsoft } from './builder.ts';
+import { hadamard, hadamardBlock } from './hadamard.ts';
 
 /** The checkpoint's own bytes; 16-bit dtypes are cast to float32 when the session is made. */
 export interface FileWeight {
@@ -16,13 +17,26 @@ export type WeightSource =
   | FileWeight
   /** Fed at every run as float32, (out, in): what an operation may replace. */
   | { readonly kind: 'input'; readonly shape: readonly number[] }
-  /** Signed 8-bit integers, (in, out), and a scale for each of the outputs. */
-  | {
-      readonly kind: 'int8';
-      readonly shape: readonly number[];
-      readonly integers: ExternalData;
-      readonly scales: ExternalData;
-    };
+  | Int8Weight;
+
+/** A weight in 8 bits, apart from the columns of a few outlier coordinates of its input. */
+export interface Int8Weight {
+  readonly kind: 'int8';
+  readonly shape: readonly number[];
+  /** Of the rotated weight without the outliers' columns, see {@link hadamard}: (in, out). */
+  readonly integers: ExternalData;
+  /** float32, (out) */
+  readonly scales: ExternalData;
+  readonly outliers: {
+    readonly count: number;
+    /** int64, (count): their coordinates, the same for all weights that read one activation. */
+    readonly places: ExternalData;
+    /** float32, (in): 0 at these, 1 elsewhere. */
+    readonly rest: ExternalData;
+    /** Their columns, float32, (count, out). */
+    readonly columns: ExternalData;
+  };
+}
 
 export const elementType: Readonly<Record<WeightDtype, ElementType>> = {
   F32: 'float32',
@@ -46,6 +60,16 @@ export interface LinearLayer {
   readonly rows: string;
 }
 
+/** Rows in 8 bits, named. */
+interface QuantisedRows {
+  /** uint8, (rows, in), rotated. */
+  readonly integers: string;
+  /** (rows, 1) */
+  readonly scales: string;
+  /** (rows, outliers): what is left out of them. */
+  readonly outliers: string;
+}
+
 /** The linear layers of a graph, and the weights that they share. */
 export class Linears {
   readonly #g: GraphBuilder;
@@ -54,7 +78,7 @@ export class Linears {
   /** How many of the flattened rows belong to each variant, in order. */
   readonly #variantRows: string;
   readonly #float32 = new Map<string, string>();
-  readonly #quantised = new Map<string, { integers: string; scales: string }>();
+  readonly #quantised = new Map<string, QuantisedRows>();
   readonly #zeroPoints = new Map<string, string>();
   readonly #split = new Map<string, string[]>();
 
@@ -90,26 +114,52 @@ export class Linears {
   }
 
   /**
-   * In 8 bits: a scale for each row of x, chosen as it comes, and one for each row of W (W8A8; Dettmers et al. 2022,
-   * "vector-wise"). The products are exact integers: a row's result does not depend on what else is in the batch.
+   * In 8 bits: a scale for each row of x, chosen as it comes, and one for each row of W (W8A8). The outlier coordinates of
+   * x are multiplied in float32 (Dettmers et al. 2022), the rest is rotated in blocks on both sides, which spreads what is
+   * still large (Ashkboos et al. 2024, "QuaRot"). The products are exact integers: a row's result does not depend on what
+   * else is in the batch.
    */
-  #integerProduct(
-    { x, weight, output, rows: count }: LinearLayer,
-    { shape: [out = 0, into = 0], integers, scales }: Extract<WeightSource, { kind: 'int8' }>,
-    bias: readonly string[],
-  ): string {
+  #integerProduct({ x, weight, output, rows: count }: LinearLayer, from: Int8Weight, bias: readonly string[]): string {
     const g = this.#g;
-    const weights = g.external(`${weight}.integers`, 'int8', [into, out], integers);
-    const steps = g.external(`${weight}.scales`, 'float32', [out], scales);
-    const rows = getOrMake(this.#quantised, x, () => this.#quantisedRows(x, count));
-    const inputs = [rows.integers, weights, g.scalar('float32', 1), steps, g.scalar('uint8', 128)];
+    const [out = 0, into = 0] = from.shape;
+    const weights = g.external(`${weight}.integers`, 'int8', [into, out], from.integers);
+    const steps = g.external(`${weight}.scales`, 'float32', [out], from.scales);
+    const columns = g.external(`${weight}.outliers`, 'float32', [from.outliers.count, out], from.outliers.columns);
+    const rows = getOrMake(this.#quantised, x, () => this.#quantisedRows(x, count, weight, from));
+    const unit = g.scalar('float32', 1 / hadamardBlock(into));
+    const inputs = [rows.integers, weights, unit, steps, g.scalar('uint8', 128)];
     const product = g.node('MatMulIntegerToFloat', inputs, `${output}.integer`, {}, microsoft);
-    const scaled = g.node('Mul', [product, rows.scales], bias.length > 0 ? `${output}.product` : output);
-    return bias.length > 0 ? g.node('Add', [scaled, ...bias], output) : scaled;
+    const scaled = g.node('Mul', [product, rows.scales], `${output}.scaled`);
+    const whole = g.node('Gemm', [rows.outliers, columns, scaled], bias.length > 0 ? `${output}.product` : output);
+    return bias.length > 0 ? g.node('Add', [whole, ...bias], output) : whole;
+  }
+
+  #quantisedRows(
+    x: string,
+    count: string,
+    weight: string,
+    { shape: [, into = 0], outliers }: Int8Weight,
+  ): QuantisedRows {
+    const g = this.#g;
+    const places = g.external(`${weight}.places`, 'int64', [outliers.count], outliers.places);
+    const rest = g.external(`${weight}.rest`, 'float32', [into], outliers.rest);
+    const rotated = this.#rotated(g.node('Mul', [x, rest], `${x}.rest`), into);
+    return { ...this.#inSteps(rotated, count), outliers: g.node('Gather', [x, places], `${x}.outliers`, { axis: 1 }) };
+  }
+
+  /** (rows, size), each block of coordinates times a Hadamard matrix, as in the prepared weights. */
+  #rotated(x: string, size: number): string {
+    const g = this.#g;
+    const block = hadamardBlock(size);
+    if (block === 1) return x;
+    const matrix = g.values(`hadamard.${block}`, [block, block], hadamard(block));
+    const blocks = g.node('Reshape', [x, g.constant([-1, block])], `${x}.blocks`);
+    const turned = g.node('MatMul', [blocks, matrix], `${x}.turned`);
+    return g.node('Reshape', [turned, g.constant([-1, size])], `${x}.rotated`);
   }
 
   /** Rows as integers from 1 to 255 about 128, and their scales as a column. */
-  #quantisedRows(x: string, count: string): { integers: string; scales: string } {
+  #inSteps(x: string, count: string): Omit<QuantisedRows, 'outliers'> {
     const g = this.#g;
     const largest = g.node('ReduceMax', [g.node('Abs', [x], `${x}.abs`)], `${x}.largest`, { axes: [-1], keepdims: 0 });
     const step = g.node('Mul', [largest, g.scalar('float32', 1 / 127)], `${x}.step`);

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { embedName, expectedTensors, unembedName } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
 import type { ExternalData } from '../../graph/builder.ts';
-import type { FileWeight, WeightSource } from '../../graph/linear.ts';
+import type { FileWeight, Int8Weight, WeightSource } from '../../graph/linear.ts';
 import { removeAtExit, writeFileSafely } from '../../platform/atomic-files.ts';
 import { cacheFolder, keep } from '../../platform/cache.ts';
 import { requireSpace } from '../../platform/disk-space.ts';
@@ -13,9 +13,9 @@ import { sweepLeftovers, temporaryName } from '../../platform/temp-files.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import { checkpointIdentity } from '../identity.ts';
 import { filesIn, type SessionWeights } from '../weights.ts';
+import { findOutliers, outlierCount } from './outliers.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
 
-type Int8Weight = Extract<WeightSource, { kind: 'int8' }>;
 type StoredMatrix = { readonly name: string; readonly weight: FileWeight | Int8Weight };
 
 /** Where everything lies in the file. After it come the SHA-256 of its regions, 32 bytes each. */
@@ -25,7 +25,7 @@ interface Layout {
 }
 
 /** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'rows1';
+const version = 'rotated1';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
@@ -110,7 +110,14 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
   };
   const quantised = (shape: readonly number[]): Int8Weight => {
     const [rows = 0, cols = 0] = shape;
-    return { kind: 'int8', shape, integers: place(rows * cols), scales: place(rows * 4) };
+    const count = outlierCount(cols);
+    return {
+      kind: 'int8',
+      shape,
+      integers: place(rows * cols),
+      scales: place(rows * 4),
+      outliers: { count, places: place(count * 8), rest: place(cols * 4), columns: place(count * rows * 4) },
+    };
   };
   const matrices = [...expectedTensors(checkpoint.config)].map(({ name, shape }) => ({
     name,
@@ -124,7 +131,9 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
 }
 
 function regionsOf({ weight }: StoredMatrix): Region[] {
-  return weight.kind === 'int8' ? [weight.integers, weight.scales] : [weight.data];
+  if (weight.kind === 'file') return [weight.data];
+  const { integers, scales, outliers } = weight;
+  return [integers, scales, outliers.places, outliers.rest, outliers.columns];
 }
 
 function digestBytes({ matrices }: Layout): number {
@@ -153,6 +162,12 @@ async function prepare(
 ): Promise<boolean> {
   const { matrices, bytes } = layout;
   const files = filesIn(checkpoint);
+  const outliers = await findOutliers(checkpoint, matrices.at(-1)?.name ?? embedName);
+  const placesOf = (name: string): readonly number[] => {
+    const places = outliers.get(name);
+    if (!places) throw new RangeError(`no outliers of ${name} were found`);
+    return places;
+  };
   const pool = new WorkerPool();
   let done = 0;
   const work = async ({ name, weight }: StoredMatrix, target: number): Promise<string[]> => {
@@ -164,8 +179,19 @@ async function prepare(
       weight.kind === 'file'
         ? await pool.run<string[]>(task, 'copyRegion', () => [from, begin, target, weight.data])
         : await pool.run<string[]>(task, 'quantiseMatrix', () => {
-            const { integers, scales } = weight;
-            return [{ path: from, offset: begin, dtype, rows, cols, target, integers, scales } satisfies QuantiseJob];
+            const to = weight;
+            return [
+              {
+                path: from,
+                offset: begin,
+                dtype,
+                rows,
+                cols,
+                target,
+                to,
+                places: placesOf(name),
+              } satisfies QuantiseJob,
+            ];
           });
     onProgress?.(++done, matrices.length);
     return digests;

@@ -3,11 +3,14 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { toFloat32, type WeightDtype } from '../../checkpoint/dtypes.ts';
+import { hadamardBlock } from '../../graph/hadamard.ts';
+import type { Int8Weight } from '../../graph/linear.ts';
 import { instantiate, type WasmMemory } from '../../platform/wasm.ts';
 
 interface Kernels {
   readonly memory: WasmMemory;
   widen(source: number, target: number, count: number): void;
+  rotate(values: number, count: number, size: number): void;
   quantise(values: number, rows: number, cols: number, bytes: number, scales: number): void;
   turn(bytes: number, rows: number, cols: number, target: number, stride: number): void;
 }
@@ -27,22 +30,24 @@ export interface QuantiseJob {
   readonly cols: number;
   /** File that is written to. Threads of one process share descriptors. */
   readonly target: number;
-  readonly integers: Region;
-  readonly scales: Region;
+  readonly to: Pick<Int8Weight, 'integers' | 'scales' | 'outliers'>;
+  /** Columns that are kept out of 8 bits. */
+  readonly places: readonly number[];
 }
 
 /** Weights that are worked on at once: few enough for the cache near the core. */
 const chunkWeights = 1 << 18;
 
 /**
- * Writes a matrix in 8 bits: signed integers, columns first (in, out) as integer products want them, `w ≈ integer × scale`
- * with scale = the row's largest magnitude / 127.
- * @returns SHA-256 of the integers and of the scales
+ * Writes a matrix in 8 bits: signed integers, columns first (in, out) as integer products want them. Without its outlier
+ * columns, which are written as float32, and with the rest of each row rotated, `w ≈ integer × scale` with scale = the row's
+ * largest magnitude / 127.
+ * @returns SHA-256 of the integers, the scales, the outliers' places, the other places and the outliers' columns
  */
-export function quantiseMatrix({ path, offset, dtype, rows, cols, target, integers, scales }: QuantiseJob): string[] {
+export function quantiseMatrix({ path, offset, dtype, rows, cols, target, to, places }: QuantiseJob): string[] {
   const rowBytes = cols * (dtype === 'F32' ? 4 : 2);
   const chunkRows = Math.max(1, Math.floor(chunkWeights / cols));
-  const quantiser = new Quantiser(rows, cols, chunkRows);
+  const quantiser = new Quantiser(rows, cols, chunkRows, places);
   const source = openSync(path, 'r');
   try {
     for (let row = 0; row < rows; row += chunkRows) {
@@ -53,10 +58,21 @@ export function quantiseMatrix({ path, offset, dtype, rows, cols, target, intege
   } finally {
     closeSync(source);
   }
-  const hashes = [createHash('sha256'), createHash('sha256')] as const;
-  write(target, quantiser.integers, integers.offset, hashes[0]);
-  write(target, quantiser.scales, scales.offset, hashes[1]);
-  return hashes.map((hash) => hash.digest('hex'));
+  const rest = new Float32Array(cols).fill(1);
+  for (const place of places) rest[place] = 0;
+  const { integers, scales, outliers } = to;
+  const parts: readonly (readonly [ArrayBufferView, Region])[] = [
+    [quantiser.integers, integers],
+    [quantiser.scales, scales],
+    [BigInt64Array.from(places, BigInt), outliers.places],
+    [rest, outliers.rest],
+    [quantiser.columns, outliers.columns],
+  ];
+  return parts.map(([{ buffer, byteOffset, byteLength }, region]) => {
+    const hash = createHash('sha256');
+    write(target, new Uint8Array(buffer, byteOffset, byteLength), region.offset, hash);
+    return hash.digest('hex');
+  });
 }
 
 /** Copies a part of a file into another one. @returns its SHA-256 */
@@ -75,18 +91,20 @@ export function hashRegions(path: string, regions: readonly Region[]): string[] 
   });
 }
 
-/** float32 rows → integers, columns first, and scales in memory, as {@link quantiseMatrix} writes them. */
+/** float32 rows → integers, columns first, scales and the outliers' columns in memory, as {@link quantiseMatrix} writes them. */
 export function quantise(
   values: Float32Array,
   rows: number,
   cols: number,
-): { integers: Int8Array; scales: Float32Array } {
-  const quantiser = new Quantiser(rows, cols, rows);
+  places: readonly number[],
+): { integers: Int8Array; scales: Float32Array; columns: Float32Array } {
+  const quantiser = new Quantiser(rows, cols, rows, places);
   quantiser.source.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   quantiser.run('F32', 0, rows);
   return {
     integers: new Int8Array(quantiser.integers.slice().buffer),
     scales: new Float32Array(quantiser.scales.slice().buffer),
+    columns: quantiser.columns,
   };
 }
 
@@ -102,13 +120,16 @@ class Quantiser {
   readonly integers: Uint8Array;
   /** (rows) float32 */
   readonly scales: Uint8Array;
+  /** (outliers, rows) */
+  readonly columns: Float32Array;
   readonly #kernels: Kernels;
   readonly #rows: number;
   readonly #cols: number;
+  readonly #places: readonly number[];
   readonly #values: number;
   readonly #bytes: number;
 
-  constructor(rows: number, cols: number, chunkRows: number) {
+  constructor(rows: number, cols: number, chunkRows: number, places: readonly number[]) {
     if (!kernels) {
       kernels = instantiate<Kernels>('quantise');
       base = kernels.memory.buffer.byteLength;
@@ -116,6 +137,8 @@ class Quantiser {
     this.#kernels = kernels;
     this.#rows = rows;
     this.#cols = cols;
+    this.#places = places;
+    this.columns = new Float32Array(places.length * rows);
     const { memory } = kernels;
     const weights = Math.ceil((Math.min(chunkRows, rows) * cols) / 64) * 64;
     this.#values = base + weights * 4;
@@ -131,14 +154,27 @@ class Quantiser {
 
   /** Quantises the first `count` rows of the source, which are the matrix's from `row` on. */
   run(dtype: WeightDtype, row: number, count: number): void {
-    const { memory, widen, quantise, turn } = this.#kernels;
+    const { memory, widen, rotate, quantise, turn } = this.#kernels;
     const weights = count * this.#cols;
     if (dtype === 'BF16') widen(base, this.#values, weights);
     if (dtype === 'F16')
       new Float32Array(memory.buffer, this.#values).set(toFloat32(this.source.subarray(0, weights * 2), dtype));
     const from = dtype === 'F32' ? base : this.#values;
+    this.#takeOut(new Float32Array(memory.buffer, from, weights), row);
+    rotate(from, weights, hadamardBlock(this.#cols));
     quantise(from, count, this.#cols, this.#bytes, this.scales.byteOffset + row * 4);
     turn(this.#bytes, count, this.#cols, this.integers.byteOffset + row, this.#rows);
+  }
+
+  /** Moves the outliers of rows, the matrix's from `first` on, to their columns. */
+  #takeOut(values: Float32Array, first: number): void {
+    for (const [i, place] of this.#places.entries()) {
+      const column = this.columns.subarray(i * this.#rows + first);
+      for (let row = 0, at = place; at < values.length; row++, at += this.#cols) {
+        column[row] = values[at] as number;
+        values[at] = 0;
+      }
+    }
   }
 }
 

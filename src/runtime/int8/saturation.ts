@@ -15,7 +15,7 @@ export async function computedSum(options: Readonly<Record<string, string>>): Pr
   const g = new GraphBuilder();
   g.node(
     'MatMulInteger',
-    [g.input('rows', 'uint8', [1, into]), g.bytes('weights', [into, out], new Int8Array(into * out).fill(127))],
+    [g.input('rows', 'uint8', [1, into]), g.values('weights', [into, out], new Int8Array(into * out).fill(127))],
     'sums',
   );
   g.output('sums', 'int32', [1, out]);

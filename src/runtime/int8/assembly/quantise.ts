@@ -11,6 +11,31 @@ export function widen(source: usize, target: usize, count: i32): void {
   }
 }
 
+/** Each block of `size` values, a power of two, times Sylvester's Hadamard matrix: sums and differences, stage by stage. */
+export function rotate(values: usize, count: i32, size: i32): void {
+  const end = values + ((<usize>count) << 2);
+  const block = (<usize>size) << 2;
+  for (let start = values; start < end; start += block) {
+    for (let half: usize = 4; half < block; half <<= 1) {
+      for (let pair = start; pair < start + block; pair += half << 1) {
+        let at = pair;
+        for (; at + 16 <= pair + half; at += 16) {
+          const a = v128.load(at);
+          const b = v128.load(at + half);
+          v128.store(at, f32x4.add(a, b));
+          v128.store(at + half, f32x4.sub(a, b));
+        }
+        for (; at < pair + half; at += 4) {
+          const a = load<f32>(at);
+          const b = load<f32>(at + half);
+          store<f32>(at, a + b);
+          store<f32>(at + half, a - b);
+        }
+      }
+    }
+  }
+}
+
 /** (rows, cols) float32 → (rows, cols) signed bytes and (rows) scales. */
 export function quantise(values: usize, rows: i32, cols: i32, bytes: usize, scales: usize): void {
   const size = <usize>cols;
