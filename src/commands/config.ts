@@ -209,6 +209,10 @@ function refused(file: string, key: string, value: unknown, allowed: string): Su
 }
 
 function unknown(file: string, key: string, options: readonly Option[]): SurgeryError {
-  const names = [...new Set(options.map(({ long }) => long?.slice(2)))].filter((name) => name !== 'config').sort();
-  return new SurgeryError('usage', `${file}: there is no option ${key}, allowed: ${names.join(', ')}`);
+  const names = [...new Set(options.flatMap(({ long }) => long?.slice(2) ?? []))].filter((name) => name !== 'config');
+  const [, name = key] = /\.(.*)/.exec(key) ?? [];
+  const near = names.filter((one) => one.startsWith(name.slice(0, 3))).sort();
+  const remedy =
+    near.length > 0 ? `near it: ${near.join(', ')}` : 'allowed: the long options of --help, without the dashes';
+  return new SurgeryError('usage', `${file}: there is no option ${key}, ${remedy}`);
 }

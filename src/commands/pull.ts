@@ -13,7 +13,10 @@ import { print, progressOf } from './model.ts';
 export async function pull(ref: string, options: PullOptions): Promise<void> {
   const off = offlineBy(options.offline);
   if (off !== undefined)
-    throw new SurgeryError('usage', `${off} keeps the network off, and ${programName()} pull needs it`);
+    throw new SurgeryError(
+      'usage',
+      `${off} keeps the network off, and ${programName()} pull needs it: leave it out; a model that is cached needs no pull`,
+    );
   const { folder, commit, files, received } = await pullReference(ref, progressOf(options));
   const result: PullResult = {
     format,

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StudyFolder } from '../experiments/folder.ts';
 import { sensitivityMap, studyCharts } from '../report/cells.ts';
+import { wrap } from '../report/format.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -19,6 +20,8 @@ export interface FinishedStudy {
   readonly study: Study;
   readonly cells: ReadonlyMap<string, CellResult>;
   readonly folder: string;
+  /** Cells of the study that the folder's page shows, where a larger one has these. */
+  readonly ofLarger?: number;
   /** By step; undefined if the study was already complete. */
   readonly seconds?: Readonly<Record<string, number>>;
 }
@@ -46,7 +49,7 @@ export async function writeStudy(folder: StudyFolder, study: Study, whole: boole
 
 export function printStudy(
   options: { readonly json?: boolean; readonly csv?: boolean; readonly shard?: StudyPart | undefined },
-  { study, cells, folder, seconds }: FinishedStudy,
+  { study, cells, folder, ofLarger, seconds }: FinishedStudy,
 ): void {
   if (options.csv) {
     print({}, undefined, () => studyCsv(study, cells));
@@ -57,6 +60,13 @@ export function printStudy(
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
     [
       studyText(study, cells, folder, seconds),
+      ...(ofLarger
+        ? [
+            wrap(
+              `The study in the folder, and its report, has ${ofLarger} cells; above are this command's ${listed.length}.`,
+            ),
+          ]
+        : []),
       isPart(options.shard)
         ? partSteps(study.command, folder, options.shard, existsSync)
         : nextSteps(afterStudy(study, cells), folder, hasPage ? pageName : undefined),

@@ -148,8 +148,16 @@ export async function makeStudy(
       study = summarised({ ...blank, ...found }, folder.cells);
       await folder.writeFile('seconds.json', `${JSON.stringify(seconds, null, 1)}\n`);
     }
-    if (seconds || !before?.complete) await writeStudy(folder, study, !isPart(options.shard), progress);
-    return { study, cells: folder.cells, folder: folder.path, ...(seconds ? { seconds } : {}) };
+    const isWritten = seconds !== undefined || !before?.complete;
+    const larger = isWritten ? 0 : (before?.cells.length ?? 0);
+    if (isWritten) await writeStudy(folder, study, !isPart(options.shard), progress);
+    return {
+      study,
+      cells: folder.cells,
+      folder: folder.path,
+      ...(larger > new Set(ids).size ? { ofLarger: larger } : {}),
+      ...(seconds ? { seconds } : {}),
+    };
   } finally {
     await folder.close();
   }

@@ -119,8 +119,8 @@ describe('options of a config file', () => {
   test.each([
     ['{', 'is not valid JSON'],
     ['[]', 'is not a JSON object of options'],
-    [{ varience: 0.3 }, 'there is no option varience, allowed: '],
-    [{ sweep: { 'top-p': 1, topp: 1 } }, 'there is no option sweep.topp, allowed: '],
+    [{ varience: 0.3 }, 'there is no option varience, near it: variance'],
+    [{ sweep: { 'top-p': 1, topp: 1 } }, 'there is no option sweep.topp, near it: top-k, top-p'],
     [{ run: 0.3 }, "run is 0.3, allowed: an object of this command's options"],
     [{ variance: true }, 'variance is true, allowed: a text, a number, or a list of them'],
     [{ variance: [] }, 'variance is [], allowed: a text, a number, or a list of them'],

@@ -39,6 +39,7 @@ describe('--precision', () => {
     expect(said('--precision', 'int8', '--model', 'my model')).toEqual([`${int8Notice('my model')}\n`]);
     expect(int8Notice('my model')).toMatch(/KL .* nats.*--precision int8 --model 'my model' --base 'my model'$/);
     expect(int8Notice()).not.toMatch(/\n|undefined/);
+    expect(int8Notice('m', true)).toMatch(/^int8 is not exact: on \S+ and wikitext-2 it costs [^:]*$/);
     expect(said('--precision', 'int8', '--quiet')).toEqual([]);
     expect(said('--precision', 'fp32')).toEqual([]);
     expect(said()).toEqual([]);

@@ -45,6 +45,13 @@ let whole: Promise<unknown> | undefined;
 const uninterrupted = () => (whole ??= sweep('whole').then((ended) => expect(ended.code).toBe(0)));
 
 describe('a sweep', () => {
+  test('of which the folder holds more says so, and leaves the rest', async () => {
+    await uninterrupted();
+    const { stdout } = await sweep('whole', ['--variance', '0.9']);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain("has 23 cells; above are this command's 2.");
+    expect(cellsOf('whole')).toHaveLength(23);
+  });
+
   test('has every cell once, pairs and controls, and doing nothing costs exactly nothing', async () => {
     await uninterrupted();
     const study = studyOf('whole');
