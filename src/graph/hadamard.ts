@@ -2,7 +2,7 @@
 
 /**
  * How many neighbouring coordinates of a product's input are rotated together: the largest power of two up to 16 that
- * divides their number. Blocks of 64 cost a tenth of a small model's speed and gain little.
+ * divides their number. Blocks of 64 gain little and slow small models down.
  */
 export function hadamardBlock(size: number): number {
   let block = 16;
