@@ -34,7 +34,7 @@ const parts = values.parts.split(',');
 const round = (value, digits = 2) => Number(value.toFixed(digits));
 const say = (line) => process.stderr.write(`${line}\n`);
 
-/** Runs a command of a build with an empty cache: seconds, peak memory in GB, and what it printed as JSON. */
+/** Runs a command of a build with an empty cache: seconds, processor seconds, peak memory in GB, and what it printed as JSON. */
 async function command(build, args) {
   const folder = mkdtempSync(join(tmpdir(), 'surgery-bench-'));
   const start = performance.now();
@@ -49,9 +49,12 @@ async function command(build, args) {
   );
   let printed = '';
   let peak = 0;
+  let cpu = 0;
   child.stdout.on('data', (text) => (printed += text));
   const timer = setInterval(() => {
     try {
+      const ticks = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+      cpu = (Number(ticks[11]) + Number(ticks[12])) / 100;
       peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? peak);
     } catch {} // it has just ended
   }, 50);
@@ -60,7 +63,7 @@ async function command(build, args) {
   const seconds = (performance.now() - start) / 1000;
   rmSync(folder, { recursive: true });
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}`);
-  return { seconds: round(seconds), peakGB: round((peak * 1024) / 1e9), result: JSON.parse(printed) };
+  return { seconds: round(seconds), cpu, peakGB: round((peak * 1024) / 1e9), result: JSON.parse(printed) };
 }
 
 /** The same for each build, in turns. */
@@ -69,7 +72,7 @@ async function inTurns(name, argsOf, secondsOf = ({ seconds }) => seconds) {
   for (const build of Object.keys(builds)) {
     say(`${name}, ${build} …`);
     const run = await command(build, [...argsOf(build), '--json', '--quiet']);
-    found[build] = { seconds: round(secondsOf(run, build)), peakGB: run.peakGB };
+    found[build] = { seconds: round(secondsOf(run, build)), cpu: round(run.cpu), peakGB: run.peakGB };
   }
   return { ...found, ...(found.before && { ratio: round(found.now.seconds / found.before.seconds, 3) }) };
 }
