@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import type { Licence } from '../checkpoint/licence.ts';
 import { describeRecipe } from '../operations/recipe.ts';
 import type { RunResult } from '../results/run.ts';
-import { fromZero } from '../scores/kl.ts';
 import { between, counted, figure, percent, perplexity, withInterval } from './format.ts';
 import { hasIntervals } from './scores.ts';
 import { textNotes } from './terminal/text.ts';
@@ -41,7 +40,7 @@ ${runVerdict(run).join('\n')}
 | perplexity | ${perplexity(original.scores.perplexity)} | ${perplexity(scores.perplexity)} |
 | nll, nats per token | ${figure(original.scores.nll)} | ${figure(scores.nll)} |
 | Δnll, edited − original${interval} | | ${withInterval(scores.deltaNll, scores.intervals.deltaNll ?? null)} |
-| KL(original ‖ edited), nats per token${interval} | | ${figure(scores.kl)}${between(fromZero(scores.intervals.kl))} |
+| KL(original ‖ edited), nats per token${interval} | | ${figure(scores.kl)}${between(scores.intervals.kl)} |
 | positions with the same top token | | ${percent(scores.sameTop)} |
 
 Text: ${text.text}, ${counted(text.documents, 'document')}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. ${[`Rule: ${text.rule}.`, ...(interval ? [`Intervals: ${text.intervalRule}.`] : []), ...textNotes(text, interval !== '')].join(' ')} Computed in ${precision}.

@@ -8,7 +8,7 @@ const unit = 'nats per token';
 const better = 'lower';
 
 /** An interval of what cannot be negative, such as a KL: a resampled one may reach below 0, and is clipped there. */
-export const fromZero = (ends: Interval): Interval => ends && [Math.max(ends[0], 0), Math.max(ends[1], 0)];
+const fromZero = (ends: Interval): Interval => ends && [Math.max(ends[0], 0), Math.max(ends[1], 0)];
 
 export const kl = tokenScore({
   shape: {

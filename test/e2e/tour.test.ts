@@ -27,8 +27,11 @@ function stepsOf(text: string): Step[] {
 /** As a shell splits it. */
 function words(command: string): string[] {
   const all = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
-  const folders = () => readdirSync(join(tmp, 'results')).map((name) => join('results', name));
-  return all.flatMap((word) => (word === 'results/*/' ? folders() : [word]));
+  const folders = () =>
+    readdirSync(join(tmp, 'results'))
+      .filter((name) => name.startsWith('pocket-'))
+      .map((name) => join('results', name));
+  return all.flatMap((word) => (word === 'results/pocket-*/' ? folders() : [word]));
 }
 
 const steps = stepsOf(readFileSync(join(root, 'README.md'), 'utf8'));

@@ -23,7 +23,7 @@ export const spectrumCurves = z.array(spectrumCurve);
 export type SpectrumCurve = Frozen<z.infer<typeof spectrumCurve>>;
 
 /** Shares of the components up to which a curve has its points: denser where a spectrum falls, at its beginning. */
-export const curveShares: readonly number[] = Array.from({ length: 24 }, (_, i) => ((i + 1) / 24) ** 1.5);
+const curveShares: readonly number[] = Array.from({ length: 24 }, (_, i) => ((i + 1) / 24) ** 1.5);
 
 export function curveOf({ name, members }: Group, explainedVarianceRatio: ArrayLike<number>): SpectrumCurve {
   const of = explainedVarianceRatio.length;

@@ -1,6 +1,6 @@
 // Spectra as small multiples, one panel per layer, and the ranks kept.
 
-import { curveShares, type SpectrumCurve } from '../../operations/pca/curves.ts';
+import type { SpectrumCurve } from '../../operations/pca/curves.ts';
 import type { LayerReport } from '../../operations/pca/report.ts';
 import { keptText } from '../../operations/pca/words.ts';
 import { itemAt } from '../../platform/indexing.ts';
@@ -41,7 +41,7 @@ export async function weightsSection(
 }
 
 /** Points of a curve that the table shows, by the share of the components: about 2, 7, 13, 23, 49 and 76 %. */
-const sampledShares = [1, 3, 5, 8, 14, 19].map((point) => itemAt(curveShares, point));
+const sampledShares = [2, 4, 6, 9, 15, 20].map((point) => (point / 24) ** 1.5);
 
 /**
  * How the variance of each group adds up over its components, by layer, with the thresholds as lines.

@@ -8,7 +8,6 @@ import { programName } from '../../platform/program.ts';
 import type { EvalResult, InspectedText, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
 import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
-import { fromZero } from '../../scores/kl.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
@@ -337,7 +336,7 @@ function differenceText(
   const between = (ends: Interval) => (ends ? ` [${ends.map(figure).join(', ')}]` : '');
   const rule = intervals.deltaNll || intervals.kl ? ` (${text.intervalRule})` : '';
   return [
-    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(fromZero(intervals.kl))}${rule}`,
+    `${what}: ΔNLL ${figure(deltaNll)}${between(intervals.deltaNll)}, KL ${figure(kl)}${between(intervals.kl)}${rule}`,
     `per-token KL: median ${figure(klQuantiles.median)}, p99 ${figure(klQuantiles.p99)}, p99.9 ${figure(klQuantiles.p999)}, ` +
       `max ${figure(klQuantiles.max)}; Δp: mean ${percent(deltaP.mean, 2)}, RMS ${percent(deltaP.rms, 2)}`,
   ]
