@@ -206,7 +206,7 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
 
 /** An interrupted study needs no repair. */
 function announceContinuation(): void {
-  willLeave('nothing half-written is left: the same command continues it');
+  willLeave('nothing half-written is left: the same command keeps the cells that are finished and makes the others');
 }
 
 /** The options with those of the operation as a request. @param kind as the argument names it */

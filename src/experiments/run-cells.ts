@@ -51,7 +51,7 @@ export class VariantQueue {
     this.#operator = operator;
     this.#waiting = [...recipes];
     this.#isWhole = isWhole;
-    if (isWhole && operator.threaded) this.#begin();
+    this.#beginAhead();
   }
 
   /** The next variant. @throws SurgeryError as {@link Operator.apply} does */
@@ -61,8 +61,13 @@ export class VariantQueue {
     const operated = await this.#begun;
     this.#begun = undefined;
     if (!operated) throw new RangeError('no variant is left');
-    if (this.#operator.threaded && this.#waiting.length > 0) this.#begin();
+    this.#beginAhead();
     return cellVariant(operated);
+  }
+
+  /** Begins the next variant, if there is one, where threads of its own make it. */
+  #beginAhead(): void {
+    if (this.#isWhole && this.#operator.threaded && this.#waiting.length > 0) this.#begin();
   }
 
   #take(): CompleteRecipe {

@@ -193,7 +193,9 @@ describe('a sweep', () => {
     first.kill('SIGINT');
     expect(await first.ended).toMatchObject({
       code: 130,
-      stderr: expect.stringContaining('nothing half-written is left: the same command continues it'),
+      stderr: expect.stringContaining(
+        'nothing half-written is left: the same command keeps the cells that are finished',
+      ),
     });
     expect(readdirSync(output).filter((name) => name.startsWith('.'))).toEqual([]);
   });

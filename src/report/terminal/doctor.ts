@@ -53,8 +53,14 @@ function modelLines({ model, memory: { free } }: Diagnosis): string[][] {
     ['Model', `${ref}: ${billions(parameters)} parameters`],
     ['', `to write text, in fp32 ${takes(text.fp32)}`],
     ['', `to write text, in int8 ${takes(text.int8)}`],
-    ['', `to read text ${takes(reading)}, more for long texts and many variants`],
+    ['', `to read text ${takes(roundedUp(reading))}, more for long texts and many variants`],
   ];
+}
+
+/** To what --memory can be given as. */
+function roundedUp(bytes: number): number {
+  const step = bytes < 1e9 ? 1e6 : 1e8;
+  return Math.ceil(bytes / step) * step;
 }
 
 function billions(parameters: number): string {
