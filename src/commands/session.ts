@@ -5,6 +5,7 @@ import { memory } from '../platform/limits.ts';
 import { size } from '../report/format.ts';
 import type { Progress, Timed } from '../report/terminal/progress.ts';
 import { type Precision, Runtime, type RuntimeOptions as SessionOptions } from '../runtime/session.ts';
+import { leastMemory } from '../runtime/walk/walk.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, RuntimeOptions } from './options.ts';
 
@@ -61,7 +62,7 @@ const numbersOf = (checkpoint: Checkpoint, name: string) => checkpoint.tensor(na
 export function sayMemory({ memory: given }: MemoryOptions, { checkpoint, info }: OpenModel, progress: Progress): void {
   const whole = 4 * checkpoint.parameters;
   const allowed = given ?? memory().free / 2;
-  if (whole <= allowed) return;
+  if (whole <= allowed || allowed < leastMemory(checkpoint)) return;
   const limit = given === undefined ? 'half of what is free; --memory sets it' : '--memory';
   progress.say(`${info.ref} takes ${size(whole)} in float32: it is read block by block in ${size(allowed)} (${limit})`);
 }

@@ -223,3 +223,8 @@ export function ownFitWords({ joint, rows }: SensitivityResult, cells: Cells): s
   if (rows.every((row) => row.cells.every((id) => modeOf(id) === whole))) return undefined;
   return `All at once is ${whole}. Projections that share a PCA there are each fitted alone here, so their single effects are those of another fit.`;
 }
+
+/** What a variant that keeps all components differs by. */
+export function roundingWords({ context }: Pick<Study, 'context'>): string {
+  return context.precision === 'int8' ? "rounding to the dtype and int8's own" : 'rounding to the dtype alone';
+}

@@ -54,15 +54,17 @@ test('one that fits only if others give way is loaded with a warning', async () 
   );
 });
 
-test('a model larger than what may be used is said to be read block by block', async () => {
-  const model = await open();
-  free(9e6);
-  sayMemory({}, model, progress);
-  sayMemory({ memory: 5e6 }, model, progress);
-  sayMemory({ memory: 6e6 }, model, progress);
-  const words = 'pocket takes 5.48 MB in float32: it is read block by block in';
+test('a model larger than what may be used is said to be read block by block, unless that too is refused', async () => {
+  const model: { checkpoint: Checkpoint } = await open();
+  vi.spyOn(model.checkpoint, 'parameters', 'get').mockReturnValue(1e9);
+  free(4e9);
+  sayMemory({}, model as never, progress);
+  sayMemory({ memory: 1e9 }, model as never, progress);
+  sayMemory({ memory: 4e9 }, model as never, progress);
+  sayMemory({ memory: 1e6 }, model as never, progress);
+  const words = 'pocket takes 4.00 GB in float32: it is read block by block in';
   expect(said).toEqual([
-    `${words} 4.50 MB (half of what is free; --memory sets it)\n`,
-    `${words} 5.00 MB (--memory)\n`,
+    `${words} 2.00 GB (half of what is free; --memory sets it)\n`,
+    `${words} 1.00 GB (--memory)\n`,
   ]);
 });

@@ -139,9 +139,20 @@ test('answers at chance level are marked as such', () => {
     const { model, text } = study([]);
     return runVerdict({ model: { ...model, path: '/m' }, original, cell: own, text }).at(-1);
   };
-  expect(words(0.8, 0.3)).toBe('Questions answered correctly: 80.0 % → 30.0 %, no better than chance (25.0 %).');
+  const { original, model, text } = study([]);
+  const run = {
+    model: { ...model, path: '/m' },
+    original: itemOf(original),
+    cell: cell('a', { mode: 'separate' }),
+    text,
+  };
+  expect(runVerdict({ ...run, precision: 'int8' }).join(' ')).toContain('an edit that changes nothing has a KL too');
+  expect(runVerdict({ ...run, precision: 'fp32' }).join(' ')).not.toContain('int8');
+  expect(words(0.8, 0.3)).toBe(
+    'Questions answered correctly: 80.0 % → 30.0 %, not distinguishable from chance (25.0 %).',
+  );
   expect(words(0.8, 0.6)).toBe('Questions answered correctly: 80.0 % → 60.0 %.');
-  expect(words(0.3, 0.3)).toContain('the questions show no loss');
+  expect(words(0.3, 0.3)).toContain('these questions cannot show a loss');
 });
 
 describe('a sweep', () => {

@@ -30,7 +30,8 @@ export function doctorText(found: Diagnosis): string {
     ...(defaultModel.runs === 'pocket'
       ? [['', 'it is not cached: pulled if the Hub can be reached, else pocket']]
       : []),
-    ['Writes text', `up to about ${billions(fits.fp32)} parameters in fp32, ${billions(fits.int8)} in int8`],
+    ['Writes text', `after an operation, up to about ${billions(fits.fp32)} parameters in fp32,`],
+    ['', `${billions(fits.int8)} in int8`],
     ['Reads text', `models of any size that the disk holds, block by block, in ${size(memory.free / 2)}`],
     ...modelLines(found),
   ];

@@ -13,6 +13,7 @@ import {
   pairsTitle,
   parametersAxis,
   pcaOf,
+  roundingWords,
   sensitivityMap,
   studyCharts,
 } from '../cells.ts';
@@ -225,7 +226,7 @@ function controlsText(study: Study, cells: Cells): string {
     `ll${'r'.repeat(columns.length)}l`,
     rows,
   )}\n${wrap(
-    'none: unchanged weights, must be exactly 0; full-rank: all components, so rounding to the dtype alone; ' +
+    `none: unchanged weights, must be exactly 0; full-rank: all components, so ${roundingWords(study)}; ` +
       'random-subspace: the same number of random directions of the row space (seed 0); noise: Gaussian noise with the norm of each ' +
       'projection’s error (seed 0); other-layer: k shares a basis with the v of the next layer. If a control is no worse than its ' +
       'cell, the cell is no evidence.',
