@@ -14,7 +14,7 @@ import { type LensSource, lensSources } from './source.ts';
 export interface LensOptions extends VariantOptions {
   /** Likeliest tokens of each point and position. Default 5. */
   readonly topTokens?: number;
-  /** Documents to average over, as {@link depthProfiles} does. */
+  /** Documents to average over. */
   readonly documents?: Documents;
   /** Of all random draws. Default 0. */
   readonly seed?: number;
