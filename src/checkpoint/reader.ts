@@ -85,8 +85,13 @@ export class Checkpoint {
 
   /** Parameters in all tensors. */
   get parameters(): number {
+    return this.numbersIn(this.tensors.keys());
+  }
+
+  /** Numbers in some tensors. @throws SurgeryError `checkpoint` for one that is not there */
+  numbersIn(names: Iterable<string>): number {
     let total = 0;
-    for (const tensor of this.tensors.values()) total += tensor.shape.reduce((product, n) => product * n, 1);
+    for (const name of names) total += this.tensor(name).shape.reduce((product, n) => product * n, 1);
     return total;
   }
 

@@ -51,12 +51,10 @@ export function sessionBytes(
   precision: Precision,
   { replaceable = [], variantsTogether = 1 }: SessionSettings = {},
 ): number {
-  const replaced = [...replaceable].reduce((sum, name) => sum + numbersOf(checkpoint, name), 0);
+  const replaced = checkpoint.numbersIn(replaceable);
   const kept = checkpoint.parameters - replaced;
   return (precision === 'fp32' ? 4 : 1) * kept + 4 * (1 + variantsTogether) * replaced;
 }
-
-const numbersOf = (checkpoint: Checkpoint, name: string) => checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1);
 
 /** Says how a model is read that takes more memory than may be used. */
 export function sayMemory({ memory: given }: MemoryOptions, { checkpoint, info }: OpenModel, progress: Progress): void {

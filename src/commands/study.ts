@@ -195,7 +195,7 @@ async function work(given: Work) {
   const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, weights, cells.length);
   // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
   const order = cells.toReversed();
-  const bytes = weights.reduce((sum, name) => sum + 4 * checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1), 0);
+  const bytes = 4 * checkpoint.numbersIn(weights);
   const upcoming = fitsInMemory(3 * bytes) ? cells.flatMap(({ recipe }) => recipe) : undefined;
   const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
   try {

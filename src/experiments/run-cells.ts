@@ -154,12 +154,10 @@ export function groupingOf(
   cells: number,
 ): Grouping {
   const needsSession = prompts.length > 0 || precision === 'int8';
-  const size = (name: string) => checkpoint.tensor(name).shape.reduce((a, b) => a * b, 1);
   const trees = taskTrees(tasks).flatMap(({ prefix, branches }) => [prefix, ...branches]);
   const rows = [...documents, ...trees].reduce((sum, { length }) => sum + length, 0);
-  const parameters = [...checkpoint.tensors.keys()].reduce((sum, name) => sum + size(name), 0);
-  const inWalk = cellsInWalk(rows, parameters);
-  const atOnce = variantsAtOnce(4 * replaceable.reduce((sum, name) => sum + size(name), 0));
+  const inWalk = cellsInWalk(rows, checkpoint.parameters);
+  const atOnce = variantsAtOnce(4 * checkpoint.numbersIn(replaceable));
   const most = Math.min(needsSession ? Math.min(inWalk, atOnce) : inWalk, cells + 1);
   return { needsSession, most, together: Math.min(mostTogether, most) };
 }
