@@ -18,7 +18,12 @@ const run = (tool, args) => {
 
 // No garbage collector and no imports: the kernels work on addresses that the caller lays out in the exported memory.
 const flags = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--use', 'abort='];
-const kernels = ['linalg/eigen/assembly/eigen', 'runtime/int8/assembly/quantise', 'scores/assembly/logits'];
+const kernels = [
+  'checkpoint/assembly/widen',
+  'linalg/eigen/assembly/eigen',
+  'runtime/int8/assembly/quantise',
+  'scores/assembly/logits',
+];
 
 const started = new Date();
 // What a deleted source has left must go.

@@ -1,5 +1,6 @@
 // Element types of safetensors files, and their conversion to and from float32.
 import { SurgeryError } from '../platform/errors.ts';
+import { instantiate, type WasmMemory } from '../platform/wasm.ts';
 
 /** Bits per element of every dtype that the format defines. */
 export const bitsPerElement: Readonly<Record<string, number>> = {
@@ -36,28 +37,60 @@ export function isWeightDtype(dtype: string): dtype is WeightDtype {
   return (weightDtypes as readonly string[]).includes(dtype);
 }
 
+export const bytesPerElement = (dtype: WeightDtype) => (dtype === 'F32' ? 4 : 2);
+
 /** Name of a dtype in config.json's `torch_dtype`. */
 export const torchDtype: Readonly<Record<WeightDtype, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
 /** float32 values of little-endian bytes. The result owns its memory. */
 export function toFloat32(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
-  if (dtype === 'F32') return new Float32Array(aligned(bytes, 4));
-  const source = new Uint16Array(aligned(bytes, 2));
-  const out = new Float32Array(source.length);
-  if (dtype === 'BF16') {
-    const bits = new Int32Array(out.buffer);
-    const pairs = new Int32Array(source.buffer, 0, source.length >> 1);
-    for (let i = 0; i < pairs.length; i++) {
-      const pair = pairs[i] as number;
-      bits[2 * i] = pair << 16;
-      bits[2 * i + 1] = pair & 0xffff0000;
-    }
-    if (source.length % 2 === 1) bits[source.length - 1] = (source[source.length - 1] as number) << 16;
-  } else {
-    const table = halfTable();
-    for (let i = 0; i < source.length; i++) out[i] = table[source[i] as number] as number;
-  }
+  const out = new Float32Array(Math.floor(bytes.length / bytesPerElement(dtype)));
+  widenInto(out, dtype, (part, at) => part.set(bytes.subarray(at, at + part.length)));
   return out;
+}
+
+interface Kernels {
+  readonly memory: WasmMemory;
+  brainFloats(source: number, target: number, count: number): void;
+  halfs(source: number, target: number, count: number): void;
+}
+
+/** Elements widened at a time: few enough for the cache near the core. A multiple of 8, as the kernels want it. */
+const chunk = 1 << 16;
+
+let made: { readonly kernels: Kernels; readonly source: Uint8Array; readonly target: Float32Array } | undefined;
+
+/**
+ * Fills `out` with the float32 values of elements as they lie in a file, little-endian, which are asked for in order.
+ * @param read fills the bytes that it is given with those from `at` on
+ */
+export function widenInto(out: Float32Array, dtype: WeightDtype, read: (bytes: Uint8Array, at: number) => void): void {
+  if (dtype === 'F32') {
+    read(new Uint8Array(out.buffer, out.byteOffset, out.byteLength), 0);
+    return;
+  }
+  const { kernels, source, target } = workspace();
+  const widen = dtype === 'BF16' ? kernels.brainFloats : kernels.halfs;
+  for (let done = 0; done < out.length; done += chunk) {
+    const count = Math.min(chunk, out.length - done);
+    read(source.subarray(0, 2 * count), 2 * done);
+    widen(source.byteOffset, target.byteOffset, count);
+    out.set(target.subarray(0, count), done);
+  }
+}
+
+function workspace() {
+  if (made) return made;
+  const kernels = instantiate<Kernels>('widen');
+  const { memory } = kernels;
+  const begin = memory.buffer.byteLength;
+  memory.grow((6 * chunk) / 65536);
+  const [source, target] = [
+    new Uint8Array(memory.buffer, begin, 2 * chunk),
+    new Float32Array(memory.buffer, begin + 2 * chunk, chunk),
+  ];
+  made = { kernels, source, target };
+  return made;
 }
 
 /**
@@ -101,14 +134,6 @@ function tooLarge(value: number | undefined, dtype: WeightDtype, name: string): 
   return new SurgeryError('numeric', `${name} holds ${value}, too large for ${dtype}: write with --dtype F32`);
 }
 
-/** The bytes as an ArrayBuffer that starts where they do: a view on the file's buffer may start anywhere. */
-function aligned(bytes: Uint8Array, size: number): ArrayBuffer {
-  const length = bytes.byteLength - (bytes.byteLength % size);
-  const copy = new ArrayBuffer(length);
-  new Uint8Array(copy).set(bytes.subarray(0, length));
-  return copy;
-}
-
 function roundToBrainFloat(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // NaN stays NaN when its low bits go
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
@@ -130,17 +155,4 @@ function roundToHalf(bits: number): number {
   const down = significand >>> shift;
   const rest = significand & ((1 << shift) - 1);
   return sign | (down + (rest > halfway || (rest === halfway && (down & 1) === 1) ? 1 : 0));
-}
-
-let halves: Float32Array | undefined;
-
-function halfTable(): Float32Array {
-  halves ??= Float32Array.from({ length: 65536 }, (_, half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >>> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-  });
-  return halves;
 }

@@ -2,14 +2,15 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { toFloat32, type WeightDtype } from '../../checkpoint/dtypes.ts';
+import { bytesPerElement, type WeightDtype } from '../../checkpoint/dtypes.ts';
 import { hadamardBlock } from '../../graph/hadamard.ts';
 import type { Int8Weight } from '../../graph/linear.ts';
 import { instantiate, type WasmMemory } from '../../platform/wasm.ts';
 
 interface Kernels {
   readonly memory: WasmMemory;
-  widen(source: number, target: number, count: number): void;
+  brainFloats(source: number, target: number, count: number): void;
+  halfs(source: number, target: number, count: number): void;
   rotate(values: number, count: number, size: number): void;
   quantise(values: number, rows: number, cols: number, bytes: number, scales: number): void;
   turn(bytes: number, rows: number, cols: number, target: number, stride: number): void;
@@ -45,7 +46,7 @@ const chunkWeights = 1 << 18;
  * @returns SHA-256 of the integers, the scales, the outliers' places, the other places and the outliers' columns
  */
 export function quantiseMatrix({ path, offset, dtype, rows, cols, target, to, places }: QuantiseJob): string[] {
-  const rowBytes = cols * (dtype === 'F32' ? 4 : 2);
+  const rowBytes = cols * bytesPerElement(dtype);
   const chunkRows = Math.max(1, Math.floor(chunkWeights / cols));
   const quantiser = new Quantiser(rows, cols, chunkRows, places);
   const source = openSync(path, 'r');
@@ -154,11 +155,10 @@ class Quantiser {
 
   /** Quantises the first `count` rows of the source, which are the matrix's from `row` on. */
   run(dtype: WeightDtype, row: number, count: number): void {
-    const { memory, widen, rotate, quantise, turn } = this.#kernels;
+    const { memory, brainFloats, halfs, rotate, quantise, turn } = this.#kernels;
     const weights = count * this.#cols;
-    if (dtype === 'BF16') widen(base, this.#values, weights);
-    if (dtype === 'F16')
-      new Float32Array(memory.buffer, this.#values).set(toFloat32(this.source.subarray(0, weights * 2), dtype));
+    if (dtype === 'BF16') brainFloats(base, this.#values, weights);
+    if (dtype === 'F16') halfs(base, this.#values, weights);
     const from = dtype === 'F32' ? base : this.#values;
     this.#takeOut(new Float32Array(memory.buffer, from, weights), row);
     rotate(from, weights, hadamardBlock(this.#cols));

@@ -134,6 +134,8 @@ export class Walk {
   readonly #rotary: Readonly<Record<string, Tensor>>;
   readonly #threads: number | undefined;
   readonly #reader = new WorkerPool(1);
+  /** Memory of blocks that are done, for those to come. */
+  #spare: Float32Array[] = [];
   readonly #sessions = new Map<string, Promise<Session>>();
 
   /**
@@ -244,7 +246,9 @@ export class Walk {
         onBlock?.(++done, total);
       }
       await show(blockTap(layer).name, layer < last ? original : undefined);
+      this.#spare = [...weights.values()];
     }
+    this.#spare = [];
     if (earlier) this.release([original]);
     const end = earlier?.original ?? original;
     return { original: end, variants: streams.map((stream) => stream ?? end), kept, waited };
@@ -414,7 +418,7 @@ export class Walk {
   }
 
   #read(ranges: readonly TensorRange[]): Promise<Float32Array[]> {
-    return this.#reader.run<Float32Array[]>(task, 'readTensors', () => [ranges]);
+    return this.#reader.run<Float32Array[]>(task, 'readTensors', () => [ranges, this.#spare.splice(0)]);
   }
 
   #range(name: string, rows?: readonly [from: number, to: number]): TensorRange {

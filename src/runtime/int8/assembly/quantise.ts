@@ -1,15 +1,6 @@
 // AssemblyScript: float32 rows → 8-bit integers with one scale a row, four numbers at a time. See ../quantise.ts.
 
-/** bfloat16 is the upper half of float32. `count` is rounded up to a multiple of 8: leave room. */
-export function widen(source: usize, target: usize, count: i32): void {
-  const zero = i16x8.splat(0);
-  for (let i = 0; i < count; i += 8) {
-    const halves = v128.load(source + ((<usize>i) << 1));
-    const at = target + ((<usize>i) << 2);
-    v128.store(at, v128.shuffle<i16>(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11));
-    v128.store(at, v128.shuffle<i16>(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15), 16);
-  }
-}
+export { brainFloats, halfs } from '../../../checkpoint/assembly/widen';
 
 /** Each block of `size` values, a power of two, times Sylvester's Hadamard matrix: sums and differences, stage by stage. */
 export function rotate(values: usize, count: i32, size: i32): void {
