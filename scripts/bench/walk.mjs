@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { expectedTensors } from '../../dist/checkpoint/names.js';
 import { GraphBuilder } from '../../dist/graph/builder.js';
-import { openCheckpoint, Runtime, scoreWalk, Walk } from '../../dist/index.js';
+import { openCheckpoint, scoreWalk, Walk } from '../../dist/index.js';
 import { openSession, Tensor } from '../../dist/platform/onnxruntime.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -159,21 +159,23 @@ if (parts.includes('prefill')) {
     await walk.close();
     return seconds;
   };
-  const runtime = await Runtime.open(checkpoint);
-  const read = async () => {
+  const earlier = builds.before && (await import(join(builds.before, 'dist/index.js')));
+  const runtime = await earlier?.Runtime.open(await earlier.openCheckpoint(model));
+  const loaded = async () => {
     const start = performance.now();
-    for (const ids of documents) for await (const _ of runtime.sequence(ids.length).readAll(ids));
+    await earlier.score(documents, { runtime });
     return (performance.now() - start) / 1000;
   };
   const times = { walk: [], session: [] };
   for (let i = 0; i < 4; i++) {
-    times.session.push(await read());
+    if (earlier) times.session.push(await loaded());
     times.walk.push(await walked());
   }
-  await runtime.close();
+  await runtime?.close();
   const rate = (all) => round(1024 / all.slice(1).sort((a, b) => a - b)[1], 1);
-  const [now, session] = [rate(times.walk), rate(times.session)];
-  result.prefill = { tokensPerSecond: now, session, ratio: round(now / session, 3) };
+  const now = rate(times.walk);
+  const before = earlier && rate(times.session);
+  result.prefill = { tokensPerSecond: now, ...(earlier && { before, ratio: round(now / before, 3) }) };
 }
 if (parts.includes('pocket')) {
   result.pocket = await inTurns('pocket', () => [

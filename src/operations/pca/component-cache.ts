@@ -10,8 +10,8 @@ import { append } from '../../platform/atomic-files.ts';
 import { cacheFolder, keep } from '../../platform/cache.ts';
 import { itemAt } from '../../platform/indexing.ts';
 
-/** Components up to this threshold are kept even when fewer are asked for: the next run may want them. */
-const keptVariance = 0.9;
+/** Components up to this threshold are found and kept even when fewer are asked for: they cost little, and the next run may want them. */
+const keptVariance = 0.5;
 
 /** What the cache did for a group. */
 export interface CacheUse {
