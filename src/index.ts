@@ -114,6 +114,8 @@ export { type Mode, modes } from './operations/pca/grouping.ts';
 export type { GroupReport, LayerReport, PcaReport } from './operations/pca/report.ts';
 export type { MatchRule, MeanRule, PcaControl, PcaSpec } from './operations/pca/spec.ts';
 export { type Spectrum, spectra, thresholds } from './operations/pca/spectrum.ts';
+export type { QuantiseReport } from './operations/quantise/report.ts';
+export type { QuantiseSpec } from './operations/quantise/spec.ts';
 export { type CompleteRecipe, completeRecipe, type Recipe, recipeHash, touchedBy } from './operations/recipe.ts';
 export { readRecipe, recipeText } from './operations/recipe-file.ts';
 export type { CompleteOperation, Operation, OperationReport } from './operations/registry.ts';

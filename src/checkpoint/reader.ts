@@ -95,6 +95,13 @@ export class Checkpoint {
     return total;
   }
 
+  /** Bytes of some tensors in the files. @throws SurgeryError `checkpoint` for one that is not there */
+  bytesIn(names: Iterable<string>): number {
+    let total = 0;
+    for (const name of names) total += this.tensor(name).end - this.tensor(name).begin;
+    return total;
+  }
+
   /** The dtype of most of the model's bytes. */
   get dtype(): WeightDtype {
     const bytes: Record<WeightDtype, number> = { F32: 0, F16: 0, BF16: 0 };

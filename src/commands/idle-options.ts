@@ -98,8 +98,8 @@ const rules: readonly Rule[] = [
   },
   {
     options: ['pcaEngine'],
-    isIdle: (given) => requestOf(given).kind === 'zero',
-    why: 'on the kind zero, which computes no PCA: leave it out',
+    isIdle: (given) => (requestOf(given).kind ?? 'pca') !== 'pca',
+    why: 'on a kind that computes no PCA: leave it out',
   },
   {
     options: ['match', 'controls'],

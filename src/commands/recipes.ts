@@ -26,17 +26,28 @@ export const offeredKinds = kindNames.filter((name) => name !== 'none');
 export const kindHelp = `kind of operation: ${offeredKinds.join(', ')} (default: ${defaultKind})`;
 
 interface NamedField {
-  readonly kind: KindName;
   readonly key: string;
-  readonly field: Field<unknown>;
+  /** The field in each kind that has it: what an option does, it does for all of them. */
+  readonly kinds: readonly [KindName, ...KindName[]];
+  readonly fields: readonly [Field<unknown>, ...Field<unknown>[]];
 }
 
-/** Every field that has an option, with its kind. */
-const namedFields: readonly NamedField[] = kindNames.flatMap((kind) =>
-  Object.entries(kinds[kind].fields as Readonly<Record<string, Field<unknown>>>)
-    .filter(([, { flags }]) => flags !== undefined)
-    .map(([key, field]) => ({ kind, key, field })),
-);
+/** Every field that has an option, once. */
+const namedFields: readonly NamedField[] = kindNames.reduce<readonly NamedField[]>((known, kind) => {
+  const own = Object.entries(kinds[kind].fields as Readonly<Record<string, Field<unknown>>>).filter(
+    ([, { flags }]) => flags !== undefined,
+  );
+  const isShared = (key: string) => known.some((one) => one.key === key);
+  return [
+    ...known.map((one) => {
+      const field = own.find(([key]) => key === one.key)?.[1];
+      return field ? { ...one, kinds: [...one.kinds, kind] as const, fields: [...one.fields, field] as const } : one;
+    }),
+    ...own
+      .filter(([key]) => !isShared(key))
+      .map(([key, field]) => ({ key, kinds: [kind] as const, fields: [field] as const })),
+  ];
+}, []);
 
 /** Two fields of which one operation takes only one. */
 const alternatives: Readonly<Record<string, string>> = { rank: 'variance' };
@@ -44,9 +55,16 @@ const alternatives: Readonly<Record<string, string>> = { rank: 'variance' };
 /** Fields of the kind pca that decide which matrices are decomposed. */
 const spectrumFields = ['mode', 'targets', 'layers', 'center', 'balance'];
 
+/** The fields of one kind, as if there were no other. */
+const fieldsOf = (kind: KindName): NamedField[] =>
+  namedFields.flatMap(({ key, kinds: owners, fields }) => {
+    const own = fields[owners.indexOf(kind)];
+    return own ? { key, kinds: [kind] as const, fields: [own] as const } : [];
+  });
+
 export const spectrumOptions = optionGroup('Operation:', (command) => {
-  for (const { kind, key, field } of namedFields)
-    if (kind === 'pca' && spectrumFields.includes(key)) command.addOption(optionOf({ kind, key, field }, {}));
+  for (const { key, fields } of fieldsOf(defaultKind))
+    if (spectrumFields.includes(key)) command.addOption(optionOf({ key, kinds: [defaultKind], fields }, {}));
   return command;
 });
 
@@ -83,8 +101,7 @@ export function operationOptions(use: OperationUse = {}) {
 
 /** The options of the default kind alone, for a command that knows no other. */
 export function pcaOptions(takesSeveral: (key: string) => boolean) {
-  const own = namedFields.filter(({ kind }) => kind === defaultKind);
-  return together(fieldOptions(own, { takesSeveral }), dtypeOption);
+  return together(fieldOptions(fieldsOf(defaultKind), { takesSeveral }), dtypeOption);
 }
 
 const fieldOptions = (fields: readonly NamedField[], use: OperationUse) =>
@@ -95,22 +112,34 @@ const fieldOptions = (fields: readonly NamedField[], use: OperationUse) =>
 
 type RecipeOptions = OptionsOf<ReturnType<typeof recipeOptions>>;
 
-function optionOf({ kind, key, field }: NamedField, { takesSeveral, optional }: OperationUse): Option {
+function optionOf({ key, kinds: owners, fields }: NamedField, { takesSeveral, optional }: OperationUse): Option {
+  const [field] = fields;
   const { flags = '', parse } = field;
   const several = takesSeveral?.(key) ? field.several : undefined;
-  const byDefault = (several && field.sweepDefault) ?? field.default;
+  const byDefault = defaultsText(
+    owners.map((kind, i) => ({ kind, words: (several && fields[i]?.sweepDefault) ?? fields[i]?.default })),
+  );
   const when = optional ? 'default in an operation' : 'default';
   const help = byDefault === undefined ? field.help : `${field.help} (${when}: ${byDefault})`;
   const option = new Option(
     several === 'commas' ? flags.replace('>', ',...>') : flags,
     several === 'repeat' ? `${help}; repeat for several cells` : help,
-  ).helpGroup(`Operation, ${kind}:`);
+  ).helpGroup(`Operation, ${owners.join(', ')}:`);
   const alternative = alternatives[key];
   if (alternative && !several) option.conflicts(alternative);
   if (!flags.includes(' ')) return option;
   if (several === 'repeat') return option.argParser(repeatable(parse));
   if (several === 'commas') return option.argParser(listOf(parse));
   return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'sweep') : parse);
+}
+
+/** "q,k,v; of quantise: all" */
+function defaultsText(
+  all: readonly { readonly kind: KindName; readonly words: string | undefined }[],
+): string | undefined {
+  const [first, ...others] = all;
+  const unlike = others.filter(({ words }) => words !== first?.words);
+  return first?.words && [first.words, ...unlike.map(({ kind, words }) => `of ${kind}: ${words ?? 'none'}`)].join('; ');
 }
 
 /** @param kind named as an argument, as in `surgery run zero` @throws SurgeryError `usage` for two different kinds */
@@ -140,9 +169,13 @@ export function overruledOperation(
   if (given.has('recipe')) return (key) => keys.has(key);
   const argument = command.registeredArguments[0]?.name() === 'kind' ? command.args[0] : undefined;
   const named = argument ?? (given.has('kind') ? command.getOptionValue('kind') : undefined);
-  const kind = kindNames.find((one) => one === named) ?? namedFields.find(({ key }) => given.has(key))?.kind;
-  if (kind === undefined) return () => false;
-  return (key, text) => (key === 'kind' ? text !== kind : keys.has(key) && !Object.hasOwn(kinds[kind].fields, key));
+  const own = namedFields.filter(({ key }) => given.has(key));
+  const chosen = kindNames.filter((kind) =>
+    named === undefined ? own.every(({ kinds: owners }) => owners.includes(kind)) : kind === named,
+  );
+  if (named === undefined && own.length === 0) return () => false;
+  const takes = (key: string) => chosen.some((kind) => Object.hasOwn(kinds[kind].fields, key));
+  return (key, text) => (key === 'kind' ? !chosen.some((kind) => kind === text) : keys.has(key) && !takes(key));
 }
 
 /** Whether the options name any operation. */
@@ -215,7 +248,7 @@ export function kindNamed({ kind, fields }: OperationRequest): KindName {
   const takes = (one: KindName, key: string) => Object.hasOwn(kinds[one].fields, key);
   const misplaced = keys.find((key) => !takes(chosen, key));
   if (misplaced === undefined) return chosen;
-  const owner = namedFields.find(({ key }) => key === misplaced)?.kind ?? chosen;
+  const owner = namedFields.find(({ key }) => key === misplaced)?.kinds[0] ?? chosen;
   // The owner does not take it: to name that kind would only move the mistake.
   const other = keys.find((key) => takes(chosen, key) && !takes(owner, key));
   const what = `${optionName(misplaced)} is an option of the kind ${owner}, and`;
@@ -233,5 +266,5 @@ export function kindNamed({ kind, fields }: OperationRequest): KindName {
 
 function optionName(key: string): string {
   const named = namedFields.find((one) => one.key === key);
-  return named?.field.flags?.split(' ')[0] ?? `--${key}`;
+  return named?.fields[0].flags?.split(' ')[0] ?? `--${key}`;
 }

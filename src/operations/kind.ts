@@ -39,6 +39,8 @@ export interface Edit<Details> {
 export interface Footprint {
   /** Parameters of the touched matrices: dense, and as factors or without zeroed entries. */
   readonly parameters: { readonly dense: number; readonly reduced: number };
+  /** Bytes of the same: dense in the checkpoint's dtype, reduced as the kind would store them. */
+  readonly bytes: { readonly dense: number; readonly reduced: number };
   /** ‖W‖² of the touched matrices. */
   readonly squaredNorm: number;
   /** ‖Ŵ − W‖ / ‖W‖ in Frobenius norm over all touched matrices, and over k and v (null if neither is touched). */
@@ -50,6 +52,12 @@ export interface Footprint {
    * Width of the latent: the ranks of a layer's groups that hold k or v (of all groups if none does), mean over layers.
    */
   readonly width: number | null;
+}
+
+/** A footprint as a kind has it. */
+export interface KindFootprint extends Omit<Footprint, 'bytes'> {
+  /** Bytes of what is kept. Without it: as many as the reduced parameters take in the checkpoint's dtype. */
+  readonly storedBytes?: number;
 }
 
 /** The inputs of an operation. */
@@ -156,8 +164,12 @@ export interface OperationKind<
   describe(operation: Complete, layers: number): string;
   /** The operation in a few words, for tables. */
   label(operation: Complete, layers: number): string;
+  /** The line of a chart that cells which differ in their budget alone are on. Without it: each is one by itself. */
+  series?(operation: Complete, layers: number): string;
   /** For the name of a results folder: all that differs from the default, in a few words. @param layers of the model */
   slug(operation: Complete, layers: number): string;
+  /** How the edited weights could be stored in less room, such as "stored as factors". Without it they could not. */
+  readonly stored?: string;
   /**
    * A command that goes further from a result of this operation: its words without the program's and the model's name.
    * @param layers of the model
@@ -179,5 +191,5 @@ export interface OperationWork<Complete, Plan extends OperationPlan, Details, Re
   /** All layers' details, in the order of the layers, as result files hold them. */
   report(operation: Complete, details: readonly Details[]): Report;
   /** Null if the operation changes nothing. */
-  footprint(report: Report): Footprint | null;
+  footprint(report: Report): KindFootprint | null;
 }

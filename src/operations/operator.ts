@@ -18,6 +18,7 @@ import {
   type Closable,
   type EditedTensor,
   type Footprint,
+  type KindFootprint,
   type MakeShared,
   type OperationContext,
   type OperatorSettings,
@@ -150,6 +151,16 @@ export class Operator {
     await Promise.all([...this.#shared.values()].map((one) => one.close()));
   }
 
+  /** A kind's footprint with the bytes of what it counts. */
+  #inBytes(footprint: KindFootprint | null, operation: CompleteOperation): Footprint | null {
+    if (!footprint) return null;
+    const { storedBytes, ...rest } = footprint;
+    const touched = kindOf(operation).touches(operation, this.checkpoint.config);
+    const bytes = this.checkpoint.bytesIn(touched) / this.checkpoint.numbersIn(touched);
+    const { dense, reduced } = rest.parameters;
+    return { ...rest, bytes: { dense: dense * bytes, reduced: storedBytes ?? reduced * bytes } };
+  }
+
   /** One operation on what those before it have made. */
   async #planned(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>) {
     const work = await kindOf(operation).load();
@@ -174,7 +185,7 @@ export class Operator {
           operation,
           plan.layers.map((layer) => details.get(layer)),
         );
-        return { report, footprint: work.footprint(report) };
+        return { report, footprint: this.#inBytes(work.footprint(report), operation) };
       },
     };
   }
@@ -208,6 +219,7 @@ function together(all: readonly (Footprint | null)[]): Footprint | null {
   const norm = sum((one) => one.squaredNorm);
   return {
     parameters: { dense: sum((one) => one.parameters.dense), reduced: sum((one) => one.parameters.reduced) },
+    bytes: { dense: sum((one) => one.bytes.dense), reduced: sum((one) => one.bytes.reduced) },
     squaredNorm: norm,
     relativeError: norm > 0 ? Math.sqrt(sum((one) => one.relativeError ** 2 * one.squaredNorm) / norm) : 0,
     relativeErrorKv: null,

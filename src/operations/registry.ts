@@ -2,11 +2,13 @@
 import type { OperationKind, OperationPlan } from './kind.ts';
 import { noneKind } from './none/kind.ts';
 import { pcaKind } from './pca/kind.ts';
+import { quantiseKind } from './quantise/kind.ts';
 import { zeroKind } from './zero/kind.ts';
 
 export const kinds = {
   pca: pcaKind,
   zero: zeroKind,
+  quantise: quantiseKind,
   none: noneKind,
 } as const;
 

@@ -2,12 +2,36 @@
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { listOf, oneOf, ranges, rangesText } from '../platform/option-values.ts';
+import type { Field } from './kind.ts';
 
 export const projections = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const satisfies Projection[];
 
 export interface Where {
   readonly targets: readonly Projection[];
   readonly layers: readonly number[];
+}
+
+/** Kinds that have layers take them alike. */
+export const layersField: Field<readonly number[]> = {
+  flags: '--layers <list>',
+  help: 'layers to operate on, counted from 0, such as 0,5-9',
+  default: 'all',
+  parse: ranges('--layers'),
+  several: 'repeat',
+};
+
+/** @param byDefault the kind's default, in words */
+export const targetsField = (byDefault: string): Field<readonly Projection[]> => ({
+  flags: '--targets <list>',
+  help: `projections to operate on, of ${projections.join(',')}`,
+  default: byDefault,
+  parse: listOf(oneOf('--targets', projections)),
+});
+
+/** "layer 2", "layers 0-3,7" */
+export function layersName(chosen: readonly number[]): string {
+  return `layer${chosen.length === 1 ? '' : 's'} ${rangesText(chosen)}`;
 }
 
 /** Defaults filled in (q, k and v of all layers), lists in order. @throws SurgeryError `usage` for a layer that there is not */

@@ -1,11 +1,12 @@
 // A study's cells for tables and charts: which, what they are called, and where they lie on an axis.
 import type { GroupReport, LayerReport } from '../operations/pca/report.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
-import { layersName, widthText } from '../operations/pca/words.ts';
+import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
+import { kindOf } from '../operations/registry.ts';
 import type { CellResult, Sample, SensitivityResult, Study } from '../results/study.ts';
 import { short } from './format.ts';
-import { pointOf, scores, scoresIn } from './scores.ts';
+import { pointOf, scores, scoresIn, storesOtherwise } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
 
@@ -15,7 +16,7 @@ export type Cells = ReadonlyMap<string, CellResult>;
 
 /** What cells are laid out along. */
 export interface CellAxis {
-  readonly key: 'variance' | 'rank' | 'width' | 'parameters';
+  readonly key: 'variance' | 'rank' | 'width' | 'parameters' | 'bytes';
   readonly label: string;
   readonly of: (cell: CellResult) => number | undefined;
 }
@@ -25,7 +26,13 @@ const axes: readonly CellAxis[] = [
   { key: 'rank', label: 'rank kept', of: ofItsOwn(({ rank }) => rank) },
   { key: 'width', label: 'width, components per layer', of: (cell) => scores.width.of(cell) ?? undefined },
   { key: 'parameters', label: parametersAxis, of: scores.size.of },
+  { key: 'bytes', label: 'saved of the weights, MB', of: savedMegabytes },
 ];
+
+/** Unlike shares, comparable between cells that change other matrices. */
+function savedMegabytes({ footprint }: CellResult): number | undefined {
+  return footprint?.bytes && (footprint.bytes.dense - footprint.bytes.reduced) / 1e6;
+}
 
 /** The PCA of a cell whose recipe is a single PCA. */
 export function pcaOf({ recipe }: Pick<CellResult, 'recipe'>): PcaOperation | undefined {
@@ -40,16 +47,19 @@ export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly Lay
 
 /** Explanations of the columns and names that these cells have. */
 export function cellNotes(cells: readonly CellResult[]): string[] {
-  const hasSize = cells.some((cell) => scores.size.of(cell) !== undefined);
+  const sizes = scoresIn('cells', cells).flatMap(({ of, label = '' }) =>
+    of === scores.size.of || of === scores.bytes.of ? label : [],
+  );
+  const share = `a share of the dense ones${sizes.includes('bytes') ? ' in the checkpoint’s dtype' : ''}`;
   const matched = new Set(cells.flatMap((cell) => pcaOf(cell)?.match?.rule ?? []));
   return [
     ...(cells.some(pcaOf) ? ['cell: one operation, with the share of the variance or the rank that it keeps'] : []),
     ...(cells.some(({ footprint }) => typeof footprint?.width === 'number')
       ? [`width: ${widthText(cells.flatMap(layersOf))}`]
       : []),
-    ...(hasSize
+    ...(sizes.length > 0
       ? [
-          `parameters: ${['a share of the dense ones', storedWords(cells.flatMap(({ recipe }) => recipe))].filter(Boolean).join(', ')}`,
+          `${sizes.join(', ')}: ${[share, storedWords(cells.flatMap(({ recipe }) => recipe))].filter(Boolean).join(', ')}`,
         ]
       : []),
     ...(matched.size > 0
@@ -60,9 +70,13 @@ export function cellNotes(cells: readonly CellResult[]): string[] {
   ];
 }
 
-/** The axes that some cells lie along, and differ in. */
+/** The axes that some cells lie along, and differ in; bytes where they say more than parameters. */
 export function variedAxes(cells: readonly CellResult[]): CellAxis[] {
-  return axes.filter(({ of }) => new Set(cells.map(of).filter((x) => x !== undefined)).size > 1);
+  return axes.filter(
+    ({ key, of }) =>
+      new Set(cells.map(of).filter((x) => x !== undefined)).size > 1 &&
+      (key !== 'bytes' || cells.some(storesOtherwise)),
+  );
 }
 
 /** Perplexity and KL over variance, width and parameters, one line per mode, over the axes that the cells vary. */
@@ -136,19 +150,10 @@ export function cellName({ recipe }: Pick<CellResult, 'recipe'>, { model }: Pick
 }
 
 /** The line of a chart that a cell belongs to: its operation without the budget. */
-function seriesName(cell: Pick<CellResult, 'recipe'>, all: number): string {
-  const operation = pcaOf(cell);
-  if (!operation) return recipeLabel(cell.recipe, all);
-  const { mode, mean, match, layers, allocate } = operation;
-  return [
-    mode,
-    match && `at equal ${match.rule} to ${match.of}`,
-    mean === 'drop' && 'mean dropped',
-    allocate === 'global' && 'spread over the layers',
-    layers.length < all && layersName(layers),
-  ]
-    .filter(Boolean)
-    .join(', ');
+function seriesName({ recipe }: Pick<CellResult, 'recipe'>, all: number): string {
+  const [operation, ...more] = recipe;
+  const name = operation && more.length === 0 ? kindOf(operation).series?.(operation, all) : undefined;
+  return name ?? recipeLabel(recipe, all);
 }
 
 /** "ended at the first token (<|im_end|>, p 0.31 at temperature 1)": results hold it as the model gives it. */
@@ -205,12 +210,9 @@ function unitLabel(by: SensitivityResult['by'], layers: readonly number[], targe
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
 }
 
-/** How edited weights could be stored with fewer parameters. */
+/** How edited weights could be stored in less room. */
 export function storedWords(recipe: CellResult['recipe']): string {
-  const kinds = new Set(recipe.map(({ kind }) => kind));
-  return [kinds.has('pca') && 'stored as low-rank factors', kinds.has('zero') && 'without the zeroed columns']
-    .filter(Boolean)
-    .join(' and ');
+  return [...new Set(recipe.flatMap((operation) => kindOf(operation).stored ?? []))].join(' and ');
 }
 
 /** A note where the units and all at once are different fits: a projection alone shares its PCA with no other. */

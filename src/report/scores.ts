@@ -49,6 +49,15 @@ const parameters = (column: string, of: 'dense' | 'reduced') =>
     column,
   }) satisfies ScoreDescription;
 
+const inBytes = (column: string, of: 'dense' | 'reduced') =>
+  ({
+    unit: 'bytes',
+    better: 'lower',
+    of: ({ footprint }) => footprint?.bytes?.[of],
+    format: integer,
+    column,
+  }) satisfies ScoreDescription;
+
 /** In the order of tables and CSV files. */
 export const scores = {
   rank: {
@@ -76,6 +85,17 @@ export const scores = {
     brief: (value) => percent(value, 0),
     views: ['terminal', 'cells', 'tip'],
   },
+  bytes: {
+    label: 'bytes',
+    unit: 'of the dense bytes',
+    better: 'lower',
+    of: bytesOf,
+    format: (value) => percent(value),
+    brief: (value) => percent(value, 0),
+    views: ['terminal', 'cells', 'tip'],
+  },
+  denseBytes: inBytes('bytes_dense', 'dense'),
+  storedBytes: inBytes('bytes_reduced', 'reduced'),
   denseParameters: parameters('parameters_dense', 'dense'),
   reducedParameters: parameters('parameters_reduced', 'reduced'),
   error: {
@@ -111,13 +131,16 @@ const all: readonly ScoreDescription[] = Object.values(scores);
 
 /**
  * The scores of a view, in their order.
- * @param shown what the view is of: a score that none of it has is left out, and so are intervals that none of it has
+ * @param shown what the view is of: a score that none of it has is left out, and so are intervals that none of it has, and
+ * bytes where they only repeat the parameters, and these where none of it has fewer
  */
 export function scoresIn(view: View, shown?: readonly Scored[]): ScoreDescription[] {
   const own = all.filter(({ views }) => views?.includes(view));
   if (!shown) return own;
   return own
     .filter(({ of }) => shown.some((one) => (of(one) ?? undefined) !== undefined))
+    .filter(({ of }) => of !== bytesOf || shown.some(storesOtherwise))
+    .filter(({ of }) => of !== sizeOf || shown.some((one) => sizeOf(one) !== 1))
     .map((score) => (shown.some((one) => score.interval?.(one)) ? score : withoutInterval(score)));
 }
 
@@ -217,6 +240,24 @@ export function directionsText(shown: readonly ScoreDescription[]): string {
     shown.flatMap(({ label, better }) => (label !== undefined && better === way ? label : [])).join(', ');
   const [lower, higher] = [labels('lower'), labels('higher')];
   return [lower && `Lower is better: ${lower}.`, higher && `Higher is better: ${higher}.`].filter(Boolean).join(' ');
+}
+
+/** Bytes as stored, as a share of the dense ones. */
+function bytesOf({ footprint }: Pick<Scored, 'footprint'>): number | undefined {
+  return footprint?.bytes && footprint.bytes.reduced / footprint.bytes.dense;
+}
+
+/** Whether what is kept is stored in other numbers than the dense weights, so that bytes say more than parameters. */
+export function storesOtherwise(one: Pick<Scored, 'footprint'>): boolean {
+  const [bytes, size] = [bytesOf(one), sizeOf(one)];
+  return bytes !== undefined && size !== undefined && Math.abs(bytes - size) > 1e-9;
+}
+
+/** "40.3 % of the modified parameters", or of their bytes where these say more. */
+export function sizeText(one: Scored): string {
+  return storesOtherwise(one)
+    ? `${valueText('bytes', one)} of the modified weights’ bytes`
+    : `${valueText('size', one)} of the modified parameters`;
 }
 
 /** Parameters as factors, or without what is zero, as a share of the dense ones. */

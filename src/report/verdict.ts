@@ -1,6 +1,6 @@
 // What scores mean, in sentences: the terminal prints them, pages show them. Words only; every figure is a result's.
 
-import { layersName } from '../operations/pca/words.ts';
+import { layersName } from '../operations/where.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { EvalResult } from '../results/outputs.ts';
@@ -11,7 +11,7 @@ import type { TaskScore } from '../scores/tasks.ts';
 import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf, unitName } from './cells.ts';
 import { areMany, type Units, unitsText } from './findings.ts';
 import { counted, integer, listed, percent, perplexity, sentence, short, signed } from './format.ts';
-import { valueText } from './scores.ts';
+import { sizeText, storesOtherwise, valueText } from './scores.ts';
 
 /**
  * Mean KL from the 16-bit weights of Llama-3-8B on wikitext-2, nats per token, of its quantisations without an importance
@@ -268,7 +268,7 @@ function controlsWords(study: Study, cells: Cells): string[] {
 }
 
 /**
- * The cell that saves most parameters at the lowest limit of KL that any meets. A matched partner does not compete: its
+ * The cell that saves most bytes at the lowest limit of KL that any meets. A matched partner does not compete: its
  * rule makes it a little cheaper than its cell. `of` says among which cells.
  */
 export function cheapest(
@@ -278,23 +278,31 @@ export function cheapest(
   const own = shown.filter((cell) => !pcaOf(cell)?.match);
   const limit = severities.find(({ kl }) => own.some((cell) => cell.scores.kl < kl))?.kl;
   if (limit === undefined) return undefined;
-  const [cell] = own.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => savedBy(b) - savedBy(a));
+  const saved = savedIn(own);
+  const [cell] = own.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => saved(b) - saved(a));
   const aside = own.length < shown.length ? ', partners aside,' : '';
   return (
     cell && { cell, limit, of: `cheapest ${complete ? 'cell' : `of the ${counted(own.length, 'cell')} here`}${aside}` }
   );
 }
 
-const savedBy = ({ footprint }: CellResult) =>
-  footprint ? footprint.parameters.dense - footprint.parameters.reduced : Number.NEGATIVE_INFINITY;
+/** What a cell saves: bytes, or parameters where the bytes of some are not known. */
+function savedIn(cells: readonly CellResult[]): (cell: CellResult) => number {
+  const areKnown = cells.every(({ footprint }) => !footprint || footprint.bytes);
+  return ({ footprint }) => {
+    const size = areKnown ? footprint?.bytes : footprint?.parameters;
+    return size ? size.dense - size.reduced : Number.NEGATIVE_INFINITY;
+  };
+}
 
 function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
   const found = cheapest(shown, study);
   if (!found) return [];
   const [strictest] = severities;
   const { cell, limit, of } = found;
-  const size = cell.footprint ? `${valueText('size', cell)} of the modified parameters, ` : '';
-  const none = savedBy(cell) <= 0 ? ' No such cell saves parameters.' : '';
+  const size = cell.footprint ? `${sizeText(cell)}, ` : '';
+  const none =
+    savedIn([cell])(cell) <= 0 ? ` No such cell saves ${storesOtherwise(cell) ? 'bytes' : 'parameters'}.` : '';
   return [
     ...(shown.every(({ scores }) => scores.kl >= strictest.kl)
       ? [`${noCell(shown, study)} stays under KL ${strictest.kl}.`]

@@ -47,6 +47,8 @@ export const reports = z.array(
 
 export const footprint = z.object({
   parameters: z.object({ dense: number, reduced: number }),
+  /** Not known of older results. */
+  bytes: z.object({ dense: number, reduced: number }).optional(),
   squaredNorm: number,
   relativeError: number,
   relativeErrorKv: number.nullable(),

@@ -7,6 +7,7 @@ import { completionScript, shells } from '../../src/commands/completion.ts';
 import { together } from '../../src/commands/option-groups.ts';
 import { modelOption, runOutputOptions, runtimeOptions } from '../../src/commands/options.ts';
 import { operationOptions } from '../../src/commands/recipes.ts';
+import { kindNames } from '../../src/operations/registry.ts';
 import { suggested } from '../../src/platform/option-values.ts';
 import { needs } from '../support/needs.ts';
 import { temporaryFolder } from '../support/paths.ts';
@@ -58,7 +59,7 @@ describe('bash', () => {
     expect(offered('surgery', 'run', '--pr')).toEqual(['--precision']);
     expect(offered('surgery', 'run', '--mode', 's')).toEqual(['shared-kv', 'separate', 'shared-qkv']);
     expect(offered('surgery', 'run', '--targets', 'g')).toEqual(['gate']);
-    expect(offered('surgery', 'run', '--kind', '')).toEqual(['pca', 'zero', 'none']);
+    expect(offered('surgery', 'run', '--kind', '')).toEqual(kindNames);
     expect(offered('surgery', 'completion', '')).toEqual(expect.arrayContaining([...shells]));
   });
 

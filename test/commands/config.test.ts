@@ -161,6 +161,12 @@ describe('where a config file and the command line exclude each other, the comma
       '--mode separate',
     ],
     ['an option of the same kind', { kind: 'zero', heads: '0.0' }, ['run', '--mlp', '1'], '--kind zero --heads 0.0'],
+    [
+      'an option of two kinds',
+      { kind: 'quantise', bits: 3, heads: '0.0' },
+      ['run', '--layers', '0'],
+      '--kind quantise --bits 3',
+    ],
     ['a recipe', { kind: 'pca', variance: 0.9, dtype: 'F32' }, ['run', '--recipe', 'a.json'], '--dtype F32'],
     ['a kind, over a recipe', { recipe: 'a.json', seed: 1 }, ['run', 'zero', '--mlp', '1'], '--seed 1'],
     ["a command's own section", { variance: 0.9, run: { kind: 'zero', mlp: '1' } }, ['run'], '--kind zero --mlp 1'],

@@ -58,7 +58,7 @@ test.each([
   ['eval --questions 3', '--questions has no effect without --tasks'],
   ['eval --dtype F16', '--dtype has no effect without an operation'],
   ['probe --pca-engine ml-pca', '--pca-engine has no effect without an operation'],
-  ['run zero --mlp 1 --pca-engine ml-pca', '--pca-engine has no effect on the kind zero'],
+  ['run zero --mlp 1 --pca-engine ml-pca', '--pca-engine has no effect on a kind that computes no PCA'],
   ['eval --tasks a --memory 1GB', '--memory has no effect on a model that is loaded whole'],
   ['eval --precision int8 --memory 1GB', '--memory has no effect on a model that is loaded whole'],
   ['probe --precision int8 --memory 1GB', '--memory has no effect on a model that is loaded whole'],

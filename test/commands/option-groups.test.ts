@@ -56,7 +56,8 @@ describe('the help of a command', () => {
     const screen = help.split('\n').slice(0, 20).join('\n');
     expect(screen.match(/^ {2}--\w+/gm)).toEqual(['  --model', '  --variance', '  --text', '  --prompt', '  --output']);
     expect(help.match(/^\S.*:$/gm)).toEqual([
-      ...['Common options:', 'Operation:', 'Operation, pca:', 'Operation, zero:'],
+      ...['Common options:', 'Operation:', 'Operation, pca:', 'Operation, pca, quantise:', 'Operation, zero:'],
+      'Operation, quantise:',
       ...['Text:', 'Samples:', 'Output:', 'Machine:', 'Options:'],
     ]);
   });

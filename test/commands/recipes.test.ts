@@ -41,6 +41,20 @@ describe('the operation that options describe', () => {
     );
   });
 
+  test('an option that two kinds have is one option, which says the defaults of both', () => {
+    expect(specOf(operationRequest(parsed(runOptions, '--layers', '1', '--targets', 'up'), 'quantise'))).toEqual({
+      kind: 'quantise',
+      layers: [1],
+      targets: ['up'],
+    });
+    const { options } = runOptions(new Command());
+    const targets = options.filter(({ long }) => long === '--targets').map(({ description }) => description);
+    expect(targets).toEqual([expect.stringMatching(/\(default: q,k,v; of quantise: all\)$/)]);
+    expect(() => specOf(operationRequest(parsed(runOptions, '--layers', '1'), 'zero'))).toThrow(
+      '--layers is an option of the kind pca, and the kind here is zero: leave it out, or make it pca',
+    );
+  });
+
   test('a recipe file describes all of it', async () => {
     await expect(recipeOf(request('--recipe', 'a.json', '--rank', '3'), {} as LlamaConfig)).rejects.toThrow(
       '--recipe a.json already describes the operation: leave out --rank',

@@ -1,10 +1,11 @@
-// Zero ablations of the trained pocket model against transformers in float64, where hooks put zeros in.
+// Zero ablations and rounding of the trained pocket model against transformers in float64, where hooks put zeros in.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectionName } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { operate } from '../../src/operations/operator.ts';
-import type { ZeroSpec } from '../../src/operations/zero/spec.ts';
+import type { Operation } from '../../src/operations/registry.ts';
+import { projections } from '../../src/operations/where.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { readDocuments } from '../../src/text/documents.ts';
@@ -20,6 +21,9 @@ interface Case {
   readonly kvHead?: number;
   readonly neurons?: readonly number[];
   readonly layers?: readonly number[];
+  readonly bits?: number;
+  /** Inputs that share a scale; null for a row. */
+  readonly group?: number | null;
   readonly nll: number;
   readonly kl: number;
   readonly sameTop: number;
@@ -38,13 +42,14 @@ interface Golden {
  */
 const leastKl = 5e-9;
 
-/** The cases that are zeros, in our words; undefined for other kinds of operation. */
-function specOf({ name, layer, head, kvHead, neurons = [], layers = [] }: Case): ZeroSpec | undefined {
+/** The cases that need no calibration, in our words; undefined for other kinds of operation. */
+function specOf({ name, layer, head, kvHead, neurons = [], layers = [], bits, group }: Case): Operation | undefined {
   if (name === 'zero-head') return { kind: 'zero', heads: [`${layer}.${head}`] };
   if (name === 'zero-kv-head') return { kind: 'zero', kvHeads: [`${layer}.${kvHead}`] };
   if (name === 'zero-neurons') return { kind: 'zero', neurons: neurons.map((neuron) => `${layer}.${neuron}`) };
   if (name === 'zero-attention') return { kind: 'zero', attention: [layer] };
   if (name === 'zero-mlp') return { kind: 'zero', mlp: [layer] };
+  if (name === 'round' && bits) return { kind: 'quantise', bits, group: group ?? 'row' };
   return name === 'skip-blocks' ? { kind: 'zero', blocks: layers } : undefined;
 }
 
@@ -52,7 +57,7 @@ describe('pocket', needs(hasShared, noShared), () => {
   const { original, ids0, cases } = hasShared
     ? golden<Golden>(join(shared, 'goldens/pocket'), 'ablations.json')
     : { original: { nll: 0, tokens: 0 }, ids0: [], cases: [] };
-  const zeros = cases.flatMap((row) => {
+  const known = cases.flatMap((row) => {
     const spec = specOf(row);
     return spec ? [{ row, spec, words: JSON.stringify(spec) }] : [];
   });
@@ -66,7 +71,7 @@ describe('pocket', needs(hasShared, noShared), () => {
       .slice(0, 20)
       .map((text) => tokenizer.encode(text).slice(0, 512));
     const replaceable = Array.from({ length: checkpoint.config.layers }, (_, layer) =>
-      (['o', 'down'] as const).map((projection) => projectionName(layer, projection)),
+      projections.map((projection) => projectionName(layer, projection)),
     ).flat();
     runtime = await Runtime.open(checkpoint, { replaceable, threads: 1 });
   });
@@ -80,18 +85,19 @@ describe('pocket', needs(hasShared, noShared), () => {
   });
 
   test('every kind of cut is among the goldens', () => {
-    expect([...new Set(zeros.map(({ row }) => row.name))]).toEqual([
+    expect([...new Set(known.map(({ row }) => row.name))]).toEqual([
       'zero-head',
       'zero-kv-head',
       'zero-neurons',
       'zero-attention',
       'zero-mlp',
       'skip-blocks',
+      'round',
     ]);
   });
 
-  test.each(zeros)('$words', async ({ row, spec }) => {
-    const { tensors } = await operate(checkpoint, [spec]);
+  test.each(known)('$words', async ({ row, spec }) => {
+    const { tensors } = await operate(checkpoint, [spec], { dtype: 'F32' });
     const found = await scoreDocuments(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
     const { nll = 0, kl = 0, sameTop } = found.variants[0] ?? {};
     expect(found.tokens).toBe(row.tokens);

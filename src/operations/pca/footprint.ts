@@ -1,9 +1,9 @@
 // What a PCA needs and loses over all its groups. Pure arithmetic on its report.
-import type { Footprint } from '../kind.ts';
+import type { KindFootprint } from '../kind.ts';
 import type { GroupReport, LayerReport } from './report.ts';
 import { groupsOfWidth } from './words.ts';
 
-export function footprint(layers: readonly LayerReport[]): Footprint {
+export function footprint(layers: readonly LayerReport[]): KindFootprint {
   const groups = layers.flatMap((layer) => layer.groups);
   return {
     rank: sum(groups.map(({ rank }) => rank)) / groups.length,

@@ -4,7 +4,7 @@ import type { OperationKind } from '../kind.ts';
 import { designSweep } from './design.ts';
 import type { PcaReport } from './report.ts';
 import { complete, type PcaOperation, type PcaSpec, pcaFields } from './spec.ts';
-import { describe, label, next, slug } from './words.ts';
+import { describe, label, next, series, slug } from './words.ts';
 import type { PcaDetails, PcaPlan } from './work.ts';
 
 export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, PcaReport> = {
@@ -16,7 +16,9 @@ export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, 
     layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
   describe,
   label,
+  series,
   slug,
+  stored: 'stored as low-rank factors',
   next,
   design: designSweep,
   reportSchema: async () => (await import('./report.ts')).pcaReport,

@@ -2,9 +2,9 @@
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Projection } from '../../checkpoint/names.ts';
 import { SurgeryError } from '../../platform/errors.ts';
-import { listOf, number, oneOf, onOrOff, ranges, whole } from '../../platform/option-values.ts';
+import { number, oneOf, onOrOff, whole } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
-import { completeWhere, projections } from '../where.ts';
+import { completeWhere, layersField, targetsField } from '../where.ts';
 import { type Dimensions, type Mode, modes, mostComponents, plainest } from './grouping.ts';
 
 /** Whether rebuilt matrices get their column means back. */
@@ -94,19 +94,8 @@ export const pcaFields: Fields<PcaSpec> = {
     parse: oneOf('--mean', means),
     several: 'commas',
   },
-  layers: {
-    flags: '--layers <list>',
-    help: 'layers to operate on, counted from 0, such as 0,5-9',
-    default: 'all',
-    parse: ranges('--layers'),
-    several: 'repeat',
-  },
-  targets: {
-    flags: '--targets <list>',
-    help: `projections to operate on, of ${projections.join(',')}`,
-    default: 'q,k,v',
-    parse: listOf(oneOf('--targets', projections)),
-  },
+  layers: layersField,
+  targets: targetsField('q,k,v'),
   center: {
     flags: '--center <on|off>',
     help: 'off decomposes the weights without subtracting their column means',

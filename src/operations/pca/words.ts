@@ -1,14 +1,9 @@
 // A PCA in words: a line for a report, a name for a table, a name for a folder.
 import { rangesText } from '../../platform/option-values.ts';
 import type { Finding } from '../kind.ts';
-import { projections } from '../where.ts';
+import { layersName, projections } from '../where.ts';
 import type { GroupReport, LayerReport } from './report.ts';
 import type { PcaOperation } from './spec.ts';
-
-/** "layer 2", "layers 0-3,7" */
-export function layersName(chosen: readonly number[]): string {
-  return `layer${chosen.length === 1 ? '' : 's'} ${rangesText(chosen)}`;
-}
 
 /** Parameters at their defaults are left out. @param layers of the model */
 export function describe(operation: PcaOperation, layers: number): string {
@@ -37,6 +32,17 @@ export function label(
     match && `= ${match.rule}`,
     mean === 'drop' && 'drop',
     allocate === 'global' && 'global',
+    chosen.length < layers && layersName(chosen),
+  ]);
+}
+
+/** The operation without its budget. @param layers of the model */
+export function series({ mode, mean, match, layers: chosen, allocate }: PcaOperation, layers: number): string {
+  return words(', ', [
+    mode,
+    match && `at equal ${match.rule} to ${match.of}`,
+    mean === 'drop' && 'mean dropped',
+    allocate === 'global' && 'spread over the layers',
     chosen.length < layers && layersName(chosen),
   ]);
 }

@@ -25,6 +25,7 @@ export const zeroKind: OperationKind<ZeroSpec, ZeroOperation, ZeroPlan, ZeroDeta
   describe: (operation) => `zeroed: ${cutText(operation, ', ')}`,
   label: (operation) => `zero ${cutText(operation, ' ')}`,
   slug: (operation) => `zero-${cutText(operation, '-').replace(/[ ,]/g, '-')}`.slice(0, 80),
+  stored: 'without the zeroed columns',
   next,
   reportSchema: async () => (await import('./report.ts')).zeroReport,
   load: async () => (await import('./work.ts')).zeroWork,

@@ -33,6 +33,8 @@ const notMatched: Readonly<Record<CellAxis['key'], string>> = {
   parameters:
     'Parameters are those of the factors. The matrices that were run are dense and save nothing. Unless a curve is labelled as ' +
     'matched, its points have different budgets from those of its neighbours.',
+  bytes:
+    'Bytes are those of the factors, or of the integers with their scales. The matrices that were run are dense and save nothing.',
 };
 
 /** The loss of the cells over each axis that some line varies, else one by one. */

@@ -4,7 +4,7 @@ import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
 import { layersOf, pcaOf, storedWords } from '../cells.ts';
 import { integer, percent } from '../format.ts';
-import { hasIntervals, scoresIn, sizeOf, valueText } from '../scores.ts';
+import { hasIntervals, scoresIn, sizeOf, storesOtherwise, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
 import { runVerdict } from '../verdict.ts';
 import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.ts';
@@ -59,7 +59,7 @@ function headOf(run: RunResult): Head {
       [`${valueText('perplexity', original)} → ${valueText('perplexity', cell)}`, 'perplexity, before and after'],
       [valueText('kl', cell), 'KL from the original (nats/token)'],
       [valueText('sameTop', cell), 'top-1 agreement with the original'],
-      ...(size === undefined ? [] : [[valueText('size', cell), sizeWords(cell)] as const]),
+      ...(size === undefined ? [] : [sizeCard(cell)]),
       ...(tasks && original.tasks && cell.tasks
         ? [
             [
@@ -86,14 +86,18 @@ function headOf(run: RunResult): Head {
   };
 }
 
-function sizeWords(cell: RunResult['cell']): string {
-  return pcaOf(cell)
+function sizeCard(cell: RunResult['cell']): readonly [value: string, words: string] {
+  if (storesOtherwise(cell))
+    return [valueText('bytes', cell), `of the bytes of the modified projections, ${storedWords(cell.recipe)}`];
+  const words = pcaOf(cell)
     ? 'factored size of the modified projections, as a share of dense'
     : 'of the modified parameters remain, zeros left out';
+  return [valueText('size', cell), words];
 }
 
 function scoresFigure({ original: base, cell, dtype, model }: RunResult): Figure {
-  const parameters = cell.footprint?.parameters;
+  const unit = storesOtherwise(cell) ? 'bytes' : 'parameters';
+  const size = cell.footprint?.[unit];
   const columns = scoresIn('run', [base, cell]);
   const wider =
     dtype === model.dtype || dtype === 'F32'
@@ -105,8 +109,8 @@ function scoresFigure({ original: base, cell, dtype, model }: RunResult): Figure
     scored: true,
     notShown:
       'This is one operation, without a control and without a partner at an equal budget. Its loss says nothing about other uses of the same parameters. ' +
-      (parameters
-        ? `The dense rewrite saves no memory; ${storedWords(cell.recipe)}, the modified projections would need ${integer(parameters.reduced)} of their ${integer(parameters.dense)} parameters.`
+      (size
+        ? `The dense rewrite saves no memory; ${storedWords(cell.recipe)}, the modified projections would need ${integer(size.reduced)} of their ${integer(size.dense)} ${unit}.`
         : 'The dense rewrite saves no memory.'),
     panels: [],
     table: {

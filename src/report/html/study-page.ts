@@ -4,7 +4,7 @@ import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
-import { valueText } from '../scores.ts';
+import { sizeText, valueText } from '../scores.ts';
 import { breakingPoints, cheapest, isBroken, largestEffects, singleEffects, studyVerdict } from '../verdict.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
@@ -130,7 +130,7 @@ function glanceOf(study: Study, cells: Cells): readonly Card[] {
 function cellCards(study: Study, cells: Cells): Card[] {
   const shown = gridCells(study, cells);
   const found = cheapest(shown, study);
-  const size = found?.cell.footprint ? `${valueText('size', found.cell)} of the modified parameters, ` : '';
+  const size = found?.cell.footprint ? `${sizeText(found.cell)}, ` : '';
   const broken = shown.filter(({ scores }) => isBroken(scores));
   const limits = [...breakingPoints(shown, study)];
   const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }): Card => {

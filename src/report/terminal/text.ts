@@ -15,7 +15,17 @@ import type { Interval } from '../../scores/token-sums.ts';
 import { completionText, layersOf, projectionErrors, storedWords } from '../cells.ts';
 import { fewDocumentsWords, unitsText } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
-import { errorText, hasIntervals, headOf, precise, scoresIn, scoreText, worseMark, worseNote } from '../scores.ts';
+import {
+  errorText,
+  hasIntervals,
+  headOf,
+  precise,
+  scoresIn,
+  scoreText,
+  storesOtherwise,
+  worseMark,
+  worseNote,
+} from '../scores.ts';
 import { type Style, styled } from '../screen.ts';
 import { evalVerdict, isBroken, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';
@@ -71,13 +81,14 @@ export function resultText(sentences: readonly string[], style: Style = 'bold'):
   return sentences.length > 0 ? styled(labelled('Result', sentences.join(' ')), style) : '';
 }
 
-/** Parameters of the touched weights, dense and reduced; nothing where they are unknown. */
+/** Parameters, or bytes where these say more, of the touched weights, dense and reduced; nothing where they are unknown. */
 function footprintText({ footprint, recipe }: RunResult['cell']): string | undefined {
   if (!footprint) return undefined;
-  const { dense, reduced } = footprint.parameters;
+  const unit = storesOtherwise({ footprint }) && footprint.bytes ? 'bytes' : 'parameters';
+  const { dense, reduced } = footprint[unit] ?? footprint.parameters;
   const keepsMeans = recipe.some((one) => one.kind === 'pca' && one.center && one.mean === 'keep');
   return wrap(
-    `The modified projections have ${integer(dense)} parameters; ${storedWords(recipe)} they would need ` +
+    `The modified projections have ${integer(dense)} ${unit}; ${storedWords(recipe)} they would need ` +
       `${integer(reduced)} (${percent(reduced / dense)})${keepsMeans ? ', the kept means apart' : ''}. The dense rewrite itself saves nothing.`,
   );
 }

@@ -48,6 +48,7 @@ describe.each([
 ])('a model with %s', (_, checkpoint) => {
   const { config } = checkpoint;
   const { layers, heads, kvHeads, headDim, intermediateSize } = config;
+  const bytes = checkpoint.dtype === 'F32' ? 4 : 2;
 
   test('has exactly the columns of o and down cleared that a cut names, and no other number changed', async () => {
     await fc.assert(
@@ -105,6 +106,7 @@ describe.each([
         expect(new Set(touchedBy([recipe], config))).toEqual(expected);
         expect(footprint).toEqual({
           parameters: { dense, reduced },
+          bytes: { dense: bytes * dense, reduced: bytes * reduced },
           squaredNorm: expect.closeTo(norm, 9),
           relativeError: expect.closeTo(Math.sqrt(lost / norm), 12),
           relativeErrorKv: null,
