@@ -31,7 +31,7 @@ import { runPage } from '../report/html/run-page.ts';
 import { modelCard } from '../report/model-card.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { runText } from '../report/terminal/text.ts';
-import { isBroken } from '../report/verdict.ts';
+import { breaksModel, isBroken } from '../report/verdict.ts';
 import { format } from '../results/format.ts';
 import type { RunResult } from '../results/run.ts';
 import { recordName, recordText } from '../results/scored-record.ts';
@@ -109,7 +109,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     };
     const seconds = noSeconds();
     const pair = await measurePair(experiment, { id: recipeHash(recipe), recipe }, seconds, options, progress);
-    const cause = isBroken(pair.cell.scores)
+    const cause = breaksModel({ model: info, ...pair })
       ? await diagnosed(options, model, stored, scoring, pair.cell.scores, progress)
       : undefined;
     const { tasks } = scoring;

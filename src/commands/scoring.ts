@@ -214,7 +214,7 @@ function withColumn(name: string, column: string | undefined): string {
 /** The token ids to score, and what results record of how they were cut. */
 interface Cut {
   readonly documents: readonly (readonly number[])[];
-  readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'unread' | 'rule'>;
+  readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'unread' | 'isCounted' | 'rule'>;
 }
 
 function eachAlone(
@@ -228,19 +228,10 @@ function eachAlone(
   const documents = encoded.map(({ ids }) => ids).filter((ids) => ids.length > 1);
   if (documents.length === 0)
     throw new SurgeryError('text', `${name}: no document has two tokens, so there is nothing to score`);
-  const cut = encoded.filter((one) => one.cut).length;
-  const unread = encoded.reduce(
-    (sum, { ids, cut: isCut }, i) => sum + (isCut ? restOf(itemAt(chosen, i), ids, tokenizer) : 0),
-    0,
-  );
+  const cut = encoded.flatMap(({ ids, cut: isCut }, i) => (isCut ? { text: itemAt(chosen, i), ids } : []));
   return {
     documents,
-    // The first tokens of a text tell how dense it is to one digit, and no more.
-    about: {
-      cut,
-      ...(unread > 0 ? { unread: Number(unread.toPrecision(1)) } : {}),
-      rule: scoringRule(tokenizer.bosId !== undefined),
-    },
+    about: { cut: cut.length, ...unreadOf(cut, tokenizer), rule: scoringRule(tokenizer.bosId !== undefined) },
   };
 }
 
@@ -254,6 +245,24 @@ function oneOfParagraphs({ name, texts }: Source, maxTokens: number): string | u
     '--chunk stream reads all of it; in plain text a line <|end|> separates documents'
   );
 }
+
+/** Characters that are tokenised, in less than a second, to count what is not read of them. */
+const mostCounted = 100_000;
+
+/** Tokens of documents after those that are read: counted in short texts, in longer ones estimated to one digit. */
+function unreadOf(
+  cut: readonly { readonly text: string; readonly ids: readonly number[] }[],
+  tokenizer: Tokenizer,
+): Pick<ScoredText, 'unread' | 'isCounted'> {
+  if (cut.length === 0) return {};
+  const sum = (all: readonly number[]) => all.reduce((total, one) => total + one, 0);
+  if (sum(cut.map(({ text }) => text.length)) > mostCounted)
+    return { unread: Number(sum(cut.map(({ text, ids }) => restOf(text, ids, tokenizer))).toPrecision(1)) };
+  const whole = tokenizer.encodeAll(cut.map(({ text }) => text));
+  return { unread: sum(lengthsOf(whole)) - sum(lengthsOf(cut.map(({ ids }) => ids))), isCounted: true };
+}
+
+const lengthsOf = (all: readonly (readonly number[])[]) => all.map(({ length }) => length);
 
 /** Estimated number of tokens after the first ones, at the same number of tokens per character. */
 function restOf(text: string, ids: readonly number[], tokenizer: Tokenizer): number {

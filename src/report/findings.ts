@@ -5,9 +5,10 @@ import type { ProbeResult, ProbeTask } from '../analyses/probe/result.ts';
 import type { Finding } from '../analyses/results.ts';
 import type { TextRead } from '../analyses/shapes.ts';
 import type { UnlikelyResult } from '../analyses/unlikely/result.ts';
+import { isPlainObject } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { matrixWords } from './basis-columns.ts';
-import { counted, figure, integer, percent, sentence, short, signed } from './format.ts';
+import { counted, figure, integer, listed, percent, sentence, short, signed } from './format.ts';
 import { evaluationOf } from './probe-columns.ts';
 import { tokensOf, tokenText } from './tokens.ts';
 
@@ -49,10 +50,15 @@ export function unitsText({ documents, chunk }: Units): string {
 /** Documents from which on an interval over them means something. */
 const fewestDocuments = 10;
 
-/** Said where there are too few documents for intervals; else nothing. @param omitted whether they are left out */
-export function fewDocumentsWords(text: Units, omitted = false): string | undefined {
-  if (areMany(text)) return undefined;
-  return `${unitsText(text)}: intervals are not to be trusted${omitted ? ', and are left out here' : ''}.`;
+/** Said of results side by side that are of too few documents for intervals; nothing if none is. */
+export function withoutIntervalsWords(all: readonly { readonly label: string; readonly text: Units }[]): string[] {
+  const few = all.filter(({ text }) => !areMany(text)).map(({ label }) => label);
+  return few.length > 0 ? [`Too few documents for intervals, fewer than ${fewestDocuments}: ${listed(few)}.`] : [];
+}
+
+/** Said where there are too few documents for intervals, which are then left out; else nothing. */
+export function fewDocumentsWords(text: Units): string | undefined {
+  return areMany(text) ? undefined : `${unitsText(text)}: too few for intervals.`;
 }
 
 /** Whether intervals over so many documents mean something: no statement rests on others. */
@@ -63,17 +69,29 @@ export function intervalText(text: Units, words: string): string {
   return fewDocumentsWords(text) === undefined ? ` ${words}.` : '';
 }
 
-/** A result without the intervals that are not to be trusted. */
+/** A result as screens and pages show it: without intervals over too few documents, which its files still hold. */
 export function trusted<T>(result: T, text: Pick<Units, 'documents'>): T {
   return areMany(text) ? result : (withoutIntervals(result) as T);
 }
 
+/** {@link trusted} of a study's cells. */
+export function trustedCells<T>(cells: ReadonlyMap<string, T>, text: Pick<Units, 'documents'>): ReadonlyMap<string, T> {
+  return areMany(text) ? cells : new Map([...cells].map(([id, cell]) => [id, trusted(cell, text)]));
+}
+
+const intervalKeys = ['interval', 'intervalKl'];
+
+/** Those of questions stay: they are over questions, not documents. */
 function withoutIntervals(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutIntervals);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [key, key === 'interval' ? null : withoutIntervals(one)]),
-  );
+  if (!isPlainObject(value)) return value;
+  const entries = Object.entries(value).map(([key, one]): [string, unknown] => {
+    if (key === 'tasks') return [key, one];
+    if (key === 'intervals' && isPlainObject(one))
+      return [key, Object.fromEntries(Object.keys(one).map((name) => [name, null]))];
+    return [key, intervalKeys.includes(key) ? null : withoutIntervals(one)];
+  });
+  return Object.fromEntries(entries);
 }
 
 export function lensWords(result: LensResult): string[] {

@@ -3,13 +3,15 @@ import { basename } from 'node:path';
 import type { Licence } from '../checkpoint/licence.ts';
 import { describeRecipe } from '../operations/recipe.ts';
 import type { RunResult } from '../results/run.ts';
+import { trusted, unitsText } from './findings.ts';
 import { between, counted, figure, percent, perplexity, withInterval } from './format.ts';
 import { hasIntervals } from './scores.ts';
 import { textNotes } from './terminal/text.ts';
 import { runVerdict } from './verdict.ts';
 
 /** @param licence of the original, undefined where nothing says it */
-export function modelCard(run: RunResult, licence: Licence | undefined): string {
+export function modelCard(whole: RunResult, licence: Licence | undefined): string {
+  const run = trusted(whole, whole.text);
   const { model, cell, original, text, command, versions, dtype, precision } = run;
   const isOnHub = model.ref !== model.path && /^[\w.-]+\/[\w.-]+(@.+)?$/.test(model.ref);
   const [name = '', revision] = model.ref.split('@');
@@ -43,7 +45,7 @@ ${runVerdict(run).join('\n')}
 | KL(original ‖ edited), nats per token${interval} | | ${figure(scores.kl)}${between(scores.intervals.kl)} |
 | positions with the same top token | | ${percent(scores.sameTop)} |
 
-Text: ${text.text}, ${counted(text.documents, 'document')}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. ${[`Rule: ${text.rule}.`, ...(interval ? [`Intervals: ${text.intervalRule}.`] : []), ...textNotes(text, interval !== '')].join(' ')} Computed in ${precision}.
+Text: ${text.text}, ${unitsText(text)}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. ${[`Rule: ${text.rule}.`, ...(interval ? [`Intervals: ${text.intervalRule}.`] : []), ...textNotes(text, [scores])].join(' ')} Computed in ${precision}.
 
 Licence: ${licence ? `that of the original, ${licence.name}${licence.hasText ? ', in the file LICENSE' : ''}` : 'unknown; that of the original applies'}.
 

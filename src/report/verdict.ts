@@ -53,43 +53,62 @@ const severities = [
 ] as const satisfies readonly { name: string; kl: number; sameTop: number; words: string }[];
 const broken = { name: 'broken', words: 'the model is broken' } as const;
 
-function classOf({ kl, sameTop }: Pick<Comparison, 'kl' | 'sameTop'>) {
-  return severities.find((one) => kl < one.kl && sameTop >= one.sameTop) ?? broken;
+type Limits = Pick<Comparison, 'kl' | 'sameTop'>;
+
+const meets = ({ kl, sameTop }: Limits, limits: Limits) => kl < limits.kl && sameTop >= limits.sameTop;
+
+const limitsText = ({ kl, sameTop }: Limits) => `under KL ${kl} with at least ${percent(sameTop, 0)} top-1 agreement`;
+
+function classOf(scores: Limits) {
+  return severities.find((limits) => meets(scores, limits)) ?? broken;
 }
 
 /** Whether a variant loses so much, a broken one included, that milder ones are worth trying. */
-export function isSevere(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
+export function isSevere(scores: Limits): boolean {
   return ['severe', 'broken'].includes(classOf(scores).name);
 }
 
-export function isBroken(scores: Pick<Comparison, 'kl' | 'sameTop'>): boolean {
+export function isBroken(scores: Limits): boolean {
   return classOf(scores) === broken;
 }
 
-/** The loss of a variant in sentences: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick. */
-export function lossWords(scores: Comparison, text: Units): string[] {
-  const { kl, sameTop } = scores;
+/**
+ * The loss of a variant in sentences: "KL 9.07 nats/token: the model is broken.", then what survives, and a yardstick.
+ * @param vocabulary tokens to choose from: a model that only guesses has nothing to lose
+ */
+export function lossWords(scores: Comparison, text: Units, vocabulary?: number): string[] {
+  const { kl, sameTop, nll, deltaNll } = scores;
   if (kl === 0 && sameTop === 1) return ['KL 0: the predictions are exactly those of the original.'];
+  const verdict = guesses({ nll: nll - deltaNll }, vocabulary) ? '' : severityWords(scores, text);
   return [
-    `KL ${short(kl)} nats/token: ${severityWords(scores, text)}.`,
+    `KL ${short(kl)} nats/token${verdict}.`,
     survivingText(sameTop),
     nearestText(kl),
     ...perplexityWords(scores, text),
   ];
 }
 
-function severityWords({ intervals, ...scores }: Comparison, text: Units): string {
+/** ": a small loss". No interval, no verdict: of few documents only that the model breaks on them, which needs none. */
+function severityWords(scores: Comparison, text: Units): string {
+  const { intervals, sameTop } = scores;
   const { name, words } = classOf(scores);
-  const isMeasurable = areMany(text) && (intervals.deltaNll?.[0] ?? 0) > 0;
-  return name === 'negligible' && isMeasurable ? 'a very small loss, but a measurable one' : words;
+  if (!areMany(text)) {
+    const those = unitsText(text);
+    return name === 'broken' ? ` on ${those}: ${words} there` : `: ${those} ${areFewText(text)} for a verdict`;
+  }
+  if (name !== 'negligible') return `: ${words}`;
+  if ((intervals.deltaNll?.[0] ?? 0) > 0) return ': a very small loss, but a measurable one';
+  const most = classOf({ kl: intervals.kl?.[1] ?? scores.kl, sameTop });
+  return `: ${most.name === name ? words : `${most.words} at most`}`;
 }
+
+const areFewText = ({ documents }: Units) => `${documents === 1 ? 'is' : 'are'} too few`;
 
 /** How perplexity moved, where the class of the loss does not say it: by how much, if no interval says whether at all. */
 function perplexityWords({ nll, deltaNll, intervals }: Comparison, text: Units): string[] {
   if (!areMany(text))
     return [
-      `Perplexity ${perplexity(Math.exp(nll - deltaNll))} → ${perplexity(Math.exp(nll))} (Δnll ${signed(deltaNll)}): ` +
-        `${unitsText(text)} ${text.documents === 1 ? 'is' : 'are'} too few for an interval.`,
+      `Perplexity ${perplexity(Math.exp(nll - deltaNll))} → ${perplexity(Math.exp(nll))} (Δnll ${signed(deltaNll)}).`,
     ];
   const [low, high] = intervals.deltaNll ?? [Number.NaN, Number.NaN];
   if (high < 0) return [`Perplexity is lower than the original's: Δnll ${short(deltaNll)}.`];
@@ -109,13 +128,28 @@ function belowLimits(sameTop: number, digits: number): string {
   return crosses && digits < 6 ? belowLimits(sameTop, digits + 1) : percent(sameTop, digits);
 }
 
-/** A warning if the model predicts the text worse than the uniform distribution. */
-function guessingWords(name: string, { nll }: Pick<Score, 'nll'>, vocabulary: number | undefined): string[] {
-  if (vocabulary === undefined || nll <= Math.log(vocabulary)) return [];
+/** Whether a model predicts the text worse than the uniform distribution: what an edit costs it is no loss. */
+function guesses({ nll }: Pick<Score, 'nll'>, vocabulary: number | undefined): vocabulary is number {
+  return vocabulary !== undefined && nll > Math.log(vocabulary);
+}
+
+/** A warning if the model guesses. @param edited whether an edit of it is measured */
+function guessingWords(
+  name: string,
+  { nll }: Pick<Score, 'nll'>,
+  vocabulary: number | undefined,
+  edited = true,
+): string[] {
+  if (!guesses({ nll }, vocabulary)) return [];
   return [
     `${sentence(name)} is worse than uniform guessing: perplexity ${perplexity(Math.exp(nll))} with ${integer(vocabulary)} tokens ` +
-      'to choose from. Is it trained, and on such text?',
+      `to choose from. Is it trained, and on such text?${edited ? ' What an edit changes in it is no loss.' : ''}`,
   ];
+}
+
+/** Whether a run breaks its model, which did not guess before. */
+export function breaksModel({ model, original, cell }: Pick<RunResult, 'model' | 'original' | 'cell'>): boolean {
+  return isBroken(cell.scores) && !guesses(original.scores, model.vocabulary);
 }
 
 /** Accuracy on questions, next to the original's if there is one; empty without questions. */
@@ -139,7 +173,7 @@ export function runVerdict(run: Verdicted): string[] {
   const { model, original, cell, text, diagnosis, undiagnosed } = run;
   return [
     ...guessingWords('the original', original.scores, model.vocabulary),
-    ...lossWords(cell.scores, text),
+    ...lossWords(cell.scores, text, model.vocabulary),
     ...int8Words(run.precision),
     ...(diagnosis ? diagnosisWords(diagnosis, run) : []),
     ...(undiagnosed === undefined ? [] : [`Which layer breaks it was not measured: ${undiagnosed}.`]),
@@ -190,20 +224,34 @@ function diagnosisWords(
 export function evalVerdict({ model, scores, tasks }: EvalResult): string[] {
   if (!('kl' in scores))
     return [
-      ...guessingWords('the model', scores, model.vocabulary),
+      ...guessingWords('the model', scores, model.vocabulary, false),
       ...(tasks && isChance(tasks) ? answerWords(tasks) : []),
     ];
   const base = { nll: scores.nll - scores.deltaNll };
-  return [...guessingWords('the base', base, model.vocabulary), ...lossWords(scores, scores), ...answerWords(tasks)];
+  return [
+    ...guessingWords('the base', base, model.vocabulary),
+    ...lossWords(scores, scores, model.vocabulary),
+    ...answerWords(tasks),
+  ];
 }
 
 /** The findings of a study; empty until it has a cell. */
 export function studyVerdict(study: Study, cells: Cells): string[] {
+  const { model, text, sensitivity, context } = study;
+  if (isOfGuesses(study)) return guessingWords('the original', study.original.scores, model.vocabulary);
+  const found = sensitivity ? sensitivityWords(study, cells) : sweepWords(study, cells);
   return [
-    ...(study.original ? guessingWords('the original', study.original.scores, study.model.vocabulary) : []),
-    ...(study.sensitivity ? sensitivityWords(study, cells) : sweepWords(study, cells)),
-    ...int8Words(study.context.precision),
+    ...(areMany(text) || found.length === 0
+      ? []
+      : [`Point estimates: ${unitsText(text)} ${areFewText(text)} for intervals.`]),
+    ...found,
+    ...int8Words(context.precision),
   ];
+}
+
+/** Whether a study's original only guesses. */
+export function isOfGuesses(study: Study): study is Study & { readonly original: NonNullable<Study['original']> } {
+  return study.original !== null && guesses(study.original.scores, study.model.vocabulary);
 }
 
 function sweepWords(study: Study, cells: Cells): string[] {
@@ -268,22 +316,21 @@ function controlsWords(study: Study, cells: Cells): string[] {
 }
 
 /**
- * The cell that saves most bytes at the lowest limit of KL that any meets. A matched partner does not compete: its
- * rule makes it a little cheaper than its cell. `of` says among which cells.
+ * The cell that saves most bytes in the mildest class of loss that has any. A matched partner does not compete: its
+ * rule makes it a little cheaper than its cell. `what` says among which cells, and by which limits.
  */
 export function cheapest(
   shown: readonly CellResult[],
   { complete }: Pick<Study, 'complete'>,
-): { readonly cell: CellResult; readonly limit: number; readonly of: string } | undefined {
+): { readonly cell: CellResult; readonly what: string } | undefined {
   const own = shown.filter((cell) => !pcaOf(cell)?.match);
-  const limit = severities.find(({ kl }) => own.some((cell) => cell.scores.kl < kl))?.kl;
-  if (limit === undefined) return undefined;
+  const limits = severities.find((one) => own.some(({ scores }) => meets(scores, one)));
+  if (!limits) return undefined;
   const saved = savedIn(own);
-  const [cell] = own.filter(({ scores }) => scores.kl < limit).toSorted((a, b) => saved(b) - saved(a));
+  const [cell] = own.filter(({ scores }) => meets(scores, limits)).toSorted((a, b) => saved(b) - saved(a));
   const aside = own.length < shown.length ? ', partners aside,' : '';
-  return (
-    cell && { cell, limit, of: `cheapest ${complete ? 'cell' : `of the ${counted(own.length, 'cell')} here`}${aside}` }
-  );
+  const among = complete ? 'cell' : `of the ${counted(own.length, 'cell')} here`;
+  return cell && { cell, what: `cheapest ${among}${aside} ${limitsText(limits)}` };
 }
 
 /** What a cell saves: bytes, or parameters where the bytes of some are not known. */
@@ -299,15 +346,15 @@ function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
   const found = cheapest(shown, study);
   if (!found) return [];
   const [strictest] = severities;
-  const { cell, limit, of } = found;
+  const { cell, what } = found;
   const size = cell.footprint ? `${sizeText(cell)}, ` : '';
   const none =
     savedIn([cell])(cell) <= 0 ? ` No such cell saves ${storesOtherwise(cell) ? 'bytes' : 'parameters'}.` : '';
   return [
-    ...(shown.every(({ scores }) => scores.kl >= strictest.kl)
-      ? [`${noCell(shown, study)} stays under KL ${strictest.kl}.`]
-      : []),
-    `${sentence(of)} under KL ${limit}: ${cellName(cell, study)} (${size}KL ${valueText('kl', cell)} nats/token).${none}`,
+    ...(shown.some(({ scores }) => meets(scores, strictest))
+      ? []
+      : [`${noCell(shown, study)} stays ${limitsText(strictest)}.`]),
+    `${sentence(what)}: ${cellName(cell, study)} (${size}KL ${valueText('kl', cell)} nats/token).${none}`,
   ];
 }
 
@@ -414,7 +461,7 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
       `At ${at} ${who}.`,
       ...(all
         ? [
-            `All at once: Δnll ${short(all.scores.deltaNll)}, KL ${short(all.scores.kl)}: ${severityWords(all.scores, study.text)}.`,
+            `All at once: Δnll ${short(all.scores.deltaNll)}, KL ${short(all.scores.kl)}${severityWords(all.scores, study.text)}.`,
           ]
         : []),
     ];

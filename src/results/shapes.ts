@@ -63,6 +63,7 @@ export const scoredText = z.object({
   tokens: number,
   cut: number,
   unread: number.optional(),
+  isCounted: z.literal(true).optional(),
   maxTokens: number,
   rule: text,
   intervalRule: text,

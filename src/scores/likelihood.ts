@@ -55,8 +55,10 @@ export interface ScoredText {
   readonly tokens: number;
   /** Number of documents that were truncated. */
   readonly cut: number;
-  /** Tokens of the truncated documents that are not read, estimated to one digit from those that are; not known of older results. */
+  /** Tokens of the truncated documents that are not read; not known of older results. */
   readonly unread?: number;
+  /** Set where they were counted; else they are estimated, to one digit, from the tokens that are read. */
+  readonly isCounted?: true;
   /** Length in tokens at which documents are truncated. */
   readonly maxTokens: number;
   readonly rule: string;

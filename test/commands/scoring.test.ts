@@ -57,6 +57,27 @@ describe('the default text', () => {
   });
 });
 
+test('tokens that are not read are counted in short texts and estimated in long ones', async () => {
+  const file = join(tmp, 'unread.txt');
+  const short = 'The sea was calm and the sky was grey, so the old man went to sleep in his boat.';
+  const about = async (text: string) => {
+    writeFileSync(file, text);
+    return (await scored('pocket', { text: file, maxTokens: 4 })).about;
+  };
+  const tokenizer = await Tokenizer.open((await openModel('pocket', quiet)).checkpoint);
+  const rest = tokenizer.encode(short).length - 4;
+  expect(await about(`${short}\n<|end|>\nOnce.\n<|end|>\n${short}`)).toMatchObject({
+    cut: 2,
+    unread: 2 * rest,
+    isCounted: true,
+  });
+  expect(await about('Once.')).not.toHaveProperty('unread');
+  const long = `${short} `.repeat(2000);
+  const { unread = 0, isCounted } = await about(long);
+  expect(isCounted).toBeUndefined();
+  expect(unread).toBe(Number(unread.toPrecision(1)));
+});
+
 test('a text of paragraphs that is cut because it is one document is noticed', async () => {
   const file = join(tmp, 'paragraphs.txt');
   const what = (text: string, options: ScoringOptions = { maxTokens: 6 }) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { differencesOf, readStudyFolder, StudyFolder } from '../../src/experiments/folder.ts';
 import { temporaryFolder } from '../support/paths.ts';
-import { cell, study } from '../support/studies.ts';
+import { cell, twoDocuments } from '../support/studies.ts';
 
 const tmp = temporaryFolder();
 let made = 0;
@@ -21,7 +21,7 @@ const lines = () => readFileSync(file(), 'utf8').split('\n');
 /** A folder with a study and two cells, closed again. */
 async function twoCells(): Promise<void> {
   const folder = await StudyFolder.open(path);
-  await folder.write(study(['one', 'two']));
+  await folder.write(twoDocuments(['one', 'two']));
   await folder.add(one);
   await folder.add(two);
   await folder.close();
@@ -40,11 +40,11 @@ test('cells are there again when the folder is opened next, to the last digit', 
     ['one', one],
     ['two', two],
   ]);
-  expect(folder.study).toEqual(study(['one', 'two']));
+  expect(folder.study).toEqual(twoDocuments(['one', 'two']));
   await expect(StudyFolder.open(path)).rejects.toThrow(`in use by process ${process.pid}`);
   await folder.close();
   expect(readdirSync(path).sort()).toEqual(['cells.jsonl', 'study.json']);
-  expect(await readStudyFolder(path)).toEqual({ study: study(['one', 'two']), cells: folder.cells });
+  expect(await readStudyFolder(path)).toEqual({ study: twoDocuments(['one', 'two']), cells: folder.cells });
 });
 
 test.each([1, 40, -1])(
@@ -96,7 +96,7 @@ test.each([
 
 test('a study whose cells are not all there is not complete, whatever it says', async () => {
   await twoCells();
-  writeFileSync(join(path, 'study.json'), JSON.stringify(study(['one', 'two'], { complete: true })));
+  writeFileSync(join(path, 'study.json'), JSON.stringify(twoDocuments(['one', 'two'], { complete: true })));
   expect((await readStudyFolder(path)).study.complete).toBe(true);
   writeFileSync(file(), `${lines()[0]}\n`);
   expect((await readStudyFolder(path)).study.complete).toBe(false);
@@ -127,7 +127,7 @@ describe('refused', () => {
     ['{"schema":1}', /study\.json is not a study that this version reads, at kind: /],
     ['null', /study\.json is not a study that this version reads: /],
     [
-      JSON.stringify(study(['one', 'two'], { pairs })),
+      JSON.stringify(twoDocuments(['one', 'two'], { pairs })),
       /, at pairs\.0\.partner: .*the study's cells, received "three": /,
     ],
   ])('a study.json that says %j', async (text, message) => {
@@ -141,7 +141,7 @@ describe('refused', () => {
     await expect(readStudyFolder(path)).rejects.toThrow(`${path} holds no study`);
     expect(existsSync(path)).toBe(false);
     const part = await StudyFolder.open(`${path}-of-2`);
-    await part.write(study(['one']));
+    await part.write(twoDocuments(['one']));
     await part.close();
     await expect(readStudyFolder(path)).rejects.toThrow(`a study.json, such as ${path}-of-2`);
   });
@@ -149,10 +149,10 @@ describe('refused', () => {
 
 test('writing the study puts its cells in order, and those of other grids last', async () => {
   const folder = await StudyFolder.open(path);
-  await folder.write(study(['one', 'two', 'three']));
+  await folder.write(twoDocuments(['one', 'two', 'three']));
   for (const each of [three, { ...one, id: 'z' }, two, { ...one, id: 'a' }, one]) await folder.add(each);
   const before = readFileSync(file(), 'utf8');
-  await folder.write(study(['one', 'missing', 'two', 'three']));
+  await folder.write(twoDocuments(['one', 'missing', 'two', 'three']));
   const order = ['one', 'two', 'three', 'a', 'z'];
   expect([...folder.cells.keys()]).toEqual(order);
   expect(lines().map((line) => (line ? JSON.parse(line).id : line))).toEqual([...order, '']);
@@ -165,7 +165,9 @@ test('the cells are in order before study.json says that it is complete', async 
   const folder = await StudyFolder.open(path);
   for (const each of [two, one]) await folder.add(each);
   mkdirSync(join(path, 'study.json')); // so that writing it fails, as it would where the process ends there
-  await expect(folder.write(study(['one', 'two'], { complete: true }))).rejects.toThrow('study.json cannot be written');
+  await expect(folder.write(twoDocuments(['one', 'two'], { complete: true }))).rejects.toThrow(
+    'study.json cannot be written',
+  );
   expect(lines().map((line) => (line ? JSON.parse(line).id : line))).toEqual(['one', 'two', '']);
   await folder.close();
 });
@@ -184,9 +186,9 @@ test('scratch files and half-written ones go when the folder is opened next', as
 });
 
 test('studies share a folder that have their kind and all but the grid in common', () => {
-  const a = study(['one']);
+  const a = twoDocuments(['one']);
   const reversed = Object.fromEntries(Object.entries(a.context).reverse()) as unknown as typeof a.context;
-  expect(differencesOf(a, study(['two', 'three'], { context: reversed, command: 'another' }))).toEqual([]);
+  expect(differencesOf(a, twoDocuments(['two', 'three'], { context: reversed, command: 'another' }))).toEqual([]);
   expect(differencesOf(a, { ...a, kind: 'sensitivity' })).toEqual(['kind (sweep, here sensitivity)']);
   const context = { ...a.context, documents: 'f'.repeat(64), precision: 'int8', versions: { surgery: '2' } };
   expect(differencesOf(a, { ...a, context, text: { ...a.text, text: 'other.txt' } })).toEqual([

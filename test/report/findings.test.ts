@@ -108,13 +108,24 @@ test('under ten documents intervals are left out, and one line says so', () => {
   expect(fewDocumentsWords(text)).toBeUndefined();
   expect(trusted(text, text)).toBe(text);
   const few = { ...text, documents: 9 };
-  expect(fewDocumentsWords(few, true)).toBe('9 documents: intervals are not to be trusted, and are left out here.');
+  expect(fewDocumentsWords(few)).toBe('9 documents: too few for intervals.');
   expect(JSON.stringify(trusted(few, few))).not.toMatch(/"interval":\[/);
+  const scored = {
+    scores: { kl: 1, intervals: { kl: [0, 2], deltaNll: null } },
+    difference: { interval: [0, 1], intervalKl: [0, 1] },
+    tasks: { interval: [0, 1] },
+  };
+  // Those of questions are over questions.
+  expect(trusted(scored, few)).toEqual({
+    scores: { kl: 1, intervals: { kl: null, deltaNll: null } },
+    difference: { interval: null, intervalKl: null },
+    tasks: { interval: [0, 1] },
+  });
   const shown = (documents: number) =>
     lensText({ ...lensResult(), text: { ...text, documents } }, { colour: 'probability', full: true });
   expect(shown(12)).toMatch(/\d ±\d/);
   expect(shown(9)).not.toMatch(/\d ±\d/);
-  expect(shown(9)).toContain('\n9 documents: intervals are not to be trusted');
+  expect(shown(9)).toContain('\n9 documents: too few for intervals.');
 });
 
 test('a text in one line: documents or windows, and how many were cut', () => {

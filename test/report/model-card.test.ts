@@ -53,9 +53,12 @@ test('of one document the card has no intervals, and it says what was not read',
       undefined,
     );
   const alone = card(1, { deltaNll: null, kl: null });
-  expect(alone).not.toMatch(/\[95 %\]|[Ii]ntervals/);
+  expect(alone).not.toMatch(/\[95 %\]|Intervals/);
   expect(alone).toContain('About 20,000 tokens were not read');
-  expect(card(2, { deltaNll: [0, 1], kl: [0, 1] })).toMatch(/\[95 %\].*2 documents: intervals are not to be trusted/s);
+  const two = card(2, { deltaNll: [0.25, 0.75], kl: [0.25, 0.75] });
+  expect(two).toContain('2 documents: too few for intervals.');
+  expect(two).not.toMatch(/\[95 %\]|0\.25/);
+  expect(card(10, { deltaNll: [0.25, 0.75], kl: [0.25, 0.75] })).toMatch(/\[95 %\].*\[0\.25, 0\.75\]/s);
 });
 
 test('a folder is no model of the Hub, and a licence that nothing says is unknown', () => {

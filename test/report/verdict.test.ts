@@ -11,7 +11,7 @@ import {
   yardstickText,
 } from '../../src/report/verdict.ts';
 import type { EvalResult } from '../../src/results/outputs.ts';
-import type { CellResult } from '../../src/results/study.ts';
+import type { CellResult, Study } from '../../src/results/study.ts';
 import type { Comparison } from '../../src/scores/registry.ts';
 import { cell, group, sensitivityStudy, study } from '../support/studies.ts';
 
@@ -20,7 +20,7 @@ const withKl = (kl: number, sameTop: number, more: Partial<Comparison> = {}): Co
   ...scores,
   kl,
   sameTop,
-  intervals: { kl: [kl * 0.9, kl * 1.1], deltaNll: kl < 0.01 ? [-0.1, 0.6] : [0.4, 0.6] },
+  intervals: { kl: [kl * 0.99, kl * 1.01], deltaNll: kl < 0.01 ? [-0.1, 0.6] : [0.4, 0.6] },
   ...more,
 });
 
@@ -42,7 +42,7 @@ describe('the loss of a variant', () => {
   });
 
   test.each([
-    [0.0099, 0.95, 'hardly distinguishable'],
+    [0.0098, 0.95, 'hardly distinguishable'],
     [0.01, 0.95, 'a small loss'],
     [0.0099, 0.94, 'a small loss'],
     [0.05, 0.99, 'a noticeable loss'],
@@ -64,7 +64,15 @@ describe('the loss of a variant', () => {
       "llama.cpp's q4_K_M costs 0.031 on Llama-3-8B.",
       'Perplexity does not change measurably.',
     ]);
-    expect(loss(withKl(-1e-12, 0.9999, { intervals }))[0]).toContain('hardly distinguishable');
+    expect(loss(withKl(-1e-12, 0.9999, { intervals: { kl: [0, 1e-9], deltaNll: null } }))[0]).toContain('hardly dist');
+  });
+
+  test('is not called hardly distinguishable where its interval reaches into another class', () => {
+    const upTo = (high: number) =>
+      loss(withKl(0.0026, 0.97, { intervals: { kl: [0, high], deltaNll: [-0.01, 0.01] } }))[0];
+    expect(upTo(0.0099)).toBe('KL 0.00260 nats/token: hardly distinguishable from the original.');
+    expect(upTo(0.014)).toBe('KL 0.00260 nats/token: a small loss at most.');
+    expect(upTo(0.3)).toBe('KL 0.00260 nats/token: a severe loss at most.');
   });
 
   test('does not claim that all predictions survive where a few do not', () => {
@@ -88,17 +96,21 @@ describe('the loss of a variant', () => {
     const intervals = { kl: null, deltaNll: [0.002, 0.007] } as const;
     const small = withKl(0.003, 0.97, { intervals });
     expect(loss(small)[0]).toBe('KL 0.00300 nats/token: a very small loss, but a measurable one.');
-    expect(loss(small, { documents: 9 })[0]).toContain('hardly distinguishable');
     expect(loss(withKl(0.02, 0.97, { intervals }))[0]).toContain('a small loss');
   });
 
   test('does not rest on intervals that are not to be trusted', () => {
     const intervals = { kl: [-0.02, 0.9], deltaNll: [-0.06, 0.8] } as const;
     const few = withKl(0.2, 0.9, { nll: Math.log(60), deltaNll: Math.log(60 / 50), intervals });
-    expect(loss(few, { documents: 8, chunk: 'stream' }).at(-1)).toBe(
-      'Perplexity 50.00 → 60.00 (Δnll +0.182): 8 windows are too few for an interval.',
+    const eight = loss(few, { documents: 8, chunk: 'stream' });
+    expect(eight[0]).toBe('KL 0.200 nats/token: 8 windows are too few for a verdict.');
+    expect(eight.at(-1)).toBe('Perplexity 50.00 → 60.00 (Δnll +0.182).');
+    expect(loss(withKl(0.001, 0.99), { documents: 1 })[0]).toBe(
+      'KL 0.00100 nats/token: 1 document is too few for a verdict.',
     );
-    expect(loss(few, { documents: 1 }).at(-1)).toContain('1 document is too few for an interval.');
+    expect(loss(withKl(9, 0.1), { documents: 1 })[0]).toBe(
+      'KL 9.00 nats/token on 1 document: the model is broken there.',
+    );
     expect(loss(few).at(-1)).toBe('Perplexity does not change measurably.');
   });
 });
@@ -107,11 +119,15 @@ describe('a model that guesses', () => {
   const original = { ...itemOf(study([]).original), scores: { nll: 7.3, perplexity: Math.exp(7.3) } };
   const model = { ...study([]).model, path: '/m' };
   const { text } = study([]);
+  const edited = { ...cell('a', { mode: 'separate' }), scores: withKl(0.0667, 0.3, { nll: 7.4, deltaNll: 0.1 }) };
   const run = (vocabulary?: number) =>
-    runVerdict({ model: { ...model, vocabulary }, original, cell: cell('a', { mode: 'separate' }), text }).join(' ');
+    runVerdict({ model: { ...model, vocabulary }, original, cell: edited, text }).join(' ');
 
   test('is noticed where its perplexity is above the size of the vocabulary', () => {
     expect(run(1024)).toMatch(/^The original is worse than uniform guessing: perplexity 1,480 with 1,024 tokens/);
+    // No words of a loss: its edit may change every first token at next to no KL.
+    expect(run(1024)).not.toMatch(/broken|a \w+ loss/);
+    expect(run(1024)).toMatch(/KL 0\.0667 nats\/token\. /);
     expect(run(2000)).toMatch(/^KL/);
     expect(run()).toMatch(/^KL/); // a result that does not say
   });
@@ -184,7 +200,7 @@ describe('a sweep', () => {
         ['shared-kv', 0.3, 5],
       ]),
     ).toEqual([
-      'Cheapest cell under KL 0.01: separate 0.5 (45.0 % of the modified parameters, KL 0.00800 nats/token).',
+      'Cheapest cell under KL 0.01 with at least 95 % top-1 agreement: separate 0.5 (45.0 % of the modified parameters, KL 0.00800 nats/token).',
       'At variance 0.3, separate breaks the model.',
       'At variance 0.5 and below, shared-kv breaks the model.',
     ]);
@@ -199,8 +215,8 @@ describe('a sweep', () => {
         ['shared-kv', 0.5, 2],
       ]),
     ).toEqual([
-      'No cell stays under KL 0.01.',
-      'Cheapest cell under KL 0.2: separate 0.9 (81.0 % of the modified parameters, KL 0.100 nats/token).',
+      'No cell stays under KL 0.01 with at least 95 % top-1 agreement.',
+      'Cheapest cell under KL 0.2 with at least 80 % top-1 agreement: separate 0.9 (81.0 % of the modified parameters, KL 0.100 nats/token).',
       'At variance 0.5, separate and shared-kv break the model.',
     ]);
     expect(
@@ -223,7 +239,7 @@ describe('a sweep', () => {
       ['separate', 0.8, 0.005, 'partner'],
     ] as const;
     expect(found(cells)).toEqual([
-      'Cheapest cell, partners aside, under KL 0.05: shared-kv 0.9 (81.0 % of the modified parameters, KL 0.0200 nats/token).',
+      'Cheapest cell, partners aside, under KL 0.05 with at least 90 % top-1 agreement: shared-kv 0.9 (81.0 % of the modified parameters, KL 0.0200 nats/token).',
       'No cell breaks the model.',
     ]);
   });
@@ -234,12 +250,34 @@ describe('a sweep', () => {
       ['separate', 0.8, 0.03],
     ] as const;
     expect(found(some, false)).toEqual([
-      'None of the 2 cells here stays under KL 0.01.',
-      'Cheapest of the 2 cells here under KL 0.05: separate 0.8 (72.0 % of the modified parameters, KL 0.0300 nats/token).',
+      'None of the 2 cells here stays under KL 0.01 with at least 95 % top-1 agreement.',
+      'Cheapest of the 2 cells here under KL 0.05 with at least 90 % top-1 agreement: separate 0.8 (72.0 % of the modified parameters, KL 0.0300 nats/token).',
       'None of the 2 cells here breaks the model.',
     ]);
     const broken = some.map(([mode, variance]) => [mode, variance, 3] as const);
     expect(found(broken, false)[0]).toMatch(/^Each of the 2 cells here breaks the model/);
+  });
+
+  test('of a model that guesses has no cell that is cheap or broken, and of few documents only estimates', () => {
+    const one = { ...cell('a', { mode: 'separate', variance: 0.9 }), scores: withKl(0.001, 0.3) };
+    const words = (more: Partial<Study>) => studyVerdict(study(['a'], more), new Map([['a', one]]));
+    const { model, text } = study([]);
+    // An edit whose KL is small but whose first tokens are others: broken, and not cheap.
+    expect(words({}).join(' ')).not.toContain('Cheapest');
+    expect(words({ model: { ...model, vocabulary: 7 } })).toEqual([
+      'The original is worse than uniform guessing: perplexity 7.389 with 7 tokens to choose from. Is it trained, and on ' +
+        'such text? What an edit changes in it is no loss.',
+    ]);
+    const whole = { complete: true, text: { ...text, documents: 9 } };
+    expect(
+      studyVerdict(
+        study(['a', 'b'], whole),
+        new Map([
+          ['a', one],
+          ['b', one],
+        ]),
+      )[0],
+    ).toBe('Point estimates: 9 documents are too few for intervals.');
   });
 
   describe('with controls', () => {

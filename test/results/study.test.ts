@@ -42,7 +42,8 @@ function noted(): ReturnType<typeof sensitivityStudy> {
   const { study, cells } = sensitivityStudy();
   const drawn = { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1, seed: 0, maxNewTokens: 4 };
   const sampling = { ...drawn, system: 'Be brief.', chat: 'abc' };
-  return { study: { ...study, context: { ...study.context, sampling }, notes: ['no BOS'] }, cells };
+  const text = { ...study.text, documents: 2 };
+  return { study: { ...study, text, context: { ...study.context, sampling }, notes: ['no BOS'] }, cells };
 }
 
 const whole = { sweep: sweep(), sensitivity: noted() };

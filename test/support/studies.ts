@@ -84,7 +84,12 @@ export function cell(
   };
 }
 
-/** A study of these cells with nothing held against anything yet. */
+/** A study of the two documents that the cells by hand have sums of, as files must be: too few for intervals. */
+export function twoDocuments(cells: readonly string[], more: Partial<Study> = {}): Study {
+  return study(cells, { text: { ...study([]).text, documents: 2 }, ...more });
+}
+
+/** A study of these cells with nothing compared yet, of enough documents for intervals. */
 export function study(cells: readonly string[], more: Partial<Study> = {}): Study {
   return {
     format,
@@ -113,7 +118,7 @@ export function study(cells: readonly string[], more: Partial<Study> = {}): Stud
     },
     text: {
       text: 'text.txt',
-      documents: 2,
+      documents: 10,
       tokens: 30,
       cut: 0,
       maxTokens: 512,

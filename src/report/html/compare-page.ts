@@ -1,6 +1,7 @@
 // Several studies → one page that shows them on the same axes.
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf } from '../cells.ts';
+import { trusted, trustedCells, withoutIntervalsWords } from '../findings.ts';
 import { counted, sentence } from '../format.ts';
 import {
   barsText,
@@ -54,10 +55,15 @@ const mostInTitle = 3;
  * @param more sections that follow the studies' own
  */
 export async function comparePage(
-  entries: readonly Entry[],
+  whole: readonly Entry[],
   command: string,
   more: readonly Section[] = [],
 ): Promise<string> {
+  const entries = whole.map(({ label, study, cells }) => ({
+    label,
+    study: trusted(study, study.text),
+    cells: trustedCells(cells, study.text),
+  }));
   const pairs = await pairsFigure(entries);
   const sections: Section[] = [
     { id: 'losses', title: 'Loss', figures: [cellsFigure(entries), ...(await lossFigures(entries))] },
@@ -270,7 +276,11 @@ function cellsFigure(entries: readonly Entry[]): Figure {
   );
   return {
     title: 'Every cell of every study',
-    caption: [directionsText(columns), ...worseNotes(rows.map(({ cell }) => cell))].join(' '),
+    caption: [
+      directionsText(columns),
+      ...withoutIntervalsWords(entries.map(({ label, study }) => ({ label, text: study.text }))),
+      ...worseNotes(rows.map(({ cell }) => cell)),
+    ].join(' '),
     scored: true,
     panels: [],
     table: {

@@ -17,7 +17,7 @@ const mostRows = 60;
 const outcomes = {
   cell: { name: 'the shared (or spread) cell is better', colour: 's0', shape: 'circle' },
   partner: { name: 'its partner is better', colour: 's1', shape: 'square' },
-  open: { name: 'no measurable difference', colour: 's7', shape: 'diamond' },
+  open: { name: 'no measurable difference, or too few documents to tell', colour: 's7', shape: 'diamond' },
 } as const satisfies Record<string, Series>;
 
 export async function comparisonsSection(study: Study, cells: Cells): Promise<Section> {

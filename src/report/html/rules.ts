@@ -15,7 +15,7 @@ export function textFact(scored: ScoredText): string {
 
 /** Which text was scored, and what a reader should know of it. */
 export function textFacts(text: ScoredText, scored: readonly Scored['scores'][]): (readonly [string, string])[] {
-  const notes = textNotes(text, hasIntervals(scored)).join(' ');
+  const notes = textNotes(text, scored).join(' ');
   return [['Text', textFact(text)], ...(notes ? [['Note', notes] as const] : [])];
 }
 

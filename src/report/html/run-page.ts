@@ -3,6 +3,7 @@
 import { describeRecipe } from '../../operations/recipe.ts';
 import type { RunResult } from '../../results/run.ts';
 import { layersOf, pcaOf, storedWords } from '../cells.ts';
+import { trusted } from '../findings.ts';
 import { integer, percent } from '../format.ts';
 import { hasIntervals, scoresIn, sizeOf, storesOtherwise, valueText } from '../scores.ts';
 import { groupClass } from '../terminal/text.ts';
@@ -21,7 +22,8 @@ import { tasksSection } from './tasks.ts';
  * The report of a run, as one HTML document. The same run.json always gives the same bytes.
  * @param more sections that follow the run's own
  */
-export async function runPage(run: RunResult, more: readonly Section[] = []): Promise<string> {
+export async function runPage(whole: RunResult, more: readonly Section[] = []): Promise<string> {
+  const run = trusted(whole, whole.text);
   const { tasks, original, cell } = run;
   const answered =
     original.tasks && cell.tasks

@@ -3,9 +3,18 @@
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
+import { trusted, trustedCells } from '../findings.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
 import { sizeText, valueText } from '../scores.ts';
-import { breakingPoints, cheapest, isBroken, largestEffects, singleEffects, studyVerdict } from '../verdict.ts';
+import {
+  breakingPoints,
+  cheapest,
+  isBroken,
+  isOfGuesses,
+  largestEffects,
+  singleEffects,
+  studyVerdict,
+} from '../verdict.ts';
 import { contentsHtml, type Section, sectionsHtml } from './figure.ts';
 import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
@@ -25,7 +34,8 @@ const mostOpen = 4;
  * The report of a study, as one HTML document. The same study and cells always give the same bytes.
  * @param more sections that follow the study's own
  */
-export async function studyPage(study: Study, cells: Cells, more: readonly Section[] = []): Promise<string> {
+export async function studyPage(whole: Study, all: Cells, more: readonly Section[] = []): Promise<string> {
+  const [study, cells] = [trusted(whole, whole.text), trustedCells(all, whole.text)];
   const head = headOf(study, cells);
   const own = (await sectionsOf(study, cells)).filter(({ figures, rest }) => figures.length > 0 || rest !== undefined);
   const sections = [...own, ...more];
@@ -76,7 +86,7 @@ function headOf(study: Study, cells: Cells): Head {
     facts: [
       ['Model', modelFact(model)],
       ['Cells', counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : '')],
-      ...textFacts(text, scored),
+      ...textFacts(text, []),
       ...(tasks ? [['Questions', tasks.file] as const] : []),
       ['Versions', versionsFact(context.versions)],
     ],
@@ -128,7 +138,8 @@ function glanceOf(study: Study, cells: Cells): readonly Card[] {
 
 /** The cheapest cell, where the model breaks, and who wins the pairs. */
 function cellCards(study: Study, cells: Cells): Card[] {
-  const shown = gridCells(study, cells);
+  // What an edit changes in a model that guesses is no loss.
+  const shown = isOfGuesses(study) ? [] : gridCells(study, cells);
   const found = cheapest(shown, study);
   const size = found?.cell.footprint ? `${sizeText(found.cell)}, ` : '';
   const broken = shown.filter(({ scores }) => isBroken(scores));
@@ -143,12 +154,7 @@ function cellCards(study: Study, cells: Cells): Card[] {
   });
   return [
     ...(found
-      ? [
-          [
-            cellName(found.cell, study),
-            `${found.of} under KL ${found.limit}: ${size}KL ${valueText('kl', found.cell)}`,
-          ] as const,
-        ]
+      ? [[cellName(found.cell, study), `${found.what}: ${size}KL ${valueText('kl', found.cell)}`] as const]
       : []),
     ...limits.map(
       ([where, series]): Card => [where, `${listed(series)} break${series.length > 1 ? '' : 's'} the model`],

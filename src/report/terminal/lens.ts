@@ -69,7 +69,7 @@ export function lensText(
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
       text && labelled('Text', readWords(text, text.positions), width),
-      text && fewDocumentsWords(text, true),
+      text && fewDocumentsWords(text),
     ]
       .filter(Boolean)
       .join('\n'),

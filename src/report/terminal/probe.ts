@@ -51,7 +51,7 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
       modelText(model),
       recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
       labelled('Text', readWords(text, text.positions), width),
-      fewDocumentsWords(text, true),
+      fewDocumentsWords(text),
     ]
       .filter(Boolean)
       .join('\n'),

@@ -17,7 +17,7 @@ import {
   sensitivityMap,
   studyCharts,
 } from '../cells.ts';
-import { type Units, unitsText } from '../findings.ts';
+import { trusted, trustedCells, type Units, unitsText } from '../findings.ts';
 import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
 import {
   brief,
@@ -36,22 +36,23 @@ import { lineChart } from './line-chart.ts';
 import { cutText, resultText, textNotes } from './text.ts';
 
 export function studyText(
-  study: Study,
-  cells: Cells,
+  whole: Study,
+  all: Cells,
   folder: string,
   seconds?: Readonly<Record<string, number>>,
 ): string {
+  const [study, cells] = [trusted(whole, whole.text), trustedCells(all, whole.text)];
   const { model, text, original } = study;
+  const scored = [...cells.values()].map(({ scores }) => scores);
   const there = study.cells.filter((id) => cells.has(id)).length;
-  const withIntervals = hasIntervals([...cells.values()].map(({ scores }) => scores));
   return [
     [
       wrap(
         `Model      ${model.ref}, ${counted(model.layers, 'layer')}, ${integer(model.parameters)} parameters, ${model.dtype}`,
       ),
       wrap(`Text       ${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
-      wrap(`Rule       ${text.rule}${withIntervals ? `; intervals: ${text.intervalRule}` : ''}`),
-      ...[...textNotes(text, withIntervals), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
+      wrap(`Rule       ${text.rule}${hasIntervals(scored) ? `; intervals: ${text.intervalRule}` : ''}`),
+      ...[...textNotes(text, []), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
       resultText(studyVerdict(study, cells)),
     ]
@@ -81,6 +82,8 @@ export function studyCsv(study: Study, cells: Cells): string {
     model: model.ref,
     model_sha256: model.sha256,
     text: text.text,
+    documents: text.documents,
+    tokens: text.tokens,
     rule: text.rule,
     documents_sha256: context.documents,
     precision: context.precision,

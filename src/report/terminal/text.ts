@@ -13,13 +13,13 @@ import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
 import type { Interval } from '../../scores/token-sums.ts';
 import { completionText, layersOf, projectionErrors, storedWords } from '../cells.ts';
-import { fewDocumentsWords, unitsText } from '../findings.ts';
+import { fewDocumentsWords, trusted, unitsText } from '../findings.ts';
 import { counted, figure, integer, labelled, percent, printable, sideBySide, size, table, wrap } from '../format.ts';
 import {
   errorText,
-  hasIntervals,
   headOf,
   precise,
+  type Scored,
   scoresIn,
   scoreText,
   storesOtherwise,
@@ -27,7 +27,7 @@ import {
   worseNote,
 } from '../scores.ts';
 import { type Style, styled } from '../screen.ts';
-import { evalVerdict, isBroken, runVerdict } from '../verdict.ts';
+import { breaksModel, evalVerdict, runVerdict } from '../verdict.ts';
 import { bar, sparkline } from './blocks.ts';
 
 export function modelText({ ref, path, architecture, layers, parameters, dtype, notice }: ModelInfo): string {
@@ -40,13 +40,14 @@ export function modelText({ ref, path, architecture, layers, parameters, dtype, 
   ].join('\n');
 }
 
-export function runText(run: RunResult): string {
+export function runText(whole: RunResult): string {
+  const run = trusted(whole, whole.text);
   const { cell, original, seconds, dtype, model, tasks } = run;
   return sections([
     [
       modelText(model),
       wrap(`Operation  ${describeRecipe(cell.recipe, model.layers)}, weights in ${dtype}, ${run.precision}`),
-      resultText(runVerdict(run), isBroken(cell.scores) ? 'red' : 'bold'),
+      resultText(runVerdict(run), breaksModel(run) ? 'red' : 'bold'),
     ]
       .filter(Boolean)
       .join('\n'),
@@ -93,7 +94,8 @@ function footprintText({ footprint, recipe }: RunResult['cell']): string | undef
   );
 }
 
-export function evalText(result: EvalResult): string {
+export function evalText(whole: EvalResult): string {
+  const result = trusted(whole, whole.scores);
   const { recipe, base, model, baseScores } = result;
   const isVariant = recipe !== undefined && base?.sha256 === model.sha256;
   const rows: [string, Score | Comparison][] = baseScores
@@ -169,7 +171,7 @@ export function inspectedText({ model, text, documentsSha256, documents }: Inspe
     [
       labelled('Text', `${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
       labelled('Rule', text.rule),
-      ...textNotes(text, false).map((note) => labelled('Note', note)),
+      ...textNotes(text, []).map((note) => labelled('Note', note)),
       `SHA-256    ${documentsSha256}`,
     ].join('\n'),
     ...documents.map(
@@ -305,7 +307,13 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
   return [
     table(head, `l${'r'.repeat(columns.length)}`, rows),
     ...differences,
-    ...[rule, ...textNotes(text, hasIntervals(scores.map(([, score]) => score)))].map((line) => wrap(line)),
+    ...[
+      rule,
+      ...textNotes(
+        text,
+        scores.map(([, score]) => score),
+      ),
+    ].map((line) => wrap(line)),
   ].join('\n');
 }
 
@@ -325,15 +333,14 @@ export function cutText({ cut, documents, maxTokens }: ScoredText): string {
 
 /**
  * What a reader should know of the text before trusting the scores, a sentence each.
- * @param hasIntervals whether intervals are shown with them
+ * @param scored what is shown of it: differences from an original have intervals
  */
-export function textNotes(text: ScoredText, hasIntervals: boolean): string[] {
-  const few = hasIntervals && fewDocumentsWords(text);
-  const unread = text.unread ?? 0;
+export function textNotes(text: ScoredText, scored: readonly Scored['scores'][]): string[] {
+  const few = scored.some(({ intervals }) => intervals) && fewDocumentsWords(text);
+  const { unread = 0, isCounted } = text;
+  const number = isCounted ? counted(unread, 'token') : `About ${counted(Number(unread.toPrecision(1)), 'token')}`;
   return [
-    ...(unread > 0
-      ? [`About ${integer(Number(unread.toPrecision(1)))} tokens were not read; --chunk stream reads them.`]
-      : []),
+    ...(unread > 0 ? [`${number} ${unread === 1 ? 'was' : 'were'} not read; --chunk stream reads on.`] : []),
     ...(few ? [few] : []),
   ];
 }

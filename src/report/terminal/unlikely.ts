@@ -18,7 +18,7 @@ export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: stri
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
       labelled('Text', readWords(text, variants[0]?.positions ?? Number.NaN), width),
-      fewDocumentsWords(text, true),
+      fewDocumentsWords(text),
     ]
       .filter(Boolean)
       .join('\n'),

@@ -37,7 +37,10 @@ describe('the page of a run', () => {
 
   test('says what was not read and that documents are few, as the terminal does', async () => {
     const text = { ...run().text, documents: 2, unread: 16_123 };
-    expectWords(await runPage(run({ text })), ['About 20,000 tokens were not read', '2 documents: intervals are not']);
+    const page = await runPage(run({ text }));
+    expectWords(page, ['About 20,000 tokens were not read', '2 documents: too few for intervals.']);
+    expect(content(page)).not.toMatch(/\[-?\d/);
+    expect(content(await runPage(run()))).toMatch(/\[-?\d/);
   });
 
   test('escapes what models, prompts and files are called and say', async () => {
@@ -289,11 +292,14 @@ test('the page of several studies calls texts the same by their tokens alone', a
   const same = 'all figures can be compared with each other';
   // Of the same name and length.
   const changed = await pageWith('c');
-  expectWords(changed, ['differ in the text (2 documents of at most 512 tokens of text.txt, but not the same).']);
+  expectWords(changed, ['differ in the text (10 documents of at most 512 tokens of text.txt, but not the same).']);
   expect(content(changed)).not.toContain(same);
   const unknown = await pageWith('');
   expectWords(unknown, ['Whether the text is the same is not known: two holds no hash of it.']);
   expect(content(unknown)).not.toContain(same);
+  const few = await pageWith('b', { documents: 9 });
+  expectWords(few, ['Too few documents for intervals, fewer than 10: two.']);
+  expect(content(changed)).not.toContain('Too few documents');
   // Of another name.
   expectWords(await pageWith('b', { text: 'copy.txt' }), [same]);
   expectWords(await pageWith('b', { rule: 'other' }), ['differ in the scoring rule (one: each alone; two: other).']);

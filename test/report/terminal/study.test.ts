@@ -179,6 +179,8 @@ describe('comma-separated values', () => {
       task_accuracy: '',
       model: 'org/name',
       text: 'text.txt',
+      documents: '10',
+      tokens: '30',
       rule: 'each alone',
       documents_sha256: 'b',
       surgery: '1',

@@ -11,15 +11,21 @@ import { study } from '../../support/studies.ts';
 const { text } = study([]);
 
 test('tokens that are not read and too few documents have a line each', () => {
-  expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 }, true)).toEqual([
-    'About 20,000 tokens were not read; --chunk stream reads them.',
-    '1 document: intervals are not to be trusted.',
+  const { scores: compared } = run().cell;
+  const { scores: alone } = run().original;
+  expect(textNotes({ ...text, documents: 1, cut: 1, unread: 16_123 }, [compared])).toEqual([
+    'About 20,000 tokens were not read; --chunk stream reads on.',
+    '1 document: too few for intervals.',
   ]);
-  expect(textNotes({ ...text, documents: 9, chunk: 'stream' }, true)).toEqual([
-    '9 windows: intervals are not to be trusted.',
+  expect(textNotes({ ...text, unread: 13, isCounted: true }, [compared])).toEqual([
+    '13 tokens were not read; --chunk stream reads on.',
   ]);
-  expect(textNotes({ ...text, documents: 10 }, true)).toEqual([]);
-  expect(textNotes({ ...text, documents: 1 }, false)).toEqual([]);
+  expect(textNotes({ ...text, unread: 1, isCounted: true }, [])[0]).toMatch(/^1 token was not read/);
+  expect(textNotes({ ...text, documents: 9, chunk: 'stream' }, [compared])).toEqual([
+    '9 windows: too few for intervals.',
+  ]);
+  expect(textNotes({ ...text, documents: 10 }, [compared])).toEqual([]);
+  expect(textNotes({ ...text, documents: 1 }, [alone])).toEqual([]);
 });
 
 test('an evaluation in int8 says which model ran in it', () => {

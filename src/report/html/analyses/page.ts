@@ -185,7 +185,7 @@ function headOfSeveral(entries: readonly FindingEntry[], command: string): Head 
 
 function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['facts'] {
   const { model, recipe, precision, seed } = info;
-  const few = info.text && fewDocumentsWords(info.text, true);
+  const few = info.text && fewDocumentsWords(info.text);
   return [
     ['Model', modelFact(model)],
     ...(recipe ? [['Operation', describeRecipe(recipe, model.layers)] as const] : []),
