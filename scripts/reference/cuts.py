@@ -7,6 +7,7 @@ Numpy only. An operation is a dict as a recipe file has it, with its kind.
 """
 import json
 import os
+import re
 
 import numpy as np
 
@@ -34,13 +35,23 @@ def quantise(model, bits, group, targets=None, layers=None):
     return out
 
 
-KINDS = {"quantise": quantise}
+def zero(model, weights):
+    """Single weights, as layer.projection[row,column], set to 0: {name: weights}."""
+    out = {}
+    for layer, c, row, column in (re.match(r"(\d+)\.(\w+)\[(\d+),(\d+)\]$", w).groups() for w in weights):
+        name = "model.layers.%s.%s.weight" % (layer, R.PROJECTIONS[c])
+        out.setdefault(name, model.w[name].copy())[int(row), int(column)] = 0
+    return out
+
+
+KINDS = {"zero": zero, "quantise": quantise}
 
 CASES = {
     "pocket": [
         {"kind": "quantise", "bits": 8, "group": "row"},
         {"kind": "quantise", "bits": 4, "group": "row"},
         {"kind": "quantise", "bits": 4, "group": 32},
+        {"kind": "zero", "weights": ["0.down[3,40]", "2.q[5,6]", "5.down[100,7]"]},
         {"kind": "quantise", "bits": 2, "group": 64, "targets": ["gate", "up", "down"], "layers": [1, 3]},
     ],
     "mqa-bias-f32": [

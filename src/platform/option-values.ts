@@ -47,12 +47,15 @@ export const isList = ({ parseArg }: Parsed): boolean => tagsOf(parseArg).list ?
 /** Whether an option may be given several times. */
 export const isRepeatable = ({ parseArg }: Parsed): boolean => tagsOf(parseArg).repeatable ?? false;
 
-/** A parser for several of something, between commas. A comma at the end is no mistake: a shell cuts `0.9, 0.5` there. */
+/**
+ * A parser for several of something, between commas outside brackets. A comma at the end is no mistake: a shell cuts
+ * `0.9, 0.5` there.
+ */
 export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
   const parser = (text: string) =>
     text
       .replace(/(?<=\S),\s*$/, '')
-      .split(',')
+      .split(/,(?![^[]*\])/)
       .map((part) => one(part.trim()));
   return tagged(parser, { ...tagsOf(one), list: true });
 }

@@ -1,6 +1,8 @@
-// What the parameters of `zero` mean for each layer's o and down: columns to clear, or the whole matrix and its bias.
+// What the parameters of `zero` mean for each layer: columns of o and down to clear, or the whole matrix and its bias, and
+// single weights of any projection.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { type Units, unitsOf, type ZeroOperation } from './spec.ts';
+import type { Projection } from '../../checkpoint/names.ts';
+import { type SingleWeight, type Units, unitsOf, weightOf, type ZeroOperation } from './spec.ts';
 
 /** Columns of a matrix from the first up to the second, or all of it. */
 export type Columns = readonly (readonly [from: number, to: number])[] | 'all';
@@ -9,6 +11,7 @@ export interface LayerCut {
   readonly layer: number;
   readonly o?: Columns;
   readonly down?: Columns;
+  readonly weights: readonly SingleWeight[];
 }
 
 /** Layer by layer. Heads are columns of o, which reads them; neurons are columns of down. */
@@ -19,6 +22,7 @@ export function cutsOf(operation: ZeroOperation, config: LlamaConfig): LayerCut[
   const [attention, mlp, blocks] = [all(operation.attention), all(operation.mlp), all(operation.blocks)];
   const o = [...columns(operation.heads, headDim), ...columns(operation.kvHeads, headDim * queries)];
   const down = columns(operation.neurons, 1);
+  const weights = (operation.weights ?? []).flatMap((text) => weightOf(text) ?? []);
   const inLayer = (some: readonly { layer: number; range: readonly [number, number] }[], layer: number) =>
     some.filter((one) => one.layer === layer).map(({ range }) => range);
   return Array.from({ length: config.layers }, (_, layer) => {
@@ -28,8 +32,9 @@ export function cutsOf(operation: ZeroOperation, config: LlamaConfig): LayerCut[
       layer,
       ...(ofO.length > 0 ? { o: ofO } : {}),
       ...(ofDown.length > 0 ? { down: ofDown } : {}),
+      weights: weights.filter((one) => one.layer === layer),
     };
-  }).filter((cut) => cut.o || cut.down);
+  }).filter((cut) => cut.o || cut.down || cut.weights.length > 0);
 }
 
 function columns(texts: readonly string[] = [], width: number): { layer: number; range: readonly [number, number] }[] {
@@ -37,4 +42,14 @@ function columns(texts: readonly string[] = [], width: number): { layer: number;
     .map(unitsOf)
     .filter((one): one is Units => one !== undefined)
     .map(({ layer, from, to }) => ({ layer, range: [from * width, (to + 1) * width] as const }));
+}
+
+/** What a layer's cut takes of a projection; undefined where it takes nothing. */
+export function cutOf(
+  { o, down, weights }: LayerCut,
+  projection: Projection,
+): { readonly columns: Columns; readonly weights: readonly SingleWeight[] } | undefined {
+  const columns = (projection === 'o' ? o : projection === 'down' ? down : undefined) ?? [];
+  const own = weights.filter((one) => one.projection === projection);
+  return columns.length > 0 || own.length > 0 ? { columns, weights: own } : undefined;
 }

@@ -1,13 +1,16 @@
 // What `zero` reports of each matrix that it cut.
 import { z } from 'zod';
 import type { Frozen } from '../../platform/schemas.ts';
+import { projections } from '../where.ts';
 
 const changed = z.object({
   layer: z.number(),
-  projection: z.enum(['o', 'down']),
+  projection: z.enum(projections),
   /** Zeroed columns: the matrix's input side. */
   zeroedColumns: z.number(),
   columns: z.number(),
+  /** Zeroed weights of other columns; none in older results, which could not zero any. */
+  zeroedWeights: z.number().optional(),
   parameters: z.object({ dense: z.number(), reduced: z.number() }),
   /** ‖W‖², and of what was cleared. */
   squaredNorm: z.number(),

@@ -1,9 +1,10 @@
-// The parameters of the kind `zero`: which heads, neurons, attention, MLPs and blocks are zeroed.
+// The parameters of the kind `zero`: which heads, neurons, attention, MLPs, blocks and single weights are zeroed.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
+import { type Projection, projectionShape } from '../../checkpoint/names.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, NotAllowed, rangeOf, ranges } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
-import { ordered, requireLayer } from '../where.ts';
+import { ordered, projections, requireLayer } from '../where.ts';
 
 export interface ZeroSpec {
   readonly kind: 'zero';
@@ -19,6 +20,8 @@ export interface ZeroSpec {
   readonly mlp?: readonly number[];
   /** Layers whose attention and MLP both add nothing: the block is skipped. */
   readonly blocks?: readonly number[];
+  /** Single weights, as `layer.projection[row,column]`, (out, in) of the projection. */
+  readonly weights?: readonly string[];
 }
 
 /** A zero operation with at least one list, each sorted. */
@@ -29,6 +32,14 @@ export interface Units {
   readonly layer: number;
   readonly from: number;
   readonly to: number;
+}
+
+/** A weight of a projection. */
+export interface SingleWeight {
+  readonly layer: number;
+  readonly projection: Projection;
+  readonly row: number;
+  readonly column: number;
 }
 
 const units = (option: string, example: string) =>
@@ -75,6 +86,20 @@ export const zeroFields: Fields<ZeroSpec> = {
     parse: ranges('--blocks'),
     several: 'repeat',
   },
+  weights: {
+    flags: '--weights <list>',
+    help: 'single weights to cut, as layer.projection[row,column], such as 11.down[507,1229]',
+    parse: listOf((text) => {
+      if (!weightOf(text))
+        throw new NotAllowed(
+          '--weights',
+          text,
+          `layer.projection[row,column] with a projection of ${projections.join()}, such as 11.down[507,1229]`,
+        );
+      return text;
+    }),
+    several: 'repeat',
+  },
 };
 
 /** "3.0-9" → layer 3, 0 to 9; undefined for what is none. */
@@ -84,7 +109,17 @@ export function unitsOf(text: string): Units | undefined {
   return at === undefined || !range || more.length > 0 ? undefined : { layer: at, from: range[0], to: range[1] };
 }
 
-/** @throws SurgeryError `usage` for nothing to cut, and for layers, heads and neurons that the model does not have */
+/** "11.down[507,1229]" → its parts; undefined for what is none. */
+export function weightOf(text: string): SingleWeight | undefined {
+  const [, layer, name, row, column] = /^\s*(\d{1,6})\.(\w+)\[(\d{1,9}),\s*(\d{1,9})\]\s*$/.exec(text) ?? [];
+  const projection = projections.find((one) => one === name);
+  return projection && { layer: Number(layer), projection, row: Number(row), column: Number(column) };
+}
+
+export const weightText = ({ layer, projection, row, column }: SingleWeight) =>
+  `${layer}.${projection}[${row},${column}]`;
+
+/** @throws SurgeryError `usage` for nothing to cut, and for layers, heads, neurons and weights that the model does not have */
 export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
   const { heads, kvHeads, intermediateSize } = config;
   const chosen: ZeroOperation = {
@@ -95,11 +130,12 @@ export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
     ...given('attention', spec.attention && ordered(spec.attention, config)),
     ...given('mlp', spec.mlp && ordered(spec.mlp, config)),
     ...given('blocks', spec.blocks && ordered(spec.blocks, config)),
+    ...given('weights', spec.weights && orderedWeights(spec.weights, config)),
   };
   if (Object.keys(chosen).length > 1) return chosen;
   throw new SurgeryError(
     'usage',
-    'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp or --blocks',
+    'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp, --blocks or --weights',
   );
 }
 
@@ -125,4 +161,31 @@ function orderedUnits(texts: readonly string[], what: string, count: number, con
     else merged[merged.length - 1] = { ...last, to: Math.max(last.to, one.to) };
   }
   return merged.map(({ layer, from, to }) => `${layer}.${from === to ? from : `${from}-${to}`}`);
+}
+
+/** Each once, by layer, projection, row and column. */
+function orderedWeights(texts: readonly string[], config: LlamaConfig): string[] {
+  const all = texts.map((text) => {
+    const found = weightOf(text);
+    if (!found)
+      throw new SurgeryError('usage', `${JSON.stringify(text)} names no weight: write layer.projection[row,column]`);
+    requireLayer(found.layer, config);
+    const [rows, columns] = projectionShape(config, found.projection);
+    if (found.row >= rows || found.column >= columns)
+      throw new SurgeryError(
+        'usage',
+        `${text} is not there, ${found.projection} has ${rows} rows and ${columns} columns`,
+      );
+    return found;
+  });
+  const order = ({ layer, projection, row, column }: SingleWeight) => [
+    layer,
+    projections.indexOf(projection),
+    row,
+    column,
+  ];
+  const sorted = all
+    .map((one) => ({ text: weightText(one), order: order(one) }))
+    .sort((a, b) => a.order.reduce((sign, value, i) => sign || value - (b.order[i] as number), 0));
+  return [...new Set(sorted.map(({ text }) => text))];
 }

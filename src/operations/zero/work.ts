@@ -1,8 +1,9 @@
-// The kind `zero` at work: columns of o and down, or all of them with their bias, become 0.
+// The kind `zero` at work: columns of o and down, or all of them with their bias, and single weights become 0.
 import { hasBias, type Projection, projectionName } from '../../checkpoint/names.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
 import { rounded, weightsOf } from '../weights.ts';
-import { type Columns, cutsOf, type LayerCut } from './cuts.ts';
+import { projections } from '../where.ts';
+import { cutOf, cutsOf, type LayerCut } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import type { ZeroOperation } from './spec.ts';
 
@@ -35,10 +36,9 @@ async function apply({ cuts }: ZeroPlan, layer: number, context: OperationContex
   const tensors = new Map<string, Float32Array>();
   const details: ZeroDetails[number][] = [];
   const cut = cuts.find((one) => one.layer === layer);
-  for (const projection of ['o', 'down'] as const) {
-    const columns = cut?.[projection];
-    if (!columns) continue;
-    details.push(await clear(context, layer, projection, columns, tensors));
+  for (const projection of projections) {
+    const found = cut && cutOf(cut, projection);
+    if (found) details.push(await clear(context, layer, projection, found, tensors));
   }
   return { tensors, details };
 }
@@ -46,8 +46,8 @@ async function apply({ cuts }: ZeroPlan, layer: number, context: OperationContex
 async function clear(
   context: OperationContext,
   layer: number,
-  projection: 'o' | 'down',
-  columns: Columns,
+  projection: Projection,
+  { columns, weights }: NonNullable<ReturnType<typeof cutOf>>,
   tensors: Map<string, Float32Array>,
 ): Promise<ZeroDetails[number]> {
   const name = projectionName(layer, projection);
@@ -62,9 +62,14 @@ async function clear(
     squaredError += value * value;
     weight[i] = 0;
   }
+  const others = weights.filter(({ column }) => isCleared[column] === 0);
+  for (const { row, column } of others) {
+    squaredError += (weight[row * cols + column] as number) ** 2;
+    weight[row * cols + column] = 0;
+  }
   tensors.set(name, rounded(context, name, weight));
   if (columns === 'all' && hasBias(context.checkpoint.config, projection)) {
-    const bias = projectionName(layer, projection satisfies Projection, 'bias');
+    const bias = projectionName(layer, projection, 'bias');
     tensors.set(bias, new Float32Array(rows));
   }
   const zeroedColumns = isCleared.reduce((sum, one) => sum + one, 0);
@@ -73,6 +78,7 @@ async function clear(
     projection,
     zeroedColumns,
     columns: cols,
+    ...(others.length > 0 ? { zeroedWeights: others.length } : {}),
     parameters: { dense: rows * cols, reduced: rows * (cols - zeroedColumns) },
     squaredNorm,
     squaredError,

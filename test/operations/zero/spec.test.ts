@@ -32,6 +32,19 @@ describe('the options', () => {
   );
 });
 
+test('single weights are named by layer, projection, row and column; commas in brackets part nothing', () => {
+  const { parse } = zeroFields.weights;
+  expect(parse('11.down[507,1229], 2.q[0, 3]')).toEqual(['11.down[507,1229]', '2.q[0, 3]']);
+  for (const text of ['', '1.down', '1.down[5]', '1.down[5,]', '1.x[1,2]', '1.down[1,2', 'down[1,2]', '1.down[1-2,3]'])
+    expect(() => parse(text)).toThrow(/^--weights is ".*", allowed: layer\.projection\[row,column\] [^\n]*$/);
+  const written = completed({ weights: ['1.down[3,4]', '0.v[1,2]', '1.down[3, 4]', '1.k[3,4]'] });
+  expect(written).toEqual({ kind: 'zero', weights: ['0.v[1,2]', '1.k[3,4]', '1.down[3,4]'] });
+  expect(recipeHash([written])).toBe(recipeHash([completed({ weights: parse('1.k[3,4],1.down[3,4],0.v[1,2]') })]));
+  expect(kinds.zero.slug(written, 3)).toBe('zero-weights-0.v-1-2-1.k-3-4-1.down-3-4');
+  const one = completed({ weights: ['1.down[3,4]'] });
+  expect(kinds.zero.next(one, { isSevere: false, isSwept: false }, 3)).toBe("lens --kind zero --weights '1.down[3,4]'");
+});
+
 describe('a whole operation', () => {
   test('has its lists in order, each entry once, and no empty ones', () => {
     expect(
@@ -50,7 +63,7 @@ describe('a whole operation', () => {
   });
 
   test.each<[Omit<ZeroSpec, 'kind'>, string]>([
-    [{}, 'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp or --blocks'],
+    [{}, 'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp, --blocks or --weights'],
     [{ heads: [], blocks: [] }, 'zero names nothing to cut: give --heads'],
     [{ heads: ['3.0'] }, "layer 3 is not there, this model's layers are 0 to 2"],
     [{ heads: ['0.6'] }, "0.6 is not there, this model's heads are 0 to 5 in each layer"],
@@ -58,6 +71,10 @@ describe('a whole operation', () => {
     [{ kvHeads: ['0.2'] }, "0.2 is not there, this model's KV heads are 0 to 1 in each layer"],
     [{ neurons: ['2.37'] }, "2.37 is not there, this model's neurons are 0 to 36 in each layer"],
     [{ heads: ['nonsense'] }, '"nonsense" names no heads: write layer.number'],
+    [{ weights: ['3.q[0,0]'] }, "layer 3 is not there, this model's layers are 0 to 2"],
+    [{ weights: ['1.k[8,0]'] }, '1.k[8,0] is not there, k has 8 rows and 24 columns'],
+    [{ weights: ['1.down[0,37]'] }, '1.down[0,37] is not there, down has 24 rows and 37 columns'],
+    [{ weights: ['1.down'] }, '"1.down" names no weight: write layer.projection[row,column]'],
     [{ attention: [0, 3] }, "layer 3 is not there, this model's layers are 0 to 2"],
     [{ mlp: [-1] }, "layer -1 is not there, this model's layers are 0 to 2"],
     [{ blocks: [1.5] }, "layer 1.5 is not there, this model's layers are 0 to 2"],

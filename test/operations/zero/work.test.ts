@@ -120,6 +120,28 @@ describe.each([
   });
 });
 
+test('single weights are the only numbers that change; those of a column that is cut anyway are counted once', async () => {
+  const weights = ['0.q[2,3]', '1.down[0,5]', '1.down[4,7]'];
+  const { tensors, reports, footprint, recipe } = await operate(biased, [{ kind: 'zero', weights, neurons: ['1.5'] }]);
+  expect([...tensors.keys()].sort()).toEqual(touchedBy([recipe], biased.config).sort());
+  for (const [name, after] of tensors) {
+    const before = await biased.readFloat32(name);
+    const [, cols = 0] = biased.tensor(name).shape;
+    const isCut = (i: number) =>
+      name === projectionName(0, 'q') ? i === 2 * cols + 3 : i % cols === 5 || i === 4 * cols + 7;
+    expect(after).toEqual(before.map((value, i) => (isCut(i) ? 0 : value)));
+  }
+  expect(reports).toMatchObject([
+    {
+      changed: [
+        { layer: 0, projection: 'q', zeroedColumns: 0, zeroedWeights: 1 },
+        { layer: 1, projection: 'down', zeroedColumns: 1, zeroedWeights: 1 },
+      ],
+    },
+  ]);
+  expect(footprint?.relativeError).toBeGreaterThan(0);
+});
+
 const isWeight = (name: string) => name.endsWith('.weight');
 
 test('what stays holds what a file of the dtype holds', async () => {
