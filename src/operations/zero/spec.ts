@@ -116,8 +116,7 @@ export function weightOf(text: string): SingleWeight | undefined {
   return projection && { layer: Number(layer), projection, row: Number(row), column: Number(column) };
 }
 
-const weightText = ({ layer, projection, row, column }: SingleWeight) =>
-  `${layer}.${projection}[${row},${column}]`;
+const weightText = ({ layer, projection, row, column }: SingleWeight) => `${layer}.${projection}[${row},${column}]`;
 
 /** @throws SurgeryError `usage` for nothing to cut, and for layers, heads, neurons and weights that the model does not have */
 export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
