@@ -2,14 +2,15 @@
 // One JSON document on stdout. Needs the built program, and Linux for the memory figures.
 //
 //     node scripts/bench/walk.mjs MODEL_DIR [--before DIR] [--parts products,run,sensitivity,sweep,prefill,pocket]
-//                                 [--large DIR]
+//                                 [--large DIR] [--transformers DIR [--python PYTHON]]
 //
 // --before names a built checkout of an earlier commit, whose times stand next to today's; without it there are today's
-// alone. --large adds a model that does not fit in memory, made by make_synthetic.mjs. Each command starts with an empty
-// cache, and the two builds take turns.
-import { spawn } from 'node:child_process';
+// alone. --large adds a model that does not fit in memory, made by make_synthetic.mjs. --transformers names a model that
+// transformers scores too, which PYTHON has to have. Each command starts with an empty cache, and the two builds take
+// turns.
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -25,6 +26,8 @@ const { values, positionals } = parseArgs({
     before: { type: 'string' },
     parts: { type: 'string', default: 'products,run,sensitivity,sweep,prefill,pocket' },
     large: { type: 'string' },
+    transformers: { type: 'string' },
+    python: { type: 'string', default: 'python3' },
   },
 });
 const [model] = positionals;
@@ -112,6 +115,40 @@ async function products() {
   return { gigaflops: round(operations / seconds / 1e9, 1), secondsPerToken: seconds / rows };
 }
 
+/** Sixteen documents of 150 tokens, about a paragraph each, scored by the walk and by transformers one at a time, in turns. */
+async function againstTransformers(folder) {
+  const small = await openCheckpoint(folder);
+  const documents = Array.from({ length: 16 }, (_, d) =>
+    Array.from({ length: 150 }, (_, i) => (i * 7919 + d * 104729) % small.config.vocabSize),
+  );
+  const times = { walk: [], transformers: [] };
+  const nlls = {};
+  const walked = async () => {
+    const walk = new Walk(small, documents);
+    const start = performance.now();
+    const { original } = await scoreWalk(walk);
+    const seconds = (performance.now() - start) / 1000;
+    await walk.close();
+    nlls.walk = original.nll;
+    return seconds;
+  };
+  for (let turn = 0; turn < 3; turn++) {
+    await walked(); // warm
+    for (let i = 0; i < 5; i++) times.walk.push(await walked());
+    const python = spawnSync(
+      values.python,
+      [fileURLToPath(new URL('baseline_transformers.py', import.meta.url)), folder, String(availableParallelism())],
+      { input: JSON.stringify(documents), encoding: 'utf8', stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    const { seconds, nll } = JSON.parse(python.stdout);
+    times.transformers.push(...seconds);
+    nlls.transformers = nll;
+  }
+  const median = (all) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)];
+  const [now, other] = [median(times.walk), median(times.transformers)];
+  return { model: folder, seconds: round(now), transformers: round(other), ratio: round(now / other, 3), nlls };
+}
+
 if (parts.includes('products')) result.products = await products();
 if (parts.includes('run')) {
   result.run = await inTurns(
@@ -183,6 +220,10 @@ if (parts.includes('pocket')) {
     ...['--mode', 'separate,shared-kv', '--match', 'width,parameters', '--controls', '--max-new-tokens', '40'],
     ...['--tasks', join(root, 'src/pocket/tasks.jsonl'), '--questions', '100'],
   ]);
+}
+if (values.transformers) {
+  say('transformers …');
+  result.transformers = await againstTransformers(values.transformers);
 }
 if (values.large) {
   say('The large model …');
