@@ -13,7 +13,6 @@ import { openLens } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
 import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
-import type { Colour } from './options.ts';
 import type { Recorded } from './recorded-command.ts';
 import { noPrompts, type Prompt, promptsOf, withNotes } from './samples.ts';
 import { type ScoringInput, scoringInput, textRead } from './scoring.ts';
@@ -101,7 +100,7 @@ async function lensOfText(
 }
 
 /** A heat map for each prompt and variant, and the text's curves over depth. */
-async function chartsOf(result: LensResult, colour: Colour): Promise<Files> {
+async function chartsOf(result: LensResult, colour: string): Promise<Files> {
   const files: Record<string, string> = {};
   for (const [i, prompt] of result.prompts.entries()) {
     for (const { variant } of prompt.variants) {
@@ -110,7 +109,7 @@ async function chartsOf(result: LensResult, colour: Colour): Promise<Files> {
     }
   }
   if (!result.text) return files;
-  files['lens-depth.svg'] = await lineChartSvg(lensCharts(result.text, result.vocabulary));
+  files['lens-depth.svg'] = await lineChartSvg(lensCharts(result.text));
   files['lens-steps.svg'] = await lineChartSvg(stepCharts(result.text));
   return files;
 }

@@ -1,6 +1,7 @@
 // The options that commands share: each option's flags, parser, default and help stand here and nowhere else.
 import { Option } from '@commander-js/extra-typings';
 import { basisMethods } from '../analyses/basis/methods.ts';
+import { colours } from '../analyses/lens/statistics/registry.ts';
 import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { units } from '../experiments/design.ts';
 import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
@@ -292,10 +293,6 @@ export const analysisOutputOptions = optionGroup('Output:', (command) =>
     .option('--output <dir>', 'also write the result, charts and an HTML report to this folder', folder)
     .option('--force', 'replace earlier results in --output'),
 );
-
-/** The value that colours the cells of the lens's heat map. */
-export const colours = ['probability', 'rank', 'kl'] as const;
-export type Colour = (typeof colours)[number];
 
 export const lensOptions = optionGroup('Analysis:', (command) =>
   command

@@ -17,7 +17,7 @@ export interface Column<Row> {
 export const columnLabels = (columns: readonly Pick<Column<never>, 'label'>[]) => columns.map(({ label }) => label);
 
 /** A column's text in a terminal: "1.234 ±0.010". */
-export function columnText<Row>({ of, show, showHalf }: Column<Row>, row: Row): string {
+export function columnText<Row>({ of, show, showHalf }: Omit<Column<Row>, 'y'>, row: Row): string {
   const one = withoutNoise(of(row));
   const half = one?.interval ? (one.interval[1] - one.interval[0]) / 2 : 0;
   // Where no document differs from another there is nothing to resample.

@@ -46,3 +46,6 @@ export function tokensOf({
 }): Spelled[] {
   return tokens.map((token, i) => ({ token, shown: shown?.[i] }));
 }
+
+/** The note that captions of tokens add. */
+export const spelling = '· is a space, ⏎ a line break, ⟨…⟩ bytes or a character that does not show.';

@@ -28,9 +28,10 @@ export const ofCosine = (mean: Mean | null | undefined) => within(-1, 1)(ofMean(
 export const ofDivergence = (mean: Mean | null | undefined) => within(0, Number.POSITIVE_INFINITY)(ofMean(mean));
 export const ofRank = (mean: Mean | null | undefined) => within(1, Number.POSITIVE_INFINITY)(ofMean(mean));
 
-/** A value that is 0 but for rounding, such as a divergence from itself, is 0. */
+/** What is 0 but for rounding, such as a divergence from itself, is 0. */
+export const roundedBits = (value: number) => (Math.abs(value) < 1e-12 ? 0 : value);
 export function withoutNoise(one: Value | undefined): Value | undefined {
-  return one && Math.abs(one.value) < 1e-12 ? exact(0) : one;
+  return one && (roundedBits(one.value) === 0 ? exact(0) : one);
 }
 
 /** The axis of shares, and their format. */

@@ -106,7 +106,7 @@ test('what cannot be is refused in one line', async () => {
     expect(code).toBe(2);
     return stderr;
   };
-  expect(await refused('--colour', 'red')).toMatch(/--colour is "red", allowed: probability, rank, kl\n$/);
+  expect(await refused('--colour', 'red')).toMatch(/--colour is "red", allowed: probability, kl, rank\n$/);
   mkdirSync(join(tmp, 'mine'));
   writeFileSync(join(tmp, 'mine/notes.txt'), '');
   expect(await refused('--output', join(tmp, 'mine'))).toMatch(

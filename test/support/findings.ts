@@ -1,6 +1,8 @@
 // Results of the commands that look inside, made by hand: two points, two models, figures that all differ.
 import type { BasisResult } from '../../src/analyses/basis/result.ts';
 import type { LensMeans, LensResult, SpelledCell } from '../../src/analyses/lens/result.ts';
+import { againstLast, byStatistic, ofCells } from '../../src/analyses/lens/statistics/registry.ts';
+import type { Statistic } from '../../src/analyses/lens/statistics/statistic.ts';
 import type {
   Evaluation,
   Likeness,
@@ -47,21 +49,11 @@ const median = (value: number): Median => ({ median: value, interval: [value * 0
 /** @param token what every token is called */
 export function lensResult(token = '▁dog', tokens = 3): LensResult {
   const next = series(0.001);
-  const means = (): LensMeans => ({
-    kl: mean(next()),
-    probabilityFinal: mean(next()),
-    sameTop: mean(next()),
-    rankFinal: mean(1 + next()),
-    inputTop: null,
-    rankInput: mean(2 + next()),
-  });
+  const value = ({ values }: Statistic) => (values === 'rank' ? 1 : 0) + next();
+  const means = (): LensMeans => ({ ...byStatistic(againstLast, (_, one) => mean(value(one))), inputTop: null });
   const cell = (): SpelledCell => ({
     top: [{ id: 5, token, shown: shownAs(token), probability: next() }],
-    entropy: next(),
-    kl: next(),
-    probabilityFinal: next(),
-    rankFinal: 3,
-    rankInput: 4,
+    ...byStatistic(ofCells, (_, one) => value(one)),
   });
   const all = Array.from({ length: tokens }, (_, i) => `${token}${i}`);
   return {

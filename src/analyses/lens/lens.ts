@@ -2,33 +2,28 @@
 import { itemAt } from '../../platform/indexing.ts';
 import type { LensChunk } from '../../runtime/sequence.ts';
 import { klDivergence } from '../../scores/logits.ts';
-import { Distributions } from './distributions.ts';
+import { type Distribution, Distributions } from './distributions.ts';
 import type { SpelledCell } from './result.ts';
 import type { LensSource } from './source.ts';
+import { againstLast, alone, byStatistic, entriesOf, ofCells, type Statistics } from './statistics/registry.ts';
+import type { LensAgainstLast } from './statistics/statistic.ts';
 
-/** How two lenses, or a lens and the last point's, differ: for each (point, position), row-major. Bits. */
-export interface Differences {
-  /** KL(last point ‖ lens). Rounding may leave it just below 0. */
-  readonly kl: Float64Array;
-  /** The lens's probability of the token that the last point finds likeliest, 0 to 1. */
-  readonly probabilityFinal: Float64Array;
-  /** That token's rank: 1 + the number of tokens that the lens finds likelier. */
-  readonly rankFinal: Float64Array;
-  /** Rank of the token that was read at the position. */
-  readonly rankInput: Float64Array;
+/** Statistics of a registry for each (point, position), row-major. */
+type Values<R> = { readonly [K in keyof R]: Float64Array };
+
+/** How a lens and the last point's differ, and a lens and that of the point before. Bits. */
+export interface Differences extends Values<typeof againstLast> {
   /** KL(lens here ‖ lens one point before), (points − 1, positions). */
   readonly stepKl: Float64Array;
 }
 
-export interface LensFigures extends Differences {
+export interface LensFigures extends Values<typeof alone>, Differences {
   /** Positions of the chunk that are reported: all from the first wanted one on. */
   readonly positions: number;
   /** The token that the lens finds likeliest. */
   readonly top: Int32Array;
   /** The likeliest tokens of each, likeliest first, where they are wanted. */
   readonly ranked: readonly RankedToken[][];
-  /** Entropy of the lens's distribution, bits. */
-  readonly entropy: Float64Array;
   /** Natural logarithm of Σ exp(logits). */
   readonly logSum: Float64Array;
   /** The same for the lens of another, random position: the chance level. */
@@ -37,6 +32,9 @@ export interface LensFigures extends Differences {
   readonly constant?: Differences;
 }
 
+const ofOne = entriesOf(alone);
+const ofTwo = entriesOf(againstLast);
+
 /** Places for rows: this point and the one before take turns, for the position itself and for the one shuffled to it. */
 const own = 0;
 const other = 2;
@@ -44,7 +42,7 @@ const constantRow = 4;
 /** Places for distributions. */
 const [final, here] = [0, 1];
 
-/** Statistics of the logit lens (nostalgebraist 2020); the KL has the direction of tuned-lens (Belrose et al. 2023). */
+/** Statistics of the logit lens (nostalgebraist 2020). */
 export class Lens {
   readonly vocab: number;
   readonly #rows: Distributions;
@@ -79,7 +77,7 @@ export class Lens {
     const figures = {
       positions,
       top: new Int32Array(size),
-      entropy: new Float64Array(size),
+      ...valuesOf(alone, size),
       logSum: new Float64Array(size),
       ...differences(points, positions),
     };
@@ -92,18 +90,18 @@ export class Lens {
     };
     for (let i = 0; i < positions; i++) {
       this.#rows.put(own, row(points - 1, i));
-      const { top: chosen, entropy: finalEntropy } = this.#rows.describe(own, final);
-      const input = itemAt(chunk.ids, from + i);
-      const common = { positions, chosen, input, finalEntropy };
+      const last = this.#rows.describe(own, final);
+      const common = { positions, last, input: itemAt(chunk.ids, from + i) };
       if (constant) this.#compare(constant, constantRow, { ...common, at: i, turn: 0, point: 0, entropy: 0 });
       for (let point = 0; point < points; point++) {
         const at = point * positions + i;
         const turn = point % 2;
         this.#rows.put(own + turn, row(point, i));
-        const { top, logSum, entropy } = this.#rows.describe(own + turn, here);
+        const described = this.#rows.describe(own + turn, here);
+        const { top, logSum, entropy } = described;
         figures.top[at] = top;
-        figures.entropy[at] = entropy / Math.LN2;
         figures.logSum[at] = logSum;
+        for (const [key, statistic] of ofOne) figures[key][at] = statistic.at(described);
         if (this.#ranked > 0) ranked[at] = this.#likeliest(own + turn, logSum);
         const wanted = { ...common, at, turn, entropy, point };
         this.#compare(figures, own, wanted);
@@ -124,13 +122,16 @@ export class Lens {
   }
 
   /** Statistics of one point and position, before the row's normaliser is applied. */
-  #compare(to: Differences, place: number, of: Wanted): void {
-    const { at, positions, turn, chosen, input, finalEntropy, entropy, point } = of;
+  #compare(to: Differences, place: number, { at, positions, turn, last, input, entropy, point }: Wanted): void {
     const now = place + turn;
-    to.kl[at] = -finalEntropy - this.#rows.expected(final, now);
-    to.probabilityFinal[at] = this.#rows.logit(now, chosen);
-    to.rankFinal[at] = this.#rows.rank(now, chosen);
-    to.rankInput[at] = this.#rows.rank(now, input);
+    const reading: LensAgainstLast = {
+      finalEntropy: last.entropy,
+      expectedLogit: this.#rows.expected(final, now),
+      finalLogit: this.#rows.logit(now, last.top),
+      rankFinal: this.#rows.rank(now, last.top),
+      rankInput: this.#rows.rank(now, input),
+    };
+    for (const [key, statistic] of ofTwo) to[key][at] = statistic.at(reading);
     if (point > 0) to.stepKl[at - positions] = -entropy - this.#rows.expected(here, place + 1 - turn);
   }
 }
@@ -139,36 +140,30 @@ interface Wanted {
   readonly at: number;
   readonly positions: number;
   readonly turn: number;
-  readonly chosen: number;
+  readonly last: Distribution;
   readonly input: number;
-  readonly finalEntropy: number;
   readonly entropy: number;
   readonly point: number;
 }
 
+function valuesOf<R extends Statistics>(statistics: R, size: number): Values<R> {
+  return byStatistic(statistics, () => new Float64Array(size));
+}
+
 function differences(points: number, positions: number): Differences {
-  const numbers = () => new Float64Array(points * positions);
   return {
-    kl: numbers(),
-    probabilityFinal: numbers(),
-    rankFinal: numbers(),
-    rankInput: numbers(),
+    ...valuesOf(againstLast, points * positions),
     stepKl: new Float64Array((points - 1) * positions),
   };
 }
 
 /** Adds the normalisers, which for a shuffled position are its partner's, and turns nats into bits. */
-function normalise(
-  { kl, probabilityFinal, stepKl }: Differences,
-  logSum: Float64Array,
-  positions: number,
-  partners?: Int32Array,
-) {
-  for (let at = 0; at < kl.length; at++) {
+function normalise(to: Differences, logSum: Float64Array, positions: number, partners?: Int32Array) {
+  const { stepKl } = to;
+  for (let at = 0; at < to.kl.length; at++) {
     const i = at % positions;
     const sum = logSum[at - i + (partners?.[i] ?? i)] as number;
-    kl[at] = ((kl[at] as number) + sum) / Math.LN2;
-    probabilityFinal[at] = Math.exp((probabilityFinal[at] as number) - sum);
+    for (const [key, { normalised }] of ofTwo) if (normalised) to[key][at] = normalised(to[key][at] as number, sum);
     if (at < stepKl.length) stepKl[at] = ((stepKl[at] as number) + sum) / Math.LN2; // the row before, whose place this is
   }
 }
@@ -214,11 +209,7 @@ export async function lensesOf(
         const number = (from: Float64Array) => from[at] as number;
         cells[i]?.[Math.floor(at / figures.positions)]?.push({
           top: figures.ranked[at] ?? [],
-          entropy: number(figures.entropy),
-          kl: number(figures.kl),
-          probabilityFinal: number(figures.probabilityFinal),
-          rankFinal: number(figures.rankFinal),
-          rankInput: number(figures.rankInput),
+          ...byStatistic(ofCells, (key) => number(figures[key])),
           ...(changes && { change: { kl: number(changes.kl), logProbability: number(changes.logProbability) } }),
         });
       }

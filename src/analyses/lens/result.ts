@@ -4,19 +4,19 @@ import { type Frozen, texts } from '../../platform/schemas.ts';
 import { finding } from '../../results/finding.ts';
 import { notes, prompting, text } from '../../results/shapes.ts';
 import { averagedText, interval, mean, median, number, numbers, piece, variant } from '../shapes.ts';
+import { againstLast, alone, byStatistic, ofCells, type Statistics } from './statistics/registry.ts';
+
+/** A field for each statistic. @param unknown stands for what an older file lacks */
+export function fieldsOf<R extends Statistics, V>(statistics: R, field: z.ZodType<V>, unknown: V) {
+  const optional = field.optional().transform((value = unknown) => value);
+  return byStatistic(statistics, (_, { isNew }): z.ZodType<V> => (isNew ? optional : field));
+}
 
 /** The lens at one point and position. */
 const cell = z.object({
   /** The likeliest tokens, likeliest first. */
   top: z.array(z.object({ id: number, ...piece, probability: number })),
-  entropy: number,
-  /** KL(last point ‖ lens). */
-  kl: number,
-  /** Of the token that the last point finds likeliest. */
-  probabilityFinal: number,
-  rankFinal: number,
-  /** Of the token read at the position. */
-  rankInput: number,
+  ...fieldsOf(ofCells, number, Number.NaN),
   /**
    * Of a variant, compared with the original's lens at the same point and position: KL(original ‖ variant), and the change
    * of the log-probability of the token that the original's last point finds likeliest.
@@ -36,22 +36,13 @@ const prompt = z.object({
 });
 
 /** Means over positions. */
-const lensMeans = z.object({
-  kl: mean,
-  probabilityFinal: mean,
-  /** How often the lens ranks the last point's likeliest token first. */
-  sameTop: mean,
-  rankFinal: mean,
-  /** How often it ranks the token read first. */
-  inputTop: mean,
-  rankInput: mean,
-});
+const lensMeans = z.object(fieldsOf(againstLast, mean, null));
 
 const pointMeans = lensMeans.extend({
   point: text,
   /** Euclidean norm of the residual. An attention sink shows in its largest. */
   norm: median,
-  entropy: mean,
+  ...fieldsOf(alone, mean, null),
   /** With the lens of another position of the document. */
   shuffled: lensMeans,
 });

@@ -10,7 +10,9 @@ import { Medians } from '../medians.ts';
 import { cosines, normalised, norms, relativeErrors } from '../residual-rows.ts';
 import { derangement, linearCka, type PositionSample } from '../similarity.ts';
 import { changesOf, type Differences, type Lens, type LensFigures } from './lens.ts';
-import type { DepthProfile, LensMeans, StepMeans } from './result.ts';
+import type { DepthProfile, StepMeans } from './result.ts';
+import { againstLast, alone, byStatistic, entriesOf, type Statistics } from './statistics/registry.ts';
+import { uniformOf } from './statistics/statistic.ts';
 
 /** The position of a chunk in the corpus. */
 export interface Place {
@@ -54,7 +56,8 @@ export class LensAverages {
     for (const [point, residual] of chunk.points.entries()) {
       const rows = residual.subarray(from * (residual.length / chunk.ids.length));
       this.#medians.add(`${point} norm`, document, norms(rows, positions));
-      this.#averages.add(`${point} entropy`, document, ofPoint(figures.entropy, point, positions));
+      for (const [key] of entriesOf(alone))
+        this.#averages.add(`${point} ${key}`, document, ofPoint(figures[key], point, positions));
       this.#addLens(`${point}`, document, figures, point, positions);
       if (shuffled) this.#addLens(`${point} shuffled`, document, shuffled, point, positions);
       const next = chunk.points[point + 1]?.subarray(residual.length - rows.length);
@@ -75,14 +78,8 @@ export class LensAverages {
   }
 
   #addLens(name: string, document: number, from: Differences, point: number, positions: number): void {
-    const rankFinal = ofPoint(from.rankFinal, point, positions);
-    const rankInput = ofPoint(from.rankInput, point, positions);
-    this.#averages.add(`${name} kl`, document, ofPoint(from.kl, point, positions));
-    this.#averages.add(`${name} probabilityFinal`, document, ofPoint(from.probabilityFinal, point, positions));
-    this.#averages.add(`${name} rankFinal`, document, rankFinal);
-    this.#averages.add(`${name} rankInput`, document, rankInput);
-    this.#averages.add(`${name} sameTop`, document, rankFinal.map(isFirst));
-    this.#averages.add(`${name} inputTop`, document, rankInput.map(isFirst));
+    for (const [key] of entriesOf(againstLast))
+      this.#averages.add(`${name} ${key}`, document, ofPoint(from[key], point, positions));
   }
 
   /** Adds the differences between a variant's and the original's residual streams and lenses on the same chunk. */
@@ -112,24 +109,18 @@ export class LensAverages {
   /** @param seed of the shuffle for the chance level of CKA */
   async profile(seed: number): Promise<DepthProfile> {
     const mean = (name: string) => this.#averages.mean(name);
-    const vocab = this.#lens.vocab;
     const finalEntropy = mean(`${this.#points.length - 1} entropy`)?.mean ?? Number.NaN;
     return {
       points: this.#points.map((point, i) => ({
         point,
         norm: this.#medians.of(`${i} norm`),
-        entropy: mean(`${i} entropy`),
-        ...this.#lensMeans(`${i}`),
-        shuffled: this.#lensMeans(`${i} shuffled`),
+        ...this.#means(alone, `${i}`),
+        ...this.#means(againstLast, `${i}`),
+        shuffled: this.#means(againstLast, `${i} shuffled`),
       })),
       steps: await this.#steps(seed),
-      uniform: {
-        entropy: Math.log2(vocab),
-        kl: Math.log2(vocab) - finalEntropy,
-        probability: 1 / vocab,
-        rank: (vocab + 1) / 2,
-      },
-      unigram: this.#lensMeans('unigram'),
+      uniform: uniformOf(this.#lens.vocab, finalEntropy),
+      unigram: this.#means(againstLast, 'unigram'),
       ...(this.#isVariant && {
         changes: this.#points.map((point, i) => ({
           point,
@@ -142,16 +133,8 @@ export class LensAverages {
     };
   }
 
-  #lensMeans(name: string): LensMeans {
-    const mean = (figure: string) => this.#averages.mean(`${name} ${figure}`);
-    return {
-      kl: mean('kl'),
-      probabilityFinal: mean('probabilityFinal'),
-      sameTop: mean('sameTop'),
-      rankFinal: mean('rankFinal'),
-      inputTop: mean('inputTop'),
-      rankInput: mean('rankInput'),
-    };
+  #means<R extends Statistics>(statistics: R, name: string) {
+    return byStatistic(statistics, (key) => this.#averages.mean(`${name} ${key}`));
   }
 
   async #steps(seed: number): Promise<StepMeans[]> {
@@ -180,8 +163,6 @@ export class LensAverages {
     return steps;
   }
 }
-
-const isFirst = (rank: number) => (rank === 1 ? 1 : 0);
 
 const ofPoint = (figures: Float64Array, point: number, positions: number) =>
   figures.subarray(point * positions, (point + 1) * positions);

@@ -3,13 +3,14 @@
 import type { BasisResult, Component, DictionaryReport } from '../../../analyses/basis/result.ts';
 import { coherenceRows, matrixWords, shareColumns } from '../../basis-columns.ts';
 import { counted, integer, percent, sentence } from '../../format.ts';
+import { spelling } from '../../tokens.ts';
 import type { Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import type { Head } from '../header.ts';
 import { panelSvg } from '../panels.ts';
 import { type Cell, number } from '../table.ts';
 import { alongFigure } from './along.ts';
-import { spelledOut, spelling } from './spelled.ts';
+import { spelledOut } from './spelled.ts';
 
 /** Components that the table has; basis.json has all. */
 const mostRows = 256;

@@ -1,9 +1,9 @@
 // The lens at every layer, averaged over a text, with its chance levels.
 import type { LensOfText } from '../../../analyses/lens/result.ts';
 import { intervalText } from '../../findings.ts';
-import { figure, integer } from '../../format.ts';
-import { pointColumns } from '../../lens-columns.ts';
-import { exact, ofMean, ofMedian } from '../../values.ts';
+import { integer } from '../../format.ts';
+import { ownColumns, pointColumns } from '../../lens-columns.ts';
+import { exact } from '../../values.ts';
 import type { Scale } from '../axes.ts';
 import type { Figure } from '../figure.ts';
 import type { Cell } from '../table.ts';
@@ -37,9 +37,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
     caption:
       `Final norm, applied at the layer, and unembedding. ${lensRule(text)} Dashed: the original’s lens at a shuffled position. Dotted: one ` +
       'fixed distribution in place of every lens, uniform or the text’s token frequencies.',
-    notShown:
-      'If the lens ranks the final token first, the block below need not have decided it. If the input token ranks low, it need not be ' +
-      'forgotten: the lens reads one direction per token, the probe another.',
+    notShown: pointColumns.flatMap(({ notShown = [] }) => notShown).join(' '),
     panels,
     legend: legendOf(legend),
     table: {
@@ -48,9 +46,7 @@ export async function pointsFigure(text: LensOfText): Promise<Figure> {
       head: [
         'model',
         'layer',
-        '>median norm',
-        '>longest',
-        '>entropy, bits',
+        ...ownColumns.map(({ title }) => `>${title}`),
         ...pointColumns.map(({ title }) => `>${title}`),
       ],
       rows: [...variants.flatMap((one) => pointRows(one)), ...(original ? chanceRows(original) : [])],
@@ -83,9 +79,7 @@ function pointRows({ variant, points }: LensOfText['variants'][number]): Cell[][
     .map((one): Cell[] => [
       variant,
       one.point,
-      valueCell(ofMedian(one.norm), figure),
-      valueCell(one.norm ? exact(one.norm.largest) : undefined, figure),
-      valueCell(ofMean(one.entropy), figure),
+      ...ownColumns.map(({ of, show }) => valueCell(of(one), show)),
       ...pointColumns.map(({ of, show }) => valueCell(of(one), show)),
     ])
     .toReversed();
@@ -97,20 +91,20 @@ function chanceRows({ points, uniform, unigram }: LensOfText['variants'][number]
       .map(({ point, shuffled }): Cell[] => [
         'shuffled',
         point,
-        '',
-        '',
-        '',
+        ...ownColumns.map(() => ''),
         ...pointColumns.map(({ of, show }) => valueCell(of(shuffled), show)),
       ])
       .toReversed(),
-    ['token frequencies', '', '', '', '', ...pointColumns.map(({ of, show }) => valueCell(of(unigram), show))],
+    [
+      'token frequencies',
+      '',
+      ...ownColumns.map(() => ''),
+      ...pointColumns.map(({ of, show }) => valueCell(of(unigram), show)),
+    ],
     [
       'uniform',
       '',
-      '',
-      '',
-      valueCell(exact(uniform.entropy), figure),
-      ...pointColumns.map((one) => valueCell(exact(one.uniform(uniform)), one.show)),
+      ...[...ownColumns, ...pointColumns].map((one) => valueCell(one.uniform && exact(one.uniform(uniform)), one.show)),
     ],
   ];
 }

@@ -2,70 +2,28 @@
 import type { LensResult, PromptLens, SpelledCell } from '../../../analyses/lens/result.ts';
 import { itemAt } from '../../../platform/indexing.ts';
 import { figure, integer, probabilityText } from '../../format.ts';
+import { cellColumns, cellsText, type LensMap, lensMaps } from '../../lens-columns.ts';
 import { shadeOf } from '../../terminal/heat-map.ts';
-import { tokensOf } from '../../tokens.ts';
+import { spelling, tokensOf } from '../../tokens.ts';
+import { roundedBits } from '../../values.ts';
 import type { Series } from '../axes.ts';
 import type { Figure, Section } from '../figure.ts';
 import { shadesSvg } from '../shades.ts';
 import { type Cell, number } from '../table.ts';
-import { spelled, spelledOut, spelling } from './spelled.ts';
+import { spelled, spelledOut } from './spelled.ts';
 
 /** Positions that are shown at most, the last ones: lens.json has all. */
 const mostShown = 32;
 /** Tokens across one map at most; a longer prompt goes on below. */
 const acrossMap = 13;
 
-/** The quantity that colours a map, and the text of its cells. */
-interface Measure {
-  readonly title: string;
-  readonly reading: string;
-  /** For the uniform distribution. */
-  readonly chance: (result: LensResult) => string;
-  readonly of: (cell: SpelledCell) => number | undefined;
-  readonly text: (cell: SpelledCell) => string;
-  readonly tip: (cell: SpelledCell) => string;
-  readonly log?: boolean;
-}
-
-const measures: readonly Measure[] = [
-  {
-    title: 'Likeliest next token at each layer',
-    reading: `The lens’s likeliest token; colour: its probability. ${spelling}`,
-    chance: ({ vocabulary }) => figure(1 / vocabulary),
-    of: ({ top }) => top[0]?.probability,
-    text: ({ top: [first] }) => (first ? spelled(first) : ''),
-    tip: ({ top, entropy }) => [...likeliest(top, 5), `entropy ${figure(entropy)} bits`].join('\n'),
-  },
-  {
-    title: 'KL from the last layer to the lens',
-    reading: 'KL(last layer ‖ lens) in bits.',
-    chance: ({ vocabulary }) => `${figure(Math.log2(vocabulary))} bits minus the last layer’s entropy`,
-    of: ({ kl }) => Math.max(kl, 0),
-    text: ({ kl }) => Math.max(kl, 0).toFixed(kl < 0.995 ? 2 : kl < 9.95 ? 1 : 0),
-    tip: ({ kl, probabilityFinal }) =>
-      `KL ${figure(roundedKl(kl))} bits\nprobability of the final token ${probabilityText(probabilityFinal)}`,
-  },
-  {
-    title: 'Rank of the final token',
-    reading: 'Rank of the last layer’s top token, 1 the first; logarithmic colours.',
-    chance: ({ vocabulary }) => figure((vocabulary + 1) / 2),
-    of: ({ rankFinal }) => rankFinal,
-    text: ({ rankFinal }) => String(rankFinal),
-    tip: ({ rankFinal, rankInput }) => `final token: rank ${rankFinal}\ninput token: rank ${rankInput}`,
-    log: true,
-  },
-];
-
 function likeliest(top: SpelledCell['top'], count: number): string[] {
   return top.slice(0, count).map((token) => `“${spelledOut(token)}” ${probabilityText(token.probability)}`);
 }
 
-/** The last layer against itself is 0 but for rounding. */
-const roundedKl = (kl: number) => (Math.abs(kl) < 1e-12 ? 0 : kl);
-
 export async function promptSection(result: LensResult, prompt: PromptLens, i: number): Promise<Section> {
   const figures: Figure[] = [];
-  for (const measure of measures) figures.push(await mapFigure(result, prompt, measure));
+  for (const [colour, map] of lensMaps) figures.push(await mapFigure(result, prompt, map, tipsOf(colour)));
   const number = result.prompts.length > 1 ? ` ${i + 1}` : '';
   return {
     id: `prompt${i > 0 ? `-${i + 1}` : ''}`,
@@ -75,12 +33,27 @@ export async function promptSection(result: LensResult, prompt: PromptLens, i: n
   };
 }
 
-async function mapFigure(result: LensResult, prompt: PromptLens, measure: Measure): Promise<Figure> {
+/** What pointing at a cell of a map shows. */
+function tipsOf(colour: string): (cell: SpelledCell) => string[] {
+  const columns = cellColumns.filter(({ tip: [on] }) => on === colour);
+  return (cell) => [
+    ...(colour === 'probability' ? likeliest(cell.top, 5) : []),
+    ...columns.map(({ tip: [, words], of, show }) => words(show(of(cell)))),
+  ];
+}
+
+async function mapFigure(
+  result: LensResult,
+  prompt: PromptLens,
+  map: LensMap,
+  tipOf: (cell: SpelledCell) => readonly string[],
+): Promise<Figure> {
+  const textOf = map.text ?? (({ top: [first] }) => (first ? spelled(first) : ''));
   const { variants } = prompt;
   const tokens = tokensOf(prompt);
   const { first, starts, across, cut } = piecesOf(tokens.length);
   // One scale of shades for both models.
-  const values = variants.flatMap(({ cells }) => cells.map((row) => row.slice(first).map(measure.of)));
+  const values = variants.flatMap(({ cells }) => cells.map((row) => row.slice(first).map(map.of)));
   const shade = shadeOf({
     title: '',
     rowLabel: '',
@@ -88,14 +61,14 @@ async function mapFigure(result: LensResult, prompt: PromptLens, measure: Measur
     columnLabel: '',
     columns: [],
     values,
-    ...(measure.log ? { log: true } : {}),
+    log: map.log,
   });
   const panels = [];
   for (const from of starts) {
     const shown = tokens.slice(from, from + across);
     for (const { variant, cells } of variants) {
       const svg = await shadesSvg({
-        about: `${measure.title}, ${variant} model, tokens ${from} to ${from + shown.length - 1}`,
+        about: `${map.title}, ${variant} model, tokens ${from} to ${from + shown.length - 1}`,
         rowLabel: 'layer',
         columnLabel: 'input token',
         width: 58,
@@ -103,14 +76,13 @@ async function mapFigure(result: LensResult, prompt: PromptLens, measure: Measur
           shown.flatMap((token, k) => {
             const cell = cells[result.points.length - 1 - up]?.[from + k];
             if (!cell) return [];
-            const value = measure.of(cell);
-            const tip = `${variant}, layer ${point}, after “${spelledOut(token)}”\n${measure.tip(cell)}`;
+            const tip = `${variant}, layer ${point}, after “${spelledOut(token)}”\n${tipOf(cell).join('\n')}`;
             return [
               {
                 row: point,
                 column: `${from + k} ${spelled(token)}`,
-                text: measure.text(cell),
-                shade: shade(value),
+                text: textOf(cell),
+                shade: shade(map.of(cell)),
                 tip,
               },
             ];
@@ -121,10 +93,10 @@ async function mapFigure(result: LensResult, prompt: PromptLens, measure: Measur
     }
   }
   return {
-    title: measure.title,
+    title: map.title,
     caption:
-      `${measure.reading} y: layers from the embedding to the last block; x: input tokens, each with its preceding context.` +
-      `${cut} ${variants.length > 1 ? 'Both models share one colour scale. ' : ''}Uniform baseline over ${integer(result.vocabulary)} tokens: ${measure.chance(result)}.`,
+      `${map.reading} y: layers from the embedding to the last block; x: input tokens, each with its preceding context.` +
+      `${cut} ${variants.length > 1 ? 'Both models share one colour scale. ' : ''}Uniform baseline over ${integer(result.vocabulary)} tokens: ${map.uniform(result.vocabulary)}.`,
     panels,
     layout: 'wide',
   };
@@ -181,7 +153,7 @@ async function differenceFigures(result: LensResult, prompt: PromptLens): Promis
               shade: logProbability / most,
               tip:
                 `Layer ${itemAt(result.points, layer)}, after “${spelledOut(token)}”\nchange of the log-probability of “${spelledOut(final)}”: ${change(logProbability)} bits\n` +
-                `KL(original’s lens ‖ operated lens): ${figure(roundedKl(Math.max(kl, 0)))} bits\nlikeliest: ${top(before)} → ${top(after)}`,
+                `KL(original’s lens ‖ operated lens): ${figure(roundedBits(Math.max(kl, 0)))} bits\nlikeliest: ${top(before)} → ${top(after)}`,
             },
           ];
         });
@@ -224,18 +196,14 @@ function lastFigure(result: LensResult, prompt: PromptLens): Figure {
           ...(variants.length > 1 ? [variant] : []),
           itemAt(result.points, i),
           likeliest(cell?.top ?? [], 3).join(' '),
-          number(cell?.entropy, figure),
-          number(cell && roundedKl(cell.kl), figure),
-          number(cell?.probabilityFinal, probabilityText),
-          number(cell?.rankFinal, String),
-          number(cell?.rankInput, String),
+          ...cellColumns.map(({ of, show }) => number(cell && of(cell), show)),
         ];
       })
       .toReversed(),
   );
   return {
     title: `After the last token${last ? `, “${spelledOut(last)}”` : ''}`,
-    caption: `Entropy and KL in bits. Probability and rank (final): of the last layer’s top token; rank (input): of the current input token. ${spelling} For baselines see the figures above.`,
+    caption: `${cellsText(cellColumns)} ${spelling} For baselines see the figures above.`,
     notShown:
       'One prompt does not show how often a layer predicts the final token. The lens applies the unembedding to a layer’s ' +
       'residual; it does not show what later blocks read there.',
@@ -247,11 +215,7 @@ function lastFigure(result: LensResult, prompt: PromptLens): Figure {
         ...(variants.length > 1 ? ['model'] : []),
         'layer',
         'likeliest',
-        '>entropy',
-        '>KL',
-        '>probability',
-        '>rank (final)',
-        '>rank (input)',
+        ...cellColumns.map(({ label }) => `>${label}`),
       ],
       rows,
     },

@@ -1,9 +1,6 @@
 // Tokens as a page shows them.
 import { isolated, type Spelled, shortToken, tokenText } from '../../tokens.ts';
 
-/** The note that captions add. */
-export const spelling = '· is a space, ⏎ a line break, ⟨…⟩ bytes or a character that does not show.';
-
 /** A token that a cell of a map can show. */
 export const spelled = (token: Spelled) => isolated(shortToken(token));
 
