@@ -36,7 +36,7 @@ const writesText = ({ values }: Given) => 'temperature' in values && values.samp
 
 const rules: readonly Rule[] = [
   {
-    options: [...cutting, 'seed'],
+    options: [...cutting, 'seed', 'full'],
     isIdle: (given) => (isLens(given) || isInspect(given)) && !hasText(given),
     why: 'without --text: give one, or leave it out',
   },

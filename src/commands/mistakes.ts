@@ -146,7 +146,8 @@ export function explained(error: CommanderError, program: CommandUnknownOpts, ar
       return `${quotedWord} lacks its value: ${option?.description}`;
     }
     case 'commander.conflictingOption':
-      return `${message}: leave one out`;
+      // Without their values' names: "--rank", not "--rank <n>".
+      return `${(message.match(/--[\w-]+/g) ?? []).join(' and ')} cannot be used together: leave one out`;
     default:
       return message;
   }

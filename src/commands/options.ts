@@ -95,7 +95,7 @@ function threadCount(value: string): number {
 export const memoryOption = optionGroup('Machine:', (command) =>
   command.option(
     '--memory <size>',
-    'most memory for weights and activations, such as 6GB (default: half of what is free)',
+    'most memory for the weights and activations of a forward pass, such as 6GB; the program and the operation itself take some more (default: half of what is free)',
     bytes('--memory'),
   ),
 );

@@ -6,7 +6,7 @@ import { Checkpoint } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';
 import { checkpointBytes } from '../checkpoint/shards.ts';
 import { writeCheckpoint } from '../checkpoint/writer.ts';
-import { diagnose } from '../experiments/diagnosis.ts';
+import { diagnose, planDiagnosis } from '../experiments/diagnosis.ts';
 import {
   CellScoring,
   type CellVariant,
@@ -136,7 +136,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
         ...(options.save && { write: written }),
         ...(options.samples && { generate: seconds.generate }),
         score: seconds.score + seconds.answer,
-        ...(cause && { diagnose: cause.seconds }),
+        ...(cause?.seconds !== undefined && { diagnose: cause.seconds }),
         total: (performance.now() - start) / 1000,
       },
       output: output.path,
@@ -236,7 +236,7 @@ export async function makeVariant(
   return made;
 }
 
-/** Where a broken model's damage lies, for about as many tokens as were scored. Nothing with --no-diagnosis. */
+/** Where a broken model's damage lies, by reading as many tokens as scoring two models did. Nothing with --no-diagnosis. */
 async function diagnosed(
   { diagnosis: isWanted, threads, memory }: RunOptions,
   { checkpoint }: OpenModel,
@@ -244,20 +244,23 @@ async function diagnosed(
   { documents }: ScoringInput,
   whole: Comparison,
   progress: Progress,
-): Promise<{ found: Pick<RunResult, 'diagnosis' | 'undiagnosed'>; seconds: number } | undefined> {
+): Promise<{ found: Pick<RunResult, 'diagnosis' | 'undiagnosed'>; seconds?: number } | undefined> {
   if (!isWanted) return undefined;
   const scored = scoredTokens(documents);
-  const { value, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
+  const plan = planDiagnosis({ checkpoint, variant }, 2 * scored);
+  if (!plan) return undefined;
+  if ('passes' in plan) {
+    const { passes, least } = plan;
+    const enough = integer(Math.ceil((passes * least) / 2));
+    const why = `it takes ${passes} passes over ${least} tokens, and may read twice the tokens that are scored`;
+    return { found: { undiagnosed: `${why}: score ${enough} or more, not ${integer(scored)}` } };
+  }
+  const { value: diagnosis, seconds } = await progress.step('Finding where it breaks', 'passes', (onPass) => {
     // If the edit without these layers loses about as much, they are not the cause.
     const works = (scores: Comparison) => !isBroken(scores) && scores.kl < whole.kl / 3;
-    return diagnose({ checkpoint, variant, documents, budget: 2 * scored, works, threads, memory, onPass });
+    return diagnose(plan, { checkpoint, variant, documents, works, threads, memory, onPass });
   });
-  if (value === undefined) return undefined;
-  const found =
-    typeof value === 'number'
-      ? { undiagnosed: `it takes ${integer(Math.ceil(value / 2))} scored tokens, and here are ${integer(scored)}` }
-      : { diagnosis: value };
-  return { found, seconds };
+  return { found: { diagnosis }, seconds };
 }
 
 /** Writes the edited checkpoint, unless --no-save. @returns seconds */

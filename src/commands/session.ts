@@ -5,7 +5,7 @@ import { memory } from '../platform/limits.ts';
 import { size } from '../report/format.ts';
 import type { Progress, Timed } from '../report/terminal/progress.ts';
 import { type Precision, Runtime, type RuntimeOptions as SessionOptions } from '../runtime/session.ts';
-import { leastMemory } from '../runtime/walk/walk.ts';
+import { requireMemory } from '../runtime/walk/walk.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, RuntimeOptions } from './options.ts';
 
@@ -56,11 +56,14 @@ export function sessionBytes(
   return (precision === 'fp32' ? 4 : 1) * kept + 4 * (1 + variantsTogether) * replaced;
 }
 
-/** Says how a model is read that takes more memory than may be used. */
+/**
+ * Says how a model is read that takes more memory than may be used.
+ * @throws SurgeryError `usage` where too little may be used to read it at all
+ */
 export function sayMemory({ memory: given }: MemoryOptions, { checkpoint, info }: OpenModel, progress: Progress): void {
   const whole = 4 * checkpoint.parameters;
-  const allowed = given ?? memory().free / 2;
-  if (whole <= allowed || allowed < leastMemory(checkpoint)) return;
+  const allowed = requireMemory(checkpoint, given);
+  if (whole <= allowed) return;
   const limit = given === undefined ? 'half of what is free; --memory sets it' : '--memory';
   progress.say(`${info.ref} takes ${size(whole)} in float32: it is read block by block in ${size(allowed)} (${limit})`);
 }

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StudyFolder } from '../experiments/folder.ts';
-import { sensitivityMap, studyCharts } from '../report/cells.ts';
+import { otherCellsText, sensitivityMap, studyCharts } from '../report/cells.ts';
 import { wrap } from '../report/format.ts';
 import { studyPage } from '../report/html/study-page.ts';
 import { heatMapSvg, lineChartSvg } from '../report/svg.ts';
@@ -56,6 +56,7 @@ export function printStudy(
     return;
   }
   const listed = study.cells.flatMap((id) => cells.get(id) ?? []);
+  const others = otherCellsText(study, cells);
   const hasPage = existsSync(join(folder, pageName));
   print(options, { ...study, cells: listed, output: folder, ...(seconds ? { seconds } : {}) }, () =>
     [
@@ -66,7 +67,9 @@ export function printStudy(
               `The study in the folder, and its report, has ${ofLarger} cells; above are this command's ${listed.length}.`,
             ),
           ]
-        : []),
+        : others
+          ? [wrap(`${others}.`)]
+          : []),
       isPart(options.shard)
         ? partSteps(study.command, folder, options.shard, existsSync)
         : nextSteps(afterStudy(study, cells), folder, hasPage ? pageName : undefined),

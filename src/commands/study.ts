@@ -118,7 +118,7 @@ export async function makeStudy(
     const withCurves = decomposed.length > 0 && study.curves.length === 0 && isFirst(options.shard);
     if (missing.length > 0 || study.original === null || withAngles || withCurves) {
       await folder.write(study);
-      if (folder.cells.size > 0 && missing.length > 0)
+      if (own.length > missing.length && missing.length > 0)
         progress.say(`Continuing ${folder.path}: ${own.length - missing.length} of ${own.length} cells are there`);
       const wanted = new Set(missing);
       const todo = ids.flatMap((id, i) => {
@@ -151,6 +151,7 @@ export async function makeStudy(
     const isWritten = seconds !== undefined || !before?.complete;
     const larger = isWritten ? 0 : (before?.cells.length ?? 0);
     if (isWritten) await writeStudy(folder, study, !isPart(options.shard), progress);
+    await folder.close();
     return {
       study,
       cells: folder.cells,
@@ -158,8 +159,9 @@ export async function makeStudy(
       ...(larger > new Set(ids).size ? { ofLarger: larger } : {}),
       ...(seconds ? { seconds } : {}),
     };
-  } finally {
-    await folder.close();
+  } catch (error) {
+    await folder.discard();
+    throw error;
   }
 }
 
@@ -196,7 +198,7 @@ async function work(given: Work) {
   // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
   const order = cells.toReversed();
   const bytes = 4 * checkpoint.numbersIn(weights);
-  const upcoming = fitsInMemory(3 * bytes) ? cells.flatMap(({ recipe }) => recipe) : undefined;
+  const upcoming = fitsInMemory(3 * bytes, memory) ? cells.flatMap(({ recipe }) => recipe) : undefined;
   const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
   try {
     const recipes = order.map(({ recipe }) => recipe);

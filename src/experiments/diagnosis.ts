@@ -15,12 +15,39 @@ const most = { documents: 8, tokens: 512 };
 /** Tokens at least: fewer in all say nothing, and fewer of a document take as long, as each pass reads all weights. */
 const least = { tokens: 64, ofDocument: 32 };
 
+/** The parts to measure, and on how much text. */
+interface DiagnosisPlan {
+  readonly names: readonly string[];
+  readonly layers: readonly number[];
+  /** How often parts are left out, at most. */
+  readonly attempts: number;
+  readonly tokens: number;
+}
+
+/**
+ * What {@link diagnose} does about an edit.
+ * @param budget tokens that all forward passes together may read, roughly
+ * @returns nothing for an edit of a single tensor; the least that it takes where the budget allows too little text
+ */
+export function planDiagnosis(
+  { checkpoint, variant }: Pick<DiagnosisRequest, 'checkpoint' | 'variant'>,
+  budget: number,
+): DiagnosisPlan | { readonly passes: number; readonly least: number } | undefined {
+  const names = touchedBy([variant.recipe], checkpoint.config);
+  if (names.length < 2) return undefined;
+  const layers = [...new Set(names.map(layerOf))].sort((a, b) => a - b);
+  const attempts = layers.length > 1 ? Math.floor(Math.log2(layers.length)) : 0;
+  const inLayer = Math.max(...layers.map((layer) => projectionsOf(layer, names).length));
+  // Each of the three steps reads the original as well.
+  const passes = layers.length + inLayer + 2 * attempts + 2;
+  const tokens = Math.min(most.tokens, Math.floor(budget / passes));
+  return tokens < least.tokens ? { passes, least: least.tokens } : { names, layers, attempts, tokens };
+}
+
 export interface DiagnosisRequest {
   readonly checkpoint: Checkpoint;
   readonly variant: LayeredVariant;
   readonly documents: readonly (readonly number[])[];
-  /** Tokens that all forward passes together may read, roughly. */
-  readonly budget: number;
   /** Whether a variant still works. */
   readonly works: (scores: Comparison) => boolean;
   readonly threads?: number | undefined;
@@ -33,20 +60,13 @@ export interface DiagnosisRequest {
 /**
  * Puts the edited weights of one layer at a time into the original, then of each projection of the worst layer. Then
  * leaves out the worst layer, the two, four … worst, up to half of them, until the rest of the edit works.
- * @returns nothing for an edit of a single tensor; the budget that it takes, where the given one allows too little text
  * @throws SurgeryError `numeric` as the scoring does
  */
-export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis | number | undefined> {
-  const { checkpoint, variant, budget, works, threads, memory, onPass } = request;
-  const names = touchedBy([variant.recipe], checkpoint.config);
-  const layers = [...new Set(names.map(layerOf))].sort((a, b) => a - b);
-  const attempts = layers.length > 1 ? Math.floor(Math.log2(layers.length)) : 0;
-  const inLayer = Math.max(...layers.map((layer) => projectionsOf(layer, names).length));
-  // Each of the three steps reads the original as well.
-  const passes = layers.length + inLayer + 2 * attempts + 2;
-  const tokens = Math.min(most.tokens, Math.floor(budget / passes));
-  if (names.length < 2) return undefined;
-  if (tokens < least.tokens) return least.tokens * passes;
+export async function diagnose(
+  { names, layers, attempts, tokens }: DiagnosisPlan,
+  request: DiagnosisRequest,
+): Promise<Diagnosis> {
+  const { checkpoint, variant, works, threads, memory, onPass } = request;
   const documents = beginnings(request.documents, tokens);
   const walk = new Walk(checkpoint, documents, { threads, memory });
   const walks = 2 + attempts;

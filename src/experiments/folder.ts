@@ -1,5 +1,5 @@
 // A study's folder: cells.jsonl, which grows by one line per cell, and study.json.
-import { open, readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readdir, readFile, rm, rmdir, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { exists } from '../checkpoint/reader.ts';
 import { append, makeFolders, syncFolder, writeFileSafely } from '../platform/atomic-files.ts';
@@ -104,6 +104,14 @@ export class StudyFolder {
 
   async close(): Promise<void> {
     this.#unlock();
+  }
+
+  /** Closes the folder, and takes it away if it held no study and got no cell, unless something else lies in it. */
+  async discard(): Promise<void> {
+    const isOfUse = this.study !== undefined || this.cells.size > 0;
+    if (!isOfUse) await rm(join(this.path, studyFile), { force: true });
+    await this.close();
+    if (!isOfUse) await rmdir(this.path).catch(() => {});
   }
 }
 

@@ -108,9 +108,12 @@ export const noSeconds = (): Seconds => ({ decompose: 0, score: 0, generate: 0, 
 /** More models whose samples are generated in one batch take more memory and gain little. */
 const mostTogether = 4;
 
-/** Whether components that take so many bytes may stay in memory: half of what is free is left. */
-export function fitsInMemory(bytes: number, free = memory().free): boolean {
-  return bytes < free / 2;
+/**
+ * Whether components that take so many bytes may stay in memory next to a walk.
+ * @param allowed bytes that the walk may use. Default: half of what is free, of which as much is left for components
+ */
+export function fitsInMemory(bytes: number, allowed = memory().free / 2): boolean {
+  return bytes < allowed;
 }
 
 /** How many variants of so many bytes may be in memory at once, in a quarter of what is free. */

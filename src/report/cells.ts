@@ -5,7 +5,7 @@ import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
 import { kindOf } from '../operations/registry.ts';
 import type { CellResult, Sample, SensitivityResult, Study } from '../results/study.ts';
-import { short } from './format.ts';
+import { counted, short } from './format.ts';
 import { pointOf, scores, scoresIn, storesOtherwise } from './scores.ts';
 import type { HeatMap } from './terminal/heat-map.ts';
 import type { LineChart } from './terminal/line-chart.ts';
@@ -130,6 +130,15 @@ export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cel
 
 export function inOrder(study: Study, cells: Cells): CellResult[] {
   return study.cells.flatMap((id) => cells.get(id) ?? []);
+}
+
+/** What a folder holds next to the cells of its study, which pages and tables leave out; undefined if nothing. */
+export function otherCellsText(study: Study, cells: Cells): string | undefined {
+  const own = new Set(study.cells);
+  const others = [...cells.keys()].filter((id) => !own.has(id)).length;
+  if (others === 0) return undefined;
+  const [are, them] = others === 1 ? ['is', 'it'] : ['are', 'them'];
+  return `${counted(others, 'more cell')} in the folder ${are} not in this command's grid and not shown; a command whose grid has ${them} too shows all`;
 }
 
 /** Cells without the controls. */

@@ -46,6 +46,7 @@ function call(line: string): readonly string[] {
 test.each([
   ['lens --documents 5', '--documents has no effect without --text'],
   ['lens --max-tokens 5 --prompt x', '--max-tokens has no effect without --text'],
+  ['lens --full --prompt x', '--full has no effect without --text'],
   ['lens --chunk stream', '--chunk has no effect without --text'],
   ['lens --column a', '--column has no effect without --text'],
   ['inspect --documents 5', '--documents has no effect without --text'],

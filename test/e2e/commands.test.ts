@@ -271,7 +271,7 @@ describe('doctor', () => {
     expect(text.stdout).toContain(process.versions.node);
     const named = await surgery(['doctor', '--model', 'pocket']);
     expect(named.stdout).toContain(
-      'Model        pocket: 1.4 million parameters\n             to write text, in fp32 5.48 MB',
+      'Model        pocket: 1,369,728 parameters\n             to write text, in fp32 5.48 MB',
     );
     expect(named.stdout).toMatch(/Next: .* run --variance 0\.3 --model pocket\n$/);
   });

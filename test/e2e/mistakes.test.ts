@@ -124,12 +124,12 @@ const mistakes: [string, () => string[], RegExp][] = [
   [
     'a file of conversations and prompts',
     () => ['generate', '--chat', 'a.json', '--prompt', 'Hi'],
-    /option '--chat <file>' cannot be used with option '--prompt <text>'/,
+    /surgery: --chat and --prompt cannot be used together: leave one out/,
   ],
   [
     'a system message and raw prompts',
     () => ['lens', '--system', 'S', '--raw'],
-    /option '--system <text>' cannot be used with option '--raw'/,
+    /--system and --raw cannot be used together/,
   ],
   [
     'a system message and no prompt',
@@ -158,7 +158,7 @@ const mistakes: [string, () => string[], RegExp][] = [
     () => ['lens', '--documents', '5'],
     /--documents has no effect without --text: give one/,
   ],
-  ['two formats', () => ['sweep', '--csv', '--json'], /'--csv' cannot be used with option '--json'/],
+  ['two formats', () => ['sweep', '--csv', '--json'], /--csv and --json cannot be used together/],
   ['a seed that is no number', () => ['generate', '--seed', '1e3'], /--seed is "1e3", allowed: a whole number/],
   [
     'a size without a meaning',

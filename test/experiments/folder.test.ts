@@ -202,3 +202,17 @@ test('studies share a folder that have their kind and all but the grid in common
   const another = { ...a, context: { ...a.context, sampling: { ...sampling, seed: 1 } } };
   expect(differencesOf(drawn, another)).toEqual(['sampling.seed (0, here 1)']);
 });
+
+test('what is given up before its first cell leaves no folder, and nothing else is taken away', async () => {
+  const folder = await StudyFolder.open(path);
+  await folder.write(twoDocuments(['one']));
+  await folder.discard();
+  expect(existsSync(path)).toBe(false);
+
+  const kept = await StudyFolder.open(path);
+  await kept.write(twoDocuments(['one']));
+  await kept.close();
+  const again = await StudyFolder.open(path);
+  await again.discard();
+  expect(existsSync(join(path, 'study.json'))).toBe(true);
+});

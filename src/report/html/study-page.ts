@@ -2,7 +2,7 @@
 
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, gridCells, inOrder, pcaOf, unitName, unitNames } from '../cells.ts';
+import { type Cells, cellName, gridCells, inOrder, otherCellsText, pcaOf, unitName, unitNames } from '../cells.ts';
 import { trusted, trustedCells } from '../findings.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
 import { sizeText, valueText } from '../scores.ts';
@@ -72,6 +72,7 @@ function headOf(study: Study, cells: Cells): Head {
   const shown = gridCells(study, cells);
   const there = inOrder(study, cells).length;
   const scored = [...cells.values()].map(({ scores }) => scores);
+  const others = otherCellsText(study, cells);
   return {
     kind: study.sensitivity
       ? 'A sensitivity study by surgery: one unit at a time'
@@ -85,7 +86,13 @@ function headOf(study: Study, cells: Cells): Head {
     glance: glanceOf(study, cells),
     facts: [
       ['Model', modelFact(model)],
-      ['Cells', counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : '')],
+      [
+        'Cells',
+        [
+          counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : ''),
+          ...(others ? [others] : []),
+        ].join('; '),
+      ],
       ...textFacts(text, []),
       ...(tasks ? [['Questions', tasks.file] as const] : []),
       ['Versions', versionsFact(context.versions)],

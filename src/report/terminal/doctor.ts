@@ -2,7 +2,7 @@
 import { quoted } from '../../platform/command-line.ts';
 import { pasteable } from '../../platform/program.ts';
 import type { Diagnosis } from '../../results/outputs.ts';
-import { counted, size } from '../format.ts';
+import { counted, integer, size } from '../format.ts';
 
 const titles = { results: 'Results', cache: 'Cache', models: 'Models' };
 
@@ -32,7 +32,7 @@ export function doctorText(found: Diagnosis): string {
       : []),
     ['Writes text', `after an operation, up to about ${billions(fits.fp32)} parameters in fp32,`],
     ['', `${billions(fits.int8)} in int8`],
-    ['Reads text', `models of any size that the disk holds, block by block, in ${size(memory.free / 2)}`],
+    ['Reads text', `models of any size, block by block, in up to ${size(memory.free / 2)}`],
     ...modelLines(found),
   ];
   const shown = lines.map(([title = '', text = '']) => `${title.padEnd(13)}${text}`);
@@ -51,10 +51,10 @@ function modelLines({ model, memory: { free } }: Diagnosis): string[][] {
   const { ref, parameters, text, reading } = model;
   const takes = (bytes: number) => `${size(bytes)}${bytes > free ? ', which is not free' : ''}`;
   return [
-    ['Model', `${ref}: ${billions(parameters)} parameters`],
+    ['Model', `${ref}: ${integer(parameters)} parameters`],
     ['', `to write text, in fp32 ${takes(text.fp32)}`],
     ['', `to write text, in int8 ${takes(text.int8)}`],
-    ['', `to read text ${takes(roundedUp(reading))}, more for long texts and many variants`],
+    ['', `to read text ${takes(roundedUp(reading))}, more for long texts, many variants, and operations`],
   ];
 }
 

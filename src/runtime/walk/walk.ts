@@ -160,14 +160,8 @@ export class Walk {
       ...treeLots(trees, most, this.rows),
     ];
     const batches = this.#lots.map(({ batch }) => batch);
-    const budget = options.memory ?? memory().free / 2;
     const least = leastMemory(checkpoint, most, trees.length > 0) + reserved;
-    if (budget < least)
-      throw new SurgeryError(
-        'usage',
-        `${sizeOf(budget, Math.floor)} of memory are too few: ${largestWeights(checkpoint).words}, a batch's activations and ` +
-          `logits take ${sizeOf(least, Math.ceil)}`,
-      );
+    const budget = requireMemory(checkpoint, options.memory, least);
     this.#streams = new Streams(rowsIn(batches), config.hiddenSize, budget - least);
     const capacity = Math.max(...this.#lots.map((lot) => lot.batch.pieces.length * capacityOf(lot)));
     const numbers = capacity * config.kvHeads * cacheHeadDim(config);
@@ -469,6 +463,24 @@ export function leastMemory(checkpoint: Checkpoint, rows = batchRows, withTrees 
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = checkpoint.config;
   const activations = rows * (6 * hiddenSize + 4 * intermediateSize + 4 * (heads + 2 * kvHeads) * headDim);
   return 4 * (largestWeights(checkpoint).numbers + (withTrees ? 2 : 1) * activations + logitNumbers);
+}
+
+/**
+ * The bytes that a walk may use.
+ * @param given default: half of what is free
+ * @throws SurgeryError `usage` for fewer than it needs
+ */
+export function requireMemory(
+  checkpoint: Checkpoint,
+  given = memory().free / 2,
+  least = leastMemory(checkpoint),
+): number {
+  if (given >= least) return given;
+  throw new SurgeryError(
+    'usage',
+    `${sizeOf(given, Math.floor)} of memory are too few: ${largestWeights(checkpoint).words}, a batch's activations and ` +
+      `logits take ${sizeOf(least, Math.ceil)}`,
+  );
 }
 
 function largestWeights(checkpoint: Checkpoint) {

@@ -189,7 +189,10 @@ describe('the page of a study', () => {
     const cells = measured((['separate', 'shared-kv'] as const).map((mode) => ({ mode, variance: 0.9, mean: 'keep' })));
     const page = await studyPage(study([...cells.keys()]), cells);
     expectWords(page, ['2 cells', 'KL from the original']);
-    expect(content(page)).not.toMatch(/of them controls|role="radiogroup"/);
+    expect(content(page)).not.toMatch(/of them controls|role="radiogroup"|more cell/);
+    const [first = ''] = cells.keys();
+    const part = await studyPage(study([first]), cells);
+    expect(content(part)).toMatch(/1 cell; 1 more cell in the folder is not in this command.{1,5}s grid and not shown/);
   });
 
   test('says in title what the budgets are, and names a folder without those above it', async () => {
