@@ -2,7 +2,7 @@
 import type { OperatorSettings } from '../operations/kind.ts';
 import { Operator, operatorOptions } from '../operations/operator.ts';
 import type { Recipe } from '../operations/recipe.ts';
-import { type AllowedOptions, aCount, aFlag, oneOfWords } from '../platform/arguments.ts';
+import { type AllowedOptions, aFlag, oneOfWords } from '../platform/arguments.ts';
 import { type Precision, precisions } from '../runtime/session.ts';
 import type { WalkVisitor } from '../runtime/walk/visitor.ts';
 import type { Walk } from '../runtime/walk/walk.ts';
@@ -16,8 +16,6 @@ export interface VariantOptions extends OperatorSettings {
   readonly precision?: Precision;
   /** Whether the residual stream between attention and MLP is analysed too. Default: false. */
   readonly sublayers?: boolean;
-  /** Bytes of memory that weights and activations may take, as of `Walk`. */
-  readonly memory?: number | undefined;
 }
 
 export const variantOptions: AllowedOptions<VariantOptions> = {
@@ -25,7 +23,6 @@ export const variantOptions: AllowedOptions<VariantOptions> = {
   recipe: { words: 'a list of operations', test: Array.isArray },
   precision: oneOfWords(precisions),
   sublayers: aFlag,
-  memory: aCount(1),
 };
 
 /** The original first, then the variant of a recipe, if there is one. */
@@ -39,11 +36,11 @@ export function variantNames(recipe: Recipe | undefined): VariantName[] {
  */
 export async function walkVariants(
   walk: Walk,
-  { recipe, sublayers = false, threads, dtype, engine }: VariantOptions,
+  { recipe, sublayers = false, threads, dtype, engine, calibration, memory }: VariantOptions,
   visit: NonNullable<WalkVisitor['visit']>,
   onBlock: (done: number, total: number) => void = () => {},
 ): Promise<void> {
-  const operator = new Operator(walk.checkpoint, { threads, dtype, engine });
+  const operator = new Operator(walk.checkpoint, { threads, dtype, engine, calibration, memory });
   try {
     await walk.run(recipe ? [await operator.layered(recipe)] : [], { visit, sublayers, onBlock });
   } finally {

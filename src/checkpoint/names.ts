@@ -7,6 +7,12 @@ export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 export const activations = ['qkv', 'o', 'gateup', 'down'] as const;
 export type Activation = (typeof activations)[number];
 
+/** The activation that a projection reads. */
+export function activationOf(projection: Projection): Activation {
+  if (projection === 'o' || projection === 'down') return projection;
+  return projection === 'gate' || projection === 'up' ? 'gateup' : 'qkv';
+}
+
 /** Numbers of an activation: the in_features of the projections that read it. */
 export function activationWidth(config: Parameters<typeof projectionShape>[0], activation: Activation): number {
   const reader = { qkv: 'q', o: 'o', gateup: 'gate', down: 'down' } as const;

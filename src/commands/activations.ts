@@ -5,6 +5,7 @@ import type { VariantOptions } from '../analyses/variants.ts';
 import { setProductThreads } from '../linalg/products.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
+import { type CalibrationInput, operatorSettings } from './calibration.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 
@@ -14,6 +15,7 @@ type InsideOptions = ModelOptions &
   WeightOptions &
   MemoryOptions & {
     readonly sublayers?: boolean;
+    readonly calibrated?: CalibrationInput | undefined;
   };
 
 /** The residual stream of a text, for probes to be fitted to. The models' memory is free then. */
@@ -43,16 +45,16 @@ export async function openLens(
 }
 
 async function running<T>(
-  { precision, threads, memory, dtype, pcaEngine: engine, sublayers = false }: InsideOptions,
+  { precision, sublayers = false, ...options }: InsideOptions,
   recipe: CompleteRecipe | undefined,
   { info }: OpenModel,
   progress: Progress,
   run: (settings: VariantOptions, onProgress: (done: number, total: number) => void) => Promise<T>,
 ): Promise<T> {
-  setProductThreads(threads ?? 0);
+  setProductThreads(options.threads ?? 0);
   const [label, unit] =
     precision === 'int8' ? [`Loading ${info.ref} into onnxruntime`, 'weights'] : [`Running ${info.ref}`, 'blocks'];
-  const settings: VariantOptions = { recipe, precision, threads, memory, dtype, engine, sublayers };
+  const settings: VariantOptions = { ...operatorSettings(options), recipe, precision, sublayers };
   const { value } = await progress.step(label, unit, (onProgress) => run(settings, onProgress));
   return value;
 }

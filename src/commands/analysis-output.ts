@@ -9,6 +9,7 @@ import type { Progress } from '../report/terminal/progress.ts';
 import type { FindingInfo } from '../results/finding.ts';
 import { format } from '../results/format.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
+import type { CalibrationInput } from './calibration.ts';
 import { versions } from './model.ts';
 import type { AnalysisOptions, RuntimeOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
@@ -25,6 +26,7 @@ export function analysisInfo(
   model: ModelInfo,
   recipe: CompleteRecipe | undefined,
   scoring: ScoringInput | undefined,
+  calibrated: CalibrationInput | undefined,
 ): FindingInfo {
   return {
     format,
@@ -33,6 +35,7 @@ export function analysisInfo(
     model,
     precision,
     ...(recipe ? { recipe } : {}),
+    ...(calibrated ? { calibration: calibrated.info } : {}),
     seed,
     ...(scoring ? { documentsSha256: scoring.documentsSha256 } : {}),
   };

@@ -13,6 +13,7 @@ import { basisCharts, basisText } from '../report/terminal/basis.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { record } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import { calibrationInput } from './calibration.ts';
 import type { BasisOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -29,10 +30,17 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
   const recipe = await optionalRecipe(options, model);
   const scoring = await scoringInput(options, model, tokenizer);
   const { documents, about } = scoring;
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], documents);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireAnalysisOutput(options, 'basis');
   const info = await identify(model, progress);
-  const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
+  const recorded = await record(
+    { ...options, calibrated },
+    recipe,
+    model,
+    { documents, bosId: tokenizer.bosId },
+    progress,
+  );
   try {
     const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
     const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>
@@ -53,7 +61,14 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
       weights.push({ variant: name, points });
     }
     const result: BasisResult = {
-      ...analysisInfo(options, command({ '--model': model.pinned, ...scoring.chosen }), info, recipe, scoring),
+      ...analysisInfo(
+        options,
+        command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
+        info,
+        recipe,
+        scoring,
+        calibrated,
+      ),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         basis: basisRules[method],

@@ -56,7 +56,8 @@ export type SensitivityOptions = WithOperation<typeof sensitivityOptions>;
 /** The options that sweep and sensitivity share. */
 export type StudyOptions = OptionsOf<typeof studying> &
   OptionsOf<typeof shared.modelOption> &
-  OptionsOf<typeof shared.dtypeOption>;
+  OptionsOf<typeof shared.dtypeOption> &
+  Partial<OptionsOf<typeof shared.calibrationOptions>>;
 
 export const mergeOptions = together(
   optionGroup('Output:', (command) =>

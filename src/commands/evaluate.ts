@@ -6,6 +6,7 @@ import type { EvalResult } from '../results/outputs.ts';
 import { scoreDocuments } from '../scores/likelihood.ts';
 import { scoreTasks } from '../scores/tasks.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { calibrationInput } from './calibration.ts';
 import type { EvalOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -23,10 +24,12 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   if (base) await requireSameTokens(base, model, scoring.about.maxTokens);
   const recipe = await optionalRecipe(options, model);
   const { tasks, documents } = scoring;
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], documents);
+  const fitting = { ...options, calibrated };
   if (options.precision === 'fp32') sayMemory(options, model, progress);
   // 8-bit weights need the whole model; others are read block by block.
-  const session = options.precision === 'int8' ? await openVariant(options, recipe, model, progress) : undefined;
-  const walked = session ? undefined : await walkModel(options, recipe, model, documents, progress, tasks?.questions);
+  const session = options.precision === 'int8' ? await openVariant(fitting, recipe, model, progress) : undefined;
+  const walked = session ? undefined : await walkModel(fitting, recipe, model, documents, progress, tasks?.questions);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
   const reference = base && (await walkModel(options, undefined, base, documents, progress));
   const ours = session ?? walked?.variant ?? walked?.original;
@@ -47,11 +50,12 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   await reference?.close();
   const result: EvalResult = {
     format,
-    command: command({ '--model': model.pinned, '--base': base?.pinned, ...scoring.chosen }),
+    command: command({ '--model': model.pinned, '--base': base?.pinned, ...scoring.chosen, ...calibrated?.chosen }),
     versions: versions(),
     model: await identify(model, progress),
     ...(theirs ? { base: await identify(base ?? model, progress) } : {}),
     ...(recipe ? { recipe } : {}),
+    ...(calibrated ? { calibration: calibrated.info } : {}),
     precision: options.precision,
     ...(theirs ? { basePrecision: reference ? 'fp32' : options.precision } : {}),
     documentsSha256: scoring.documentsSha256,

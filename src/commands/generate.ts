@@ -10,6 +10,7 @@ import { format } from '../results/format.ts';
 import type { GenerateResult, Sample } from '../results/outputs.ts';
 import { pipedIn } from '../text/standard-input.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { calibrationInput } from './calibration.ts';
 import type { GenerateOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf, versions } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -24,7 +25,8 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   const asked = await withPipedPrompt(options, progress);
   const { prompts, info: prompting, notes, chosen } = await samplePrompts(asked, tokenizer, checkpoint);
   const recipe = await optionalRecipe(options, model);
-  const { runtime, weights } = await openVariant(options, recipe, model, progress);
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : []);
+  const { runtime, weights } = await openVariant({ ...options, calibrated }, recipe, model, progress);
   for (const note of notes) progress.say(printable(note));
   const show = (text: string) => {
     if (!options.json) process.stdout.write(process.stdout.isTTY ? printable(text) : text);
@@ -64,10 +66,11 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   if (!options.json) return;
   const result: GenerateResult = {
     format,
-    command: command({ '--model': model.pinned, ...chosen }),
+    command: command({ '--model': model.pinned, ...calibrated?.chosen, ...chosen }),
     versions: versions(),
     model: await identify(model, progress),
     ...(recipe ? { recipe } : {}),
+    ...(calibrated ? { calibration: calibrated.info } : {}),
     sampling: samplingInfo(options, prompting),
     precision: options.precision,
     ...withNotes(notes),

@@ -2,8 +2,9 @@
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { shareOnePca } from '../operations/pca/grouping.ts';
 import type { PcaSpec } from '../operations/pca/spec.ts';
+import { kindOf } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import { namesOperation, operationRequest } from './recipes.ts';
+import { namesOperation, type OperationRequest, operationRequest } from './recipes.ts';
 
 /** Parsed values by the options' names in camel case, and the kind of operation where an argument names it. */
 interface Given {
@@ -102,6 +103,11 @@ const rules: readonly Rule[] = [
     why: 'on a kind that computes no PCA: leave it out',
   },
   {
+    options: ['calibration', 'calibrationTokens', 'allowLeak'],
+    isIdle: (given) => looksAtNoText(requestOf(given)),
+    why: 'on an operation that looks at no text: leave it out',
+  },
+  {
     options: ['match', 'controls'],
     isIdle: (given) => {
       const { recipes, ...operation } = requestOf(given);
@@ -124,6 +130,12 @@ const rules: readonly Rule[] = [
 
 /** Commands that leave the model as it is unless their options name an operation. */
 const isOptional = ({ command }: Given) => !['run', 'sweep', 'sensitivity', 'inspect'].includes(command);
+
+/** Whether no operation looks at a calibration text; of recipe files this is not known yet. */
+function looksAtNoText({ kind = 'pca', fields, recipes }: OperationRequest): boolean {
+  if (recipes.length > 0) return false;
+  return kindOf({ kind }).needs === undefined || [fields.objective].flat().join() === 'weights';
+}
 
 const requestOf = ({ values, kind }: Given) => operationRequest(values, kind);
 

@@ -11,6 +11,7 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { openLens } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import { calibrationInput } from './calibration.ts';
 import type { LensOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -28,9 +29,10 @@ export async function lens(options: LensOptions, command: Recorded): Promise<voi
   const isVerbatim = options.chat === undefined && options.system === undefined;
   const prompting = readsPrompts ? await promptsOf({ ...options, raw: isVerbatim }, tokenizer, checkpoint) : noPrompts;
   const scoring = options.text === undefined ? undefined : await scoringInput(options, model, tokenizer);
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], scoring?.documents);
   await requireAnalysisOutput(options, 'lens');
   const documents = [...prompting.prompts.map(({ ids }) => ids), ...(scoring?.documents ?? [])];
-  const sources = await openLens(options, recipe, model, documents, progress);
+  const sources = await openLens({ ...options, calibrated }, recipe, model, documents, progress);
   const ofPrompts: PromptLens[] = [];
   let text: LensOfText | undefined;
   try {
@@ -40,9 +42,9 @@ export async function lens(options: LensOptions, command: Recorded): Promise<voi
   } finally {
     await sources.close();
   }
-  const recorded = command({ '--model': model.pinned, ...scoring?.chosen, ...prompting.chosen });
+  const recorded = command({ '--model': model.pinned, ...scoring?.chosen, ...calibrated?.chosen, ...prompting.chosen });
   const result: LensResult = {
-    ...analysisInfo(options, recorded, await identify(model, progress), recipe, scoring),
+    ...analysisInfo(options, recorded, await identify(model, progress), recipe, scoring, calibrated),
     points: pointsOf(checkpoint.config.layers, options.sublayers),
     vocabulary: checkpoint.config.vocabSize,
     ...prompting.info,

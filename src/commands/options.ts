@@ -280,6 +280,22 @@ export const scoringOptions = together(
   ),
 );
 
+/** The text that operations may be fitted to. */
+export const calibrationOptions = optionGroup('Calibration:', (command) =>
+  command
+    .option(
+      '--calibration <text>',
+      'text whose activations an operation looks at: a file or hub:org/dataset as for --text, token ids in JSON, or builtin (for pocket, its training stories, the default there; else the built-in passages)',
+      nameOf('--calibration', 'a file, hub:org/dataset or builtin', ['builtin']),
+    )
+    .option(
+      '--calibration-tokens <n>',
+      'tokens of it to read, at most (default: 32,768; for pocket 16,384)',
+      whole('--calibration-tokens', 2),
+    )
+    .option('--allow-leak', 'calibrate also on text that is scored; every table then says so'),
+);
+
 /** For the commands that analyse the residual stream. */
 export const analysisOptions = optionGroup('Analysis:', (command) =>
   command
@@ -381,6 +397,7 @@ export type PromptOptions = Omit<OptionsOf<typeof promptOptions>, 'chat'> & {
   readonly chat?: string | boolean | undefined;
 };
 export type SamplingOptions = OptionsOf<typeof samplingOptions>;
+export type CalibrationOptions = OptionsOf<typeof calibrationOptions>;
 export type ScoringOptions = OptionsOf<typeof scoringOptions>;
 export type RunOutputOptions = OptionsOf<typeof runOutputOptions>;
 /** How edited weights are computed and rounded, whatever the operation. */

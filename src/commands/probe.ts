@@ -17,6 +17,7 @@ import type { Advance } from '../report/terminal/progress.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { record } from './activations.ts';
 import { analysisInfo, type Files, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import { calibrationInput } from './calibration.ts';
 import type { ProbeOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -30,10 +31,17 @@ export async function probe(options: ProbeOptions, command: Recorded): Promise<v
   const recipe = await optionalRecipe(options, model);
   const scoring = await scoringInput(options, model, tokenizer);
   const { documents, about } = scoring;
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], documents);
   const positions = probedPositions(documents, about.text, tokenizer.bosId);
   await requireAnalysisOutput(options, 'probe');
   const info = await identify(model, progress);
-  const recorded = await record(options, recipe, model, { documents, bosId: tokenizer.bosId }, progress);
+  const recorded = await record(
+    { ...options, calibrated },
+    recipe,
+    model,
+    { documents, bosId: tokenizer.bosId },
+    progress,
+  );
   try {
     const {
       value: { setup, ownShares },
@@ -48,7 +56,14 @@ export async function probe(options: ProbeOptions, command: Recorded): Promise<v
       variants.push({ variant: name, ...value });
     }
     const result: ProbeResult = {
-      ...analysisInfo(options, command({ '--model': model.pinned, ...scoring.chosen }), info, recipe, scoring),
+      ...analysisInfo(
+        options,
+        command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
+        info,
+        recipe,
+        scoring,
+        calibrated,
+      ),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         positions: positionRule(tokenizer.bosId !== undefined),

@@ -7,7 +7,7 @@ import { type KindName, kindNames, kinds, type Operation } from '../operations/r
 import { SurgeryError } from '../platform/errors.ts';
 import { listOf, nameOf, oneOf, repeatable, single } from '../platform/option-values.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
-import { dtypeOption, fileDtypeOption } from './options.ts';
+import { calibrationOptions, dtypeOption, fileDtypeOption } from './options.ts';
 
 /** What the options say about operations. */
 export interface OperationRequest {
@@ -49,8 +49,11 @@ const namedFields: readonly NamedField[] = kindNames.reduce<readonly NamedField[
   ];
 }, []);
 
-/** Two fields of which one operation takes only one. */
-const alternatives: Readonly<Record<string, string>> = { rank: 'variance' };
+/** Fields of which one operation takes only one. */
+const alternatives: Readonly<Record<string, readonly string[]>> = {
+  rank: ['variance', 'ratio', 'energy'],
+  ratio: ['energy'],
+};
 
 /** Fields of the kind pca that decide which matrices are decomposed. */
 const spectrumFields = ['mode', 'targets', 'layers', 'center', 'balance'];
@@ -94,9 +97,14 @@ const recipeOptions = ({ optional }: OperationUse) =>
       ),
   );
 
-/** --kind, --recipe, --dtype, and a group for the options of each kind. */
+/** --kind, --recipe, --dtype, a group for the options of each kind, and the calibration text. */
 export function operationOptions(use: OperationUse = {}) {
-  return together(recipeOptions(use), use.writes ? fileDtypeOption : dtypeOption, fieldOptions(namedFields, use));
+  return together(
+    recipeOptions(use),
+    use.writes ? fileDtypeOption : dtypeOption,
+    fieldOptions(namedFields, use),
+    calibrationOptions,
+  );
 }
 
 /** The options of the default kind alone, for a command that knows no other. */
@@ -125,8 +133,8 @@ function optionOf({ key, kinds: owners, fields }: NamedField, { takesSeveral, op
     several === 'commas' ? flags.replace('>', ',...>') : flags,
     several === 'repeat' ? `${help}; repeat for several cells` : help,
   ).helpGroup(`Operation, ${owners.join(', ')}:`);
-  const alternative = alternatives[key];
-  if (alternative && !several) option.conflicts(alternative);
+  const others = alternatives[key];
+  if (others && !several) option.conflicts([...others]);
   if (!flags.includes(' ')) return option;
   if (several === 'repeat') return option.argParser(repeatable(parse));
   if (several === 'commas') return option.argParser(listOf(parse));

@@ -19,7 +19,7 @@ import {
   type Seconds,
   withSamples,
 } from '../experiments/run-cells.ts';
-import { type LayeredVariant, Operator, operate } from '../operations/operator.ts';
+import type { LayeredVariant } from '../operations/operator.ts';
 import { type CompleteRecipe, recipeHash, recipeSlug, touchedBy } from '../operations/recipe.ts';
 import { recipeText } from '../operations/recipe-file.ts';
 import { writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
@@ -39,6 +39,7 @@ import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import type { Comparison } from '../scores/registry.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { calibrationInput, type OperatorOptions, openOperator } from './calibration.ts';
 import type { RunOptions } from './command-options.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { nextSteps } from './next-steps.ts';
@@ -66,6 +67,8 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     chosen,
   } = options.samples ? await samplePrompts(options, tokenizer, checkpoint) : noPrompts;
   const scoring = await scoringInput(options, model, tokenizer);
+  const calibrated = await calibrationInput(options, model, tokenizer, [recipe], scoring.documents);
+  const fitting = { ...options, calibrated };
   await requireOutput(options);
   await requireRoom(options, checkpoint);
   const measurement: Measurement = {
@@ -81,8 +84,8 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const info = await identify(model, progress);
   sayMemory(options, model, progress);
   // Text takes all of the variant's weights at once; scores and checkpoints are made a layer at a time.
-  const made = needsSession ? await makeVariant(options, recipe, model, progress) : undefined;
-  const operator = made ? undefined : new Operator(checkpoint, operatorSettings(options));
+  const made = needsSession ? await makeVariant(fitting, recipe, model, progress) : undefined;
+  const operator = made ? undefined : await openOperator(fitting, recipe, model, progress);
   const variant: CellVariant | undefined = made ? cellVariant(made.value) : await operator?.layered(recipe);
   if (!variant) throw new RangeError('no variant was made');
   const loaded = needsSession
@@ -108,7 +111,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       memory,
     };
     const seconds = noSeconds();
-    const pair = await measurePair(experiment, { id: recipeHash(recipe), recipe }, seconds, options, progress);
+    const pair = await measurePair(experiment, { id: recipeHash(recipe, calibrated?.info.documentsSha256), recipe }, seconds, options, progress);
     const cause = breaksModel({ model: info, ...pair })
       ? await diagnosed(options, model, stored, scoring, pair.cell.scores, progress)
       : undefined;
@@ -116,7 +119,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     const found: RunResult = {
       format,
       kind: 'run',
-      command: command({ '--model': model.pinned, ...scoring.chosen, ...chosen }),
+      command: command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen, ...chosen }),
       date: new Date().toISOString(),
       versions: versions(),
       model: info,
@@ -124,6 +127,7 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       dtype: options.dtype ?? info.dtype,
       documentsSha256: scoring.documentsSha256,
       text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
+      ...(calibrated ? { calibration: calibrated.info } : {}),
       ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
       sampling: samplingInfo(options, prompting),
       ...withNotes(notes),
@@ -214,20 +218,18 @@ async function requireRoom({ output, save, dtype }: RunOptions, checkpoint: Chec
   await requireSpace(output ?? resultsFolder, checkpointBytes(checkpoint, dtype), 'the checkpoint', remedy);
 }
 
-type OperatorOptions = Pick<RunOptions, 'dtype' | 'threads' | 'pcaEngine'>;
-
-const operatorSettings = ({ dtype, threads, pcaEngine: engine }: OperatorOptions) => ({ dtype, threads, engine });
-
 /** Computes the edited weights. Reports on stderr how many groups' components came from the cache. */
 export async function makeVariant(
   options: OperatorOptions,
   recipe: CompleteRecipe,
-  { checkpoint, info }: OpenModel,
+  model: OpenModel,
   progress: Progress,
 ) {
-  const made = await progress.step(`Operating on ${info.ref}`, 'layers', (onProgress) =>
-    operate(checkpoint, recipe, { ...operatorSettings(options), onProgress }),
-  );
+  const operator = await openOperator(options, recipe, model, progress);
+  const { ref } = model.info;
+  const made = await progress
+    .step(`Operating on ${ref}`, 'layers', (onProgress) => operator.apply(recipe, onProgress))
+    .finally(() => operator.close());
   const fromCache = made.value.reports.reduce(
     (sum, report) => sum + (report.kind === 'pca' ? (report.fromCache ?? 0) : 0),
     0,

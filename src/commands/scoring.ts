@@ -10,13 +10,14 @@ import { messageOf, SurgeryError } from '../platform/errors.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { parseJson } from '../platform/strict-json.ts';
 import { readScoredRecord, recordName, type ScoredRecord } from '../results/scored-record.ts';
-import { intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
+import { givenIdsRule, intervalRule, type ScoredText, scoringRule } from '../scores/likelihood.ts';
 import { type EncodedQuestion, encodeTasks, taskRule } from '../scores/tasks.ts';
 import { passages } from '../text/default-passages.ts';
-import { readTasks, readTexts, requireDocuments } from '../text/documents.ts';
+import { readTasks, readTexts, readTokenIds, requireDocuments } from '../text/documents.ts';
+import { documentsHash, requireDocumentIds } from '../text/token-ids.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { joinTexts, streamRule, windowsOf } from '../text/windows.ts';
-import { hashOf, type OpenModel, progressOf } from './model.ts';
+import { type OpenModel, progressOf } from './model.ts';
 import type { ModelOptions, ScoringOptions } from './options.ts';
 import type { Choices } from './recorded-command.ts';
 
@@ -63,13 +64,15 @@ export async function scoringInput(
   const context = checkpoint.config.contextLength;
   const hasBos = tokenizer.bosId !== undefined;
   const maxTokens = Math.min(settings.maxTokens ?? context, context);
-  const { documents, about } =
-    settings.chunk === 'stream'
+  const { documents, about } = source.ids
+    ? asGiven(settings, source.name, source.ids, maxTokens)
+    : settings.chunk === 'stream'
       ? await streamed({ ...options, ...settings }, source, tokenizer, maxTokens)
       : eachAlone(settings, source, tokenizer, maxTokens);
+  requireDocumentIds(documents, checkpoint.config);
   const oneCut = about.cut === 1 ? oneOfParagraphs(source, maxTokens) : undefined;
   if (oneCut) say(oneCut);
-  const documentsSha256 = hashOf(documents);
+  const documentsSha256 = documentsHash(documents);
   const text = source.pinned ?? settings.text;
   if (own && Object.keys(given(options)).length === 0) requireSame(own, documentsSha256);
   const { tasks: file } = options;
@@ -166,28 +169,38 @@ function requireSame({ record, name }: OwnRecord, documentsSha256: string): void
   );
 }
 
-interface Source {
+export interface Source {
   readonly name: string;
   /** As --text takes it, so that it leads to the same text later, where the name alone does not. */
   readonly pinned?: string;
   readonly texts: readonly string[];
+  /** Token ids, where a file holds them instead of texts. */
+  readonly ids?: readonly (readonly number[])[];
 }
 
 /** The texts that come with the program. */
 const builtin: Readonly<Record<string, () => Source | Promise<Source>>> = {
   pocket: async () => ({ name: "pocket's held-out stories", texts: await readTexts(join(pocketFolder, 'valid.txt')) }),
+  'pocket-training': async () => ({
+    name: "pocket's training stories",
+    texts: await readTexts(join(pocketFolder, 'calibration.txt')),
+  }),
   passages: () => ({ name: 'the built-in passages', texts: passages }),
 };
 
-async function readSource({
-  text,
-  column,
-  offline,
-  quiet,
-}: Pick<TextSettings, 'column'> & { readonly text: string } & Pick<
-    ModelOptions,
-    'offline' | 'quiet'
-  >): Promise<Source> {
+/**
+ * @param part of a file of token ids, `{"calibration": [[…]], "evaluation": [[…]]}`
+ * @throws SurgeryError `text` for a text that there is not or that cannot be read
+ */
+export async function readSource(
+  {
+    text,
+    column,
+    offline,
+    quiet,
+  }: Pick<TextSettings, 'column'> & { readonly text: string } & Partial<Pick<ModelOptions, 'offline' | 'quiet'>>,
+  part: 'evaluation' | 'calibration' = 'evaluation',
+): Promise<Source> {
   if (text.startsWith('builtin:')) {
     const read = builtin[text.slice('builtin:'.length)];
     const allowed = Object.keys(builtin).map((name) => `builtin:${name}`);
@@ -202,6 +215,8 @@ async function readSource({
     const { name, pinned, files } = found;
     return { name: withColumn(name, column), pinned, texts: await readParquetTexts(files, column, name) };
   }
+  const ids = await readTokenIds(text, column ?? part);
+  if (ids) return { name: withColumn(text, column), texts: [], ids };
   return { name: withColumn(text, column), texts: await readTexts(text, column) };
 }
 
@@ -215,6 +230,25 @@ function withColumn(name: string, column: string | undefined): string {
 interface Cut {
   readonly documents: readonly (readonly number[])[];
   readonly about: Pick<ScoredText, 'chunk' | 'cut' | 'unread' | 'isCounted' | 'rule'>;
+}
+
+/** Documents of token ids. @throws SurgeryError `usage` where they are to be joined, `text` where there is nothing to score */
+function asGiven(
+  { chunk, documents: count }: TextSettings,
+  name: string,
+  ids: NonNullable<Source['ids']>,
+  maxTokens: number,
+): Cut {
+  if (chunk === 'stream')
+    throw new SurgeryError('usage', `--chunk stream joins texts, ${name} holds token ids of documents: leave it out`);
+  const chosen = ids.slice(0, count);
+  const documents = chosen.map((one) => one.slice(0, maxTokens)).filter((one) => one.length > 1);
+  if (documents.length === 0)
+    throw new SurgeryError('text', `${name}: no document has two tokens, so there is nothing to score`);
+  return {
+    documents,
+    about: { cut: chosen.filter(({ length }) => length > maxTokens).length, rule: givenIdsRule },
+  };
 }
 
 function eachAlone(

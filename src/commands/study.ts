@@ -19,7 +19,7 @@ import { Operator } from '../operations/operator.ts';
 import type { SpectrumCurve } from '../operations/pca/curves.ts';
 import { decompositionsOf } from '../operations/pca/decompositions.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
-import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
+import { type CompleteRecipe, isCalibrated, touchedBy } from '../operations/recipe.ts';
 import { counted } from '../platform/counts.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import type { Progress } from '../report/terminal/progress.ts';
@@ -28,6 +28,7 @@ import type { ModelInfo } from '../results/shapes.ts';
 import type { AngleResult, Context, Study } from '../results/study.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
+import { type CalibrationInput, calibrate, calibrationInput, operatorSettings } from './calibration.ts';
 import type { StudyOptions } from './command-options.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { resultsFolder, slugOf } from './output.ts';
@@ -75,17 +76,20 @@ export async function makeStudy(
   const prompting = options.samples ? await samplePrompts(options, tokenizer, model.checkpoint) : noPrompts;
   const { prompts } = prompting;
   const scoring = await scoringInput(options, model, tokenizer);
+  const calibrated = await calibrationInput(options, model, tokenizer, recipes, scoring.documents);
   const info = await identify(model, progress);
   const context = contextOf(options, info, scoring, prompting);
-  const ids = recipes.map((recipe) => cellId(recipe, context));
+  const fitted = calibrated && { ...context, calibration: calibrated.info.documentsSha256 };
+  const ids = recipes.map((recipe) => cellId(recipe, fitted && isCalibrated(recipe, config) ? fitted : context));
   const blank: Study = {
     format,
     kind,
     complete: false,
-    command: command({ '--model': model.pinned, ...scoring.chosen, ...prompting.chosen }),
+    command: command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen, ...prompting.chosen }),
     model: publicInfo(info),
-    context,
+    context: fitted ?? context,
     text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
+    ...(calibrated ? { calibration: calibrated.info } : {}),
     ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
     cells: ids,
     original: null,
@@ -111,6 +115,10 @@ export async function makeStudy(
       original: before?.original ?? null,
       angles: before?.angles ?? [],
       curves: before && areCurvesOf(before.curves, decomposed, config) ? before.curves : [],
+      // What cells of another grid in this folder were fitted to.
+      ...(before?.calibration && !calibrated
+        ? { calibration: before.calibration, context: { ...context, calibration: before.context.calibration } }
+        : {}),
     };
     let seconds: Record<string, number> | undefined;
     let study = summarised({ ...blank, ...known }, folder.cells);
@@ -131,6 +139,7 @@ export async function makeStudy(
         tokenizer,
         prompts,
         scoring,
+        calibrated,
         folder,
         weights: touchedBy(recipes, config),
         cells: todo,
@@ -141,6 +150,7 @@ export async function makeStudy(
       const made = await work(given);
       seconds = { ...made.seconds, total: (performance.now() - start) / 1000 };
       const found = {
+        ...known,
         original: made.original,
         angles: withAngles ? made.angles : study.angles,
         curves: withCurves ? made.curves : study.curves,
@@ -171,6 +181,7 @@ interface Work {
   readonly tokenizer: Tokenizer;
   readonly prompts: readonly Prompt[];
   readonly scoring: ScoringInput;
+  readonly calibrated: CalibrationInput | undefined;
   readonly folder: StudyFolder;
   /** Weights that any cell of the study edits, finished cells included: the last digits of all scores depend on this list. */
   readonly weights: readonly string[];
@@ -184,9 +195,10 @@ interface Work {
 
 /** The slow part: measures the original and the cells. */
 async function work(given: Work) {
-  const { options, model, tokenizer, prompts, scoring, folder, weights, cells, angles, curves, progress } = given;
+  const { options, model, tokenizer, prompts, scoring, calibrated, folder, weights, cells, angles, curves, progress } =
+    given;
   const { checkpoint } = model;
-  const { precision, threads, memory, dtype, pcaEngine: engine } = options;
+  const { precision, threads, memory } = options;
   const measurement: Measurement = {
     documents: scoring.documents,
     tasks: scoring.tasks?.questions ?? [],
@@ -199,9 +211,10 @@ async function work(given: Work) {
   const order = cells.toReversed();
   const bytes = 4 * checkpoint.numbersIn(weights);
   const upcoming = fitsInMemory(3 * bytes, memory) ? cells.flatMap(({ recipe }) => recipe) : undefined;
-  const operator = new Operator(checkpoint, { threads, dtype, engine, upcoming });
+  const operator = new Operator(checkpoint, { ...operatorSettings({ ...options, calibrated }), upcoming });
   try {
     const recipes = order.map(({ recipe }) => recipe);
+    await calibrate(operator, calibrated, recipes, progress);
     const variants = new VariantQueue(operator, recipes, needsSession);
     const loaded = needsSession
       ? await openSession(options, model, { replaceable: weights, variantsTogether: together }, progress, withoutText)

@@ -6,6 +6,7 @@ import { unlikelyCharts, unlikelyText } from '../report/terminal/unlikely.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { openLens } from './activations.ts';
 import { analysisInfo, requireAnalysisOutput, withReport, writeAnalysis } from './analysis-output.ts';
+import { calibrationInput } from './calibration.ts';
 import type { UnlikelyOptions } from './command-options.ts';
 import { identify, openModel, print, progressOf } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
@@ -19,8 +20,9 @@ export async function unlikely(options: UnlikelyOptions, command: Recorded): Pro
   const tokenizer = await Tokenizer.open(model.checkpoint);
   const scoring = await scoringInput(options, model, tokenizer);
   const { documents, about } = scoring;
+  const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], documents);
   await requireAnalysisOutput(options, 'unlikely');
-  const sources = await openLens(options, recipe, model, documents, progress);
+  const sources = await openLens({ ...options, calibrated }, recipe, model, documents, progress);
   const measured: UnlikelyResult['variants'][number][] = [];
   try {
     for (const variant of sources.models) {
@@ -36,10 +38,11 @@ export async function unlikely(options: UnlikelyOptions, command: Recorded): Pro
   const result: UnlikelyResult = {
     ...analysisInfo(
       options,
-      command({ '--model': model.pinned, ...scoring.chosen }),
+      command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
       await identify(model, progress),
       recipe,
       scoring,
+      calibrated,
     ),
     text: { ...textRead(about), rule: unlikelyRule(tokenizer.bosId !== undefined), intervalRule },
     variants: measured,

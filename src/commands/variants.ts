@@ -2,8 +2,9 @@
 import { type CompleteRecipe, touchedBy } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import type { Model } from '../scores/model.ts';
+import type { OperatorOptions } from './calibration.ts';
 import { type OpenModel, progressOf } from './model.ts';
-import type { ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
+import type { ModelOptions, RuntimeOptions } from './options.ts';
 import { equivalentsOf, namesOperation, type OperationRequest, recipeOf } from './recipes.ts';
 import { makeVariant } from './run.ts';
 import { openSession } from './session.ts';
@@ -21,7 +22,7 @@ export async function optionalRecipe(
 
 /** Opens the original, or the variant if there is a recipe. */
 export async function openVariant(
-  options: ModelOptions & RuntimeOptions & WeightOptions,
+  options: ModelOptions & RuntimeOptions & OperatorOptions,
   recipe: CompleteRecipe | undefined,
   model: OpenModel,
   progress: Progress,

@@ -3,7 +3,7 @@ import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { completeGeneration, type GenerationSettings } from '../generate/generate.ts';
 import type { OperatorSettings } from '../operations/kind.ts';
 import { Operator, operatorOptions } from '../operations/operator.ts';
-import { completeRecipe, type Recipe, recipeHash, touchedBy } from '../operations/recipe.ts';
+import { completeRecipe, isCalibrated, type Recipe, recipeHash, touchedBy } from '../operations/recipe.ts';
 import {
   type AllowedOptions,
   aFunction,
@@ -17,6 +17,7 @@ import type { CellResult, OriginalResult } from '../results/study.ts';
 import { type Precision, precisions, Runtime } from '../runtime/session.ts';
 import type { EncodedQuestion } from '../scores/tasks.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
+import { documentsHash } from '../text/token-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { type Experiment, groupingOf, type Measurement, measureCells, noSeconds, VariantQueue } from './run-cells.ts';
 
@@ -51,7 +52,10 @@ export const experimentOptions: AllowedOptions<ExperimentOptions> = {
 /** What an experiment measured. */
 export interface ExperimentResult {
   readonly original: OriginalResult;
-  /** One cell for each recipe, in the order of the recipes. Its `id` is the recipe's hash. */
+  /**
+   * One cell for each recipe, in the order of the recipes. Its `id` is the recipe's hash, with the calibration text's where
+   * the recipe looks at it.
+   */
   readonly cells: readonly CellResult[];
 }
 
@@ -81,9 +85,13 @@ export async function runExperiment(
   const { precision, questions = [], prompts = [], generation = {}, onCell, ...settings } = options;
   const documents = await encodeDocuments(given, checkpoint);
   const { config } = checkpoint;
+  const { calibration: givenCalibration } = settings;
+  const calibration = givenCalibration && (await encodeDocuments(givenCalibration, checkpoint));
+  const calibrationHash = calibration && documentsHash(calibration);
   const planned = recipes.map((recipe) => {
     const complete = completeRecipe(recipe, config);
-    return { id: recipeHash(complete), recipe: complete };
+    const id = recipeHash(complete, isCalibrated(complete, config) ? calibrationHash : undefined);
+    return { id, recipe: complete };
   });
   const replaceable = touchedBy(
     planned.map(({ recipe }) => recipe),
@@ -96,12 +104,13 @@ export async function runExperiment(
     generation: completeGeneration(generation, config),
   };
   const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, replaceable, planned.length);
-  const operator = new Operator(checkpoint, settings);
+  const operator = new Operator(checkpoint, { ...settings, calibration });
   const { threads } = settings;
   const load = () =>
     Runtime.open(checkpoint, { ...(precision ? { precision } : {}), threads, replaceable, variantsTogether: together });
   const runtime = needsSession ? await load() : undefined;
   try {
+    await operator.calibrate(planned.map(({ recipe }) => recipe));
     const experiment: Experiment = {
       checkpoint,
       measurement,

@@ -146,15 +146,18 @@ export type Settings = Pick<Study, 'kind' | 'context'> & {
  * none may share a folder.
  */
 export function differencesOf(a: Settings, b: Settings): string[] {
-  return differing(settingsOf(a), settingsOf(b)).map(([path, there, here]) => {
+  const [own, other] = [a.context.calibration, b.context.calibration];
+  // A study whose cells look at no calibration text can get some that do.
+  const calibrations = own !== undefined && other !== undefined ? ([own, other] as const) : [undefined, undefined];
+  return differing(settingsOf(a, calibrations[0]), settingsOf(b, calibrations[1])).map(([path, there, here]) => {
     const words = (value: unknown, { model, text }: Settings) =>
       [path === 'model' && model.ref, path === 'text' && text.text, shortened(value)].filter(Boolean).join(' ');
     return `${path} (${words(there, a)}, here ${words(here, b)})`;
   });
 }
 
-function settingsOf({ kind, context: { documents, ...rest } }: Settings) {
-  return { kind, ...rest, text: documents };
+function settingsOf({ kind, context: { documents, ...rest } }: Settings, calibration: string | undefined) {
+  return { kind, ...rest, text: documents, calibration };
 }
 
 /** Where two values differ: the path of keys, and what lies there. */

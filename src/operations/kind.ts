@@ -4,6 +4,9 @@ import type { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
+import type { LayerStatistics } from '../runtime/statistics.ts';
+import type { Documents } from '../text/encode-documents.ts';
+import type { CalibrationNeed } from './calibration.ts';
 
 /** One parameter of a kind, for options, recipe files, sweeps, tables and help. */
 export interface Field<T> {
@@ -92,6 +95,13 @@ export interface OperatorSettings {
   readonly dtype?: WeightDtype | undefined;
   /** Solver for principal components. Default: the project's own eigensolver. */
   readonly engine?: PcaEngine | undefined;
+  /**
+   * The calibration text, whose activations operations may look at: texts, which are cut to the model's context, or token
+   * ids with BOS first where the model has one. Default: none, and operations that need one are refused.
+   */
+  readonly calibration?: Documents | undefined;
+  /** Bytes of memory that weights and activations may take while text is read, as of `Walk`. Default: half of what is free. */
+  readonly memory?: number | undefined;
   /** Every operation to come, where what they share may stay in memory from one to the next. */
   readonly upcoming?: readonly { readonly kind: string }[] | undefined;
 }
@@ -151,6 +161,7 @@ export interface OperationKind<
   Plan extends OperationPlan,
   Details,
   Report extends { readonly kind: string },
+  Digest = undefined,
 > {
   readonly name: Spec['kind'];
   /** One line, for help. */
@@ -160,6 +171,8 @@ export interface OperationKind<
   complete(spec: Spec, config: LlamaConfig): Complete;
   /** Names of the tensors that it changes. */
   touches(operation: Complete, config: LlamaConfig): string[];
+  /** What it looks at of the calibration text. Nothing, or without it: the text is not read. */
+  needs?(operation: Complete, config: LlamaConfig): CalibrationNeed | undefined;
   /** The operation in a line, what is as by default left out. @param layers of the model */
   describe(operation: Complete, layers: number): string;
   /** The operation in a few words, for tables. */
@@ -180,13 +193,21 @@ export interface OperationKind<
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */
   reportSchema(): Promise<z.ZodType<Report>>;
   /** Loads the part that computes. */
-  load(): Promise<OperationWork<Complete, Plan, Details, Report>>;
+  load(): Promise<OperationWork<Complete, Plan, Details, Report, Digest>>;
 }
 
 /** The part of a kind that computes. */
-export interface OperationWork<Complete, Plan extends OperationPlan, Details, Report> {
-  /** Ranks, heads, layers: everything that is decided before weights change. */
-  plan(operation: Complete, context: OperationContext): Promise<Plan>;
+export interface OperationWork<Complete, Plan extends OperationPlan, Details, Report, Digest = undefined> {
+  /**
+   * What it keeps of a layer's statistics, which are dropped afterwards: something small, or a handle of what it has put
+   * elsewhere. Called for the layers of `needs`, in their order.
+   */
+  digest?(operation: Complete, statistics: LayerStatistics, context: OperationContext): Promise<Digest>;
+  /**
+   * Ranks, heads, layers: everything that is decided before weights change.
+   * @param digests by layer. Of a sequential operation it is empty yet, and a layer's is there when it is applied
+   */
+  plan(operation: Complete, context: OperationContext, digests: ReadonlyMap<number, Digest>): Promise<Plan>;
   apply(plan: Plan, layer: number, context: OperationContext): Promise<Edit<Details>>;
   /** All layers' details, in the order of the layers, as result files hold them. */
   report(operation: Complete, details: readonly Details[]): Report;

@@ -12,8 +12,10 @@ import {
   requireOptions,
 } from '../platform/arguments.ts';
 import { canonicalHash } from '../platform/canonical.ts';
-import { getOrMake } from '../platform/indexing.ts';
+import { SurgeryError } from '../platform/errors.ts';
+import { entryOf, getOrMake } from '../platform/indexing.ts';
 import { inTurn } from '../platform/threads/pool.ts';
+import { Calibration, type CalibrationPart, type Gathering } from './calibration.ts';
 import {
   type Closable,
   type EditedTensor,
@@ -50,6 +52,9 @@ export interface LayeredVariant {
   result(): Pick<Operated, 'reports' | 'footprint'>;
 }
 
+/** What an operation keeps of the calibration text, by layer. */
+type Digests = Map<number, unknown>;
+
 /** Called with the layers done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
@@ -58,6 +63,8 @@ export const operatorOptions: AllowedOptions<OperatorSettings> = {
   threads: aCount(1, 256),
   dtype: oneOfWords(weightDtypes),
   engine: oneOfWords(pcaEngines),
+  calibration: { words: 'a list of texts or of lists of token ids', test: Array.isArray },
+  memory: aCount(1),
   upcoming: { words: 'a list of operations', test: Array.isArray },
 };
 
@@ -66,6 +73,9 @@ export class Operator {
   readonly checkpoint: Checkpoint;
   readonly #settings: OperatorSettings;
   readonly #shared = new Map<MakeShared<Closable>, Closable>();
+  readonly #calibration: Calibration | undefined;
+  /** Of operations on the original, by the operation. */
+  readonly #digests = new Map<string, Digests>();
 
   /** @throws SurgeryError `usage` for an argument that is not allowed */
   constructor(checkpoint: Checkpoint, settings: OperatorSettings = {}) {
@@ -73,11 +83,29 @@ export class Operator {
     requireOptions('Operator', settings, operatorOptions);
     this.checkpoint = checkpoint;
     this.#settings = settings;
+    const { calibration, threads, memory } = settings;
+    this.#calibration = calibration && new Calibration(checkpoint, calibration, { threads, memory });
   }
 
   /** Whether worker threads do the work, so that the main thread is free. */
   get threaded(): boolean {
     return this.checkpoint.config.hiddenSize >= worthThreads;
+  }
+
+  /**
+   * Reads the calibration text for all recipes at once: what the first operation of each needs is gathered in one walk, so
+   * that each recipe need not have its own.
+   * @param onProgress called with the blocks done so far and in all
+   * @throws SurgeryError `usage` for an operation that needs a calibration text where there is none, `text` for documents
+   * that the model cannot read, `numeric` for activations or weights that are not finite
+   */
+  async calibrate(recipes: readonly Recipe[], onProgress?: OnProgress): Promise<void> {
+    const { config } = this.checkpoint;
+    const first = recipes.flatMap((recipe) => completeRecipe(recipe, config).slice(0, 1));
+    const wanted = new Map(first.map((operation) => [canonicalHash(operation), operation]));
+    for (const key of this.#digests.keys()) wanted.delete(key);
+    const found = await this.#gathered([...wanted.values()], new Map(), onProgress);
+    for (const [operation, digests] of found) this.#digests.set(canonicalHash(operation), digests);
   }
 
   /**
@@ -161,16 +189,84 @@ export class Operator {
     return { ...rest, bytes: { dense: dense * bytes, reduced: storedBytes ?? reduced * bytes } };
   }
 
-  /** One operation on what those before it have made. */
-  async #planned(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>) {
-    const work = await kindOf(operation).load();
-    const context: OperationContext = {
+  #context(edited: ReadonlyMap<string, EditedTensor>): OperationContext {
+    return {
       checkpoint: this.checkpoint,
       dtype: this.#settings.dtype,
       edited,
       shared: (make) => this.shared(make),
     };
-    const plan = await work.plan(operation, context);
+  }
+
+  /** What an operation keeps of the calibration text; nothing for one that does not look at it. */
+  async #digestsOf(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>): Promise<Digests> {
+    const known = edited.size === 0 ? this.#digests.get(canonicalHash(operation)) : undefined;
+    if (known) return known;
+    const found = (await this.#gathered([operation], edited)).get(operation) ?? new Map();
+    if (edited.size === 0) this.#digests.set(canonicalHash(operation), found);
+    return found;
+  }
+
+  /** What operations keep of the calibration text, where the weights are as found: one walk for each part of the text. */
+  async #gathered(
+    operations: readonly CompleteOperation[],
+    edited: ReadonlyMap<string, EditedTensor>,
+    onProgress?: OnProgress,
+  ): Promise<Map<CompleteOperation, Digests>> {
+    const { config } = this.checkpoint;
+    const context = this.#context(edited);
+    const all = new Map<CompleteOperation, Digests>();
+    const gatherings: (Gathering & { readonly operation: CompleteOperation })[] = [];
+    for (const operation of operations) {
+      const need = kindOf(operation).needs?.(operation, config);
+      if (!need) continue;
+      if (!this.#calibration)
+        throw new SurgeryError(
+          'usage',
+          `${operation.kind} is fitted to a calibration text: give --calibration FILE, hub:org/dataset or builtin (in a program, calibration)`,
+        );
+      const work = await kindOf(operation).load();
+      const digests: Digests = new Map();
+      all.set(operation, digests);
+      gatherings.push({
+        operation,
+        need,
+        take: async (statistics) =>
+          void digests.set(statistics.layer, await work.digest?.(operation, statistics, context)),
+      });
+    }
+    const parts = new Map<CalibrationPart | undefined, Gathering[]>();
+    for (const gathering of gatherings)
+      if (!gathering.need.sequential) getOrMake(parts, gathering.need.part, () => []).push(gathering);
+    const sequential = gatherings.filter(({ need }) => need.sequential);
+    const walks = parts.size + sequential.length;
+    let walked = 0;
+    const advance = onProgress && ((done: number, total: number) => onProgress(walked * total + done, walks * total));
+    const found = byLayer(new Map([...edited].map(([name, { values }]) => [name, values])));
+    for (const [part, own] of parts) {
+      await this.#calibration?.gather(part, own, edited.size > 0 ? found : undefined, advance);
+      walked++;
+    }
+    for (const gathering of sequential) {
+      const { operation, need } = gathering;
+      const work = await kindOf(operation).load();
+      const plan = await work.plan(operation, context, entryOf(all, operation));
+      const edit = async (layer: number) =>
+        plan.layers.includes(layer)
+          ? (await work.apply(plan, layer, context)).tensors
+          : new Map<string, Float32Array>();
+      const untilLast = advance && ((done: number) => advance(done, Math.max(...need.layers) + 1));
+      await this.#calibration?.gatherAlong(gathering, found.edit, edit, untilLast);
+      walked++;
+    }
+    return all;
+  }
+
+  /** One operation on what those before it have made. */
+  async #planned(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>) {
+    const work = await kindOf(operation).load();
+    const context = this.#context(edited);
+    const plan = await work.plan(operation, context, await this.#digestsOf(operation, edited));
     const details = new Map<number, unknown>();
     return {
       layers: plan.layers,
@@ -230,10 +326,12 @@ function together(all: readonly (Footprint | null)[]): Footprint | null {
 
 /** A whole variant, as if it were made layer by layer. */
 export function layeredOf({ recipe, tensors, reports, footprint }: Operated): LayeredVariant {
+  return { recipe, ...byLayer(tensors), result: () => ({ reports, footprint }) };
+}
+
+function byLayer(tensors: ReadonlyMap<string, Float32Array>): Pick<LayeredVariant, 'from' | 'edit'> {
   return {
-    recipe,
     from: Math.min(...[...tensors.keys()].map(layerOf)),
     edit: async (layer) => new Map([...tensors].filter(([name]) => layerOf(name) === layer)),
-    result: () => ({ reports, footprint }),
   };
 }

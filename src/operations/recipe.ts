@@ -121,6 +121,11 @@ export function touchedBy(recipes: readonly Recipe[], config: LlamaConfig): stri
   return [...new Set(operations.flatMap((operation) => kindOf(operation).touches(operation, config)))];
 }
 
+/** Whether an operation of a recipe looks at the calibration text. */
+export function isCalibrated(recipe: CompleteRecipe, config: LlamaConfig): boolean {
+  return recipe.some((operation) => kindOf(operation).needs?.(operation, config) !== undefined);
+}
+
 /** The first layer that a recipe changes; Infinity if it changes nothing. */
 export function firstLayer(recipe: Recipe, config: LlamaConfig): number {
   return Math.min(...touchedBy([recipe], config).map(layerOf));
@@ -144,9 +149,10 @@ export function missingKey(operation: Operation): string | undefined {
 
 /**
  * 16 hexadecimal digits of a SHA-256: equal recipes have equal hashes, whatever the order of their keys.
+ * @param calibration what names the calibration text, of a recipe that looks at it: on another text it makes another variant
  * @throws SurgeryError `usage` for a recipe that leaves something to default, which is another for each model
  */
-export function recipeHash(recipe: CompleteRecipe): string {
+export function recipeHash(recipe: CompleteRecipe, calibration?: string): string {
   for (const operation of readOperations(recipe)) {
     const missing = missingKey(operation);
     if (missing !== undefined)
@@ -155,7 +161,7 @@ export function recipeHash(recipe: CompleteRecipe): string {
         `${missing} is missing, allowed: a recipe with nothing left to default, from completeRecipe`,
       );
   }
-  return canonicalHash(recipe);
+  return canonicalHash(calibration === undefined ? recipe : { recipe, calibration });
 }
 
 /** The recipe in a line. @param layers number of layers of the model */

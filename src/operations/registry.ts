@@ -1,4 +1,5 @@
 // The kinds of operation there are. A new one is a folder and a line here.
+import { fitKind } from './fit/kind.ts';
 import type { OperationKind, OperationPlan } from './kind.ts';
 import { noneKind } from './none/kind.ts';
 import { pcaKind } from './pca/kind.ts';
@@ -7,6 +8,7 @@ import { zeroKind } from './zero/kind.ts';
 
 export const kinds = {
   pca: pcaKind,
+  fit: fitKind,
   zero: zeroKind,
   quantise: quantiseKind,
   none: noneKind,
@@ -26,7 +28,7 @@ type ReportOf<Kind> = Kind extends { load(): Promise<{ report(...given: never[])
 export const kindNames = Object.keys(kinds) as KindName[];
 
 /** Any of the kinds, for those who take an operation as it comes. */
-type AnyKind = OperationKind<Operation, CompleteOperation, OperationPlan, unknown, OperationReport>;
+type AnyKind = OperationKind<Operation, CompleteOperation, OperationPlan, unknown, OperationReport, unknown>;
 
 export function kindOf({ kind }: { readonly kind: KindName }): AnyKind {
   return kinds[kind] as unknown as AnyKind;

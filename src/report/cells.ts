@@ -40,9 +40,9 @@ export function pcaOf({ recipe }: Pick<CellResult, 'recipe'>): PcaOperation | un
   return recipe.length === 1 && operation?.kind === 'pca' ? (operation as PcaOperation) : undefined;
 }
 
-/** The layers of a cell's PCA report; empty for another kind. */
+/** The layers of a cell's report, of a PCA or a fit; empty for another kind. */
 export function layersOf({ reports }: Pick<CellResult, 'reports'>): readonly LayerReport[] {
-  return reports.flatMap((report) => (report.kind === 'pca' ? report.layers : []));
+  return reports.flatMap((report) => (report.kind === 'pca' || report.kind === 'fit' ? report.layers : []));
 }
 
 /** Explanations of the columns and names that these cells have. */

@@ -6,7 +6,7 @@ import type { RunResult } from '../results/run.ts';
 import { trusted, unitsText } from './findings.ts';
 import { between, counted, figure, percent, perplexity, withInterval } from './format.ts';
 import { hasIntervals } from './scores.ts';
-import { textNotes } from './terminal/text.ts';
+import { calibrationNotes, calibrationText, textNotes } from './terminal/text.ts';
 import { runVerdict } from './verdict.ts';
 
 /** @param licence of the original, undefined where nothing says it */
@@ -46,7 +46,7 @@ ${runVerdict(run).join('\n')}
 | positions with the same top token | | ${percent(scores.sameTop)} |
 
 Text: ${text.text}, ${unitsText(text)}, ${counted(text.tokens, 'token')} scored, at most ${text.maxTokens} tokens each. ${[`Rule: ${text.rule}.`, ...(interval ? [`Intervals: ${text.intervalRule}.`] : []), ...textNotes(text, [scores])].join(' ')} Computed in ${precision}.
-
+${run.calibration ? `\nFitted to: ${[`${calibrationText(run.calibration)}.`, ...calibrationNotes(run.calibration)].join(' ')}\n` : ''}
 Licence: ${licence ? `that of the original, ${licence.name}${licence.hasText ? ', in the file LICENSE' : ''}` : 'unknown; that of the original applies'}.
 
 Made by surgery ${versions.surgery}; this command in a checkout of surgery makes it again:

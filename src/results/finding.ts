@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Frozen } from '../platform/schemas.ts';
 import { format } from './format.ts';
-import { modelHere, number, recipe, text, versions } from './shapes.ts';
+import { calibration, modelHere, number, recipe, text, versions } from './shapes.ts';
 
 export const finding = z.object({
   format: z.literal(format),
@@ -13,6 +13,8 @@ export const finding = z.object({
   precision: z.enum(['fp32', 'int8']),
   /** Of the variant that is compared with the original, if there is one. */
   recipe: recipe.optional(),
+  /** What the variant is fitted to, if it is. */
+  calibration: calibration.optional(),
   /** Of all random draws. */
   seed: number,
   /** SHA-256 of the token ids of the documents, if any were read. */

@@ -7,7 +7,7 @@ import type { ScoredText } from '../scores/likelihood.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScores } from '../scores/tasks.ts';
 import type { format } from './format.ts';
-import type { ModelInfo, SamplingInfo } from './shapes.ts';
+import type { CalibrationInfo, ModelInfo, SamplingInfo } from './shapes.ts';
 
 export interface Sample {
   readonly variant: 'original' | 'operated';
@@ -33,6 +33,8 @@ export interface GenerateResult {
   readonly model: ModelInfo;
   /** Of the variant that wrote the samples, if it was one. */
   readonly recipe?: CompleteRecipe;
+  /** What the variant is fitted to, if it is. */
+  readonly calibration?: CalibrationInfo;
   readonly sampling: SamplingInfo;
   readonly precision: Precision;
   readonly notes?: readonly string[];
@@ -48,6 +50,8 @@ export interface EvalResult {
   readonly base?: ModelInfo;
   /** Of the variant that was scored, if it was one. */
   readonly recipe?: CompleteRecipe;
+  /** What the variant is fitted to, if it is. */
+  readonly calibration?: CalibrationInfo;
   readonly precision: Precision;
   /** Of the base, where another model or the original is one. */
   readonly basePrecision?: Precision;

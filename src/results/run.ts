@@ -4,7 +4,7 @@ import { weightDtypes } from '../checkpoint/dtypes.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { type Frozen, numbers, problem } from '../platform/schemas.ts';
 import { format } from './format.ts';
-import { modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
+import { calibration, modelHere, notes, number, sampling, scoredText, text, versions } from './shapes.ts';
 import { type CellResult, cell, original, type Study, unmatched } from './study.ts';
 
 /** A rate is infinite where no time was measured; JSON has null for it. */
@@ -38,6 +38,7 @@ export const run = z
     /** Of the token ids of the documents. */
     documentsSha256: text.optional(),
     text: scoredText,
+    calibration: calibration.optional(),
     tasks: z.object({ file: text, rule: text }).optional(),
     sampling,
     notes,
@@ -67,7 +68,20 @@ export type RunResult = Frozen<z.infer<typeof run>>;
 
 /** A run as a study of one cell. It can be placed next to others but not paired with them. */
 export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<string, CellResult> } {
-  const { command, model, versions, precision, dtype, documentsSha256 = '', text, tasks, original, cell, curves } = run;
+  const {
+    command,
+    model,
+    versions,
+    precision,
+    dtype,
+    documentsSha256 = '',
+    text,
+    calibration,
+    tasks,
+    original,
+    cell,
+    curves,
+  } = run;
   const study: Study = {
     format,
     kind: 'sweep',
@@ -75,6 +89,7 @@ export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<stri
     command,
     model,
     text,
+    ...(calibration ? { calibration } : {}),
     ...(tasks ? { tasks } : {}),
     context: {
       format,
@@ -87,6 +102,7 @@ export function asStudy(run: RunResult): { study: Study; cells: ReadonlyMap<stri
       tasks: null,
       prompts: null,
       sampling: null,
+      ...(calibration ? { calibration: calibration.documentsSha256 } : {}),
     },
     cells: [cell.id],
     original,

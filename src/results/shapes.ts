@@ -69,6 +69,24 @@ export const scoredText = z.object({
   intervalRule: text,
 });
 
+/** The text that operations were fitted to. */
+export const calibration = z.object({
+  /** File, dataset, or the name of the built-in text. */
+  text,
+  documents: number,
+  tokens: number,
+  /** Length in tokens of the longest documents. */
+  maxTokens: number,
+  /** How it was cut, and which positions were read. */
+  rule: text,
+  /** Of the token ids. */
+  documentsSha256: text,
+  /** What it shares with the scored text, where that was allowed. */
+  leak: text.optional(),
+  notes: texts.optional(),
+});
+export type CalibrationInfo = Frozen<z.infer<typeof calibration>>;
+
 const taskScore = z.object({
   questions: number,
   correct: number,

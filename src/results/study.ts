@@ -7,6 +7,7 @@ import { scoreShapes } from '../scores/registry.ts';
 import { interval } from '../scores/score.ts';
 import { format } from './format.ts';
 import {
+  calibration,
   footprint,
   model,
   notes,
@@ -139,6 +140,8 @@ const context = z.looseObject({
   prompts: text.nullable(),
   /** How samples are drawn; null without samples. */
   sampling: sampling.nullable(),
+  /** SHA-256 of the calibration text's token ids, where a cell looks at it. */
+  calibration: text.optional(),
 });
 
 /** What study.json says. */
@@ -152,6 +155,8 @@ export const study = z
     model,
     context,
     text: scoredText,
+    /** What cells are fitted to, where one is. */
+    calibration: calibration.optional(),
     tasks: z.object({ file: text, rule: text }).optional(),
     /** Cells by name, in order. */
     cells: texts,

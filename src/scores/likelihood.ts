@@ -71,6 +71,10 @@ export function scoringRule(hasBos: boolean): string {
   return `each document alone, ${hasBos ? 'BOS first' : "no BOS, as the model's tokenizer adds none"}, every position but the first scored, token-weighted mean, nats`;
 }
 
+/** The scoring rule of documents that are given as token ids. */
+export const givenIdsRule =
+  'token ids as given, each document alone, nothing added, every position but the first scored, token-weighted mean, nats';
+
 /** The rule of the intervals in words, to be printed with them. */
 export function intervalRule(chunk: ChunkRule): string {
   const unit = chunk === 'stream' ? 'windows' : 'documents';

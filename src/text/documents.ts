@@ -61,6 +61,35 @@ export async function readTexts(file: string, column?: string): Promise<string[]
 }
 
 /**
+ * Documents of a JSON file that holds token ids instead of texts: lists of them, or an object with such lists under names.
+ * @param part the name of the lists to read
+ * @returns nothing for any other file
+ * @throws SurgeryError `text` for a file of token ids under other names
+ */
+export async function readTokenIds(file: string, part: string): Promise<(readonly number[])[] | undefined> {
+  if (!/\.json(\.gz)?$/i.test(file)) return undefined;
+  const contents = await readContents(file, textFormats);
+  const text = decodeText(contents);
+  // A cheap look first, as most JSON holds texts.
+  if (!/\[\s*\[\s*\d/.test(text)) return undefined;
+  const value = parseJson(text, contents.name);
+  const all = Array.isArray(value) ? { [part]: value } : (value as Readonly<Record<string, unknown>>);
+  const known = Object.keys(all).filter((name) => isIds(all[name]));
+  if (known.length === 0) return undefined;
+  const found = all[part];
+  if (isIds(found)) return found;
+  throw new SurgeryError('text', `${contents.name} holds token ids under ${known.join(', ')}, and none under ${part}`);
+}
+
+function isIds(value: unknown): value is (readonly number[])[] {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((one) => Array.isArray(one) && one.length > 0 && one.every((id) => Number.isInteger(id)))
+  );
+}
+
+/**
  * The texts that are not blank.
  * @param name of their source, for messages
  * @throws SurgeryError `text` if all are blank

@@ -1,7 +1,13 @@
 // Token ids that a program gives: whether the model has them, and whether its context holds them.
+import { createHash } from 'node:crypto';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Allowed, described, requireArgument } from '../platform/arguments.ts';
 import { SurgeryError } from '../platform/errors.ts';
+
+/** Names documents by their token ids and where each ends: SHA-256, in hexadecimal. */
+export function documentsHash(documents: readonly (readonly number[])[]): string {
+  return createHash('sha256').update(JSON.stringify(documents)).digest('hex');
+}
 
 const aListOfIds: Allowed = { words: 'a list of token ids, as Tokenizer.encode gives them', test: Array.isArray };
 

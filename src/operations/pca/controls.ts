@@ -47,7 +47,10 @@ export function withOtherLayers(groups: readonly Group[], { control, mode, layer
 }
 
 /** Seeds of a control's random draws for a group, independent of anything else the process does. */
-export function drawn({ name, layer }: Group, { control, seed }: PcaOperation): Pick<Rebuilding, 'control'> {
+export function drawn(
+  { name, layer }: Group,
+  { control, seed }: { readonly control?: string; readonly seed: number },
+): Pick<Rebuilding, 'control'> {
   if (control !== 'random-subspace' && control !== 'noise') return {};
   const hash = createHash('sha256')
     .update(JSON.stringify([seed, control, name, layer]))

@@ -212,7 +212,7 @@ export async function rebuildPrepared(
 }
 
 /** The projected matrix cut into its members, with their means and scales, rounded to the dtype; and what was lost. */
-function rebuiltOf(
+export function rebuiltOf(
   members: readonly Member[],
   projected: Matrix<Float32Array>,
   { mean, scales, transposed }: Placed,
@@ -294,7 +294,7 @@ function requireFinite({ name, row, shape: [, cols], values }: Member): void {
   }
 }
 
-function stack(members: readonly Member[]): Matrix<Float64Array> {
+export function stack(members: readonly Member[]): Matrix<Float64Array> {
   const rows = members.reduce((sum, { shape }) => sum + shape[0], 0);
   const [, cols] = itemAt(members, 0).shape;
   const data = new Float64Array(rows * cols);

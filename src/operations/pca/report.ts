@@ -16,6 +16,11 @@ const groupReport = z
     explained: z.number(),
     /** ‖W − Ŵ‖ / ‖W‖ in Frobenius norm by projection, before rounding to the dtype. */
     relativeError: numbersByName,
+    /**
+     * √(tr(E C Eᵀ) / tr(W C Wᵀ)) by projection, E = W − Ŵ and C the second moment of the calibration text's inputs: the
+     * relative error of the outputs, before rounding. Not known where no text was read.
+     */
+    outputError: numbersByName.optional(),
     /** ‖W‖² by projection. */
     squaredNorm: numbersByName,
     /**
@@ -29,7 +34,7 @@ const groupReport = z
     message: 'expected the projections of relativeError',
   });
 
-const layerReport = z.object({ layer: z.number(), groups: z.array(groupReport) });
+export const layerReport = z.object({ layer: z.number(), groups: z.array(groupReport) });
 
 export const pcaReport = z.object({
   kind: z.literal('pca'),

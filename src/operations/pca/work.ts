@@ -95,7 +95,7 @@ async function rebuiltFor({ decompositions, how, shared, layers }: PcaPlan, rebu
 }
 
 /** Puts rebuilt rows into their tensor. */
-function place(
+export function place(
   tensors: Map<string, Float32Array>,
   checkpoint: Checkpoint,
   { name, row, cols, values }: RebuiltGroup['members'][number],
@@ -110,7 +110,7 @@ function place(
 }
 
 /** The group with the weights that earlier operations have changed. */
-function asEdited(group: Group, { edited }: OperationContext): Group {
+export function asEdited(group: Group, { edited }: OperationContext): Group {
   const members = group.members.map((member) => {
     const before = edited.get(projectionName(member.layer, member.projection));
     return before ? { ...member, edited: before } : member;

@@ -12,7 +12,7 @@ import { contentsHtml, type Figure, type Section, sectionsHtml } from './figure.
 import { footer, type Head, hash, headHtml, modelFact, modelFacts, modelName, versionsFact } from './header.ts';
 import { html } from './html.ts';
 import { pageHtml } from './page.ts';
-import { samplingRule, scoringFacts, textFacts } from './rules.ts';
+import { calibrationFacts, samplingRule, scoringFacts, textFacts, withLeak } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { weightsSection } from './spectra.ts';
 import { scoreCells, scoreHeads } from './table.ts';
@@ -32,13 +32,14 @@ export async function runPage(whole: RunResult, more: readonly Section[] = []): 
           { name: 'operated', scores: cell.tasks },
         ]
       : undefined;
-  const sections = [
+  const all = [
     samplesSection(comparisonsOf(run), samplingRule(run.sampling, run.notes), 'samples.txt'),
     { id: 'losses', title: 'Loss', figures: [scoresFigure(run)] },
     tasks && answered && (await tasksSection(tasks, answered)),
     await weightsSection(run.curves, [cell], layersOf(cell)),
     ...more,
   ].filter((each): each is Section => each !== undefined && (each.figures.length > 0 || each.rest !== undefined));
+  const sections = withLeak(all, run.calibration);
   const head = headOf(run);
   return pageHtml(
     head.title,
@@ -75,6 +76,7 @@ function headOf(run: RunResult): Head {
       ['Model', modelFact(model)],
       ['Operation', `${words}${groups.length > 0 ? `; groups ${groups.join(', ')}` : ''}; weights in ${run.dtype}`],
       ...textFacts(text, [cell.scores]),
+      ...calibrationFacts(run.calibration),
       ['Versions', versionsFact(run.versions)],
     ],
     made: [

@@ -21,7 +21,7 @@ import { html } from './html.ts';
 import { lossesSection } from './losses.ts';
 import { pageHtml } from './page.ts';
 import { comparisonsSection, pairCounts } from './pairs.ts';
-import { samplingRule, scoringFacts, textFacts } from './rules.ts';
+import { calibrationFacts, samplingRule, scoringFacts, textFacts, withLeak } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
 import { sensitivitySection, unitWords } from './sensitivity.ts';
 import { weightsSection } from './spectra.ts';
@@ -38,7 +38,7 @@ export async function studyPage(whole: Study, all: Cells, more: readonly Section
   const [study, cells] = [trusted(whole, whole.text), trustedCells(all, whole.text)];
   const head = headOf(study, cells);
   const own = (await sectionsOf(study, cells)).filter(({ figures, rest }) => figures.length > 0 || rest !== undefined);
-  const sections = [...own, ...more];
+  const sections = withLeak([...own, ...more], study.calibration);
   return pageHtml(
     head.title,
     html`${headHtml(head, contentsHtml(sections))}<main>\n${sectionsHtml(sections)}</main>\n${footer}`,
@@ -94,6 +94,7 @@ function headOf(study: Study, cells: Cells): Head {
         ].join('; '),
       ],
       ...textFacts(text, []),
+      ...calibrationFacts(study.calibration),
       ...(tasks ? [['Questions', tasks.file] as const] : []),
       ['Versions', versionsFact(context.versions)],
     ],

@@ -7,7 +7,7 @@ import { counted, integer, labelled, percent, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 import { isolated, tokenText } from '../tokens.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
-import { modelText } from './text.ts';
+import { calibrationLines, modelText } from './text.ts';
 
 /** Components in the table; basis.json holds all. */
 const shown = 16;
@@ -24,6 +24,7 @@ export function basisText(result: BasisResult, full: boolean, output?: string, w
     [
       modelText(model),
       recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
+      ...calibrationLines(result.calibration, width),
       labelled('Text', readWords(text, text.positions), width),
     ]
       .filter(Boolean)

@@ -23,7 +23,7 @@ import { isolated, shortToken, tokensOf } from '../tokens.ts';
 import { exact, type Value } from '../values.ts';
 import { type HeatMap, heatMap } from './heat-map.ts';
 import type { LineChart } from './line-chart.ts';
-import { modelText, promptWords } from './text.ts';
+import { calibrationLines, modelText, promptWords } from './text.ts';
 
 /** Layers up, tokens across: the likeliest token of each, on a colour. */
 export function lensMap(result: LensResult, prompt: PromptLens, variant: VariantName, colour: string): HeatMap {
@@ -60,6 +60,7 @@ export function lensText(
     [
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
+      ...calibrationLines(result.calibration, width),
       text && labelled('Text', readWords(text, text.positions), width),
       text && fewDocumentsWords(text),
     ]

@@ -35,7 +35,7 @@ import { screenWidth } from '../screen.ts';
 import { share } from '../values.ts';
 import type { HeatMap } from './heat-map.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
-import { modelText } from './text.ts';
+import { calibrationLines, modelText } from './text.ts';
 
 type Variant = ProbeResult['variants'][number];
 
@@ -50,6 +50,7 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
     [
       modelText(model),
       recipe && labelled('Operation', describeRecipe(recipe, model.layers), width),
+      ...calibrationLines(result.calibration, width),
       labelled('Text', readWords(text, text.positions), width),
       fewDocumentsWords(text),
     ]

@@ -33,7 +33,7 @@ import {
 import { sideOf, studyVerdict, yardstickText } from '../verdict.ts';
 import { heatMap } from './heat-map.ts';
 import { lineChart } from './line-chart.ts';
-import { cutText, resultText, textNotes } from './text.ts';
+import { calibrationLines, cutText, leakText, resultText, textNotes } from './text.ts';
 
 export function studyText(
   whole: Study,
@@ -44,6 +44,7 @@ export function studyText(
   const [study, cells] = [trusted(whole, whole.text), trustedCells(all, whole.text)];
   const { model, text, original } = study;
   const scored = [...cells.values()].map(({ scores }) => scores);
+  const leak = leakText(study.calibration);
   const there = study.cells.filter((id) => cells.has(id)).length;
   return [
     [
@@ -52,6 +53,7 @@ export function studyText(
       ),
       wrap(`Text       ${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
       wrap(`Rule       ${text.rule}${hasIntervals(scored) ? `; intervals: ${text.intervalRule}` : ''}`),
+      ...calibrationLines(study.calibration),
       ...[...textNotes(text, []), ...(study.notes ?? [])].map((note) => labelled('Note', printable(note))),
       original && `Original   nll ${valueText('nll', original)}, perplexity ${valueText('perplexity', original)}`,
       resultText(studyVerdict(study, cells)),
@@ -60,7 +62,9 @@ export function studyText(
       .join('\n'),
     there < study.cells.length &&
       `${there} of ${counted(study.cells.length, 'cell')} are there; the others are another part's.`,
-    ...(study.sensitivity ? [sensitivityText(study.sensitivity, cells)] : sweepTexts(study, cells)),
+    ...(study.sensitivity ? [sensitivityText(study.sensitivity, cells)] : sweepTexts(study, cells)).map((part) =>
+      part && leak ? `${part}\n${wrap(leak)}` : part,
+    ),
     seconds && secondsText(seconds),
     `Written    ${folder}`,
   ]
@@ -86,6 +90,14 @@ export function studyCsv(study: Study, cells: Cells): string {
     tokens: text.tokens,
     rule: text.rule,
     documents_sha256: context.documents,
+    ...(study.calibration
+      ? {
+          calibration: study.calibration.text,
+          calibration_rule: study.calibration.rule,
+          calibration_sha256: study.calibration.documentsSha256,
+          calibration_leak: study.calibration.leak,
+        }
+      : {}),
     precision: context.precision,
     surgery: context.versions.surgery,
     onnxruntime: context.versions.onnxruntime,

@@ -7,7 +7,7 @@ import { rangesText } from '../../platform/option-values.ts';
 import { programName } from '../../platform/program.ts';
 import type { EvalResult, InspectedText, InspectResult, PullResult } from '../../results/outputs.ts';
 import type { RunResult } from '../../results/run.ts';
-import type { ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
+import type { CalibrationInfo, ModelInfo, PromptInfo, SamplingInfo } from '../../results/shapes.ts';
 import type { ScoredText } from '../../scores/likelihood.ts';
 import type { Comparison, Score } from '../../scores/registry.ts';
 import type { TaskScore, TaskScores } from '../../scores/tasks.ts';
@@ -47,6 +47,7 @@ export function runText(whole: RunResult): string {
     [
       modelText(model),
       wrap(`Operation  ${describeRecipe(cell.recipe, model.layers)}, weights in ${dtype}, ${run.precision}`),
+      ...calibrationLines(run.calibration),
       resultText(runVerdict(run), breaksModel(run) ? 'red' : 'bold'),
     ]
       .filter(Boolean)
@@ -60,10 +61,14 @@ export function runText(whole: RunResult): string {
     layersText(layersOf(cell)),
     footprintText(cell),
     samplesText(run),
-    scoresText(run.text, [
-      ['original', original.scores],
-      ['operated', cell.scores],
-    ]),
+    scoresText(
+      run.text,
+      [
+        ['original', original.scores],
+        ['operated', cell.scores],
+      ],
+      run.calibration,
+    ),
     tasks &&
       original.tasks &&
       cell.tasks &&
@@ -75,6 +80,33 @@ export function runText(whole: RunResult): string {
     ),
     run.output !== undefined && `Written    ${run.output}`,
   ]);
+}
+
+/** "64 documents, 32,768 tokens of wiki.txt (SHA-256 0123456789abcdef…): each document alone, …" */
+export function calibrationText({ text, documents, tokens, rule, documentsSha256 }: CalibrationInfo): string {
+  return `${counted(documents, 'document')}, ${counted(tokens, 'token')} of ${text} (SHA-256 ${documentsSha256.slice(0, 16)}…): ${rule}`;
+}
+
+/** What stands under every table of figures that were measured on text that was calibrated on. */
+export function leakText(calibration: CalibrationInfo | undefined): string | undefined {
+  return calibration?.leak === undefined
+    ? undefined
+    : `Leak (--allow-leak): ${calibration.leak}; the figures are no estimate for other text.`;
+}
+
+/** What a reader should know of a calibration text before trusting the figures, a sentence each. */
+export function calibrationNotes(calibration: CalibrationInfo): string[] {
+  const leak = leakText(calibration);
+  return [...(leak ? [leak] : []), ...(calibration.notes ?? [])];
+}
+
+/** The calibration text and notes on it, as lines above figures. */
+export function calibrationLines(calibration: CalibrationInfo | undefined, width?: number): string[] {
+  if (!calibration) return [];
+  return [
+    labelled('Fitted to', calibrationText(calibration), width),
+    ...calibrationNotes(calibration).map((note) => labelled('Note', note, width)),
+  ];
 }
 
 /** The findings in sentences; undefined if there are none. */
@@ -108,13 +140,14 @@ export function evalText(whole: EvalResult): string {
     modelText(result.model),
     [
       result.recipe && wrap(`Operation  ${describeRecipe(result.recipe, result.model.layers)}`),
+      ...calibrationLines(result.calibration),
       result.base && `Base       ${result.base.ref}`,
       precisionText(result, rows),
       resultText(evalVerdict(result)),
     ]
       .filter(Boolean)
       .join('\n'),
-    scoresText(result.scores, rows),
+    scoresText(result.scores, rows, result.calibration),
     result.tasks && tasksText(result.tasks.file, result.tasks.rule, { accuracy: result.tasks }),
   ]);
 }
@@ -292,7 +325,12 @@ export function samplingText({ temperature, topP, topK, repetitionPenalty, seed 
   return drawn.filter(Boolean).join(', ');
 }
 
-function scoresText(text: ScoredText, scores: readonly (readonly [string, Score | Comparison])[]): string {
+function scoresText(
+  text: ScoredText,
+  scores: readonly (readonly [string, Score | Comparison])[],
+  calibration: CalibrationInfo | undefined,
+): string {
+  const leak = leakText(calibration);
   const columns = scoresIn(
     'evaluation',
     scores.map(([, score]) => ({ scores: score })),
@@ -313,6 +351,7 @@ function scoresText(text: ScoredText, scores: readonly (readonly [string, Score 
         text,
         scores.map(([, score]) => score),
       ),
+      ...(leak ? [leak] : []),
     ].map((line) => wrap(line)),
   ].join('\n');
 }

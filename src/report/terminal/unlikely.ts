@@ -7,7 +7,7 @@ import { fewDocumentsWords, intervalText, layerRule, readWords, trusted, unlikel
 import { counted, integer, labelled, sentence, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 import type { LineChart, Point } from './line-chart.ts';
-import { modelText } from './text.ts';
+import { calibrationLines, modelText } from './text.ts';
 
 /** @param full whether all tables are wanted */
 export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: string, width = screenWidth()): string {
@@ -17,6 +17,7 @@ export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: stri
     [
       modelText(model),
       recipe && labelled('Operation', `${describeRecipe(recipe, model.layers)}, ${precision}`, width),
+      ...calibrationLines(result.calibration, width),
       labelled('Text', readWords(text, variants[0]?.positions ?? Number.NaN), width),
       fewDocumentsWords(text),
     ]

@@ -248,6 +248,40 @@ export class Walk {
     return { original: end, variants: streams.map((stream) => stream ?? end), kept, waited };
   }
 
+  /**
+   * Takes the documents through a model that is operated on as they go: each block first runs as it was found and is
+   * looked into, then runs on the same stream with the weights that `edit` makes of what was seen.
+   * @param last layer to go to
+   * @param visitor sees each block as it was found, as a block of the original
+   * @param found weights of a layer that are not the checkpoint's
+   * @param onBlock called with the blocks done and in all
+   * @throws SurgeryError as {@link run} does
+   */
+  async operating(
+    last: number,
+    visitor: Required<Pick<WalkVisitor, 'activations' | 'visitBlock'>>,
+    found: WalkVariant['edit'],
+    edit: WalkVariant['edit'],
+    onBlock?: (done: number, total: number) => void,
+  ): Promise<void> {
+    let stream = await this.#embedded();
+    let other = await this.#streams.make();
+    const blocks = Array.from({ length: last + 1 }, (_, layer) => layer);
+    const inner = new Set(blocks.flatMap((layer) => lookInto(visitor, layer, [0]).inner));
+    for await (const [layer, read] of ahead(blocks, (one) => this.#readBlock(one))) {
+      const weights = new Map([...read, ...(await found(layer))]);
+      await this.#block(layer, weights, stream, other, lookInto(visitor, layer, [0]), inner);
+      const edits = await edit(layer);
+      if (edits.size === 0) [stream, other] = [other, stream];
+      else if (layer < last)
+        await this.#block(layer, new Map([...weights, ...edits]), stream, stream, lookInto({}, layer, [0]), inner);
+      onBlock?.(layer + 1, last + 1);
+      this.#spare = [...read.values()];
+    }
+    this.#spare = [];
+    this.release([stream, other]);
+  }
+
   /** Lets later runs overwrite streams that are needed no more. */
   release(streams: Iterable<Stream>): void {
     this.#streams.release(streams);

@@ -19,6 +19,7 @@ import {
 } from '../header.ts';
 import { html } from '../html.ts';
 import { pageHtml } from '../page.ts';
+import { calibrationFacts } from '../rules.ts';
 import { basisGlance, basisSections } from './basis.ts';
 import { lensGlance, lensRead, lensSections } from './lens.ts';
 import { probeGlance, probeSections } from './probe.ts';
@@ -190,6 +191,7 @@ function factsOf(info: Finding['result'], { read }: Pick<View, 'read'>): Head['f
     ['Model', modelFact(model)],
     ...(recipe ? [['Operation', describeRecipe(recipe, model.layers)] as const] : []),
     ['Read', read],
+    ...calibrationFacts(info.calibration),
     ...(few ? [['Intervals', few] as const] : []),
     ['Precision', `${precision}; seed ${seed}`],
   ];

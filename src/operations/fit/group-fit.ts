@@ -1,0 +1,174 @@
+// The best low-rank replacement of a group's stacked weights W on given inputs: Ŵ = U Uᵀ W, U the leading eigenvectors of
+// W G Wᵀ. G is the inputs' second moment (fit to outputs), their mean sizes on the diagonal (scaled), or 1 (plain SVD).
+import { symmetricEigen } from '../../linalg/eigen/eigen.ts';
+import { gramOfRows, type Matrix, multiply, multiplyInto } from '../../linalg/products.ts';
+import { innerProduct, rowOf, rowRange, squaredNorm, unitRows } from '../../linalg/rows.ts';
+
+/** What distances between outputs are measured by: x ↦ xᵀ G x of inputs, (n, n), or its diagonal, (n). */
+export type Metric = { readonly full: Matrix } | { readonly diagonal: Float64Array };
+
+/** Directions of a group's outputs, from the one that matters most on. */
+export interface GroupFit {
+  /** Energy along each direction, the eigenvalues of W G Wᵀ, largest first, (min(m, n)). */
+  readonly eigenvalues: Float64Array;
+  /** Orthonormal rows, (min(m, n), m): where the inputs leave energies 0, the leading singular vectors of the rest of W. */
+  readonly directions: Matrix;
+}
+
+/** Energies below this share of the largest are taken for rounding: a direction is exact to the inverse of its share. */
+const smallest = 1e-12;
+
+/**
+ * Directions of a group. With m ≤ n outputs they are eigenvectors of W G Wᵀ; with more, left singular vectors of W F with
+ * G = F Fᵀ, through its Gram matrix on the smaller side.
+ *
+ * Inputs that do not span their space, such as fewer samples than inputs, leave part of W without any energy. It is cut
+ * by its own singular values then, which is the limit of G + ε as ε goes to 0.
+ * @param w stacked weights, (m, n)
+ * @param factor F of a full metric, (n, n), asked for where there are more outputs than inputs
+ */
+export async function fitOutputs(w: Matrix, metric: Metric, factor: () => Promise<Matrix>): Promise<GroupFit> {
+  const { values, vectors } = await energies(w, metric, factor);
+  const size = Math.min(w.rows, w.cols);
+  const directions = { rows: size, cols: w.rows, data: new Float64Array(size * w.rows) };
+  const rank = above(values, smallest * Math.max(values[0] ?? 0, 0));
+  const seen = await orthonormal(rowRange(vectors, 0, rank));
+  directions.data.set(seen.data);
+  if (rank < size) {
+    const rest = await without(w, seen);
+    const ofRest = await energies(rest, { diagonal: new Float64Array(w.cols).fill(1) }, factor);
+    const count = Math.min(size - rank, above(ofRest.values, smallest * squaredNorm(w.data)));
+    const others = await orthonormal(rowRange(ofRest.vectors, 0, count));
+    directions.data.set(others.data, seen.data.length); // what is left is 0, as W has nothing there
+  }
+  return { eigenvalues: values.map((value, i) => (i < rank ? value : 0)), directions };
+}
+
+function above(values: Float64Array, limit: number): number {
+  return values.findLastIndex((value) => value > limit) + 1;
+}
+
+interface Energies {
+  readonly values: Float64Array;
+  readonly vectors: Matrix;
+}
+
+async function energies(w: Matrix, metric: Metric, factor: () => Promise<Matrix>): Promise<Energies> {
+  const { rows, cols } = w;
+  if (rows <= cols) {
+    const gram =
+      'full' in metric
+        ? await multiply(await multiply(w, metric.full), w, { transposeB: true })
+        : await gramOfRows(scaledColumns(w, metric.diagonal.map(Math.sqrt)));
+    const { values, vectors } = await symmetricEigen(gram.data, rows);
+    return { values, vectors: { rows, cols: rows, data: vectors } };
+  }
+  const x = 'full' in metric ? await multiply(w, await factor()) : scaledColumns(w, metric.diagonal.map(Math.sqrt));
+  const { values, vectors } = await symmetricEigen((await multiply(x, x, { transposeA: true })).data, cols);
+  const right = { rows: cols, cols, data: vectors };
+  return { values, vectors: await multiply(right, x, { transposeB: true }) };
+}
+
+/** F with F Fᵀ = G for a symmetric G without negative eigenvalues but for rounding: Qᵀ √Λ of its eigenvectors Q, as rows. */
+export async function symmetricFactor({ rows, data }: Matrix): Promise<Matrix> {
+  const { values, vectors } = await symmetricEigen(data.slice(), rows);
+  const factor = new Float64Array(rows * rows);
+  for (let i = 0; i < rows; i++) {
+    const root = Math.sqrt(Math.max(values[i] as number, 0));
+    for (let j = 0; j < rows; j++) factor[j * rows + i] = root * (vectors[i * rows + j] as number);
+  }
+  return { rows, cols: rows, data: factor };
+}
+
+function scaledColumns({ rows, cols, data }: Matrix, scales: Float64Array): Matrix {
+  const scaled = new Float64Array(data.length);
+  for (let i = 0; i < data.length; i++) scaled[i] = (data[i] as number) * (scales[i % cols] as number);
+  return { rows, cols, data: scaled };
+}
+
+/** W − U Uᵀ W */
+async function without(w: Matrix, directions: Matrix): Promise<Matrix> {
+  const rest = { ...w, data: w.data.slice() };
+  const along = await multiply(directions, w);
+  await multiplyInto(rest, directions, along, { transposeA: true, alpha: -1, accumulate: true });
+  return rest;
+}
+
+/**
+ * Rows of any lengths that are at right angles but for rounding → orthonormal ones. Each span of the first rows stays what
+ * it was, as a row changes by those before it alone: twice U − E U, E the lower triangle of U Uᵀ − 1 with half of its
+ * diagonal, which is Gram and Schmidt's method to first order, in products.
+ */
+async function orthonormal(rows: Matrix): Promise<Matrix> {
+  let made = unitRows(rows);
+  for (let pass = 0; pass < 2; pass++) {
+    const { data, cols } = await multiply(made, made, { transposeB: true });
+    for (let i = 0; i < cols; i++) {
+      data[i * cols + i] = ((data[i * cols + i] as number) - 1) / 2;
+      data.fill(0, i * cols + i + 1, (i + 1) * cols);
+    }
+    const next = { ...made, data: made.data.slice() };
+    await multiplyInto(next, { rows: cols, cols, data }, made, { alpha: -1, accumulate: true });
+    made = next;
+  }
+  return made;
+}
+
+/** What the outputs of some rows lose on the inputs that were fitted to, as {@link lostOutputs}: Σ λ u² of directions left out. */
+export function lostOwnOutputs({ eigenvalues, directions }: GroupFit, parts: readonly Rows[]): Float64Array[] {
+  return parts.map(([from, to]) => {
+    const lost = new Float64Array(directions.rows + 1);
+    for (let r = directions.rows - 1; r >= 0; r--)
+      lost[r] =
+        (lost[r + 1] as number) + (eigenvalues[r] as number) * squaredNorm(rowOf(directions, r).subarray(from, to));
+    return lost;
+  });
+}
+
+/** Rows of the stacked weights: from the first up to the second. */
+export type Rows = readonly [from: number, to: number];
+
+/**
+ * What is lost of some outputs' energy on given inputs when only the first directions are kept, tr(E C Eᵀ) of these rows
+ * with E = W − U Uᵀ W, at each number of directions from 0 on, (directions + 1).
+ * @param w stacked weights, (m, n)
+ * @param c second moment of the inputs, (n, n)
+ * @param parts rows of each part of the outputs
+ */
+export async function lostOutputs(
+  w: Matrix,
+  c: Matrix,
+  directions: Matrix,
+  parts: readonly Rows[],
+): Promise<Float64Array[]> {
+  const wc = await multiply(w, c);
+  const along = await multiply(directions, w); // T = Uᵀ W
+  const across = await multiply(along, wc, { transposeB: true }); // Uᵀ W C Wᵀ, (k, m)
+  const between = await multiply(across, directions, { transposeB: true }); // B = Uᵀ W C Wᵀ U, (k, k)
+  return Promise.all(
+    parts.map(async ([from, to]) => {
+      const own = columns(directions, from, to);
+      const overlaps = await multiply(own, own, { transposeB: true });
+      let lost = 0;
+      for (let i = from; i < to; i++) lost += innerProduct(rowOf(w, i), rowOf(wc, i));
+      const all = Float64Array.from({ length: directions.rows + 1 }, () => lost);
+      for (let r = 0; r < directions.rows; r++) {
+        const row = rowOf(across, r).subarray(from, to);
+        lost -= 2 * innerProduct(rowOf(own, r), row);
+        for (let i = 0; i <= r; i++) {
+          const twice = i < r ? 2 : 1;
+          lost +=
+            twice * (overlaps.data[r * overlaps.cols + i] as number) * (between.data[r * between.cols + i] as number);
+        }
+        all[r + 1] = Math.max(lost, 0);
+      }
+      return all;
+    }),
+  );
+}
+
+function columns({ rows, cols, data }: Matrix, from: number, to: number): Matrix {
+  const picked = new Float64Array(rows * (to - from));
+  for (let i = 0; i < rows; i++) picked.set(data.subarray(i * cols + from, i * cols + to), i * (to - from));
+  return { rows, cols: to - from, data: picked };
+}

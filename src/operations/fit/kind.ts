@@ -1,0 +1,34 @@
+// The kind `fit`: low-rank weights that keep the outputs best which a calibration text gives.
+import { activationOf, projectionName } from '../../checkpoint/names.ts';
+import type { OperationKind } from '../kind.ts';
+import type { FitReport } from './report.ts';
+import { complete, type FitOperation, type FitSpec, fitFields, partOf } from './spec.ts';
+import { describe, label, next, series, slug } from './words.ts';
+import type { FitDetails, FitPlan, LayerFit } from './work.ts';
+
+export const fitKind: OperationKind<FitSpec, FitOperation, FitPlan, FitDetails, FitReport, LayerFit> = {
+  name: 'fit',
+  summary: "low-rank approximation of projections' weights, fitted to their outputs on a calibration text",
+  fields: fitFields,
+  complete,
+  touches: ({ layers, targets }) =>
+    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  needs: ({ objective, layers, targets, sequential, ...operation }) =>
+    objective === 'weights'
+      ? undefined
+      : {
+          layers,
+          activations: [...new Set(targets.map(activationOf))],
+          secondMoments: true,
+          part: partOf(operation),
+          sequential,
+        },
+  describe,
+  label,
+  series,
+  slug,
+  stored: 'stored as low-rank factors',
+  next,
+  reportSchema: async () => (await import('./report.ts')).fitReport,
+  load: async () => (await import('./work.ts')).fitWork,
+};

@@ -1,0 +1,90 @@
+// A fit in words: a line for a report, a name for a table, a name for a folder.
+import { rangesText } from '../../platform/option-values.ts';
+import type { Finding } from '../kind.ts';
+import { layersName } from '../where.ts';
+import type { FitOperation } from './spec.ts';
+
+/** Parameters at their defaults are left out. @param layers of the model */
+export function describe(operation: FitOperation, layers: number): string {
+  const { objective, mode, targets, layers: chosen, sequential, control } = operation;
+  return words(', ', [
+    objective === 'weights' ? 'plain SVD' : `fitted to ${objective === 'outputs' ? 'outputs' : 'scaled weights'}`,
+    mode,
+    keptText(operation),
+    targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
+    chosen.length < layers && `only ${layersName(chosen)}`,
+    sequential && 'layer by layer on the operated model',
+    control && `control ${control}`,
+  ]);
+}
+
+const names = { outputs: 'fit', scaled: 'scaled fit', weights: 'svd' } as const;
+
+export function label(operation: FitOperation, layers: number): string {
+  const { objective, mode, layers: chosen, sequential } = operation;
+  return words(' ', [
+    names[objective],
+    mode,
+    keptText(operation),
+    sequential && 'sequential',
+    chosen.length < layers && layersName(chosen),
+  ]);
+}
+
+/** The operation without its budget. @param layers of the model */
+export function series({ objective, mode, layers: chosen, sequential }: FitOperation, layers: number): string {
+  return words(', ', [
+    `${names[objective]} ${mode}`,
+    sequential && 'sequential',
+    chosen.length < layers && layersName(chosen),
+  ]);
+}
+
+/** Parameters at their defaults are left out. @param layers of the model */
+export function slug(operation: FitOperation, layers: number): string {
+  const { objective, mode, targets, layers: chosen, sequential, control } = operation;
+  return words('-', [
+    'fit',
+    objective !== 'outputs' && objective,
+    mode,
+    keptText(operation).replace(' ', '-'),
+    targets.join() !== 'q,k,v' && targets.join('-'),
+    chosen.length < layers && `layers-${rangesText(chosen).replaceAll(',', '_')}`,
+    sequential && 'sequential',
+    control,
+  ]);
+}
+
+/** The layers that work; else milder budgets if it loses much, or harder ones. */
+export function next(operation: FitOperation, { isSevere, sound }: Finding, layers: number): string {
+  const { objective, mode, targets, layers: chosen, sequential, ratio, rank, energy } = operation;
+  const kept = keptText(operation).split(' ');
+  const same = words(' ', [
+    objective !== 'outputs' && `--objective ${objective}`,
+    mode !== 'shared-kv' && `--mode ${mode}`,
+    targets.join() !== 'q,k,v' && `--targets ${targets.join()}`,
+    sequential && '--sequential',
+  ]);
+  const layersText = chosen.length < layers ? `--layers ${rangesText(chosen)}` : '';
+  if (sound) return words(' ', ['run fit', `--${kept.join(' ')}`, same, `--layers ${rangesText(sound)}`]);
+  const factors = isSevere ? [1 / 4, 1 / 2] : [1, 1.5, 2];
+  const others =
+    rank !== undefined
+      ? factors.map((factor) => Math.ceil(rank / factor))
+      : energy !== undefined
+        ? factors.map((factor) => short(1 - (1 - energy) * factor)).filter((one) => one > 0)
+        : factors.map((factor) => short((ratio ?? 0) * factor)).filter((one) => one < 1);
+  return words(' ', ['sweep fit', `--${kept[0]} ${[...new Set(others)].join()}`, same, layersText]);
+}
+
+const short = (value: number) => Number(value.toPrecision(3));
+
+/** "ratio 0.2", "rank 64" or "energy 0.9". */
+function keptText({ ratio, rank, energy }: Pick<FitOperation, 'ratio' | 'rank' | 'energy'>): string {
+  if (rank !== undefined) return `rank ${rank}`;
+  return energy === undefined ? `ratio ${ratio}` : `energy ${energy}`;
+}
+
+function words(between: string, parts: readonly (string | false | undefined)[]): string {
+  return parts.filter(Boolean).join(between);
+}
