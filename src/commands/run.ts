@@ -111,7 +111,13 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
       memory,
     };
     const seconds = noSeconds();
-    const pair = await measurePair(experiment, { id: recipeHash(recipe, calibrated?.info.documentsSha256), recipe }, seconds, options, progress);
+    const pair = await measurePair(
+      experiment,
+      { id: recipeHash(recipe, calibrated?.info.documentsSha256), recipe },
+      seconds,
+      options,
+      progress,
+    );
     const cause = breaksModel({ model: info, ...pair })
       ? await diagnosed(options, model, stored, scoring, pair.cell.scores, progress)
       : undefined;

@@ -8,31 +8,7 @@ import { type LayerStatistics, statisticsVisitor } from '../runtime/statistics.t
 import type { WalkVisitor } from '../runtime/walk/visitor.ts';
 import { Walk, type WalkVariant } from '../runtime/walk/walk.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
-
-/**
- * What of the calibration text is read: all of it; one half, to see how much a fit depends on the text; or the same
- * tokens in a random order within each document, which have the words' frequencies and no context.
- */
-export const calibrationParts = ['first-half', 'second-half', 'permuted'] as const;
-export type CalibrationPart = (typeof calibrationParts)[number];
-
-/** What an operation looks at. Statistics are those of the model that the operation finds: as operations before it left it. */
-export interface CalibrationNeed {
-  readonly layers: readonly number[];
-  /** Inputs of projections. None where the residual stream alone is looked at. */
-  readonly activations: readonly Activation[];
-  /** Whether Σ x xᵀ is gathered, 8 · n² bytes for n inputs. Default: no. */
-  readonly secondMoments?: boolean;
-  /** Whether each document's first position, an attention sink in many models, is left out. Default: no. */
-  readonly withoutFirst?: boolean;
-  /** Default: all. */
-  readonly part?: CalibrationPart | undefined;
-  /**
-   * Whether a block is looked at after the blocks before it have been operated on. Then the ranks, heads or layers must
-   * follow from the operation alone: `plan` comes before the first layer's statistics.
-   */
-  readonly sequential?: boolean;
-}
+import type { CalibrationNeed, CalibrationPart } from './kind.ts';
 
 /** A need, and what takes a layer's statistics. They are dropped when it is done: only one layer's are in memory. */
 export interface Gathering {

@@ -3,10 +3,10 @@
 import type { z } from 'zod';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { WeightDtype } from '../checkpoint/dtypes.ts';
+import type { Activation } from '../checkpoint/names.ts';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import type { LayerStatistics } from '../runtime/statistics.ts';
 import type { Documents } from '../text/encode-documents.ts';
-import type { CalibrationNeed } from './calibration.ts';
 
 /** One parameter of a kind, for options, recipe files, sweeps, tables and help. */
 export interface Field<T> {
@@ -61,6 +61,31 @@ export interface Footprint {
 export interface KindFootprint extends Omit<Footprint, 'bytes'> {
   /** Bytes of what is kept. Without it: as many as the reduced parameters take in the checkpoint's dtype. */
   readonly storedBytes?: number;
+}
+
+/**
+ * What of the calibration text is read: all of it; one half, to see how much a fit depends on the text; or the same
+ * tokens in a random order within each document, which have the words' frequencies and no context.
+ */
+export const calibrationParts = ['first-half', 'second-half', 'permuted'] as const;
+export type CalibrationPart = (typeof calibrationParts)[number];
+
+/** What an operation looks at. Statistics are those of the model that the operation finds: as operations before it left it. */
+export interface CalibrationNeed {
+  readonly layers: readonly number[];
+  /** Inputs of projections. None where the residual stream alone is looked at. */
+  readonly activations: readonly Activation[];
+  /** Whether Σ x xᵀ is gathered, 8 · n² bytes for n inputs. Default: no. */
+  readonly secondMoments?: boolean;
+  /** Whether each document's first position, an attention sink in many models, is left out. Default: no. */
+  readonly withoutFirst?: boolean;
+  /** Default: all. */
+  readonly part?: CalibrationPart | undefined;
+  /**
+   * Whether a block is looked at after the blocks before it have been operated on. Then the ranks, heads or layers must
+   * follow from the operation alone: `plan` comes before the first layer's statistics.
+   */
+  readonly sequential?: boolean;
 }
 
 /** The inputs of an operation. */

@@ -15,8 +15,9 @@ import { canonicalHash } from '../platform/canonical.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { entryOf, getOrMake } from '../platform/indexing.ts';
 import { inTurn } from '../platform/threads/pool.ts';
-import { Calibration, type CalibrationPart, type Gathering } from './calibration.ts';
+import { Calibration, type Gathering } from './calibration.ts';
 import {
+  type CalibrationPart,
   type Closable,
   type EditedTensor,
   type Footprint,

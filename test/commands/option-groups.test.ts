@@ -56,8 +56,8 @@ describe('the help of a command', () => {
     const screen = help.split('\n').slice(0, 20).join('\n');
     expect(screen.match(/^ {2}--\w+/gm)).toEqual(['  --model', '  --variance', '  --text', '  --prompt', '  --output']);
     expect(help.match(/^\S.*:$/gm)).toEqual([
-      ...['Common options:', 'Operation:', 'Operation, pca:', 'Operation, pca, quantise:', 'Operation, zero:'],
-      'Operation, quantise:',
+      ...['Common options:', 'Operation:', 'Operation, pca, fit:', 'Operation, pca:', 'Operation, pca, fit, quantise:'],
+      ...['Operation, fit:', 'Operation, zero:', 'Operation, quantise:', 'Calibration:'],
       ...['Text:', 'Samples:', 'Output:', 'Machine:', 'Options:'],
     ]);
   });

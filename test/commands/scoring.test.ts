@@ -42,7 +42,7 @@ describe('the default text', () => {
     expect(others.about.text).toBe('the built-in passages');
     expect((await scored('pocket', { ...few, text: 'builtin:passages' })).documentsSha256).toBe(others.documentsSha256);
     await expect(scored('pocket', { text: 'builtin:x' })).rejects.toThrow(
-      'there is no text builtin:x, allowed: builtin:pocket, builtin:passages',
+      'there is no text builtin:x, allowed: builtin:pocket, builtin:pocket-training, builtin:passages',
     );
   });
 

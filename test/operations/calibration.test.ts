@@ -1,7 +1,8 @@
 // What operations see of a calibration text: as much as they ask for, of the model as they find it, in one walk.
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
-import { Calibration, type CalibrationNeed, type Gathering, partOf } from '../../src/operations/calibration.ts';
+import { Calibration, type Gathering, partOf } from '../../src/operations/calibration.ts';
+import type { CalibrationNeed } from '../../src/operations/kind.ts';
 import { Operator, operate } from '../../src/operations/operator.ts';
 import { completeRecipe, isCalibrated, recipeHash } from '../../src/operations/recipe.ts';
 import { type LayerStatistics, statisticsVisitor } from '../../src/runtime/statistics.ts';

@@ -72,8 +72,8 @@ describe('a mistake', () => {
     ['{"format": 2, "operations": [{"kind": "pca"}]}', /^: format: .*expected 1$/],
     ['{"recipe": [], "operations": [{"kind": "pca"}]}', /^: the file: .*"recipe"$/],
     ['[{"kind": "pca"}, null]', /^: operations\.1: .*expected object, received null$/],
-    ['[{"kind": "pca"}, {}]', /^: operations\.1\.kind: .*one of "pca"\|"zero"\|.*"none"$/],
-    ['[{"kind": "svd"}]', /^: operations\.0\.kind: .*one of "pca"\|"zero"\|.*"none"$/],
+    ['[{"kind": "pca"}, {}]', /^: operations\.1\.kind: .*one of "pca"\|.*"zero"\|.*"none"$/],
+    ['[{"kind": "svd"}]', /^: operations\.0\.kind: .*one of "pca"\|.*"zero"\|.*"none"$/],
     ['[{"kind": "toString"}]', /^: operations\.0\.kind: .*one of "pca"/],
     [
       '[{"kind": "pca", "varience": 0.3}]',
