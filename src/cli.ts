@@ -125,7 +125,7 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
         'results/study results/lens results/probe --output study.html',
       ]),
     )
-    .argument('<dir...>', 'results of run, sweep, sensitivity, merge, lens, unlikely, probe or basis')
+    .argument('<dir...>', 'results of run, sweep, sensitivity, merge, lens, unlikely, outliers, probe or basis')
     .action(async (folders, options) => (await import('./commands/report.ts')).report(folders, options, recorded()));
 
   declared
@@ -155,6 +155,15 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
       ]),
     )
     .action(async (options) => (await import('./commands/unlikely.ts')).unlikely(withOperation(options), recorded));
+
+  declared
+    .outliersOptions(
+      command('outliers', 'largest MLP inputs and outputs, and the weights behind them', [
+        '--model pocket',
+        '--text stories.txt --documents 50 --output results/outliers',
+      ]),
+    )
+    .action(async (options) => (await import('./commands/outliers.ts')).outliers(options, recorded));
 
   declared
     .probeOptions(

@@ -27,7 +27,7 @@
  * const { points, variants } = await probe(checkpoint, documents, { recipe });
  * ```
  *
- * So are `unlikely`, `basis` and `sensitivity`, each of which does what the command of its name does.
+ * So are `unlikely`, `outliers`, `basis` and `sensitivity`, each of which does what the command of its name does.
  *
  * A model that does not fit in memory is walked through: all documents of all variants go through a block before the next
  * one is read. A visitor sees the residual stream at every point:
@@ -78,6 +78,8 @@ import { aFlag, isPlainObject, requireArgument, requireOptions } from './platfor
 export { type BasisOfCheckpoint, type BasisOfCheckpointOptions, basis } from './analyses/basis/of-checkpoint.ts';
 export { type LensOfCheckpoint, type LensOptions, lens } from './analyses/lens/of-checkpoint.ts';
 export type { DepthProfiles } from './analyses/lens/over-text.ts';
+export { type OutlierOptions, outliers } from './analyses/outliers/of-checkpoint.ts';
+export type { Outlier, OutlierLayer } from './analyses/outliers/result.ts';
 export {
   type ProbeOfCheckpoint,
   type ProbeOfCheckpointOptions,

@@ -351,6 +351,14 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
       /^kind is "svd", allowed: pca, .*zero, .*none$/,
     ],
   ],
+  outliers: [
+    [() => lib.outliers(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
+    [
+      () => lib.outliers(checkpoint, documents, { seed: 1 }),
+      /^outliers has no option "seed", allowed: threads, memory/,
+    ],
+    [() => lib.outliers(checkpoint, documents, { memory: 0 }), /^outliers: memory is 0, allowed: /],
+  ],
   unlikely: [
     [() => lib.unlikely(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
     [() => lib.unlikely(checkpoint, []), /^documents is \[\], allowed: at least one document$/],

@@ -61,6 +61,41 @@ CASES = {
 }
 
 
+class Watched(R.Llama):
+    """Keeps what each down projection reads and gives, and the residual stream before each block."""
+
+    def run(self, ids):
+        self.seen = []
+        stream = self.hidden(ids)[:-1]
+        return self.seen, stream
+
+    def lin(self, x, name):
+        y = super().lin(x, name)
+        if name.endswith("down_proj"):
+            self.seen.append((x, y))
+        return y
+
+
+def outliers(folder, documents):
+    """By layer: the largest input and output of down, each as [value, document, position, coordinate], the weight in the row of the
+    one and the column of the other, and the median norms of the residual before the block at first and later positions."""
+    model = Watched(folder)
+    runs = [model.run(ids) for ids in documents]
+    out = []
+    for i in range(model.layers):
+        def largest(which):
+            tops = [(d, np.unravel_index(np.abs(seen[i][which]).argmax(), seen[i][which].shape)) for d, (seen, _) in enumerate(runs)]
+            d, (p, c) = max(tops, key=lambda t: abs(runs[t[0]][0][i][which][t[1]]))
+            return [float(runs[d][0][i][which][p, c]), d, int(p), int(c)]
+
+        norms = [np.linalg.norm(stream[i], axis=1) for _, stream in runs]
+        read, given = largest(0), largest(1)
+        out.append({"input": read, "output": given,
+                    "weight": float(model.w["model.layers.%d.mlp.down_proj.weight" % i][given[3], read[3]]),
+                    "first": float(np.median([n[0] for n in norms])), "later": float(np.median(np.concatenate([n[1:] for n in norms])))})
+    return out
+
+
 def golden(name):
     folder = os.path.join(ROOT, "src", "pocket") if name == "pocket" else os.path.join(FIXTURES, name)
     if name == "pocket":
@@ -77,7 +112,7 @@ def golden(name):
         error = sum(((model.w[n] - w) ** 2).sum() for n, w in edit.items())
         model.w.update({n: R.round_to(w, DTYPES[name]).astype(np.float64) for n, w in edit.items()})
         rows.append({"operation": case, "relative_error": float(np.sqrt(error / before)), "scores": R.score(model, documents, base)})
-    return {"model": name, "documents": documents, "cases": rows}
+    return {"model": name, "documents": documents, "cases": rows, "outliers": outliers(folder, documents)}
 
 
 if __name__ == "__main__":

@@ -148,5 +148,15 @@ export type ProbeOptions = WithOperation<typeof probeOptions>;
 export const basisOptions = analysing(shared.basisOptions, shared.textOptions);
 export type BasisOptions = WithOperation<typeof basisOptions>;
 
+export const outliersOptions = together(
+  shared.modelOption,
+  shared.textOptions,
+  shared.resultOutputOptions,
+  printing,
+  engine,
+  shared.memoryOption,
+);
+export type OutliersOptions = OptionsOf<typeof outliersOptions>;
+
 export const doctorOptions = together(shared.modelOption, printing, shared.networkOptions, shared.configOption);
 export type DoctorOptions = OptionsOf<typeof doctorOptions>;

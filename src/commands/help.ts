@@ -40,7 +40,6 @@ function overview(program: CommandUnknownOpts, helper: Help): string {
   return [
     `Usage: ${program.name()} <command> [options]`,
     helper.boxWrap(program.description(), helper.helpWidth ?? widest),
-    '',
     ...lines,
     '',
   ].join('\n');

@@ -303,11 +303,17 @@ export const analysisOptions = optionGroup('Analysis:', (command) =>
     .option('--seed <n>', 'random seed; the same seed gives the same figures', whole('--seed', 0), 0),
 );
 
-export const analysisOutputOptions = optionGroup('Output:', (command) =>
+export const resultOutputOptions = optionGroup('Output:', (command) =>
   command
-    .option('--full', 'print all tables, not only the result in brief; --output writes them in any case')
     .option('--output <dir>', 'also write the result, charts and an HTML report to this folder', folder)
     .option('--force', 'replace earlier results in --output'),
+);
+
+export const analysisOutputOptions = together(
+  optionGroup('Output:', (command) =>
+    command.option('--full', 'print all tables, not only the result in brief; --output writes them in any case'),
+  ),
+  resultOutputOptions,
 );
 
 export const lensOptions = optionGroup('Analysis:', (command) =>

@@ -1,13 +1,16 @@
 // The command to try after a result: where the finding points, in the words of the kind of operation.
 import { join } from 'node:path';
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import type { OutliersResult } from '../analyses/outliers/result.ts';
 import { kindOf } from '../operations/registry.ts';
 import { commandLine, quoted, wordsOf } from '../platform/command-line.ts';
 import { type Cells, gridCells, pcaOf } from '../report/cells.ts';
+import { worstOutlier } from '../report/findings.ts';
+import { weightName } from '../report/terminal/outliers.ts';
 import { isBroken, isSevere, largestEffects, singleEffects } from '../report/verdict.ts';
 import type { RunResult } from '../results/run.ts';
 import type { Study } from '../results/study.ts';
-import { runOptions, sensitivityOptions, sweepOptions } from './command-options.ts';
+import { outliersOptions, runOptions, sensitivityOptions, sweepOptions } from './command-options.ts';
 import { textOptions } from './options.ts';
 import { recipeName } from './output.ts';
 import { optionWords } from './recorded-command.ts';
@@ -43,6 +46,14 @@ export function afterStudy(study: Study, cells: Cells): string {
   return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), study.command);
 }
 
+/** After a list of outliers: what the model is without the weight that adds most. */
+export function afterOutliers(result: OutliersResult): string | undefined {
+  const worst = worstOutlier(result);
+  if (!worst) return undefined;
+  const weight = quoted(weightName(worst));
+  return onText(onModel(`eval --kind zero --weights ${weight}`, result.model.ref), result.command);
+}
+
 /** Layers other than those that hold the damage; none if most layers do, or if effects are known by projection only. */
 function soundLayers(study: Study, cells: Cells, threshold: number): number[] {
   if (study.sensitivity?.by === 'projection') return [];
@@ -58,7 +69,7 @@ function onModel(words: string, ref: string): string {
 }
 
 /** Commands whose results hold what was scored. */
-const scoring = { run: runOptions, sweep: sweepOptions, sensitivity: sensitivityOptions };
+const scoring = { run: runOptions, sweep: sweepOptions, sensitivity: sensitivityOptions, outliers: outliersOptions };
 
 /** A command that scores, on the text that another one has scored, cut as there. */
 function onText(words: string, scored: string): string {

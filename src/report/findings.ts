@@ -1,6 +1,7 @@
 // What analyses found, in sentences: the terminal prints them first, pages show them at the top. Words only; every figure is a result's.
 import type { BasisResult } from '../analyses/basis/result.ts';
 import type { LensOfText, LensResult, PromptLens } from '../analyses/lens/result.ts';
+import type { OutlierLayer, OutliersResult } from '../analyses/outliers/result.ts';
 import type { ProbeResult, ProbeTask } from '../analyses/probe/result.ts';
 import type { Finding } from '../analyses/results.ts';
 import type { TextRead } from '../analyses/shapes.ts';
@@ -26,6 +27,8 @@ export function findingWords(finding: Finding): string[] {
       return probeWords(finding.result);
     case 'basis':
       return basisWords(finding.result);
+    case 'outliers':
+      return outliersWords(finding.result);
   }
 }
 
@@ -225,6 +228,29 @@ export function unlikelyWords({ variants }: UnlikelyResult): string[] {
         `${first.band}; at ${all.length - above.length} of ${layers} that is ${measured ? 'not measurably' : 'no'} more than at a shuffled position or along mixtures of tokens.`,
     ];
   });
+}
+
+/** What an outlier is, as tables and pages say it. */
+export const outliersRule =
+  'Largest magnitudes over all documents, positions and coordinates. The output is what down adds to the residual stream. ' +
+  'A weight stands in the row of the largest output and the column of the largest input, and adds its value times that input. ' +
+  'Norms are medians, at documents’ first positions and at all later ones.';
+
+/** The layer whose weight adds most, in magnitude. */
+export function worstOutlier({ layers }: OutliersResult): OutlierLayer | undefined {
+  return layers.toSorted((a, b) => Math.abs(b.weight.adds) - Math.abs(a.weight.adds))[0];
+}
+
+export function outliersWords(result: OutliersResult): string[] {
+  const worst = worstOutlier(result);
+  if (!worst) return [];
+  const { layer, weight, input, output } = worst;
+  const times = (of: { readonly value: number; readonly rms: number }) =>
+    `${short(Math.abs(of.value))} (${short(Math.abs(of.value) / of.rms)} times the root mean square)`;
+  return [
+    `The weight ${layer}.down[${weight.row},${weight.column}] adds most: ${short(weight.adds)} at position ${input.position} of document ${input.document}.`,
+    `There layer ${layer} has its largest input of down, ${times(input)}; its largest output is ${times(output)}.`,
+  ];
 }
 
 /** Top-1 accuracy at each layer. @param wanted differs from the probe of the input token's embedding in this */

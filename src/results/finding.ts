@@ -1,4 +1,4 @@
-// What the result of every analysis (lens, unlikely, probe, basis) begins with.
+// What the result of every analysis (lens, unlikely, probe, basis, outliers) begins with.
 import { z } from 'zod';
 import type { Frozen } from '../platform/schemas.ts';
 import { format } from './format.ts';

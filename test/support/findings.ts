@@ -3,6 +3,7 @@ import type { BasisResult } from '../../src/analyses/basis/result.ts';
 import type { LensMeans, LensResult, SpelledCell } from '../../src/analyses/lens/result.ts';
 import { againstLast, byStatistic, ofCells } from '../../src/analyses/lens/statistics/registry.ts';
 import type { Statistic } from '../../src/analyses/lens/statistics/statistic.ts';
+import type { OutliersResult } from '../../src/analyses/outliers/result.ts';
 import type {
   Evaluation,
   Likeness,
@@ -256,6 +257,31 @@ export function basisResult(token = '▁dog'): BasisResult {
   };
 }
 
+function outliersResult(token: string): OutliersResult {
+  const next = series(0.01);
+  const outlier = (coordinate: number) => ({
+    value: -10 - next(),
+    coordinate,
+    document: 1,
+    position: 2,
+    token,
+    shown: shownAs(token),
+    rms: next(),
+  });
+  return {
+    ...info,
+    command: 'surgery outliers',
+    text: { text: 'text.txt', documents: 12, positions: 200, cut: 1, maxTokens: 64 },
+    layers: [0, 1].map((layer) => ({
+      layer,
+      input: outlier(5),
+      output: outlier(6),
+      weight: { row: 6, column: 5, value: next(), adds: 1 + layer },
+      residual: { first: median(9), later: median(3) },
+    })),
+  };
+}
+
 /** One of each kind. */
 export function findings(token?: string): Readonly<Record<FindingKind, Finding>> {
   return {
@@ -263,5 +289,6 @@ export function findings(token?: string): Readonly<Record<FindingKind, Finding>>
     unlikely: { kind: 'unlikely', result: unlikelyResult() },
     probe: { kind: 'probe', result: probeResult() },
     basis: { kind: 'basis', result: basisResult(token) },
+    outliers: { kind: 'outliers', result: outliersResult(token ?? '▁dog') },
   };
 }

@@ -1,4 +1,4 @@
-// Results of lens, unlikely, probe and basis → a page of their own, or sections of another report.
+// Results of lens, unlikely, probe, basis and outliers → a page of their own, or sections of another report.
 import type { Finding } from '../../../analyses/results.ts';
 import { describeRecipe } from '../../../operations/recipe.ts';
 import { matrixWords } from '../../basis-columns.ts';
@@ -22,6 +22,7 @@ import { pageHtml } from '../page.ts';
 import { calibrationFacts } from '../rules.ts';
 import { basisGlance, basisSections } from './basis.ts';
 import { lensGlance, lensRead, lensSections } from './lens.ts';
+import { outliersGlance, outliersSections } from './outliers.ts';
 import { probeGlance, probeSections } from './probe.ts';
 import { unlikelyGlance, unlikelySections } from './unlikely.ts';
 
@@ -90,6 +91,17 @@ async function viewOf(whole: Finding): Promise<View> {
         read: readWords(result.text, result.text.positions),
         glance: basisGlance(result),
         sections: await basisSections(result),
+      };
+    }
+    case 'outliers': {
+      const { result } = finding;
+      return {
+        name: 'outliers',
+        question: 'The largest numbers around the down projections, and the single weights behind them',
+        found,
+        read: readWords(result.text, result.text.positions),
+        glance: outliersGlance(result),
+        sections: await outliersSections(result),
       };
     }
   }

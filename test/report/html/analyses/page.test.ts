@@ -11,9 +11,15 @@ import { content, expectAlone, expectNamed, expectWellFormed, expectWords, hosti
 import { run } from '../../../support/runs.ts';
 
 const pageOf = (finding: Finding) => findingsPage([{ label: finding.kind, finding }], '');
-const { lens, unlikely, probe, basis } = findings();
+const { lens, unlikely, probe, basis, outliers } = findings();
 /** Each drawn once. */
-const pages = { lens: pageOf(lens), unlikely: pageOf(unlikely), probe: pageOf(probe), basis: pageOf(basis) };
+const pages = {
+  lens: pageOf(lens),
+  unlikely: pageOf(unlikely),
+  probe: pageOf(probe),
+  basis: pageOf(basis),
+  outliers: pageOf(outliers),
+};
 
 const words = {
   lens: [
@@ -31,6 +37,7 @@ const words = {
     'Is the probe similar to the embedding?',
     'Where the input is',
   ],
+  outliers: ['The largest numbers around down by layer', '1.down[6,5]', '“·dog”'],
   basis: ['A basis of the embedding: dictionary', '40 components', 'Coherence of the atoms', 'Shares along the basis'],
 };
 
@@ -49,7 +56,7 @@ test.each(findingKinds)('the page of %s has its head, its figures with rules and
   // Every chart has its numbers in a table: its own, or the one of components, or that after the last token.
   const figures = content(page).split('<figure ').slice(1);
   const bare = figures.filter((figure) => !figure.includes('<table'));
-  expect(bare).toHaveLength({ lens: 4, unlikely: 0, probe: 0, basis: 1 }[kind]);
+  expect(bare).toHaveLength({ lens: 4, unlikely: 0, probe: 0, basis: 1, outliers: 0 }[kind]);
 });
 
 test('the same result gives the same page, whatever it is called', async () => {
