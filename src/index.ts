@@ -125,8 +125,9 @@ export type { ZeroReport } from './operations/zero/report.ts';
 export type { ZeroSpec } from './operations/zero/spec.ts';
 export { type ErrorCode, SurgeryError } from './platform/errors.ts';
 export type { CellResult, CellSample, OriginalResult, Sample } from './results/study.ts';
+export type { Precision } from './runtime/precision.ts';
 export { Batch, type GraphRunner, Sequence, type Weights } from './runtime/sequence.ts';
-export { type Precision, Runtime, type RuntimeOptions } from './runtime/session.ts';
+export { Runtime, type RuntimeOptions } from './runtime/session.ts';
 export {
   type ActivationStatistics,
   type LayerStatistics,
@@ -134,16 +135,11 @@ export {
   statisticsVisitor,
 } from './runtime/statistics.ts';
 export type { RowBatch } from './runtime/walk/batches.ts';
+export type { WalkVariant } from './runtime/walk/steps.ts';
 export type { Stream } from './runtime/walk/streams.ts';
 export type { TokenTree } from './runtime/walk/trees.ts';
 export type { VisitedBlock, VisitedRows, WalkVisitor } from './runtime/walk/visitor.ts';
-export {
-  type Unembedding,
-  Walk,
-  type WalkOptions,
-  type WalkRun,
-  type WalkVariant,
-} from './runtime/walk/walk.ts';
+export { type Unembedding, Walk, type WalkOptions, type WalkRun } from './runtime/walk/walk.ts';
 export {
   type ByDocument,
   type Chunk,

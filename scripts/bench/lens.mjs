@@ -20,7 +20,8 @@ const ids = Array.from({ length: 32 }, (_, i) => (i * 7919) % vocabSize);
 const walked = async (use) => {
   const walk = new Walk(checkpoint, [ids]);
   const { original } = await walk.run([]);
-  const unembed = await walk.unembedder();
+  const unembedding = await walk.unembedding();
+  const unembed = (x) => unembedding({ read: async () => x }, 0, x.length / hiddenSize);
   await use(unembed, await original.read(0, ids.length));
   await walk.close();
 };

@@ -13,7 +13,6 @@ import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { entryOf, itemAt } from '../platform/indexing.ts';
 import type { Piece } from '../runtime/walk/batches.ts';
 import { Walk } from '../runtime/walk/walk.ts';
-import { sessionResiduals } from './from-session.ts';
 import type { Block, Source } from './probe/moments.ts';
 import { normalised, normalisedRule } from './residual-rows.ts';
 import type { VariantName } from './shapes.ts';
@@ -227,8 +226,7 @@ export async function record(
         activations: await Activations.create({ documents, bosId, points: points.length, config }),
       });
     const put: Put = (model, point, piece, residual) => itemAt(variants, model).activations.put(point, piece, residual);
-    if (options.precision === 'int8') await sessionResiduals(checkpoint, documents, options, put, onBlock);
-    else await walkInto(put, checkpoint, documents, options, onBlock);
+    await walkInto(put, checkpoint, documents, options, onBlock);
     return { points, variants, close };
   } catch (cause) {
     await close();
@@ -247,7 +245,8 @@ async function walkInto(
 ): Promise<void> {
   const { layers, hiddenSize } = checkpoint.config;
   const places = new Map(pointsOf(layers, options.sublayers).map((name, i) => [name, i]));
-  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory });
+  const { precision, threads, memory } = options;
+  const walk = new Walk(checkpoint, documents, { precision, threads, memory });
   try {
     await walkVariants(
       walk,

@@ -3,7 +3,8 @@ import type { OperatorSettings } from '../operations/kind.ts';
 import { Operator, operatorOptions } from '../operations/operator.ts';
 import type { Recipe } from '../operations/recipe.ts';
 import { type AllowedOptions, aFlag, oneOfWords } from '../platform/arguments.ts';
-import { type Precision, precisions } from '../runtime/session.ts';
+import { type Precision, precisions } from '../runtime/precision.ts';
+import type { Stream } from '../runtime/walk/streams.ts';
 import type { WalkVisitor } from '../runtime/walk/visitor.ts';
 import type { Walk } from '../runtime/walk/walk.ts';
 import type { VariantName } from './shapes.ts';
@@ -32,6 +33,7 @@ export function variantNames(recipe: Recipe | undefined): VariantName[] {
 
 /**
  * Takes the documents of a walk through both models.
+ * @returns their streams after the last block, the original's first
  * @throws SurgeryError as the walk and the recipe's operations do
  */
 export async function walkVariants(
@@ -39,10 +41,11 @@ export async function walkVariants(
   { recipe, sublayers = false, threads, dtype, engine, calibration, memory }: VariantOptions,
   visit: NonNullable<WalkVisitor['visit']>,
   onBlock: (done: number, total: number) => void = () => {},
-): Promise<void> {
+): Promise<Stream[]> {
   const operator = new Operator(walk.checkpoint, { threads, dtype, engine, calibration, memory });
   try {
-    await walk.run(recipe ? [await operator.layered(recipe)] : [], { visit, sublayers, onBlock });
+    const end = await walk.run(recipe ? [await operator.layered(recipe)] : [], { visit, sublayers, onBlock });
+    return [end.original, ...end.variants];
   } finally {
     await operator.close();
   }

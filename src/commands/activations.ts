@@ -52,9 +52,7 @@ async function running<T>(
   run: (settings: VariantOptions, onProgress: (done: number, total: number) => void) => Promise<T>,
 ): Promise<T> {
   setProductThreads(options.threads ?? 0);
-  const [label, unit] =
-    precision === 'int8' ? [`Loading ${info.ref} into onnxruntime`, 'weights'] : [`Running ${info.ref}`, 'blocks'];
   const settings: VariantOptions = { ...operatorSettings(options), recipe, precision, sublayers };
-  const { value } = await progress.step(label, unit, (onProgress) => run(settings, onProgress));
+  const { value } = await progress.step(`Running ${info.ref}`, 'blocks', (onProgress) => run(settings, onProgress));
   return value;
 }

@@ -14,7 +14,8 @@ import {
   requireOptions,
 } from '../platform/arguments.ts';
 import type { CellResult, OriginalResult } from '../results/study.ts';
-import { type Precision, precisions, Runtime } from '../runtime/session.ts';
+import { type Precision, precisions } from '../runtime/precision.ts';
+import { Runtime } from '../runtime/session.ts';
 import type { EncodedQuestion } from '../scores/tasks.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import { documentsHash } from '../text/token-ids.ts';

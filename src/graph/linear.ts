@@ -17,26 +17,40 @@ export type WeightSource =
   | FileWeight
   /** Fed at every run as float32, (out, in): what an operation may replace. */
   | { readonly kind: 'input'; readonly shape: readonly number[] }
-  | Int8Weight;
+  | Int8Weight<ExternalData>
+  /** Fed at every run in 8 bits, see {@link int8Part}. */
+  | Int8Weight<Fed>;
 
-/** A weight in 8 bits, apart from the columns of a few outlier coordinates of its input. */
-export interface Int8Weight {
+/** Stands for a part of a weight that is fed at every run. */
+export type Fed = 'fed';
+
+/** A weight in 8 bits, and where its parts are. A few outlier coordinates of its input are multiplied in float32. */
+export interface Int8Weight<Part> {
   readonly kind: 'int8';
   readonly shape: readonly number[];
-  /** Of the rotated weight without the outliers' columns, see {@link hadamard}: (in, out). */
-  readonly integers: ExternalData;
+  /** Of the rotated weight, see {@link hadamard}: (in, out). */
+  readonly integers: Part;
+  /** Whether the integers are from 1 to 255 about 128, where they are from −127 to 127 otherwise. */
+  readonly unsigned?: boolean;
   /** float32, (out) */
-  readonly scales: ExternalData;
+  readonly scales: Part;
   readonly outliers: {
     readonly count: number;
     /** int64, (count): their coordinates, the same for all weights that read one activation. */
-    readonly places: ExternalData;
+    readonly places: Part;
     /** float32, (in): 0 at these, 1 elsewhere. */
-    readonly rest: ExternalData;
+    readonly rest: Part;
     /** Their columns, float32, (count, out). */
-    readonly columns: ExternalData;
+    readonly columns: Part;
   };
 }
+
+/**
+ * Name of a part of a weight in 8 bits in the graph. Places and rest belong to what is multiplied, and are named after the first
+ * weight that reads it.
+ */
+export const int8Part = (weight: string, part: 'integers' | 'scales' | 'places' | 'rest' | 'outliers') =>
+  `${weight}.${part}`;
 
 export const elementType: Readonly<Record<WeightDtype, ElementType>> = {
   F32: 'float32',
@@ -56,7 +70,7 @@ export interface LinearLayer {
   readonly bias?: string | undefined;
   /** Name of the result, (rows, out). */
   readonly output: string;
-  /** An int64 tensor with an item for each row: the ids of the tokens, or the places of those whose logits are wanted. */
+  /** A tensor with an item for each row. */
   readonly rows: string;
 }
 
@@ -119,15 +133,21 @@ export class Linears {
    * still large (Ashkboos et al. 2024, "QuaRot"). The products are exact integers: a row's result does not depend on what
    * else is in the batch.
    */
-  #integerProduct({ x, weight, output, rows: count }: LinearLayer, from: Int8Weight, bias: readonly string[]): string {
+  #integerProduct(
+    { x, weight, output, rows: count }: LinearLayer,
+    from: Int8Weight<ExternalData | Fed>,
+    bias: readonly string[],
+  ): string {
     const g = this.#g;
     const [out = 0, into = 0] = from.shape;
-    const weights = g.external(`${weight}.integers`, 'int8', [into, out], from.integers);
-    const steps = g.external(`${weight}.scales`, 'float32', [out], from.scales);
-    const columns = g.external(`${weight}.outliers`, 'float32', [from.outliers.count, out], from.outliers.columns);
+    const { integers, scales, outliers, unsigned = false } = from;
+    const weights = this.#part(int8Part(weight, 'integers'), unsigned ? 'uint8' : 'int8', [into, out], integers);
+    const steps = this.#part(int8Part(weight, 'scales'), 'float32', [out], scales);
+    const columns = this.#part(int8Part(weight, 'outliers'), 'float32', [outliers.count, out], outliers.columns);
     const rows = getOrMake(this.#quantised, x, () => this.#quantisedRows(x, count, weight, from));
     const unit = g.scalar('float32', 1 / hadamardBlock(into));
-    const inputs = [rows.integers, weights, unit, steps, g.scalar('uint8', 128)];
+    const middle = g.scalar('uint8', 128);
+    const inputs = [rows.integers, weights, unit, steps, middle, ...(unsigned ? [middle] : [])];
     const product = g.node('MatMulIntegerToFloat', inputs, `${output}.integer`, {}, microsoft);
     const scaled = g.node('Mul', [product, rows.scales], `${output}.scaled`);
     const whole = g.node('Gemm', [rows.outliers, columns, scaled], bias.length > 0 ? `${output}.product` : output);
@@ -138,13 +158,17 @@ export class Linears {
     x: string,
     count: string,
     weight: string,
-    { shape: [, into = 0], outliers }: Int8Weight,
+    { shape: [, into = 0], outliers }: Int8Weight<ExternalData | Fed>,
   ): QuantisedRows {
     const g = this.#g;
-    const places = g.external(`${weight}.places`, 'int64', [outliers.count], outliers.places);
-    const rest = g.external(`${weight}.rest`, 'float32', [into], outliers.rest);
+    const places = this.#part(int8Part(weight, 'places'), 'int64', [outliers.count], outliers.places);
+    const rest = this.#part(int8Part(weight, 'rest'), 'float32', [into], outliers.rest);
     const rotated = this.#rotated(g.node('Mul', [x, rest], `${x}.rest`), into);
     return { ...this.#inSteps(rotated, count), outliers: g.node('Gather', [x, places], `${x}.outliers`, { axis: 1 }) };
+  }
+
+  #part(name: string, type: ElementType, shape: readonly number[], data: ExternalData | Fed): string {
+    return data === 'fed' ? this.#g.input(name, type, shape) : this.#g.external(name, type, shape, data);
   }
 
   /** (rows, size), each block of coordinates times a Hadamard matrix, as in the prepared weights. */

@@ -3,7 +3,7 @@ import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Activation, activationWidth, finalNormName } from '../checkpoint/names.ts';
 import { addBlock, rmsNorm } from './block.ts';
 import { GraphBuilder } from './builder.ts';
-import { Linears } from './linear.ts';
+import { Linears, type WeightSource } from './linear.ts';
 
 /** The first layer whose block is computed as this layer's: blocks of one model differ in the attention's window alone. */
 export function blockShape({ slidingWindow }: LlamaConfig, layer: number): number {
@@ -22,16 +22,16 @@ export function innerWidth(config: LlamaConfig, point: InnerPoint): number {
  * Bytes of an ONNX model of one block. Inputs: `x` (rows, hidden), the rows of sequences one after the other; for the
  * attention `row_of` (batch, tokens), the row of each position, anything where a shorter sequence has none, and
  * `place_of` (rows), each row's place among the flattened positions; `position_ids` (batch, tokens), `past_lengths`
- * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; every weight of the block under its
- * tensor's name. Output: `out` (rows, hidden).
- * @param shapes of the block's tensors
+ * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; the weights of the block. Output: `out`
+ * (rows, hidden).
+ * @param source of each of the block's tensors
  * @param options `masked`: whether there is an input `attention_bias` (batch, 1, tokens, total length), which also holds the window
  * `inner`: further outputs, (rows, width) each
  */
 export function blockGraph(
   config: LlamaConfig,
   layer: number,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  source: (name: string) => WeightSource,
   { masked = false, inner = [] }: { readonly masked?: boolean; readonly inner?: readonly InnerPoint[] } = {},
 ): Uint8Array {
   const { hiddenSize, headDim } = config;
@@ -39,7 +39,7 @@ export function blockGraph(
   const x = g.input('x', 'float32', ['rows', hiddenSize]);
   const rowOf = g.input('row_of', 'int64', ['batch', 'tokens']);
   const placeOf = g.input('place_of', 'int64', ['rows']);
-  const linears = new Linears(g, (name) => ({ kind: 'input', shape: shapes.get(name) ?? [] }), 1);
+  const linears = new Linears(g, source, 1);
   const points = addBlock(g, linears, config, layer, x, {
     batched: (y) => g.node('Gather', [y, rowOf], `${y}.batched`, { axis: 0 }),
     flat: (y, width) => {
@@ -63,18 +63,24 @@ export function blockGraph(
   return g.build('block');
 }
 
+/** The matrix that gives logits, in {@link unembedGraph}. */
+export const wordsName = 'words';
+
 /**
  * Bytes of an ONNX model of the final norm and the unembedding. Inputs: `x` (rows, hidden), the norm's weight under its
  * name, `words` (vocab, hidden). Output: `logits` (rows, vocab).
+ * @param words where they come from
  */
-export function unembedGraph(config: LlamaConfig): Uint8Array {
+export function unembedGraph(config: LlamaConfig, words: WeightSource): Uint8Array {
   const { hiddenSize, vocabSize } = config;
   const g = new GraphBuilder();
   const x = g.input('x', 'float32', ['rows', hiddenSize]);
-  const shape = (name: string) => (name === finalNormName ? [hiddenSize] : [vocabSize, hiddenSize]);
-  const linears = new Linears(g, (name) => ({ kind: 'input', shape: shape(name) }), 1);
+  const norm: WeightSource = { kind: 'input', shape: [hiddenSize] };
+  const linears = new Linears(g, (name) => (name === finalNormName ? norm : words), 1);
   const normed = rmsNorm(g, linears, config, x, finalNormName, 'normed');
-  linears.apply({ x: normed, weight: 'words', output: 'logits', rows: x });
+  const column = g.node('Gather', [x, g.constant([0])], 'column', { axis: 1 });
+  const each = g.node('Reshape', [column, g.constant([-1])], 'each');
+  linears.apply({ x: normed, weight: wordsName, output: 'logits', rows: each });
   g.output('logits', 'float32', ['rows', vocabSize]);
   return g.build('unembed');
 }

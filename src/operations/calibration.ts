@@ -5,8 +5,9 @@ import type { Checkpoint } from '../checkpoint/reader.ts';
 import { seededRandom } from '../linalg/random.ts';
 import { getOrMake, itemAt } from '../platform/indexing.ts';
 import { type LayerStatistics, statisticsVisitor } from '../runtime/statistics.ts';
+import type { WalkVariant } from '../runtime/walk/steps.ts';
 import type { WalkVisitor } from '../runtime/walk/visitor.ts';
-import { Walk, type WalkVariant } from '../runtime/walk/walk.ts';
+import { Walk } from '../runtime/walk/walk.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import type { CalibrationNeed, CalibrationPart } from './kind.ts';
 

@@ -2,7 +2,7 @@
 import type { Mode } from '../operations/pca/grouping.ts';
 import type { Spectrum } from '../operations/pca/spectrum.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
-import type { Precision } from '../runtime/session.ts';
+import type { Precision } from '../runtime/precision.ts';
 import type { ScoredText } from '../scores/likelihood.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScores } from '../scores/tasks.ts';

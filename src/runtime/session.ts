@@ -22,12 +22,9 @@ import { memory } from '../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../platform/onnxruntime.ts';
 import { withInt8Weights } from './int8/int8.ts';
 import { integerOptions } from './int8/saturation.ts';
+import { type Precision, precisions } from './precision.ts';
 import { Batch, type GraphRunner, Sequence, type Weights } from './sequence.ts';
 import { fileWeights, type SessionWeights } from './weights.ts';
-
-/** `fp32` computes exactly; `int8` keeps the weights that no operation touches in 8 bits, and rounds what they are multiplied with to 8 bits too. */
-export const precisions = ['fp32', 'int8'] as const;
-export type Precision = (typeof precisions)[number];
 
 /**
  * With `taps`, runs also output the residual stream, see {@link Sequence.readResiduals} and {@link Sequence.readLens}.
@@ -43,7 +40,7 @@ export interface RuntimeOptions extends TapOptions {
   readonly replaceable?: Iterable<string>;
   /** Maximum number of different variants in one batch. Default 1. */
   readonly variantsTogether?: number;
-  /** Called with the weights done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
+  /** Called with the steps done and in all while the weights are put into 8 bits, which happens once for a checkpoint. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -104,7 +101,7 @@ export class Runtime implements GraphRunner {
     };
     const session =
       options.precision === 'int8'
-        ? await withInt8Weights(checkpoint, start, (damaged) => damaged.release(), options.onProgress)
+        ? await withInt8Weights(checkpoint, start, (damaged) => damaged.release(), options)
         : await start(fileWeights(checkpoint));
     const original: Record<string, Tensor> = {};
     for (const name of replaceable) {

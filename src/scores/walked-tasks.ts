@@ -57,7 +57,7 @@ export async function walkedChoices(
     const residual = new Float32Array(group.length * hiddenSize);
     for (const [i, { row }] of group.entries()) residual.set(await stream.read(row, 1), i * hiddenSize);
     into ??= new Float32Array(group.length * vocabSize); // no later group is larger
-    const logits = await unembedding({ read: async () => residual }, 0, group.length, into);
+    const logits = await unembedding({ ...stream, read: async () => residual }, 0, group.length, into);
     for (const [i, { question, next }] of group.entries()) {
       const own = logits.subarray(i * vocabSize, (i + 1) * vocabSize);
       const logSum = requireFinite(logSumExp(own));

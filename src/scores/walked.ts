@@ -1,8 +1,9 @@
 // Scores of models after a walk: logits of some rows at a time, of the original and then of each variant.
 import { requireArgument } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
+import type { WalkVariant } from '../runtime/walk/steps.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
-import { logitNumbers, type Unembedding, Walk, type WalkVariant } from '../runtime/walk/walk.ts';
+import { logitNumbers, type Unembedding, Walk } from '../runtime/walk/walk.ts';
 import { describeRows, type Predictions, ScoreSums, type Scores } from './likelihood.ts';
 import type { EncodedQuestion, TaskScores } from './tasks.ts';
 import type { Prediction } from './token-sums.ts';

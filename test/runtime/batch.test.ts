@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { argmax } from '../../src/generate/sampling.ts';
+import type { Precision } from '../../src/runtime/precision.ts';
 import type { Sequence, Weights } from '../../src/runtime/sequence.ts';
-import { type Precision, Runtime } from '../../src/runtime/session.ts';
+import { Runtime } from '../../src/runtime/session.ts';
 import { attentionWeights } from '../support/attention-weights.ts';
 import { largestDifference } from '../support/goldens.ts';
 import { fixture, pocket } from '../support/paths.ts';

@@ -5,7 +5,8 @@ import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { itemAt } from '../../src/platform/indexing.ts';
 import { type LayerStatistics, type StatisticsRequest, statisticsVisitor } from '../../src/runtime/statistics.ts';
 import type { RowBatch } from '../../src/runtime/walk/batches.ts';
-import { Walk, type WalkVariant } from '../../src/runtime/walk/walk.ts';
+import type { WalkVariant } from '../../src/runtime/walk/steps.ts';
+import { Walk } from '../../src/runtime/walk/walk.ts';
 import { fixture, pocket } from '../support/paths.ts';
 
 const documents = [

@@ -5,12 +5,11 @@ import type { Checkpoint } from '../../checkpoint/reader.ts';
 import { pointsOf } from '../../graph/taps.ts';
 import { cacheFolder } from '../../platform/cache.ts';
 import { requireSpace } from '../../platform/disk-space.ts';
-import { entryOf } from '../../platform/indexing.ts';
+import { entryOf, itemAt } from '../../platform/indexing.ts';
 import { type LensChunk, lensTokens } from '../../runtime/sequence.ts';
 import { type Stream, Streams } from '../../runtime/walk/streams.ts';
 import type { VisitedRows } from '../../runtime/walk/visitor.ts';
-import { logitNumbers, Walk } from '../../runtime/walk/walk.ts';
-import { sessionLens } from '../from-session.ts';
+import { logitNumbers, type Unembedding, Walk } from '../../runtime/walk/walk.ts';
 import type { VariantName } from '../shapes.ts';
 import { type VariantOptions, variantNames, walkVariants } from '../variants.ts';
 
@@ -42,24 +41,29 @@ export async function lensSources(
   options: VariantOptions = {},
   onBlock?: (done: number, total: number) => void,
 ): Promise<LensSources> {
-  if (options.precision === 'int8') return sessionLens(checkpoint, options, onBlock);
   const names = variantNames(options.recipe);
   const points = pointsOf(checkpoint.config.layers, options.sublayers);
   const rows = documents.reduce((sum, { length }) => sum + length, 0);
   const kept = new KeptStreams(rows, checkpoint.config.hiddenSize, names.length * points.length);
   const reserved = kept.memory + logitBytes(checkpoint.config, points.length, names.length);
-  const walk = new Walk(checkpoint, documents, { threads: options.threads, memory: options.memory, reserved });
+  const { threads, memory, precision } = options;
+  const walk = new Walk(checkpoint, documents, { precision, threads, memory, reserved });
   const close = async () => {
     await walk.close();
     await kept.close();
   };
   try {
     await kept.requireSpace();
-    await walkVariants(walk, options, (rows) => kept.keep(rows), onBlock);
-    const unembed = await walk.unembedder();
+    const ended = await walkVariants(walk, options, (rows) => kept.keep(rows), onBlock);
+    const unembed = await walk.unembedding();
     const starts = startsOf(documents);
     const models = names.map((name, model) => {
-      const reader = { points: points.map((point) => kept.at(model, point)), unembed, config: checkpoint.config };
+      const reader = {
+        points: points.map((point) => kept.at(model, point)),
+        end: itemAt(ended, model),
+        unembed,
+        config: checkpoint.config,
+      };
       return {
         name,
         checkpoint,
@@ -76,13 +80,15 @@ export async function lensSources(
 
 interface Reader {
   readonly points: readonly Stream[];
-  readonly unembed: Awaited<ReturnType<Walk['unembedder']>>;
+  /** The model's own stream at its end. */
+  readonly end: Stream;
+  readonly unembed: Unembedding;
   readonly config: LlamaConfig;
 }
 
 /** @param start row of the first token */
 async function* chunksOf(
-  { points, unembed, config: { hiddenSize, vocabSize } }: Reader,
+  { points, end, unembed, config: { hiddenSize, vocabSize } }: Reader,
   ids: readonly number[],
   start: number,
 ): AsyncGenerator<LensChunk> {
@@ -96,7 +102,7 @@ async function* chunksOf(
     yield {
       ids: read,
       points: points.map((_, i) => residuals.subarray(i * size, (i + 1) * size)),
-      logits: await unembed(residuals, logits),
+      logits: await unembed({ ...end, read: async () => residuals }, 0, points.length * read.length, logits),
     };
   }
 }

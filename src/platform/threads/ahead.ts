@@ -22,3 +22,22 @@ export async function* ahead<A, B>(
     yield [item, made as B];
   }
 }
+
+/** The items of a generator; the next one is begun when one is given out. It comes to its end before this does. */
+export async function* oneAhead<T>(items: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
+  const begin = () => {
+    const made = items.next();
+    made.catch(() => {}); // thrown when it is its turn
+    return made;
+  };
+  let next = begin();
+  try {
+    for (let item = await next; !item.done; item = await next) {
+      next = begin();
+      yield item.value;
+    }
+  } finally {
+    await next.catch(() => {});
+    await items.return(undefined);
+  }
+}

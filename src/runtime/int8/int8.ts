@@ -9,14 +9,16 @@ import type { FileWeight, Int8Weight, WeightSource } from '../../graph/linear.ts
 import { removeAtExit, writeFileSafely } from '../../platform/atomic-files.ts';
 import { cacheFolder, keep } from '../../platform/cache.ts';
 import { requireSpace } from '../../platform/disk-space.ts';
+import { entryOf } from '../../platform/indexing.ts';
 import { sweepLeftovers, temporaryName } from '../../platform/temp-files.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import { checkpointIdentity } from '../identity.ts';
 import { filesIn, type SessionWeights } from '../weights.ts';
-import { findOutliers, outlierCount } from './outliers.ts';
+import { findOutliers } from './outliers.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
+import { outlierCount } from './sample.ts';
 
-type StoredMatrix = { readonly name: string; readonly weight: FileWeight | Int8Weight };
+type StoredMatrix = { readonly name: string; readonly weight: FileWeight | Int8Weight<ExternalData> };
 
 /** Where everything lies in the file. After it come the SHA-256 of its regions, 32 bytes each. */
 interface Layout {
@@ -25,19 +27,27 @@ interface Layout {
 }
 
 /** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'rotated1';
+const version = 'rotated2';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
 
 const task = new URL('./quantise.ts', import.meta.url);
 
+/** How weights are put into 8 bits. */
+export interface Preparation {
+  /** Default: one a core. */
+  readonly threads?: number | undefined;
+  /** Called with the steps done and in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /** Runs a step of the work over a checkpoint's prepared file, and again over a new one if the file was damaged. */
 export async function withInt8Weights<T>(
   checkpoint: Checkpoint,
   use: (weights: SessionWeights) => Promise<T>,
   discard: (result: T) => Promise<void>,
-  onProgress?: (done: number, total: number) => void,
+  settings: Preparation = {},
 ): Promise<T> {
   const path = join(cacheFolder('int8'), `${version}-${await checkpointIdentity(checkpoint)}.bin`);
   const layout = layoutOf(checkpoint, basename(path));
@@ -60,7 +70,7 @@ export async function withInt8Weights<T>(
       await pool.close();
     }
   }
-  return prepareAnd(checkpoint, layout, path, use, onProgress);
+  return prepareAnd(checkpoint, layout, path, use, settings);
 }
 
 /** Prepares the file in the cache, or where that cannot be written to, in a temporary folder for this time only. */
@@ -69,9 +79,9 @@ async function prepareAnd<T>(
   layout: Layout,
   path: string,
   use: (weights: SessionWeights) => Promise<T>,
-  onProgress?: (done: number, total: number) => void,
+  settings: Preparation,
 ): Promise<T> {
-  if (await prepare(checkpoint, layout, path, keep, onProgress)) {
+  if (await prepare(checkpoint, layout, path, keep, settings)) {
     await prune(dirname(path), basename(path));
     return use(sessionWeights(layout, dirname(path)));
   }
@@ -80,7 +90,7 @@ async function prepareAnd<T>(
   const forget = removeAtExit(folder);
   try {
     await mkdir(folder);
-    await prepare(checkpoint, layout, join(folder, basename(path)), putAside, onProgress);
+    await prepare(checkpoint, layout, join(folder, basename(path)), putAside, settings);
     return await use(sessionWeights(layout, folder));
   } finally {
     await rm(folder, { recursive: true, force: true }); // what the session has mapped stays readable
@@ -108,7 +118,7 @@ function layoutOf(checkpoint: Checkpoint, file: string): Layout {
     const { begin, end, shape } = checkpoint.tensor(name);
     return { kind: 'file', dtype: checkpoint.weightDtype(name), shape, data: place(end - begin) };
   };
-  const quantised = (shape: readonly number[]): Int8Weight => {
+  const quantised = (shape: readonly number[]): Int8Weight<ExternalData> => {
     const [rows = 0, cols = 0] = shape;
     const count = outlierCount(cols);
     return {
@@ -158,47 +168,34 @@ async function prepare(
   layout: Layout,
   path: string,
   write: typeof keep,
-  onProgress?: (done: number, total: number) => void,
+  { threads, onProgress }: Preparation,
 ): Promise<boolean> {
   const { matrices, bytes } = layout;
   const files = filesIn(checkpoint);
-  const outliers = await findOutliers(checkpoint, matrices.at(-1)?.name ?? embedName);
-  const placesOf = (name: string): readonly number[] => {
-    const places = outliers.get(name);
-    if (!places) throw new RangeError(`no outliers of ${name} were found`);
-    return places;
-  };
-  const pool = new WorkerPool();
-  let done = 0;
-  const work = async ({ name, weight }: StoredMatrix, target: number): Promise<string[]> => {
+  const { layers } = checkpoint.config;
+  const total = layers + matrices.length;
+  const unembed = matrices.at(-1)?.name ?? embedName;
+  const pool = new WorkerPool(threads);
+  let done = layers;
+  type Outliers = Awaited<ReturnType<typeof findOutliers>>;
+  const work = async ({ name, weight }: StoredMatrix, target: number, outliers: Outliers): Promise<string[]> => {
     const { file, begin } = checkpoint.tensor(name);
     const from = files.get(file) ?? file;
     const [rows = 0, cols = 0] = weight.shape;
-    const dtype = checkpoint.weightDtype(name);
     const digests =
       weight.kind === 'file'
         ? await pool.run<string[]>(task, 'copyRegion', () => [from, begin, target, weight.data])
         : await pool.run<string[]>(task, 'quantiseMatrix', () => {
-            const to = weight;
-            return [
-              {
-                path: from,
-                offset: begin,
-                dtype,
-                rows,
-                cols,
-                target,
-                to,
-                places: placesOf(name),
-              } satisfies QuantiseJob,
-            ];
+            const range = { name, ...checkpoint.byteRange(name), dtype: checkpoint.weightDtype(name), rows, cols };
+            return [{ ...range, target, to: weight, places: entryOf(outliers, name) } satisfies QuantiseJob];
           });
-    onProgress?.(++done, matrices.length);
+    onProgress?.(++done, total);
     return digests;
   };
   try {
     return await write(path, bytes + digestBytes(layout), async (handle) => {
-      const results = await Promise.allSettled(matrices.map((matrix) => work(matrix, handle.fd)));
+      const outliers = await findOutliers(checkpoint, unembed, threads, (blocks) => onProgress?.(blocks, total));
+      const results = await Promise.allSettled(matrices.map((matrix) => work(matrix, handle.fd, outliers)));
       // All threads are done with the file: none writes to a number that is another file's by then.
       const digests = results.map((result) => {
         if (result.status === 'rejected') throw result.reason;

@@ -1,16 +1,16 @@
-// Matrices of a checkpoint → 8-bit integers in a file. These functions run in worker threads.
+// Matrices → 8-bit integers, in a file or in memory. These functions run in worker threads.
 
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { bytesPerElement, type WeightDtype } from '../../checkpoint/dtypes.ts';
+import { bytesPerElement, widenInto } from '../../checkpoint/dtypes.ts';
+import type { ExternalData } from '../../graph/builder.ts';
 import { hadamardBlock } from '../../graph/hadamard.ts';
 import type { Int8Weight } from '../../graph/linear.ts';
 import { instantiate, type WasmMemory } from '../../platform/wasm.ts';
+import { type TensorRange, withFile } from '../walk/read.ts';
 
 interface Kernels {
   readonly memory: WasmMemory;
-  brainFloats(source: number, target: number, count: number): void;
-  halfs(source: number, target: number, count: number): void;
   rotate(values: number, count: number, size: number): void;
   quantise(values: number, rows: number, cols: number, bytes: number, scales: number): void;
   turn(bytes: number, rows: number, cols: number, target: number, stride: number): void;
@@ -22,58 +22,117 @@ export interface Region {
   readonly bytes: number;
 }
 
-/** A matrix in a file, and where its integers go. */
-export interface QuantiseJob {
-  readonly path: string;
-  readonly offset: number;
-  readonly dtype: WeightDtype;
+/** A matrix, (rows, cols). */
+interface Size {
   readonly rows: number;
   readonly cols: number;
+}
+
+/** A matrix in a file of a checkpoint. */
+export interface MatrixRange extends TensorRange, Size {}
+
+/** A matrix in memory, float32. */
+export interface MatrixValues extends Size {
+  readonly values: Float32Array;
+}
+
+/** A matrix in a file, and where its integers go. */
+export interface QuantiseJob extends MatrixRange {
   /** File that is written to. Threads of one process share descriptors. */
   readonly target: number;
-  readonly to: Pick<Int8Weight, 'integers' | 'scales' | 'outliers'>;
-  /** Columns that are kept out of 8 bits. */
+  readonly to: Pick<Int8Weight<ExternalData>, 'integers' | 'scales' | 'outliers'>;
+  /** Columns that are multiplied in float32. */
   readonly places: readonly number[];
 }
 
-/** Weights that are worked on at once: few enough for the cache near the core. */
-const chunkWeights = 1 << 18;
+/**
+ * A matrix in 8 bits: integers, columns first as integer products want them, and a scale for each row: of a row when it is
+ * rotated `w ≈ integer × scale`, with scale = the row's largest magnitude / 127.
+ */
+export interface Integers {
+  /** (cols, rows), from −127 to 127, or as many about 128. */
+  readonly integers: Int8Array | Uint8Array;
+  /** (rows) */
+  readonly scales: Float32Array;
+}
 
 /**
- * Writes a matrix in 8 bits: signed integers, columns first (in, out) as integer products want them. Without its outlier
- * columns, which are written as float32, and with the rest of each row rotated, `w ≈ integer × scale` with scale = the row's
- * largest magnitude / 127.
+ * Writes a matrix in 8 bits, and the columns of its outliers as float32.
  * @returns SHA-256 of the integers, the scales, the outliers' places, the other places and the outliers' columns
  */
-export function quantiseMatrix({ path, offset, dtype, rows, cols, target, to, places }: QuantiseJob): string[] {
-  const rowBytes = cols * bytesPerElement(dtype);
-  const chunkRows = Math.max(1, Math.floor(chunkWeights / cols));
-  const quantiser = new Quantiser(rows, cols, chunkRows, places);
-  const source = openSync(path, 'r');
-  try {
-    for (let row = 0; row < rows; row += chunkRows) {
-      const count = Math.min(chunkRows, rows - row);
-      readFully(source, quantiser.source.subarray(0, count * rowBytes), offset + row * rowBytes, path);
-      quantiser.run(dtype, row, count);
-    }
-  } finally {
-    closeSync(source);
-  }
-  const rest = new Float32Array(cols).fill(1);
-  for (const place of places) rest[place] = 0;
+export function quantiseMatrix({ target, to, places, ...range }: QuantiseJob): string[] {
+  const { rows, cols } = range;
+  const columns = new Float32Array(places.length * rows);
+  const quantiser = new Quantiser(range);
+  quantiser.quantiseFile(range, (values, row) => takeColumns(columns, places, { values, rows, cols }, row));
   const { integers, scales, outliers } = to;
   const parts: readonly (readonly [ArrayBufferView, Region])[] = [
     [quantiser.integers, integers],
     [quantiser.scales, scales],
     [BigInt64Array.from(places, BigInt), outliers.places],
-    [rest, outliers.rest],
-    [quantiser.columns, outliers.columns],
+    [restOf(places, cols), outliers.rest],
+    [columns, outliers.columns],
   ];
   return parts.map(([{ buffer, byteOffset, byteLength }, region]) => {
     const hash = createHash('sha256');
     write(target, new Uint8Array(buffer, byteOffset, byteLength), region.offset, hash);
     return hash.digest('hex');
   });
+}
+
+/**
+ * Matrices in memory, in 8 bits.
+ * @param unsigned whether the integers are about 128
+ * @returns each with its values, which a call to another thread moves there and back
+ */
+export function quantise(
+  matrices: readonly MatrixValues[],
+  unsigned = false,
+): (Integers & Pick<MatrixValues, 'values'>)[] {
+  return matrices.map((matrix) => {
+    const quantiser = new Quantiser(matrix);
+    quantiser.quantiseValues(matrix.values);
+    return { ...quantiser.result(unsigned), values: matrix.values };
+  });
+}
+
+/** A matrix of a checkpoint, in 8 bits. @param unsigned as for {@link quantise} */
+export function quantiseRange(range: MatrixRange, unsigned: boolean): Integers {
+  const quantiser = new Quantiser(range);
+  quantiser.quantiseFile(range);
+  return quantiser.result(unsigned);
+}
+
+/** Columns of a matrix of a checkpoint as float32, (places, rows). */
+export function readColumns(range: MatrixRange, places: readonly number[]): Float32Array {
+  const { rows, cols } = range;
+  const columns = new Float32Array(places.length * rows);
+  const memory = new Float32Array(Math.min(rowsAtOnce(cols), rows) * cols);
+  forRows(range, memory, (values, row) => takeColumns(columns, places, { values, rows, cols }, row));
+  return columns;
+}
+
+/**
+ * Copies columns of a matrix.
+ * @param columns where they go, (places, rows)
+ * @param matrix whose values may be those of some rows alone
+ * @param first of these rows
+ */
+export function takeColumns(
+  columns: Float32Array,
+  places: readonly number[],
+  { values, rows, cols }: MatrixValues,
+  first = 0,
+): void {
+  for (const [i, place] of places.entries())
+    for (let at = place, to = i * rows + first; at < values.length; at += cols) columns[to++] = values[at] as number;
+}
+
+/** 0 at outliers, 1 elsewhere, (size). */
+export function restOf(places: readonly number[], size: number): Float32Array {
+  const rest = new Float32Array(size).fill(1);
+  for (const place of places) rest[place] = 0;
+  return rest;
 }
 
 /** Copies a part of a file into another one. @returns its SHA-256 */
@@ -92,21 +151,23 @@ export function hashRegions(path: string, regions: readonly Region[]): string[] 
   });
 }
 
-/** float32 rows → integers, columns first, scales and the outliers' columns in memory, as {@link quantiseMatrix} writes them. */
-export function quantise(
-  values: Float32Array,
-  rows: number,
-  cols: number,
-  places: readonly number[],
-): { integers: Int8Array; scales: Float32Array; columns: Float32Array } {
-  const quantiser = new Quantiser(rows, cols, rows, places);
-  quantiser.source.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  quantiser.run('F32', 0, rows);
-  return {
-    integers: new Int8Array(quantiser.integers.slice().buffer),
-    scales: new Float32Array(quantiser.scales.slice().buffer),
-    columns: quantiser.columns,
-  };
+/** Weights that are worked on at once: few enough for the cache near the core. */
+const chunkWeights = 1 << 18;
+
+const rowsAtOnce = (cols: number) => Math.max(1, Math.floor(chunkWeights / cols));
+
+/** Reads a matrix some rows at a time into memory that has room for {@link rowsAtOnce}. */
+function forRows(range: MatrixRange, memory: Float32Array, use: (values: Float32Array, row: number) => void): void {
+  const { rows, cols, dtype, begin } = range;
+  const rowBytes = cols * bytesPerElement(dtype);
+  const step = rowsAtOnce(cols);
+  withFile(range, (read) => {
+    for (let row = 0; row < rows; row += step) {
+      const values = memory.subarray(0, Math.min(step, rows - row) * cols);
+      widenInto(values, dtype, (bytes, at) => read(bytes, begin + row * rowBytes + at));
+      use(values, row);
+    }
+  });
 }
 
 let kernels: Kernels | undefined;
@@ -115,22 +176,19 @@ let base = 0;
 
 /** The thread's kernels and the memory they work in, with room for a matrix and some rows of it: one at a time. */
 class Quantiser {
-  /** Rows as they lie in the file go here. */
-  readonly source: Uint8Array;
   /** (cols, rows) */
   readonly integers: Uint8Array;
   /** (rows) float32 */
   readonly scales: Uint8Array;
-  /** (outliers, rows) */
-  readonly columns: Float32Array;
   readonly #kernels: Kernels;
   readonly #rows: number;
   readonly #cols: number;
-  readonly #places: readonly number[];
-  readonly #values: number;
+  /** Some rows. */
+  readonly #values: Float32Array;
+  /** Where their integers go first. */
   readonly #bytes: number;
 
-  constructor(rows: number, cols: number, chunkRows: number, places: readonly number[]) {
+  constructor({ rows, cols }: Size) {
     if (!kernels) {
       kernels = instantiate<Kernels>('quantise');
       base = kernels.memory.buffer.byteLength;
@@ -138,43 +196,51 @@ class Quantiser {
     this.#kernels = kernels;
     this.#rows = rows;
     this.#cols = cols;
-    this.#places = places;
-    this.columns = new Float32Array(places.length * rows);
     const { memory } = kernels;
-    const weights = Math.ceil((Math.min(chunkRows, rows) * cols) / 64) * 64;
-    this.#values = base + weights * 4;
-    this.#bytes = this.#values + weights * 4;
-    const integers = this.#bytes + weights;
+    const weights = Math.min(rowsAtOnce(cols), rows) * cols;
+    this.#bytes = base + Math.ceil(weights / 16) * 64;
+    const integers = this.#bytes + Math.ceil(weights / 64) * 64;
     const scales = Math.ceil((integers + rows * cols) / 64) * 64;
     const missing = scales + rows * 4 - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / 65536));
-    this.source = new Uint8Array(memory.buffer, base, weights * 4);
+    this.#values = new Float32Array(memory.buffer, base, weights);
     this.integers = new Uint8Array(memory.buffer, integers, rows * cols);
     this.scales = new Uint8Array(memory.buffer, scales, rows * 4);
   }
 
-  /** Quantises the first `count` rows of the source, which are the matrix's from `row` on. */
-  run(dtype: WeightDtype, row: number, count: number): void {
-    const { memory, brainFloats, halfs, rotate, quantise, turn } = this.#kernels;
-    const weights = count * this.#cols;
-    if (dtype === 'BF16') brainFloats(base, this.#values, weights);
-    if (dtype === 'F16') halfs(base, this.#values, weights);
-    const from = dtype === 'F32' ? base : this.#values;
-    this.#takeOut(new Float32Array(memory.buffer, from, weights), row);
-    rotate(from, weights, hadamardBlock(this.#cols));
-    quantise(from, count, this.#cols, this.#bytes, this.scales.byteOffset + row * 4);
-    turn(this.#bytes, count, this.#cols, this.integers.byteOffset + row, this.#rows);
+  /** @param look sees some rows at a time, the matrix's from `row` on */
+  quantiseFile(range: MatrixRange, look?: (values: Float32Array, row: number) => void): void {
+    forRows(range, this.#values, (values, row) => {
+      look?.(values, row);
+      this.#run(row, values.length / this.#cols);
+    });
   }
 
-  /** Moves the outliers of rows, the matrix's from `first` on, to their columns. */
-  #takeOut(values: Float32Array, first: number): void {
-    for (const [i, place] of this.#places.entries()) {
-      const column = this.columns.subarray(i * this.#rows + first);
-      for (let row = 0, at = place; at < values.length; row++, at += this.#cols) {
-        column[row] = values[at] as number;
-        values[at] = 0;
-      }
+  quantiseValues(all: Float32Array): void {
+    const size = this.#values.length;
+    for (let at = 0; at < all.length; at += size) {
+      const values = all.subarray(at, at + size);
+      this.#values.set(values);
+      this.#run(at / this.#cols, values.length / this.#cols);
     }
+  }
+
+  /** A copy, outside of the kernels' memory. */
+  result(unsigned: boolean): Integers {
+    const scales = new Float32Array(this.scales.slice().buffer);
+    const bytes = this.integers.slice();
+    if (!unsigned) return { integers: new Int8Array(bytes.buffer), scales };
+    for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) ^ 128;
+    return { integers: bytes, scales };
+  }
+
+  /** Quantises the first `count` rows of the memory for some rows, which are the matrix's from `row` on. */
+  #run(row: number, count: number): void {
+    const { rotate, quantise, turn } = this.#kernels;
+    const from = this.#values.byteOffset;
+    rotate(from, count * this.#cols, hadamardBlock(this.#cols));
+    quantise(from, count, this.#cols, this.#bytes, this.scales.byteOffset + row * 4);
+    turn(this.#bytes, count, this.#cols, this.integers.byteOffset + row, this.#rows);
   }
 }
 

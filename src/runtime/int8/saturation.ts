@@ -27,10 +27,15 @@ export async function computedSum(options: Readonly<Record<string, string>>): Pr
   return Math.min(...values); // sums that saturate are too small
 }
 
-let options: Promise<Readonly<Record<string, string>>> | undefined;
+let saturates: Promise<boolean> | undefined;
 
-/** Session options for exact integer products on this processor. */
-export function integerOptions(): Promise<Readonly<Record<string, string>>> {
-  options ??= computedSum({}).then((sum) => (sum === largestSum ? {} : exactProducts));
-  return options;
+/** Whether products of unsigned and signed bytes are not exact on this processor: those of two unsigned ones are. */
+export function needsUnsigned(): Promise<boolean> {
+  saturates ??= computedSum({}).then((sum) => sum !== largestSum);
+  return saturates;
+}
+
+/** Session options for exact integer products with weights of the graph on this processor. */
+export async function integerOptions(): Promise<Readonly<Record<string, string>>> {
+  return (await needsUnsigned()) ? exactProducts : {};
 }

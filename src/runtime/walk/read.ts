@@ -49,7 +49,8 @@ const elementsOf = ({ begin, end, dtype }: TensorRange) => (end - begin) / bytes
 
 type Read = (bytes: Uint8Array, position: number) => void;
 
-function withFile({ name, path }: TensorRange, use: (read: Read) => void): void {
+/** Reads a tensor's file. @throws SurgeryError as {@link readTensors} */
+export function withFile({ name, path }: TensorRange, use: (read: Read) => void): void {
   const file = openSync(path, 'r');
   try {
     use((bytes, position) => {

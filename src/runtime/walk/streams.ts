@@ -13,6 +13,8 @@ export interface Stream {
   read(row: number, rows: number): Promise<Float32Array>;
   /** Overwrites whole rows from `row` on. */
   write(row: number, values: Float32Array): Promise<void>;
+  /** At the end of a walk in int8: the coordinates of its model that the unembedding multiplies in float32. */
+  outliers?: readonly number[];
 }
 
 const remedy = 'allow more --memory, score less with --documents or --max-tokens, or set SURGERY_CACHE to another disk';

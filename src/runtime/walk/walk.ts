@@ -1,12 +1,21 @@
 // The walk: all documents of all variants go through a block before the next one is read. It needs the weights of two
 // blocks and the residual streams, whatever the model's size, and loads nothing beforehand.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { blockTensors, embedName, finalNormName, layerPrefix, unembedName } from '../../checkpoint/names.ts';
+import {
+  type Activation,
+  activations,
+  activationWidth,
+  blockTensors,
+  embedName,
+  finalNormName,
+  layerPrefix,
+  unembedName,
+} from '../../checkpoint/names.ts';
 import { type Checkpoint, requireCheckpoint } from '../../checkpoint/reader.ts';
 import { cacheHeadDim, cacheName, windowOf } from '../../graph/block.ts';
 import { rotaryTables } from '../../graph/rope.ts';
 import { blockTap, embeddingTap } from '../../graph/taps.ts';
-import { blockGraph, blockShape, type InnerPoint, innerWidth, unembedGraph } from '../../graph/walk.ts';
+import { blockGraph, blockShape, type InnerPoint, innerWidth, unembedGraph, wordsName } from '../../graph/walk.ts';
 import {
   type Allowed,
   type AllowedOptions,
@@ -14,33 +23,35 @@ import {
   aFunction,
   aList,
   isPlainObject,
+  oneOfWords,
   requireArgument,
   requireOptions,
 } from '../../platform/arguments.ts';
 import { SurgeryError } from '../../platform/errors.ts';
-import { getOrMake, itemAt } from '../../platform/indexing.ts';
+import { entryOf, getOrMake, itemAt } from '../../platform/indexing.ts';
 import { memory } from '../../platform/limits.ts';
 import { openSession, type Session, Tensor } from '../../platform/onnxruntime.ts';
-import { ahead } from '../../platform/threads/ahead.ts';
+import { ahead, oneAhead } from '../../platform/threads/ahead.ts';
 import { WorkerPool } from '../../platform/threads/pool.ts';
 import { requireDocumentIds } from '../../text/token-ids.ts';
+import { blockInInt8, type Fed, feedsOf, matricesOf, sourceOf } from '../int8/feeds.ts';
+import type { Integers, MatrixRange, MatrixValues } from '../int8/quantise.ts';
+import { addLargest, mostOf, normed, sampleDocuments } from '../int8/sample.ts';
+import { needsUnsigned } from '../int8/saturation.ts';
+import { type Precision, precisions } from '../precision.ts';
 import { batchRows, type Places, placesOf, type RowBatch, rowBatches } from './batches.ts';
 import type { TensorRange } from './read.ts';
+import { type BlockValues, type Step, stepsOf, type WalkVariant } from './steps.ts';
 import { type Stream, Streams } from './streams.ts';
 import { attentionBias, type LaidTree, layOut, longestOf, positionIn, requireTrees, type TokenTree } from './trees.ts';
 import { type Look, lookInto, visitorOptions, type WalkVisitor } from './visitor.ts';
 
 const task = new URL('./read.ts', import.meta.url);
-
-/** A variant, layer by layer. */
-export interface WalkVariant {
-  /** The first layer that it changes. Up to there its residual stream is the original's. */
-  readonly from: number;
-  /** New values of some of a layer's tensors, by name. */
-  edit(layer: number): Promise<ReadonlyMap<string, Float32Array>>;
-}
+const quantiseTask = new URL('../int8/quantise.ts', import.meta.url);
 
 export interface WalkOptions {
+  /** Default: fp32. In int8 every block is put into 8 bits when it is read, and so are the tensors of variants. */
+  readonly precision?: Precision | undefined;
   /** Threads inside a matrix product. Default: one a core. */
   readonly threads?: number | undefined;
   /** Bytes of memory that the walk may use. Default: half of what is free. */
@@ -84,6 +95,7 @@ const walkOptions: AllowedOptions<WalkOptions> = {
   threads: aCount(1, 256),
   memory: aCount(1),
   reserved: aCount(0),
+  precision: oneOfWords(precisions),
   batchRows: aCount(1),
   trees: { words: 'a list of token trees', test: Array.isArray },
 };
@@ -98,11 +110,18 @@ const aVariant: Allowed = {
   test: (value) => typeof value === 'object' && value !== null && 'from' in value && 'edit' in value,
 };
 
-type Weights = ReadonlyMap<string, Float32Array>;
+/** A block that is ready to be computed. */
+type ReadyStep = Step & { readonly weights: ReadonlyMap<string, Fed> };
+
+/** Where a sample has come to in each model; a variant that has changed nothing yet has none of its own. */
+interface Samples {
+  readonly original: Stream;
+  readonly variants: (Stream | undefined)[];
+}
 
 /** Logits of rows `row` to `row + rows` of a stream, (rows, vocab), written into a buffer that has room for them. */
 export type Unembedding = (
-  stream: Pick<Stream, 'read'>,
+  stream: Pick<Stream, 'read' | 'outliers'>,
   row: number,
   rows: number,
   into?: Float32Array,
@@ -134,6 +153,12 @@ export class Walk {
   readonly #rotary: Readonly<Record<string, Tensor>>;
   readonly #threads: number | undefined;
   readonly #reader = new WorkerPool(1);
+  /** In int8: the documents that show the outliers, in float32. */
+  readonly #sample: Walk | undefined;
+  /** The original's sample before layers that were to be kept. */
+  readonly #keptSamples = new Map<number, Stream>();
+  /** Whether integers must be unsigned, for their products to be exact here. */
+  readonly #unsigned: Promise<boolean>;
   /** Memory of blocks that are done, for those to come. */
   #spare: Float32Array[] = [];
   readonly #sessions = new Map<string, Promise<Session>>();
@@ -147,7 +172,7 @@ export class Walk {
     requireCheckpoint(checkpoint);
     requireOptions('Walk', options, walkOptions);
     const { config } = checkpoint;
-    const { batchRows: most = batchRows, trees = [], reserved = 0 } = options;
+    const { batchRows: most = batchRows, trees = [], reserved = 0, precision = 'fp32' } = options;
     if (documents.length > 0 || trees.length === 0) requireDocumentIds(documents, config);
     requireTrees(trees, config);
     this.checkpoint = checkpoint;
@@ -160,9 +185,16 @@ export class Walk {
       ...treeLots(trees, most, this.rows),
     ];
     const batches = this.#lots.map(({ batch }) => batch);
-    const least = leastMemory(checkpoint, most, trees.length > 0) + reserved;
-    const budget = requireMemory(checkpoint, options.memory, least);
-    this.#streams = new Streams(rowsIn(batches), config.hiddenSize, budget - least);
+    const least = leastMemory(checkpoint, { rows: most, withTrees: trees.length > 0, precision }) + reserved;
+    const budget = requireMemory(checkpoint, options.memory, precision, least);
+    const forSample = precision === 'int8' ? Math.floor((budget - least) / sampleShare) : 0;
+    this.#streams = new Streams(rowsIn(batches), config.hiddenSize, budget - least - forSample);
+    if (precision === 'int8')
+      this.#sample = new Walk(checkpoint, sampleDocuments(config), {
+        threads: options.threads,
+        memory: leastMemory(checkpoint) + forSample,
+      });
+    this.#unsigned = precision === 'int8' ? needsUnsigned() : Promise.resolve(false);
     const capacity = Math.max(...this.#lots.map((lot) => lot.batch.pieces.length * capacityOf(lot)));
     const numbers = capacity * config.kvHeads * cacheHeadDim(config);
     this.#caches = [new Float32Array(numbers), new Float32Array(numbers)];
@@ -187,7 +219,6 @@ export class Walk {
     const { layers } = this.#config;
     const since = earlier?.since;
     const first = since?.layer ?? 0;
-    const touching = (layer: number) => [...variants.keys()].filter((i) => itemAt(variants, i).from <= layer);
     const begins = variants.map(({ from }) => from).filter((from) => from < layers);
     if (begins.some((from) => from < first)) throw new RangeError('a variant begins before the walk does');
     const last = earlier ? Math.max(first, ...begins) : layers;
@@ -209,42 +240,34 @@ export class Walk {
     const blocks = isNeeded ? Array.from({ length: layers - first }, (_, i) => first + i) : [];
     const total = blocksToRun(layers, variants, earlier && first);
     let done = 0;
-    const pairs = blocks.flatMap((layer) => touching(layer).map((variant) => ({ layer, variant })));
-    const edits = ahead(pairs, ({ layer, variant }) => itemAt(variants, variant).edit(layer));
     // One graph gives whatever is asked for in any layer: each further session would hold memory of its own.
     const inner = new Set(blocks.flatMap((layer) => lookInto(options, layer, [0]).inner));
     let waited = 0;
-    for await (const [layer, weights] of ahead(blocks, (one) => this.#readBlock(one))) {
-      if (keep.includes(layer)) kept.set(layer, await this.#copy(original));
-      for (const i of touching(layer)) {
-        const start = performance.now();
-        const { value } = await edits.next();
-        waited += (performance.now() - start) / 1000;
-        if (!value) throw new RangeError('an edit is missing');
-        const own = streams[i];
+    const sampled = this.#sample && (await this.#sample.#samples(this.#keptSamples, variants.length, since?.layer));
+    let start = performance.now();
+    for await (const { layer, model, weights, ...step } of this.#steps(blocks, variants, last, sampled, keep)) {
+      waited += Math.min((performance.now() - start) / 1000, step.waited);
+      if (keep.includes(layer) && !kept.has(layer)) kept.set(layer, await this.#copy(original));
+      if (model > 0) {
+        const own = streams[model - 1];
         const to = own ?? (await this.#streams.make());
-        await this.#block(
-          layer,
-          new Map([...weights, ...value[1]]),
-          own ?? original,
-          to,
-          lookInto(options, layer, [i + 1]),
-          inner,
-        );
-        streams[i] = to;
+        await this.#block(layer, weights, own ?? original, to, lookInto(options, layer, [model]), inner);
+        streams[model - 1] = to;
         onBlock?.(++done, total);
+      } else {
+        const same = [...streams.keys()].filter((i) => !streams[i]).map((i) => i + 1);
+        if (layer < last) {
+          await this.#block(layer, weights, original, original, lookInto(options, layer, [0, ...same]), inner);
+          onBlock?.(++done, total);
+        }
+        await show(blockTap(layer).name, layer < last ? original : undefined);
       }
-      const same = [...streams.keys()].filter((i) => !streams[i]).map((i) => i + 1);
-      if (layer < last) {
-        await this.#block(layer, weights, original, original, lookInto(options, layer, [0, ...same]), inner);
-        onBlock?.(++done, total);
-      }
-      await show(blockTap(layer).name, layer < last ? original : undefined);
-      this.#spare = [...weights.values()];
+      start = performance.now();
     }
     this.#spare = [];
     if (earlier) this.release([original]);
     const end = earlier?.original ?? original;
+    if (this.#sample && sampled) await this.#sample.#mark(sampled, earlier ? undefined : original, streams);
     return { original: end, variants: streams.map((stream) => stream ?? end), kept, waited };
   }
 
@@ -287,30 +310,51 @@ export class Walk {
     this.#streams.release(streams);
   }
 
-  /** The final norm and the unembedding of all words, read once, for rows of a stream. */
+  /**
+   * The final norm and the unembedding of all words, read once, for rows of a stream. In 8 bits the outliers are those of the
+   * stream's model.
+   */
   async unembedding(): Promise<Unembedding> {
-    const unembed = await this.unembedder();
-    return async (stream, row, rows, into) => unembed(await stream.read(row, rows), into);
-  }
-
-  /** The same for any residuals: (rows, hidden) → logits, (rows, vocab). */
-  async unembedder(): Promise<(residuals: Float32Array, into?: Float32Array) => Promise<Float32Array>> {
-    const { hiddenSize, vocabSize, tiedEmbeddings } = this.#config;
-    const session = await this.#session('unembed', () => unembedGraph(this.#config));
-    const names = [finalNormName, tiedEmbeddings ? embedName : unembedName];
-    const [norm, words] = await this.#read(names.map((name) => this.#range(name)));
-    if (!norm || !words) throw new RangeError('the unembedding was not read');
-    const feeds = {
-      [finalNormName]: new Tensor('float32', norm, [hiddenSize]),
-      words: new Tensor('float32', words, [vocabSize, hiddenSize]),
-    };
-    return async (residuals, into) => {
-      const rows = residuals.length / hiddenSize;
-      const x = new Tensor('float32', residuals, [rows, hiddenSize]);
+    const { hiddenSize, vocabSize } = this.#config;
+    const norm = await this.checkpoint.readFloat32(finalNormName);
+    const words = await (this.#sample ? this.#int8Words() : this.#words());
+    const shape = [vocabSize, hiddenSize];
+    return async (stream, row, rows, into) => {
+      const residuals = await stream.read(row, rows);
+      const fed = await words(stream);
+      const session = await this.#session('unembed', () => unembedGraph(this.#config, sourceOf(shape, fed)));
       const size = rows * vocabSize;
       const logits = into?.subarray(0, size) ?? new Float32Array(size);
-      await session.run({ ...feeds, x }, { logits: new Tensor('float32', logits, [rows, vocabSize]) });
+      await session.run(
+        {
+          ...feedsOf(wordsName, shape, fed),
+          [finalNormName]: new Tensor('float32', norm, [hiddenSize]),
+          x: new Tensor('float32', residuals, [rows, hiddenSize]),
+        },
+        { logits: new Tensor('float32', logits, [rows, vocabSize]) },
+      );
       return logits;
+    };
+  }
+
+  async #words(): Promise<() => Promise<Fed>> {
+    const [words] = await this.#read([this.#range(this.#wordsName)]);
+    if (!words) throw new RangeError('the unembedding was not read');
+    return async () => words;
+  }
+
+  async #int8Words(): Promise<(stream: Pick<Stream, 'outliers'>) => Promise<Fed>> {
+    const { hiddenSize: cols, vocabSize: rows } = this.#config;
+    const range: MatrixRange = { ...this.#range(this.#wordsName), rows, cols };
+    const unsigned = await this.#unsigned;
+    const integers = await this.#reader.run<Integers>(quantiseTask, 'quantiseRange', () => [range, unsigned]);
+    const columnsOf = (places: readonly number[]) =>
+      this.#reader.run<Float32Array>(quantiseTask, 'readColumns', () => [range, places]);
+    const made = new Map<string, Promise<Fed>>();
+    return async ({ outliers: places }) => {
+      if (!places)
+        throw new SurgeryError('usage', 'in int8 the unembedding takes streams that a run of the walk ended with');
+      return getOrMake(made, places.join(), async () => ({ ...integers, places, columns: await columnsOf(places) }));
     };
   }
 
@@ -318,10 +362,135 @@ export class Walk {
     for (const session of this.#sessions.values()) await (await session).release();
     await this.#reader.close();
     await this.#streams.close();
+    await this.#sample?.close();
   }
 
   get #config(): LlamaConfig {
     return this.checkpoint.config;
+  }
+
+  get #wordsName(): string {
+    return this.#config.tiedEmbeddings ? embedName : unembedName;
+  }
+
+  /** The blocks of a run with what they are computed with. */
+  async *#steps(
+    layers: readonly number[],
+    variants: readonly WalkVariant[],
+    last: number,
+    sampled: Samples | undefined,
+    keep: readonly number[],
+  ): AsyncGenerator<ReadyStep, undefined> {
+    const read = (layer: number) => this.#readBlock(layer);
+    const give = (values: readonly Float32Array[]) => {
+      this.#spare = [...values];
+    };
+    const steps = stepsOf(layers, variants, !sampled, read, give);
+    if (sampled) yield* oneAhead(this.#inInt8(steps, last, sampled, keep));
+    else for await (const step of steps) yield { ...step, weights: new Map([...step.original, ...step.edits]) };
+  }
+
+  /** Blocks in 8 bits. The sample goes through each in float32 before, which shows the outliers of every model. */
+  async *#inInt8(
+    steps: AsyncIterable<Step>,
+    last: number,
+    sampled: Samples,
+    keep: readonly number[],
+  ): AsyncGenerator<ReadyStep, undefined> {
+    const sample = this.#sample as Walk;
+    let shared = new Map<string, Integers>();
+    let at = -1;
+    for await (const step of steps) {
+      const { layer, model, original, edits } = step;
+      if (layer !== at) {
+        shared = new Map();
+        if (keep.includes(layer)) this.#keptSamples.set(layer, await sample.#copy(sampled.original));
+      }
+      at = layer;
+      if (model === 0 && layer >= last) {
+        yield { ...step, weights: original };
+        continue;
+      }
+      const outliers = await sample.#pass(step, sampled);
+      const own = new Map([...edits].map(([name, values]) => [name, values.slice()]));
+      const names = matricesOf(layer);
+      await this.#quantise(
+        original,
+        names.filter((name) => !own.has(name) && !shared.has(name)),
+        shared,
+      );
+      const integers = new Map(shared);
+      await this.#quantise(
+        own,
+        names.filter((name) => own.has(name)),
+        integers,
+      );
+      yield {
+        ...step,
+        weights: blockInInt8(this.#config, layer, new Map([...original, ...own]), integers, outliers),
+      };
+    }
+  }
+
+  /** Puts matrices into 8 bits, in a thread that has them meanwhile. */
+  async #quantise(values: BlockValues, names: readonly string[], into: Map<string, Integers>): Promise<void> {
+    if (names.length === 0) return;
+    const matrices = names.map((name) => {
+      const [rows = 0, cols = 0] = this.checkpoint.tensor(name).shape;
+      return { values: entryOf(values, name), rows, cols };
+    });
+    const unsigned = await this.#unsigned;
+    type Quantised = (Integers & Pick<MatrixValues, 'values'>)[];
+    const all = await this.#reader.run<Quantised>(quantiseTask, 'quantise', () => [matrices, unsigned]);
+    for (const [i, name] of names.entries()) {
+      const { values: back, ...integers } = itemAt(all, i);
+      values.set(name, back);
+      into.set(name, integers);
+    }
+  }
+
+  /** Of a sample: where a run of so many variants begins. */
+  async #samples(kept: ReadonlyMap<number, Stream>, variants: number, layer = 0): Promise<Samples> {
+    const before = kept.get(layer);
+    if (layer > 0 && !before)
+      throw new SurgeryError('usage', `no run of this walk kept layer ${layer}: give it to keep`);
+    return {
+      original: before ? await this.#copy(before) : await this.#embedded(),
+      variants: Array.from({ length: variants }, () => undefined),
+    };
+  }
+
+  /** Takes a sample through a block in float32. @returns the coordinates of largest magnitude of each activation */
+  async #pass({ layer, model, original, edits }: Step, sampled: Samples): Promise<Map<Activation, readonly number[]>> {
+    const from = sampled.variants[model - 1] ?? sampled.original;
+    const to = model > 0 && from === sampled.original ? await this.#streams.make() : from;
+    const largest = new Map(activations.map((name) => [name, new Float64Array(activationWidth(this.#config, name))]));
+    const look: Look = {
+      inner: activations,
+      see: async (_, __, ___, inner) => {
+        for (const [name, values] of largest) addLargest(values, entryOf(inner, name));
+      },
+    };
+    await this.#block(layer, new Map([...original, ...edits]), from, to, look, new Set(activations));
+    if (model > 0) sampled.variants[model - 1] = to;
+    return new Map([...largest].map(([name, values]) => [name, mostOf(values)]));
+  }
+
+  /** Gives streams the outliers that a sample shows at the end of their models. */
+  async #mark(
+    sampled: Samples,
+    original: Stream | undefined,
+    variants: readonly (Stream | undefined)[],
+  ): Promise<void> {
+    const norm = await this.checkpoint.readFloat32(finalNormName);
+    for (const [i, stream] of [original, ...variants].entries()) {
+      const shown = i === 0 ? sampled.original : sampled.variants[i - 1];
+      if (!stream || !shown) continue;
+      const largest = new Float64Array(norm.length);
+      addLargest(largest, normed(await shown.read(0, this.rows), norm));
+      stream.outliers = mostOf(largest);
+    }
+    this.release([sampled.original, ...sampled.variants.filter((stream) => stream !== undefined)]);
   }
 
   /**
@@ -330,7 +499,7 @@ export class Walk {
    */
   async #block(
     layer: number,
-    weights: Weights,
+    weights: ReadonlyMap<string, Fed>,
     from: Stream,
     to: Stream,
     look: Look,
@@ -339,13 +508,14 @@ export class Walk {
     const shape = blockShape(this.#config, layer);
     const named = (name: string) => name.replace(layerPrefix, `model.layers.${shape}.`);
     const dims = (name: string) => [...this.checkpoint.tensor(name).shape];
-    const shapes = new Map([...weights.keys()].map((name) => [named(name), dims(name)]));
+    const sources = new Map([...weights].map(([name, fed]) => [named(name), sourceOf(dims(name), fed)]));
+    const precision = [...weights.values()].every((fed) => fed instanceof Float32Array) ? '' : 'int8';
     const sessionFor = (masked: boolean, given: readonly InnerPoint[]) =>
-      this.#session(['block', shape, ...(masked ? ['masked'] : []), ...given].join(' '), () =>
-        blockGraph(this.#config, shape, shapes, { masked, inner: given }),
+      this.#session(['block', shape, precision, ...(masked ? ['masked'] : []), ...given].join(' '), () =>
+        blockGraph(this.#config, shape, (name) => entryOf(sources, name), { masked, inner: given }),
       );
     const feeds: Record<string, Tensor> = { ...this.#rotary };
-    for (const [name, values] of weights) feeds[named(name)] = new Tensor('float32', values, dims(name));
+    for (const [name, fed] of weights) Object.assign(feeds, feedsOf(named(name), dims(name), fed));
     const { hiddenSize } = this.#config;
     for (const lot of this.#lots) {
       const { batch, places, trees } = lot;
@@ -439,7 +609,7 @@ export class Walk {
     );
   }
 
-  async #readBlock(layer: number): Promise<Weights> {
+  async #readBlock(layer: number): Promise<BlockValues> {
     const names = Array.from(blockTensors(this.#config, layer), ({ name }) => name);
     const values = await this.#read(names.map((name) => this.#range(name)));
     return new Map(names.map((name, i) => [name, itemAt(values, i)]));
@@ -489,14 +659,24 @@ export function blocksToRun(layers: number, variants: readonly Pick<WalkVariant,
   return own + (since === undefined ? layers : last - since);
 }
 
+/** The sample's streams may take a part of what is left for streams. */
+const sampleShare = 16;
+
 /**
- * Bytes that a walk needs without any stream: three blocks (one computed with, one read, one edited) or, after them, the
- * unembedding; a batch's activations, with trees one of them too; and logits.
+ * Bytes that a walk needs without any stream: blocks or, after them, the unembedding; a batch's activations, with trees one of
+ * them too; and logits.
  */
-export function leastMemory(checkpoint: Checkpoint, rows = batchRows, withTrees = false): number {
+export function leastMemory(
+  checkpoint: Checkpoint,
+  {
+    rows = batchRows,
+    withTrees = false,
+    precision = 'fp32',
+  }: { readonly rows?: number; readonly withTrees?: boolean; readonly precision?: Precision } = {},
+): number {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = checkpoint.config;
   const activations = rows * (6 * hiddenSize + 4 * intermediateSize + 4 * (heads + 2 * kvHeads) * headDim);
-  return 4 * (largestWeights(checkpoint).numbers + (withTrees ? 2 : 1) * activations + logitNumbers);
+  return largestWeights(checkpoint, precision).bytes + 4 * ((withTrees ? 2 : 1) * activations + logitNumbers);
 }
 
 /**
@@ -507,24 +687,31 @@ export function leastMemory(checkpoint: Checkpoint, rows = batchRows, withTrees 
 export function requireMemory(
   checkpoint: Checkpoint,
   given = memory().free / 2,
-  least = leastMemory(checkpoint),
+  precision: Precision = 'fp32',
+  least = leastMemory(checkpoint, { precision }),
 ): number {
   if (given >= least) return given;
   throw new SurgeryError(
     'usage',
-    `${sizeOf(given, Math.floor)} of memory are too few: ${largestWeights(checkpoint).words}, a batch's activations and ` +
+    `${sizeOf(given, Math.floor)} of memory are too few: ${largestWeights(checkpoint, precision).words}, a batch's activations and ` +
       `logits take ${sizeOf(least, Math.ceil)}`,
   );
 }
 
-function largestWeights(checkpoint: Checkpoint) {
-  const { config } = checkpoint;
+/**
+ * In fp32 one block is computed with, one is read and one edited; the unembedding is copied in parts. In int8 one is read and
+ * one edited in float32, and one in 8 bits is computed with while the next one is made; the unembedding is made in 8 bits and
+ * copied.
+ */
+function largestWeights({ config }: Checkpoint, precision: Precision) {
   const shapes = Array.from(blockTensors(config, 0), ({ shape }) => shape);
   const block = shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const unembedding = 1.5 * config.vocabSize * config.hiddenSize;
-  return 3 * block > unembedding
-    ? { numbers: 3 * block, words: 'three blocks of this model' }
-    : { numbers: unembedding, words: "this model's unembedding" };
+  const words = config.vocabSize * config.hiddenSize;
+  const [blocks, unembedding] = precision === 'fp32' ? [12 * block, 6 * words] : [10 * block, 2 * words];
+  const several = precision === 'fp32' ? 'three blocks' : 'two blocks in float32 and two in int8';
+  return blocks > unembedding
+    ? { bytes: blocks, words: `${several} of this model` }
+    : { bytes: unembedding, words: "this model's unembedding" };
 }
 
 /** Logits that are in memory at once, of all models. */

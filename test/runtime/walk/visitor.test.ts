@@ -10,8 +10,9 @@ import {
 import { Checkpoint } from '../../../src/checkpoint/reader.ts';
 import { innerProduct } from '../../../src/linalg/rows.ts';
 import { itemAt } from '../../../src/platform/indexing.ts';
+import type { WalkVariant } from '../../../src/runtime/walk/steps.ts';
 import type { VisitedBlock, VisitedRows } from '../../../src/runtime/walk/visitor.ts';
-import { Walk, type WalkEnd, type WalkVariant } from '../../../src/runtime/walk/walk.ts';
+import { Walk, type WalkEnd } from '../../../src/runtime/walk/walk.ts';
 import { largestDifference } from '../../support/goldens.ts';
 import { fixture, pocket } from '../../support/paths.ts';
 

@@ -6,8 +6,9 @@ import { Operator } from '../../../src/operations/operator.ts';
 import { cacheFolder } from '../../../src/platform/cache.ts';
 import { itemAt } from '../../../src/platform/indexing.ts';
 import { Runtime } from '../../../src/runtime/session.ts';
+import type { WalkVariant } from '../../../src/runtime/walk/steps.ts';
 import type { Stream } from '../../../src/runtime/walk/streams.ts';
-import { leastMemory, Walk, type WalkVariant } from '../../../src/runtime/walk/walk.ts';
+import { leastMemory, Walk } from '../../../src/runtime/walk/walk.ts';
 import { largestDifference } from '../../support/goldens.ts';
 import { fixture, pocket } from '../../support/paths.ts';
 
