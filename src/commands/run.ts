@@ -13,7 +13,6 @@ import {
   cellVariant,
   type Experiment,
   groupingOf,
-  type Measurement,
   noSeconds,
   type PlannedCell,
   type Seconds,
@@ -38,16 +37,16 @@ import { recordName, recordText } from '../results/scored-record.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import { scoredTokens } from '../scores/likelihood.ts';
 import type { Comparison } from '../scores/registry.ts';
-import { Tokenizer } from '../text/tokenizer.ts';
-import { calibrationInput, type OperatorOptions, openOperator } from './calibration.ts';
+import { type OperatorOptions, openOperator } from './calibration.ts';
 import type { RunOptions } from './command-options.ts';
+import { measurementInput } from './measurement.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { nextSteps } from './next-steps.ts';
 import { recipeName, requireOutput, resultsFolder, slugOf, takeOutput } from './output.ts';
 import { equivalentsOf, recipeOf } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
-import { generateSettings, noPrompts, samplePrompts, samplingInfo, withNotes } from './samples.ts';
-import { type ScoringInput, scoringInput } from './scoring.ts';
+import { samplingInfo, withNotes } from './samples.ts';
+import type { ScoringInput } from './scoring.ts';
 import { openSession, sayMemory, withoutText } from './session.ts';
 import { pageName } from './study-output.ts';
 import { afterRun } from './suggestions.ts';
@@ -57,26 +56,13 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   const progress = progressOf(options);
   const model = await openModel(options.model, options);
   const { checkpoint } = model;
-  const tokenizer = await Tokenizer.open(checkpoint);
   const recipe = await recipeOf(options.operation, checkpoint.config);
   for (const line of equivalentsOf(options.operation, checkpoint.config)) progress.say(line);
-  const {
-    prompts,
-    info: prompting,
-    notes,
-    chosen,
-  } = options.samples ? await samplePrompts(options, tokenizer, checkpoint) : noPrompts;
-  const scoring = await scoringInput(options, model, tokenizer);
-  const calibrated = await calibrationInput(options, model, tokenizer, [recipe], scoring.documents);
+  const input = await measurementInput(options, model, [recipe]);
+  const { tokenizer, prompting, scoring, calibrated, measurement } = input;
   const fitting = { ...options, calibrated };
   await requireOutput(options);
   await requireRoom(options, checkpoint);
-  const measurement: Measurement = {
-    documents: scoring.documents,
-    tasks: scoring.tasks?.questions ?? [],
-    prompts,
-    generation: generateSettings(options, checkpoint),
-  };
   const { precision, threads, memory } = options;
   const replaceable = touchedBy([recipe], checkpoint.config);
   const { needsSession } = groupingOf(checkpoint, measurement, precision, replaceable, 1);
@@ -121,22 +107,19 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
     const cause = breaksModel({ model: info, ...pair })
       ? await diagnosed(options, model, stored, scoring, pair.cell.scores, progress)
       : undefined;
-    const { tasks } = scoring;
     const found: RunResult = {
       format,
       kind: 'run',
-      command: command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen, ...chosen }),
+      command: command(input.chosen),
       date: new Date().toISOString(),
       versions: versions(),
       model: info,
       precision: options.precision,
       dtype: options.dtype ?? info.dtype,
       documentsSha256: scoring.documentsSha256,
-      text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
-      ...(calibrated ? { calibration: calibrated.info } : {}),
-      ...(tasks ? { tasks: { file: tasks.file, rule: tasks.rule } } : {}),
-      sampling: samplingInfo(options, prompting),
-      ...withNotes(notes),
+      ...input.read,
+      sampling: samplingInfo(options, prompting.info),
+      ...withNotes(prompting.notes),
       ...pair,
       ...(cause?.found ?? {}),
       curves: variant.result().reports.flatMap((report) => (report.kind === 'pca' ? (report.curves ?? []) : [])),

@@ -3,19 +3,12 @@ import { join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { anglesOf } from '../experiments/angles.ts';
 import { cellId } from '../experiments/design.ts';
+import { type Setup, withExperiment } from '../experiments/experiment.ts';
 import { differencesOf, StudyFolder } from '../experiments/folder.ts';
-import {
-  fitsInMemory,
-  groupingOf,
-  type Measurement,
-  measureCells,
-  noSeconds,
-  type PlannedCell,
-  VariantQueue,
-} from '../experiments/run-cells.ts';
+import { noSeconds, type PlannedCell } from '../experiments/run-cells.ts';
 import { areCurvesOf, curvesOf } from '../experiments/spectra.ts';
 import { summarised } from '../experiments/summary.ts';
-import { Operator } from '../operations/operator.ts';
+import type { Operator } from '../operations/operator.ts';
 import type { SpectrumCurve } from '../operations/pca/curves.ts';
 import { decompositionsOf } from '../operations/pca/decompositions.ts';
 import type { PcaOperation } from '../operations/pca/spec.ts';
@@ -26,23 +19,14 @@ import type { Progress } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
 import type { ModelInfo } from '../results/shapes.ts';
 import type { AngleResult, Context, Study } from '../results/study.ts';
-import { scoredTokens } from '../scores/likelihood.ts';
-import { Tokenizer } from '../text/tokenizer.ts';
-import { type CalibrationInput, calibrate, calibrationInput, operatorSettings } from './calibration.ts';
+import { calibrate, operatorSettings } from './calibration.ts';
 import type { StudyOptions } from './command-options.ts';
+import { type MeasurementInput, measurementInput } from './measurement.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { resultsFolder, slugOf } from './output.ts';
 import type { Recorded } from './recorded-command.ts';
-import {
-  generateSettings,
-  noPrompts,
-  type Prompt,
-  type Prompts,
-  samplePrompts,
-  samplingInfo,
-  withNotes,
-} from './samples.ts';
-import { type ScoringInput, scoringInput } from './scoring.ts';
+import { type Prompts, samplingInfo, withNotes } from './samples.ts';
+import type { ScoringInput } from './scoring.ts';
 import { openSession, sayMemory, withoutText } from './session.ts';
 import { isPart, ownCells, partName, type StudyPart } from './shard.ts';
 import { type FinishedStudy, writeStudy } from './study-output.ts';
@@ -72,11 +56,8 @@ export async function makeStudy(
   const model = await openModel(options.model, options);
   const { config } = model.checkpoint;
   const { kind, cells: recipes, relations, angles } = await plan(model.checkpoint);
-  const tokenizer = await Tokenizer.open(model.checkpoint);
-  const prompting = options.samples ? await samplePrompts(options, tokenizer, model.checkpoint) : noPrompts;
-  const { prompts } = prompting;
-  const scoring = await scoringInput(options, model, tokenizer);
-  const calibrated = await calibrationInput(options, model, tokenizer, recipes, scoring.documents);
+  const input = await measurementInput(options, model, recipes);
+  const { scoring, prompting, calibrated } = input;
   const info = await identify(model, progress);
   const context = contextOf(options, info, scoring, prompting);
   const fitted = calibrated && { ...context, calibration: calibrated.info.documentsSha256 };
@@ -85,12 +66,10 @@ export async function makeStudy(
     format,
     kind,
     complete: false,
-    command: command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen, ...prompting.chosen }),
+    command: command(input.chosen),
     model: publicInfo(info),
     context: fitted ?? context,
-    text: { ...scoring.about, tokens: scoredTokens(scoring.documents) },
-    ...(calibrated ? { calibration: calibrated.info } : {}),
-    ...(scoring.tasks ? { tasks: { file: scoring.tasks.file, rule: scoring.tasks.rule } } : {}),
+    ...input.read,
     cells: ids,
     original: null,
     ...withNotes(prompting.notes),
@@ -136,12 +115,9 @@ export async function makeStudy(
       const given = {
         options,
         model,
-        tokenizer,
-        prompts,
-        scoring,
-        calibrated,
+        input,
         folder,
-        weights: touchedBy(recipes, config),
+        replaceable: touchedBy(recipes, config),
         cells: todo,
         angles: withAngles ? angles : [],
         curves: withCurves ? decomposed : [],
@@ -178,13 +154,10 @@ export async function makeStudy(
 interface Work {
   readonly options: StudyOptions;
   readonly model: OpenModel;
-  readonly tokenizer: Tokenizer;
-  readonly prompts: readonly Prompt[];
-  readonly scoring: ScoringInput;
-  readonly calibrated: CalibrationInput | undefined;
+  readonly input: MeasurementInput;
   readonly folder: StudyFolder;
   /** Weights that any cell of the study edits, finished cells included: the last digits of all scores depend on this list. */
-  readonly weights: readonly string[];
+  readonly replaceable: readonly string[];
   readonly cells: readonly PlannedCell[];
   /** Thresholds of the angles between k and v. */
   readonly angles: readonly number[];
@@ -194,66 +167,42 @@ interface Work {
 }
 
 /** The slow part: measures the original and the cells. */
-async function work(given: Work) {
-  const { options, model, tokenizer, prompts, scoring, calibrated, folder, weights, cells, angles, curves, progress } =
-    given;
-  const { checkpoint } = model;
-  const { precision, threads, memory } = options;
-  const measurement: Measurement = {
-    documents: scoring.documents,
-    tasks: scoring.tasks?.questions ?? [],
-    prompts,
-    generation: generateSettings(options, checkpoint),
-  };
+async function work({ options, model, input, folder, replaceable, cells, angles, curves, progress }: Work) {
   sayMemory(options, model, progress);
-  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, weights, cells.length);
+  let load: number | undefined;
+  const setup: Setup = {
+    checkpoint: model.checkpoint,
+    measurement: input.measurement,
+    tokenizer: input.tokenizer,
+    replaceable,
+    precision: options.precision,
+    ...operatorSettings({ ...options, calibrated: input.calibrated }),
+    calibrate: (operator, recipes) => calibrate(operator, input.calibrated, recipes, progress),
+    open: async (session) => {
+      const loaded = await openSession(options, model, session, progress, withoutText);
+      load = loaded.seconds;
+      return loaded.value;
+    },
+  };
   // Smallest rank first, since a larger one continues from it. The folder restores the grid's order.
-  const order = cells.toReversed();
-  const bytes = 4 * checkpoint.numbersIn(weights);
-  const upcoming = fitsInMemory(3 * bytes, memory) ? cells.flatMap(({ recipe }) => recipe) : undefined;
-  const operator = new Operator(checkpoint, { ...operatorSettings({ ...options, calibrated }), upcoming });
-  try {
-    const recipes = order.map(({ recipe }) => recipe);
-    await calibrate(operator, calibrated, recipes, progress);
-    const variants = new VariantQueue(operator, recipes, needsSession);
-    const loaded = needsSession
-      ? await openSession(options, model, { replaceable: weights, variantsTogether: together }, progress, withoutText)
-      : undefined;
+  return withExperiment(setup, cells.toReversed(), async ({ operator, measure }) => {
     const seconds = noSeconds();
-    const experiment = {
-      checkpoint,
-      measurement,
-      variants,
-      runtime: loaded?.value,
-      tokenizer,
-      precision,
-      threads,
-      memory,
+    const { value: original } = await progress.step(counted(cells.length, 'cell'), 'blocks', (advance) =>
+      measure(
+        seconds,
+        async (measured) => {
+          for (const cell of measured) await folder.add(cell);
+        },
+        advance,
+      ),
+    );
+    return {
+      original,
+      angles: await anglesFor(operator, angles, progress),
+      curves: await curvesFor(operator, curves, progress),
+      seconds: { ...(load !== undefined && { load }), ...seconds },
     };
-    try {
-      const { value: original } = await progress.step(counted(cells.length, 'cell'), 'blocks', (advance) =>
-        measureCells(
-          experiment,
-          order,
-          most,
-          seconds,
-          async (measured) => {
-            for (const cell of measured) await folder.add(cell);
-          },
-          advance,
-        ),
-      );
-      const found = {
-        angles: await anglesFor(operator, angles, progress),
-        curves: await curvesFor(operator, curves, progress),
-      };
-      return { original, ...found, seconds: { ...(loaded && { load: loaded.seconds }), ...seconds } };
-    } finally {
-      await loaded?.value.close();
-    }
-  } finally {
-    await operator.close();
-  }
+  });
 }
 
 async function anglesFor(

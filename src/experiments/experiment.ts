@@ -3,7 +3,14 @@ import { type Checkpoint, requireCheckpoint } from '../checkpoint/reader.ts';
 import { completeGeneration, type GenerationSettings } from '../generate/generate.ts';
 import type { OperatorSettings } from '../operations/kind.ts';
 import { Operator, operatorOptions } from '../operations/operator.ts';
-import { completeRecipe, isCalibrated, type Recipe, recipeHash, touchedBy } from '../operations/recipe.ts';
+import {
+  type CompleteRecipe,
+  completeRecipe,
+  isCalibrated,
+  type Recipe,
+  recipeHash,
+  touchedBy,
+} from '../operations/recipe.ts';
 import {
   type AllowedOptions,
   aFunction,
@@ -15,12 +22,22 @@ import {
 } from '../platform/arguments.ts';
 import type { CellResult, OriginalResult } from '../results/study.ts';
 import { type Precision, precisions } from '../runtime/precision.ts';
-import { Runtime } from '../runtime/session.ts';
+import { Runtime, type RuntimeOptions } from '../runtime/session.ts';
 import type { EncodedQuestion } from '../scores/tasks.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import { documentsHash } from '../text/token-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { type Experiment, groupingOf, type Measurement, measureCells, noSeconds, VariantQueue } from './run-cells.ts';
+import {
+  type Experiment,
+  fitsInMemory,
+  groupingOf,
+  type Measurement,
+  measureCells,
+  noSeconds,
+  type PlannedCell,
+  type Seconds,
+  VariantQueue,
+} from './run-cells.ts';
 
 export interface ExperimentOptions extends OperatorSettings {
   /** Default: fp32. */
@@ -94,47 +111,85 @@ export async function runExperiment(
     const id = recipeHash(complete, isCalibrated(complete, config) ? calibrationHash : undefined);
     return { id, recipe: complete };
   });
-  const replaceable = touchedBy(
-    planned.map(({ recipe }) => recipe),
-    config,
-  );
   const measurement: Measurement = {
     documents,
     tasks: questions,
     prompts,
     generation: completeGeneration(generation, config),
   };
-  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, replaceable, planned.length);
-  const operator = new Operator(checkpoint, { ...settings, calibration });
-  const { threads } = settings;
-  const load = () =>
-    Runtime.open(checkpoint, { ...(precision ? { precision } : {}), threads, replaceable, variantsTogether: together });
-  const runtime = needsSession ? await load() : undefined;
-  try {
-    await operator.calibrate(planned.map(({ recipe }) => recipe));
-    const experiment: Experiment = {
-      checkpoint,
-      measurement,
-      variants: new VariantQueue(
-        operator,
-        planned.map(({ recipe }) => recipe),
-        needsSession,
-      ),
-      runtime,
-      tokenizer: await Tokenizer.open(checkpoint),
-      precision,
-      threads,
-    };
+  const setup: Setup = {
+    checkpoint,
+    measurement,
+    replaceable: touchedBy(
+      planned.map(({ recipe }) => recipe),
+      config,
+    ),
+    tokenizer: await Tokenizer.open(checkpoint),
+    precision,
+    ...settings,
+    calibration,
+    calibrate: (operator, recipes) => operator.calibrate(recipes),
+    open: (session) => Runtime.open(checkpoint, { ...session, precision, threads: settings.threads }),
+  };
+  return withExperiment(setup, planned, async ({ measure }) => {
     const cells: CellResult[] = [];
-    const original = await measureCells(experiment, planned, most, noSeconds(), async (measured) => {
+    const original = await measure(noSeconds(), async (measured) => {
       for (const cell of measured) {
         cells.push(cell);
         onCell?.(cells.length, planned.length, cell);
       }
     });
     return { original, cells };
+  });
+}
+
+/** What the cells of an experiment are made and measured with. */
+export interface Setup extends Omit<Experiment, 'variants' | 'runtime'>, OperatorSettings {
+  /** Tensors that a cell replaces, cells measured earlier included: the last digits of all scores depend on this list. */
+  readonly replaceable: readonly string[];
+  /** Reads the calibration text for all cells, where there is one. */
+  readonly calibrate: (operator: Operator, recipes: readonly CompleteRecipe[]) => Promise<void>;
+  /** Loads the model, where text is written or weights are in 8 bits. */
+  readonly open: (session: Pick<RuntimeOptions, 'replaceable' | 'variantsTogether'>) => Promise<Runtime>;
+}
+
+/** An experiment whose cells can be measured, once. */
+interface ReadyExperiment {
+  readonly operator: Operator;
+  /** As {@link measureCells} does. */
+  readonly measure: (
+    seconds: Seconds,
+    use: (cells: readonly CellResult[]) => Promise<void>,
+    advance?: (done: number, total: number) => void,
+  ) => Promise<OriginalResult>;
+}
+
+/** Opens what an experiment on these cells takes, and closes it when it has been used. */
+export async function withExperiment<T>(
+  setup: Setup,
+  cells: readonly PlannedCell[],
+  use: (experiment: ReadyExperiment) => Promise<T>,
+): Promise<T> {
+  const { checkpoint, measurement, precision, replaceable, dtype, threads, memory, engine, calibration } = setup;
+  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, replaceable, cells.length);
+  const recipes = cells.map(({ recipe }) => recipe);
+  const bytes = 4 * checkpoint.numbersIn(replaceable);
+  const upcoming = fitsInMemory(3 * bytes, memory) ? recipes.flat() : undefined;
+  const operator = new Operator(checkpoint, { dtype, threads, memory, engine, calibration, upcoming });
+  try {
+    await setup.calibrate(operator, recipes);
+    const variants = new VariantQueue(operator, recipes, needsSession);
+    const runtime = needsSession ? await setup.open({ replaceable, variantsTogether: together }) : undefined;
+    try {
+      const experiment: Experiment = { ...setup, variants, runtime };
+      return await use({
+        operator,
+        measure: (seconds, take, advance) => measureCells(experiment, cells, most, seconds, take, advance),
+      });
+    } finally {
+      await runtime?.close();
+    }
   } finally {
-    await runtime?.close();
     await operator.close();
   }
 }
