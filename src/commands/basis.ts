@@ -43,13 +43,14 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
   );
   try {
     const matrices = { embed: await readEmbedding(model.checkpoint), unembed: await readUnembedding(model.checkpoint) };
-    const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, 'components', (onProgress) =>
+    const { value: made } = await progress.step(`A basis of ${matrixNames[of]}`, '%', (advance) =>
       makeBasis(matrices[of], {
         method,
         components,
         seed,
         sparsity,
-        onProgress,
+        // A smaller basis is made before each larger one.
+        onProgress: (done, total) => advance(Math.floor((100 * done) / total), 100),
         byFrequency: byFrequency(positions, config.vocabSize),
       }),
     );

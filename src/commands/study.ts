@@ -15,7 +15,7 @@ import type { PcaOperation } from '../operations/pca/spec.ts';
 import { type CompleteRecipe, isCalibrated, touchedBy } from '../operations/recipe.ts';
 import { counted } from '../platform/counts.ts';
 import { SurgeryError } from '../platform/errors.ts';
-import type { Progress } from '../report/terminal/progress.ts';
+import type { Progress, Timed } from '../report/terminal/progress.ts';
 import { format } from '../results/format.ts';
 import type { ModelInfo } from '../results/shapes.ts';
 import type { AngleResult, Context, Study } from '../results/study.ts';
@@ -196,11 +196,18 @@ async function work({ options, model, input, folder, replaceable, cells, angles,
         advance,
       ),
     );
+    const ofAngles = await anglesFor(operator, angles, progress);
+    const ofCurves = await curvesFor(operator, curves, progress);
     return {
       original,
-      angles: await anglesFor(operator, angles, progress),
-      curves: await curvesFor(operator, curves, progress),
-      seconds: { ...(load !== undefined && { load }), ...seconds },
+      angles: ofAngles.value,
+      curves: ofCurves.value,
+      seconds: {
+        ...(load !== undefined && { load }),
+        ...seconds,
+        angles: ofAngles.seconds,
+        spectra: ofCurves.seconds,
+      },
     };
   });
 }
@@ -209,24 +216,22 @@ async function anglesFor(
   operator: Operator,
   thresholds: readonly number[],
   progress: Progress,
-): Promise<AngleResult[]> {
-  if (thresholds.length === 0) return [];
-  const { value } = await progress.step('Angles between k and v', 'layers', (advance) =>
+): Promise<Timed<AngleResult[]>> {
+  if (thresholds.length === 0) return { value: [], seconds: 0 };
+  return progress.step('Angles between k and v', 'layers', (advance) =>
     anglesOf(operator.shared(decompositionsOf), thresholds, advance),
   );
-  return value;
 }
 
 async function curvesFor(
   operator: Operator,
   operations: readonly PcaOperation[],
   progress: Progress,
-): Promise<SpectrumCurve[]> {
-  if (operations.length === 0) return [];
-  const { value } = await progress.step('Spectra', 'groups', (advance) =>
+): Promise<Timed<SpectrumCurve[]>> {
+  if (operations.length === 0) return { value: [], seconds: 0 };
+  return progress.step('Spectra', 'groups', (advance) =>
     curvesOf(operator.shared(decompositionsOf), operations, advance),
   );
-  return value;
 }
 
 function contextOf(

@@ -26,7 +26,7 @@ export async function unlikely(options: UnlikelyOptions, command: Recorded): Pro
   const measured: UnlikelyResult['variants'][number][] = [];
   try {
     for (const variant of sources.models) {
-      const { value } = await progress.step(`Reading the text, ${variant.name}`, 'tokens', (onProgress) =>
+      const { value } = await progress.step(`Reading the text twice, ${variant.name}`, 'tokens', (onProgress) =>
         unlikelyTokens(documents, variant, { seed: options.seed, bosId: tokenizer.bosId }, onProgress),
       );
       measured.push({ variant: variant.name, ...value });

@@ -141,6 +141,13 @@ export function otherCellsText(study: Study, cells: Cells): string | undefined {
   return `${counted(others, 'more cell')} in the folder ${are} not in this command's grid and not shown; a command whose grid has ${them} too shows all`;
 }
 
+/** "10 cells, 8 of them controls": those that are there. */
+export function cellCountText(study: Study, cells: Cells): string {
+  const there = inOrder(study, cells).length;
+  const controls = there - gridCells(study, cells).length;
+  return counted(there, 'cell') + (controls > 0 ? `, ${controls} of them controls` : '');
+}
+
 /** Cells without the controls. */
 export function gridCells(study: Study, cells: Cells): CellResult[] {
   const controls = new Set(study.controls.map(({ cell }) => cell));

@@ -143,8 +143,8 @@ function layersText(some: readonly { readonly point: string }[], all: readonly {
   return `layer${some.length === 1 ? '' : 's'} ${words.join(', ')}`;
 }
 
-/** "+0.42", "−3.1", "−0.0062", 0. */
-const bits = (value: number) => signed(value, 2).replace('-', '−');
+/** "+0.420", "−11.6", "−0.00620", 0. */
+const bits = (value: number) => signed(value, 3).replace('-', '−');
 
 /** The first index from which on all are true; of the last one if that is false too. */
 export function firstOfRest(all: readonly boolean[]): number {

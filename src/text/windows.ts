@@ -39,10 +39,10 @@ export function windowsOf(ids: readonly number[], length: number, bosId: number 
  * @param rest tokens left out at its end; undefined where only its beginning was wanted
  */
 export function streamRule(texts: number, length: number, rest: number | undefined, hasBos: boolean): string {
-  const end = rest === undefined ? 'only the first ones' : `the last ${counted(rest, 'token')} left out`;
+  const end = rest === undefined ? 'only the first ones' : rest > 0 && `the last ${counted(rest, 'token')} left out`;
   return [
     `${counted(texts, 'text')} joined, a line break between two where the first has none at its end, tokenised as one`,
-    `consecutive windows of ${counted(length, 'token')}, ${end}`,
+    [`consecutive windows of ${counted(length, 'token')}`, end].filter(Boolean).join(', '),
     hasBos ? "BOS in place of each window's first token" : "no BOS, as the model's tokenizer adds none",
     'every position of a window but the first scored, token-weighted mean, nats',
   ].join(', ');

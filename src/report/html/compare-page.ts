@@ -1,8 +1,8 @@
 // Several studies → one page that shows them on the same axes.
 import type { CellResult, Study } from '../../results/study.ts';
-import { bySeries, type CellAxis, type Cells, cellName, gridCells, pcaOf } from '../cells.ts';
+import { bySeries, type CellAxis, type Cells, cellCountText, cellName, gridCells, pcaOf } from '../cells.ts';
 import { trusted, trustedCells, withoutIntervalsWords } from '../findings.ts';
-import { counted, sentence } from '../format.ts';
+import { sentence } from '../format.ts';
 import {
   barsText,
   directionsText,
@@ -305,10 +305,10 @@ function studiesSection(entries: readonly Entry[]): Section {
     title: 'The studies',
     figures: [],
     rest: html`${entries.map(
-      ({ label, study }) =>
+      ({ label, study, cells }) =>
         html`<details><summary>${label}</summary>${commandHtml(study.command)}${factsHtml([
           ['Model', modelFact(study.model)],
-          ['Cells', counted(study.cells.length, 'cell')],
+          ['Cells', cellCountText(study, cells)],
           ['Text', textFact(study.text)],
           ['Versions', versionsFact(study.context.versions)],
           ...modelFacts(study.model),

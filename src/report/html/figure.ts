@@ -44,14 +44,14 @@ export interface Tab extends Pick<Figure, 'panels' | 'legend' | 'notShown'> {
   readonly name: string;
 }
 
-/** Sections in their order, with their figures and tables numbered through. */
+/** Sections in their order, with their figures numbered through, and their tables. */
 export function sectionsHtml(sections: readonly Section[]): Html {
-  let count = 0;
+  const counts = { Figure: 0, Table: 0 };
   const parts = sections.map(
     ({ id, title, lead, figures, rest }) => html`<section id="${id}" aria-labelledby="${id}-title">
 <h2 id="${id}-title">${title}</h2>
 ${lead && html`<p>${lead}</p>`}
-${figures.map((figure) => figureHtml(figure, ++count))}
+${figures.map((figure) => figureHtml(figure, ++counts[kindOf(figure)]))}
 ${rest}
 </section>
 `,
@@ -66,14 +66,18 @@ export function contentsHtml(sections: readonly Section[]): Html {
   )}</ul></nav>`;
 }
 
+function kindOf({ panels, tabs = [] }: Figure) {
+  return panels.length + tabs.length > 0 ? 'Figure' : 'Table';
+}
+
 function figureHtml(figure: Figure, number: number): Html {
   const { title, caption, notShown, panels, tabs = [], legend = [], scored, table, open } = figure;
-  const kind = panels.length + tabs.length > 0 ? 'Figure' : 'Table';
+  const kind = kindOf(figure);
   const [only, ...others] = tabs;
   const drawn = (shown: Pick<Tab, 'panels' | 'legend'>) =>
     html`${panelsHtml(shown.panels, figure, number)}${legendHtml(shown.legend)}`;
   const link = scored && html` <a href="#${madeId}">Text, rule and intervals.</a>`;
-  return html`<figure id="figure-${number}">
+  return html`<figure id="${kind.toLowerCase()}-${number}">
 ${others.length > 0 ? tabsHtml(tabs, drawn, number) : drawn(only ?? { panels })}
 ${legendHtml(legend)}
 ${table && open && tableHtml(table, `${kind} ${number}: ${table.about}`)}

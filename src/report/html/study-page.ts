@@ -2,7 +2,17 @@
 
 import type { SamplingInfo } from '../../results/shapes.ts';
 import type { CellResult, SensitivityResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, gridCells, inOrder, otherCellsText, pcaOf, unitName, unitNames } from '../cells.ts';
+import {
+  type Cells,
+  cellCountText,
+  cellName,
+  gridCells,
+  inOrder,
+  otherCellsText,
+  pcaOf,
+  unitName,
+  unitNames,
+} from '../cells.ts';
 import { trusted, trustedCells } from '../findings.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
 import { sizeText, valueText } from '../scores.ts';
@@ -86,13 +96,7 @@ function headOf(study: Study, cells: Cells): Head {
     glance: glanceOf(study, cells),
     facts: [
       ['Model', modelFact(model)],
-      [
-        'Cells',
-        [
-          counted(there, 'cell') + (there > shown.length ? `, ${there - shown.length} of them controls` : ''),
-          ...(others ? [others] : []),
-        ].join('; '),
-      ],
+      ['Cells', [cellCountText(study, cells), ...(others ? [others] : [])].join('; ')],
       ...textFacts(text, []),
       ...calibrationFacts(study.calibration),
       ...(tasks ? [['Questions', tasks.file] as const] : []),

@@ -59,7 +59,7 @@ export function probeText(whole: ProbeResult, full: boolean, output?: string, wi
     labelled('Result', probeWords(result).join(' '), width),
     ...result.variants.map((variant) => (full ? variantText(result, variant) : briefText(result, variant, width))),
     full && lineChart(depthChart(result, top1)),
-    `${rulesText(result, width)}${full ? '' : '\n--full prints all tables.'}`,
+    `${rulesText(result, full, width)}${full ? '' : '\n--full prints all tables.'}`,
     output !== undefined && `Written    ${output}`,
   ]
     .filter(Boolean)
@@ -206,15 +206,16 @@ function subspaceTable(result: ProbeResult, variant: Variant, column: Column<Eva
   return table(['layer', ...columnLabels(columns)], `l${'r'.repeat(columns.length)}`, rows);
 }
 
-function rulesText(result: ProbeResult, width: number): string {
+/** @param full whether all tables are there, and with them what is explained of them alone */
+function rulesText(result: ProbeResult, full: boolean, width: number): string {
   const { rules, seed, precision, text } = result;
   const judged = testRows(result);
   return wrap(
     `${layerRule} Positions: ${rules.positions}. ` +
       `Ridge regressions in float64, ${precision}, seed ${seed}: ${rules.split}. ${judged === undefined ? '' : `Test set: ${counted(judged, 'position')}. `}` +
-      `${rules.reading}. Pooled: one probe for all layers, trained on one layer per position, drawn at random. Identity: the ` +
-      'residual itself. Shuffled: labels shuffled before training. Random: the probe’s singular values between random ' +
-      `directions. Similarity: ${rules.resemblance}.${intervalText(text, `± is half an interval: ${rules.intervals}`)}`,
+      `${rules.reading}.${full ? ' Pooled: one probe for all layers, trained on one layer per position, drawn at random. Identity: the residual itself.' : ''} ` +
+      'Shuffled: labels shuffled before training.' +
+      `${full ? ` Random: the probe’s singular values between random directions. Similarity: ${rules.resemblance}.` : ''}${intervalText(text, `± is half an interval: ${rules.intervals}`)}`,
     width,
   );
 }

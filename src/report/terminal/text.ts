@@ -202,7 +202,7 @@ export function inspectedText({ model, text, documentsSha256, documents }: Inspe
   return sections([
     modelText(model),
     [
-      labelled('Text', `${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'token')} of ${text.text}`),
+      labelled('Text', `${unitsText(text)}${cutText(text)}, ${counted(text.tokens, 'scored token')} of ${text.text}`),
       labelled('Rule', text.rule),
       ...textNotes(text, []).map((note) => labelled('Note', note)),
       `SHA-256    ${documentsSha256}`,
@@ -311,10 +311,13 @@ function samplesText({ sampling, notes = [], original, cell, tokensPerSecond }: 
   return sections([head.join('\n'), ...pairs]);
 }
 
-/** "original 20.2, operated 19.8 tokens/s"; no rate of a text of one token or none. */
-function speedText(rates: readonly [number, number]): string {
-  const named = rates.flatMap((rate, i) => (rate > 0 ? `${['original', 'operated'][i]} ${rate.toFixed(1)}` : []));
-  return named.length > 0 ? `${named.join(', ')} tokens/s` : '';
+/** "original 20.2, operated 19.8 tokens/s"; no rate of a text of one token or none, which is said of one of the two. */
+function speedText(rates: readonly [original: number, operated: number]): string {
+  const names = ['original', 'operated'];
+  const named = rates.flatMap((rate, i) => (rate > 0 ? `${names[i]} ${rate.toFixed(1)}` : []));
+  const without = names.filter((_, i) => rates[i] === 0);
+  const none = without.length === 1 ? ` (${without.join()}: no rate of one token or none)` : '';
+  return named.length > 0 ? `${named.join(', ')} tokens/s${none}` : '';
 }
 
 /** "temperature 0.7, top-p 0.9, seed 0"; settings without effect are left out. */

@@ -35,6 +35,13 @@ describe('the page of a run', () => {
     expect(page.match(/<svg role="img"/g)).toHaveLength(4); // a spectrum a layer, ranks of q and of kv
   });
 
+  test('numbers figures and tables each from 1', async () => {
+    const numbers = [...(await runPage(run())).matchAll(/<b>(Figure|Table) (\d+)\./g)].map(
+      ([, kind, n]) => `${kind} ${n}`,
+    );
+    expect(numbers).toEqual(['Table 1', 'Figure 1', 'Figure 2']);
+  });
+
   test('says what was not read and that documents are few, as the terminal does', async () => {
     const text = { ...run().text, documents: 2, unread: 16_123 };
     const page = await runPage(run({ text }));

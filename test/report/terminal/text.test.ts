@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { completionText } from '../../../src/report/cells.ts';
 import { sideBySide } from '../../../src/report/format.ts';
 import { errorText } from '../../../src/report/scores.ts';
-import { evalText, samplingText, textNotes } from '../../../src/report/terminal/text.ts';
+import { evalText, runText, samplingText, textNotes } from '../../../src/report/terminal/text.ts';
 import { format } from '../../../src/results/format.ts';
 import { run } from '../../support/runs.ts';
 import { study } from '../../support/studies.ts';
@@ -77,4 +77,12 @@ test('every sampling setting that has an effect is stated, also of greedy text',
   const penalised = { ...plain, topK: 5, repetitionPenalty: 1.3 };
   expect(samplingText(penalised)).toBe('temperature 0.7, top-p 0.9, top-k 5, repetition penalty 1.3, seed 3');
   expect(samplingText({ ...penalised, temperature: 0 })).toBe('greedy, repetition penalty 1.3');
+});
+
+test('a rate that one of two samples lacks is explained', () => {
+  const speeds = (original: number, variant: number) =>
+    runText(run({ tokensPerSecond: { original: [original], variant: [variant] } }));
+  expect(speeds(20.25, 19.75)).toMatch(/^original 20\.\d, operated 19\.\d tokens\/s$/m);
+  expect(speeds(20.25, 0)).toMatch(/^original 20\.\d tokens\/s \(operated: no rate of one token or none\)$/m);
+  expect(speeds(0, 0)).not.toContain('tokens/s');
 });
