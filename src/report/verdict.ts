@@ -329,7 +329,8 @@ export function cheapest(
   const saved = savedIn(own);
   const [cell] = own.filter(({ scores }) => meets(scores, limits)).toSorted((a, b) => saved(b) - saved(a));
   const aside = own.length < shown.length ? ', partners aside,' : '';
-  const among = complete ? 'cell' : `of the ${counted(own.length, 'cell')} here`;
+  const some = own.length > 1 ? `of the ${own.length} cells here` : 'cell so far';
+  const among = complete ? 'cell' : some;
   return cell && { cell, what: `cheapest ${among}${aside} ${limitsText(limits)}` };
 }
 
@@ -360,7 +361,8 @@ function cheapestWords(shown: readonly CellResult[], study: Study): string[] {
 
 /** Of a study that lacks cells, only of those that are there. */
 function noCell(shown: readonly CellResult[], { complete }: Study): string {
-  return complete ? 'No cell' : `None of the ${counted(shown.length, 'cell')} here`;
+  const some = shown.length > 1 ? `None of the ${shown.length} cells here` : 'No cell so far';
+  return complete ? 'No cell' : some;
 }
 
 /** Lines of the charts by the budget from which down they break the model; nothing where too many do, or single cells. */

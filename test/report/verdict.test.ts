@@ -254,6 +254,10 @@ describe('a sweep', () => {
       'Cheapest of the 2 cells here under KL 0.05 with at least 90 % top-1 agreement: separate 0.8 (72.0 % of the modified parameters, KL 0.0300 nats/token).',
       'None of the 2 cells here breaks the model.',
     ]);
+    expect(found(some.slice(0, 1), false)).toEqual([
+      'No cell so far stays under KL 0.01 with at least 95 % top-1 agreement.',
+      expect.stringMatching(/^Cheapest cell so far under KL 0\.05/),
+    ]);
     const broken = some.map(([mode, variance]) => [mode, variance, 3] as const);
     expect(found(broken, false)[0]).toMatch(/^Each of the 2 cells here breaks the model/);
   });
