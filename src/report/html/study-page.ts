@@ -13,7 +13,7 @@ import {
   unitName,
   unitNames,
 } from '../cells.ts';
-import { trusted, trustedCells } from '../findings.ts';
+import { areMany, trusted, trustedCells } from '../findings.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
 import { sizeText, valueText } from '../scores.ts';
 import {
@@ -156,7 +156,8 @@ function cellCards(study: Study, cells: Cells): Card[] {
   const size = found?.cell.footprint ? `${sizeText(found.cell)}, ` : '';
   const broken = shown.filter(({ scores }) => isBroken(scores));
   const limits = [...breakingPoints(shown, study)];
-  const pairs = pairCounts(study, cells).map(({ rule, count, cell, partner }): Card => {
+  const counts = areMany(study.text) ? pairCounts(study, cells) : [];
+  const pairs = counts.map(({ rule, count, cell, partner }): Card => {
     const [better, worse] = rule === 'allocate' ? ['global', 'uniform'] : ['shared', 'separate'];
     const at = rule === 'allocate' ? 'equal total rank' : `equal ${rule}`;
     return [

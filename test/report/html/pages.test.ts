@@ -192,6 +192,13 @@ describe('the page of a study', () => {
     expectWords(page, ['q of layer 0', 'The 60 largest of 88.', 'of the summed single effects at variance 0.5 (ΔNLL ']);
   });
 
+  test('of few documents no pair is won', async () => {
+    const { study: whole, cells } = largeStudy();
+    const pageOf = (documents: number) => studyPage({ ...whole, text: { ...whole.text, documents } }, cells);
+    expect(content(await pageOf(10))).toContain('won by shared');
+    expect(content(await pageOf(9))).not.toContain('won by');
+  });
+
   test('what is left out: controls of a study without them, lines of one point', async () => {
     const cells = measured((['separate', 'shared-kv'] as const).map((mode) => ({ mode, variance: 0.9, mean: 'keep' })));
     const page = await studyPage(study([...cells.keys()]), cells);
