@@ -43,8 +43,8 @@ export async function sweep(options: SweepOptions, command: Recorded): Promise<v
 function sweepOf({ operation, match = [], controls = false }: SweepOptions): Sweep {
   const kind = kindNamed(operation);
   const { fields } = kindOf({ kind }) as { readonly fields: Readonly<Record<string, Field<unknown>>> };
-  if (match.length > 0 && kind !== 'pca')
-    throw new SurgeryError('usage', `--match pairs modes of the kind pca, and ${kind} has no modes: leave it out`);
+  if (match.length > 0 && !Object.hasOwn(fields, 'match'))
+    throw new SurgeryError('usage', `--match pairs modes of the kinds pca and fit, and ${kind} has none: leave it out`);
   const given = Object.entries(operation.fields);
   const isVaried = (key: string) => fields[key]?.several !== undefined;
   return {

@@ -226,6 +226,20 @@ function unitLabel(by: SensitivityResult['by'], layers: readonly number[], targe
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
 }
 
+/** What the controls of fits are; empty, or a text that begins with a blank. */
+export function fitControlWords({ controls }: Pick<Study, 'controls'>, cells: Cells): string {
+  const own = controls.flatMap(({ control, cell }) =>
+    cells.get(cell)?.recipe.some(({ kind }) => kind === 'fit') ? [control] : [],
+  );
+  if (own.length === 0) return '';
+  const other = ' Of a fit, other-layer is along the directions of the next layer’s outputs.';
+  if (!own.includes('first-half')) return other;
+  return (
+    `${other} first-half, second-half: the same fit to one half of the calibration text; their distance says how much the choice of text matters. ` +
+    'permuted: to its tokens in random order; where that is no worse, the fit needs the text’s words and not their context.'
+  );
+}
+
 /** How edited weights could be stored in less room. */
 export function storedWords(recipe: CellResult['recipe']): string {
   return [...new Set(recipe.flatMap((operation) => kindOf(operation).stored ?? []))].join(' and ');

@@ -279,13 +279,15 @@ const controlNames: Readonly<Record<string, string>> = {
   'random-subspace': 'random directions of the same rank',
   noise: 'noise of the same norm',
   'other-layer': 'a basis shared with another layer',
+  'other-layer of a fit': 'the directions of another layer',
 };
 
 /** What the controls showed: which cells lose less than what stands in for them. */
 function controlsWords(study: Study, cells: Cells): string[] {
   const compared = study.controls.flatMap(({ control, cell, of, difference }) => {
     const against = cells.get(of ?? '');
-    const name = controlNames[control];
+    const isOfFit = control === 'other-layer' && against?.recipe.some(({ kind }) => kind === 'fit');
+    const name = controlNames[isOfFit ? `${control} of a fit` : control];
     return against && name && difference && cells.has(cell)
       ? [{ name, against, side: sideOf(difference, study.text) }]
       : [];

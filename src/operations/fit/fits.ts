@@ -11,7 +11,7 @@ export interface Fitted {
   readonly eigenvalues: Float64Array;
   /**
    * Of each member, the energy of its outputs that is lost when only the first directions are kept, at each number of them
-   * from 0 on. Undefined where no text was read.
+   * from 0 on, where `eigenvalues` are of something else. Undefined where they are of the outputs, or no text was read.
    */
   readonly lost: readonly Float64Array[] | undefined;
   /** (count, m), in float32. */

@@ -3,6 +3,7 @@
 import { symmetricEigen } from '../../linalg/eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply, multiplyInto } from '../../linalg/products.ts';
 import { innerProduct, rowOf, rowRange, squaredNorm, unitRows } from '../../linalg/rows.ts';
+import { itemAt } from '../../platform/indexing.ts';
 
 /** What distances between outputs are measured by: x ↦ xᵀ G x of inputs, (n, n), or its diagonal, (n). */
 export type Metric = { readonly full: Matrix } | { readonly diagonal: Float64Array };
@@ -114,15 +115,30 @@ async function orthonormal(rows: Matrix): Promise<Matrix> {
   return made;
 }
 
-/** What the outputs of some rows lose on the inputs that were fitted to, as {@link lostOutputs}: Σ λ u² of directions left out. */
-export function lostOwnOutputs({ eigenvalues, directions }: GroupFit, parts: readonly Rows[]): Float64Array[] {
-  return parts.map(([from, to]) => {
-    const lost = new Float64Array(directions.rows + 1);
-    for (let r = directions.rows - 1; r >= 0; r--)
-      lost[r] =
-        (lost[r + 1] as number) + (eigenvalues[r] as number) * squaredNorm(rowOf(directions, r).subarray(from, to));
-    return lost;
-  });
+/**
+ * What is lost of some outputs' energy, tr(E G Eᵀ) of these rows with E = W − V Vᵀ W, when a group's outputs are kept along V
+ * instead of along all of its own directions U: the squared norm of these rows of (1 − V Vᵀ) U √Λ.
+ * @param kept V: orthonormal rows, (r, m), its own leading directions or others
+ * @returns of each part what is lost, and all that there is
+ */
+export async function lostAlong(
+  own: { readonly eigenvalues: Float64Array; readonly directions: Matrix<Float32Array> },
+  kept: Matrix<Float32Array>,
+  parts: readonly Rows[],
+): Promise<{ readonly lost: number; readonly all: number }[]> {
+  const { rows, cols, data } = own.directions;
+  const rest = { rows, cols, data: new Float32Array(data.length) };
+  for (let i = 0; i < data.length; i++)
+    rest.data[i] = (data[i] as number) * Math.sqrt(own.eigenvalues[Math.floor(i / cols)] as number);
+  const energyOf = ([from, to]: Rows) => {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) sum += squaredNorm(rowOf(rest, i).subarray(from, to));
+    return sum;
+  };
+  const all = parts.map(energyOf);
+  const along = await multiply(rest, kept, { transposeB: true });
+  await multiplyInto(rest, along, kept, { alpha: -1, accumulate: true });
+  return parts.map((part, i) => ({ lost: energyOf(part), all: itemAt(all, i) }));
 }
 
 /** Rows of the stacked weights: from the first up to the second. */

@@ -1,6 +1,7 @@
 // The kind `fit`: low-rank weights that keep the outputs best which a calibration text gives.
 import { activationOf, projectionName } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
+import { designFits } from './design.ts';
 import type { FitReport } from './report.ts';
 import { complete, type FitOperation, type FitSpec, fitFields, partOf } from './spec.ts';
 import { describe, label, next, series, slug } from './words.ts';
@@ -29,6 +30,7 @@ export const fitKind: OperationKind<FitSpec, FitOperation, FitPlan, FitDetails, 
   slug,
   stored: 'stored as low-rank factors',
   next,
+  design: designFits,
   reportSchema: async () => (await import('./report.ts')).fitReport,
   load: async () => (await import('./work.ts')).fitWork,
 };

@@ -5,7 +5,7 @@ import { SurgeryError } from '../../platform/errors.ts';
 import { number, oneOf, onOrOff, whole } from '../../platform/option-values.ts';
 import { type CalibrationPart, calibrationParts, type Fields } from '../kind.ts';
 import { type Dimensions, type Mode, mostComponents, plainest } from '../pca/grouping.ts';
-import { pcaFields } from '../pca/spec.ts';
+import { type MatchRule, pcaFields } from '../pca/spec.ts';
 import { completeWhere } from '../where.ts';
 
 /**
@@ -16,8 +16,16 @@ export const objectives = ['outputs', 'scaled', 'weights'] as const;
 export type Objective = (typeof objectives)[number];
 
 /** Variants that a cell of a study is compared with: the same fit to another text, or other directions. */
-export const fitControls = ['random-subspace', 'noise', 'other-layer', ...calibrationParts] as const;
+export const fitControls = ['random-subspace', 'other-layer', ...calibrationParts] as const;
 export type FitControl = (typeof fitControls)[number];
+
+/**
+ * How ranks are spread. `uniform`: each group keeps the same. `global`: as many parameters in all, spent where each keeps most
+ * of its own group's energy (reverse water-filling). `v2`: within projections of one name, the share that is removed is
+ * proportional to 1 / log of the loss at the same share for all (SVD-LLM v2, Wang et al. 2025).
+ */
+export const fitAllocations = ['uniform', 'global', 'v2'] as const;
+export type FitAllocation = (typeof fitAllocations)[number];
 
 export interface FitSpec {
   readonly kind: 'fit';
@@ -37,12 +45,16 @@ export interface FitSpec {
   readonly layers?: readonly number[];
   /** Whether each layer is fitted to what the operated layers before it write. Default: no. */
   readonly sequential?: boolean;
+  /** How ranks are spread over the groups. Default: uniform. */
+  readonly allocate?: FitAllocation;
+  /** This is the separate partner of the same fit in a shared mode, at an equal budget. */
+  readonly match?: { readonly rule: MatchRule; readonly of: Mode };
   readonly control?: FitControl;
   /** Seed of a control's random draws. Default 0. */
   readonly seed?: number;
 }
 
-type WithDefault = 'objective' | 'mode' | 'targets' | 'layers' | 'sequential' | 'seed';
+type WithDefault = 'objective' | 'mode' | 'targets' | 'layers' | 'sequential' | 'allocate' | 'seed';
 
 /** A fit with every default filled in. */
 export interface FitOperation extends Omit<FitSpec, WithDefault>, Required<Pick<FitSpec, WithDefault>> {}
@@ -80,6 +92,14 @@ export const fitFields: Fields<FitSpec> = {
     help: 'fit each layer to what the operated layers before it write, instead of the original',
     parse: onOrOff('--sequential'),
   },
+  allocate: {
+    flags: '--allocate <rule>',
+    help: pcaFields.allocate.help,
+    default: 'uniform',
+    parse: oneOf('--allocate', fitAllocations),
+    several: 'commas',
+  },
+  match: pcaFields.match,
   control: { help: `a control: ${fitControls.join(', ')}`, parse: oneOf('control', fitControls) },
   seed: { help: "of a control's random draws", parse: whole('seed', 0) },
 };
@@ -102,7 +122,15 @@ export function budgetOf({
  * or a control that a fit cannot have
  */
 export function complete(spec: FitSpec, config: Pick<LlamaConfig, 'layers'> & Dimensions): FitOperation {
-  const { kind, mode: named = 'shared-kv', objective = 'outputs', sequential = false, seed = 0, ...rest } = spec;
+  const {
+    kind,
+    mode: named = 'shared-kv',
+    objective = 'outputs',
+    sequential = false,
+    allocate = 'uniform',
+    seed = 0,
+    ...rest
+  } = spec;
   const { ratio, rank, energy, control } = rest;
   const given = Object.entries({ ratio, rank, energy }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
@@ -115,6 +143,7 @@ export function complete(spec: FitSpec, config: Pick<LlamaConfig, 'layers'> & Di
     throw new SurgeryError('usage', `rank is ${rank}, allowed: a whole number from 0`);
   const where = completeWhere(spec, config);
   const mode = plainest(named, where, config);
+  const match = rest.match && { ...rest.match, of: plainest(rest.match.of, where, config) };
   if (mode === 'cross-layer-kv')
     throw new SurgeryError(
       'usage',
@@ -127,14 +156,28 @@ export function complete(spec: FitSpec, config: Pick<LlamaConfig, 'layers'> & Di
     );
   if (objective === 'weights' && partOf({ control }) !== undefined)
     throw new SurgeryError('usage', `control ${control} is of fits to a text, objective weights reads none`);
+  for (const [option, isGiven] of [
+    [`allocate ${allocate}`, allocate !== 'uniform'],
+    ['a matched partner', match !== undefined],
+    ['control other-layer', control === 'other-layer'],
+  ] as const)
+    if (sequential && isGiven)
+      throw new SurgeryError(
+        'usage',
+        `${option} looks at all layers before the first one changes, and a sequential fit at one after the other: leave one out`,
+      );
+  if (allocate === 'v2' && (rank !== undefined || energy !== undefined))
+    throw new SurgeryError('usage', 'allocate v2 spreads a share of the parameters: it goes with a ratio');
   return {
     kind, // first in what is written
     objective,
     mode,
     ...budgetOf(rest),
-    ...(rank === undefined ? {} : { rank: Math.min(rank, mostComponents(mode, where, config)) }),
+    ...(rank === undefined ? {} : { rank: Math.min(rank, mostComponents(match?.of ?? mode, where, config)) }),
     ...where,
     sequential,
+    allocate,
+    ...(match ? { match } : {}),
     ...(control ? { control } : {}),
     seed,
   };

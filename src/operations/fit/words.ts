@@ -6,14 +6,16 @@ import type { FitOperation } from './spec.ts';
 
 /** Parameters at their defaults are left out. @param layers of the model */
 export function describe(operation: FitOperation, layers: number): string {
-  const { objective, mode, targets, layers: chosen, sequential, control } = operation;
+  const { objective, mode, targets, layers: chosen, sequential, allocate, match, control } = operation;
   return words(', ', [
     objective === 'weights' ? 'plain SVD' : `fitted to ${objective === 'outputs' ? 'outputs' : 'scaled weights'}`,
     mode,
+    match && `matched to ${match.of} in ${match.rule}`,
     keptText(operation),
     targets.join() !== 'q,k,v' && `only ${targets.join(', ')}`,
     chosen.length < layers && `only ${layersName(chosen)}`,
     sequential && 'layer by layer on the operated model',
+    allocate !== 'uniform' && `ranks spread by ${allocate}`,
     control && `control ${control}`,
   ]);
 }
@@ -21,49 +23,59 @@ export function describe(operation: FitOperation, layers: number): string {
 const names = { outputs: 'fit', scaled: 'scaled fit', weights: 'svd' } as const;
 
 export function label(operation: FitOperation, layers: number): string {
-  const { objective, mode, layers: chosen, sequential } = operation;
+  const { objective, mode, layers: chosen, sequential, allocate, match } = operation;
   return words(' ', [
     names[objective],
     mode,
     keptText(operation),
+    match && `= ${match.rule}`,
     sequential && 'sequential',
+    allocate !== 'uniform' && allocate,
     chosen.length < layers && layersName(chosen),
   ]);
 }
 
 /** The operation without its budget. @param layers of the model */
-export function series({ objective, mode, layers: chosen, sequential }: FitOperation, layers: number): string {
+export function series(
+  { objective, mode, layers: chosen, sequential, allocate, match }: FitOperation,
+  layers: number,
+): string {
   return words(', ', [
     `${names[objective]} ${mode}`,
+    match && `at equal ${match.rule} to ${match.of}`,
     sequential && 'sequential',
+    allocate !== 'uniform' && allocate,
     chosen.length < layers && layersName(chosen),
   ]);
 }
 
 /** Parameters at their defaults are left out. @param layers of the model */
 export function slug(operation: FitOperation, layers: number): string {
-  const { objective, mode, targets, layers: chosen, sequential, control } = operation;
+  const { objective, mode, targets, layers: chosen, sequential, allocate, match, control } = operation;
   return words('-', [
     'fit',
     objective !== 'outputs' && objective,
     mode,
     keptText(operation).replace(' ', '-'),
+    match && `equal-${match.rule}`,
     targets.join() !== 'q,k,v' && targets.join('-'),
     chosen.length < layers && `layers-${rangesText(chosen).replaceAll(',', '_')}`,
     sequential && 'sequential',
+    allocate !== 'uniform' && allocate,
     control,
   ]);
 }
 
 /** The layers that work; else milder budgets if it loses much, or harder ones. */
 export function next(operation: FitOperation, { isSevere, sound }: Finding, layers: number): string {
-  const { objective, mode, targets, layers: chosen, sequential, ratio, rank, energy } = operation;
+  const { objective, mode, targets, layers: chosen, sequential, allocate, ratio, rank, energy } = operation;
   const kept = keptText(operation).split(' ');
   const same = words(' ', [
     objective !== 'outputs' && `--objective ${objective}`,
     mode !== 'shared-kv' && `--mode ${mode}`,
     targets.join() !== 'q,k,v' && `--targets ${targets.join()}`,
     sequential && '--sequential',
+    allocate !== 'uniform' && `--allocate ${allocate}`,
   ]);
   const layersText = chosen.length < layers ? `--layers ${rangesText(chosen)}` : '';
   if (sound) return words(' ', ['run fit', `--${kept.join(' ')}`, same, `--layers ${rangesText(sound)}`]);

@@ -1,6 +1,6 @@
 // The kind `fit` at work: directions from a layer's statistics in `digest`, weights rebuilt along them in `apply`.
-import { activationOf } from '../../checkpoint/names.ts';
-import { explainedBy, explainedRatios, rankForVariance } from '../../linalg/pca.ts';
+import { activationOf, projectionShape } from '../../checkpoint/names.ts';
+import { explainedRatios } from '../../linalg/pca.ts';
 import { type Matrix, multiply } from '../../linalg/products.ts';
 import { randomOrthonormal, seededRandom } from '../../linalg/random.ts';
 import { rowRange } from '../../linalg/rows.ts';
@@ -12,13 +12,16 @@ import { drawn } from '../pca/controls.ts';
 import { decompositionsOf } from '../pca/decompositions.ts';
 import { footprint } from '../pca/footprint.ts';
 import { type Member, type RebuiltMember, rebuiltOf, stack } from '../pca/group-pca.ts';
-import { type Group, groupsOf } from '../pca/grouping.ts';
+import { type Group, groupsOf, type Mode, type ProjectionRows } from '../pca/grouping.ts';
+import { matchedRanks } from '../pca/ranks.ts';
 import { type GroupReport, type LayerReport, reportOf } from '../pca/report.ts';
+import type { MatchRule } from '../pca/spec.ts';
 import { asEdited, place } from '../pca/work.ts';
 import { type Fitted, fitsOf } from './fits.ts';
-import { fitOutputs, lostOutputs, lostOwnOutputs, type Metric, type Rows, symmetricFactor } from './group-fit.ts';
+import { fitOutputs, lostAlong, lostOutputs, type Metric, type Rows, symmetricFactor } from './group-fit.ts';
+import { type GroupEnergies, rankOf, spreadRanks } from './ranks.ts';
 import type { FitReport } from './report.ts';
-import { budgetOf, type FitBudget, type FitOperation } from './spec.ts';
+import { budgetOf, type FitOperation, type Objective, partOf } from './spec.ts';
 
 /** A layer's fits, by the groups' names. */
 export type LayerFit = ReadonlyMap<string, Fitted>;
@@ -26,20 +29,96 @@ export type LayerFit = ReadonlyMap<string, Fitted>;
 export interface FitPlan extends OperationPlan {
   readonly operation: FitOperation;
   readonly digests: ReadonlyMap<number, LayerFit>;
+  /** By the groups' names in each layer, where they do not follow from a group alone. */
+  readonly ranks: ReadonlyMap<string, number> | undefined;
 }
 
 export type FitDetails = LayerReport;
 
 export const fitWork: OperationWork<FitOperation, FitPlan, FitDetails, FitReport, LayerFit> = {
   digest,
-  plan: async (operation, _, digests) => ({ layers: operation.layers, operation, digests }),
+  plan,
   apply,
   report: (_, layers) => ({ kind: 'fit', layers: [...layers] }),
   footprint: ({ layers }) => footprint(layers),
 };
 
-const groupsIn = ({ mode, targets }: FitOperation, layer: number, context: OperationContext): Group[] =>
-  groupsOf(mode, targets, [layer], context.checkpoint.config).map((group) => asEdited(group, context));
+/** @throws SurgeryError `numeric` for weights that are not finite, and for losses that no ranks can be allocated by */
+async function plan(
+  operation: FitOperation,
+  context: OperationContext,
+  digests: ReadonlyMap<number, LayerFit>,
+): Promise<FitPlan> {
+  const { layers, allocate, match } = operation;
+  if (allocate === 'uniform' && !match) return { layers, operation, digests, ranks: undefined };
+  const energies = async (mode: Mode): Promise<GroupEnergies[]> =>
+    Promise.all(
+      layers
+        .flatMap((layer) => groupsIn({ ...operation, mode }, layer, context))
+        .map(async (group) => ({
+          group,
+          eigenvalues: (await fitIn(digests, operation, group, context)).eigenvalues,
+          shape: shapeOf(group, context),
+        })),
+    );
+  const own = await energies(operation.mode);
+  const ranks = match ? matchedTo(match.rule, await energies(match.of), operation, own) : spreadRanks(operation, own);
+  return { layers, operation, digests, ranks: new Map(own.map(({ group }, i) => [keyOf(group), itemAt(ranks, i)])) };
+}
+
+const keyOf = ({ layer, name }: Group) => `${layer} ${name}`;
+
+/** Ranks of groups that stand alone, at the budget of those that share. */
+function matchedTo(
+  rule: MatchRule,
+  shared: readonly GroupEnergies[],
+  operation: FitOperation,
+  alone: readonly GroupEnergies[],
+): number[] {
+  const ranks = spreadRanks(operation, shared);
+  const found = new Map<string, number>();
+  for (const [i, { group, eigenvalues }] of shared.entries()) {
+    const rank = itemAt(ranks, i);
+    const partners = group.members.map((member) => {
+      const own = alone.find((one) => isSame(itemAt(one.group.members, 0), member));
+      if (!own) throw new TypeError(`${group.name} has a member that is not alone`);
+      return own;
+    });
+    const squaredError = eigenvalues.subarray(rank).reduceRight((sum, value) => sum + Math.max(value, 0), 0);
+    const matched = { rank, squaredError, shapes: partners.map(({ shape }) => shape) };
+    const own =
+      partners.length === 1
+        ? [rank]
+        : matchedRanks(
+            rule,
+            matched,
+            partners.map((one) => ({ ...one, meanSquares: 0 })),
+            'keep',
+          );
+    for (const [j, one] of partners.entries()) found.set(keyOf(one.group), itemAt(own, j));
+  }
+  return alone.map(({ group }) => entryOf(found, keyOf(group)));
+}
+
+const isSame = (a: ProjectionRows, b: ProjectionRows) =>
+  a.layer === b.layer && a.projection === b.projection && a.rows?.[0] === b.rows?.[0];
+
+/** Of the stacked matrix. */
+function shapeOf({ members }: Group, { checkpoint }: OperationContext): [outputs: number, inputs: number] {
+  let [outputs, inputs] = [0, 0];
+  for (const { projection, rows } of members) {
+    const [all, cols] = projectionShape(checkpoint.config, projection);
+    outputs += rows ? rows[1] - rows[0] : all;
+    inputs = cols;
+  }
+  return [outputs, inputs];
+}
+
+const groupsIn = (
+  { mode, targets }: Pick<FitOperation, 'mode' | 'targets'>,
+  layer: number,
+  context: OperationContext,
+): Group[] => groupsOf(mode, targets, [layer], context.checkpoint.config).map((group) => asEdited(group, context));
 
 /** @throws SurgeryError `numeric` for weights that are not finite */
 async function digest(
@@ -49,7 +128,10 @@ async function digest(
 ): Promise<LayerFit> {
   const factors = new Map<ActivationStatistics, Promise<Matrix>>();
   const fits = new Map<string, Fitted>();
-  for (const group of groupsIn(operation, statistics.layer, context)) {
+  const { mode, targets, match } = operation;
+  for (const group of [mode, ...(match ? [match.of] : [])].flatMap((one) =>
+    groupsIn({ mode: one, targets }, statistics.layer, context),
+  )) {
     const given = entryOf(statistics.activations, activationOf(itemAt(group.members, 0).projection));
     const factor = () => getOrMake(factors, given, () => symmetricFactor(secondMomentOf(given)));
     fits.set(group.name, await fittedOf(operation, group, context, { given, factor }));
@@ -64,28 +146,43 @@ interface Inputs {
 }
 
 /** A group's fit. One to the original model's text is shared by all operations that differ only in what they keep. */
-function fittedOf(operation: FitOperation, group: Group, context: OperationContext, inputs?: Inputs): Promise<Fitted> {
-  const { objective, sequential, control } = operation;
-  const { control: draw } = drawn(group, operation);
-  const isRandom = draw?.kind === 'random-subspace';
-  const isShared = !sequential && group.members.every(({ edited }) => !edited) && context.edited.size === 0;
-  const key = canonical([group.layer, group.members, objective, control === 'other-layer' ? undefined : control, draw]);
+function fittedOf(
+  { objective, sequential, control }: FitOperation,
+  group: Group,
+  context: OperationContext,
+  inputs?: Inputs,
+): Promise<Fitted> {
+  const isShared = !sequential && context.edited.size === 0;
+  const key = canonical([group.members, objective, partOf({ control })]);
   const fits = context.shared(fitsOf);
   return fits.fitted(isShared ? key : undefined, async () => {
     const members = await context.shared(decompositionsOf).members(group);
     const w = stack(members);
-    const own = await fitOutputs(w, metricOf(operation, inputs, w.cols), inputs?.factor ?? noFactor);
-    const directions = isRandom ? await randomDirections(own.directions, draw.seed) : own.directions;
-    const isOwn = objective === 'outputs' && !isRandom;
-    const rows = rowsOf(members);
-    const lost = isOwn
-      ? lostOwnOutputs(own, rows)
-      : inputs && (await lostOutputs(w, secondMomentOf(inputs.given), directions, rows));
-    return { eigenvalues: own.eigenvalues, lost, directions: await fits.put(directions) };
+    const { eigenvalues, directions } = await fitOutputs(
+      w,
+      metricOf(objective, inputs, w.cols),
+      inputs?.factor ?? noFactor,
+    );
+    const lost =
+      objective === 'scaled' && inputs
+        ? await lostOutputs(w, secondMomentOf(inputs.given), directions, rowsOf(members))
+        : undefined;
+    return { eigenvalues, lost, directions: await fits.put(directions) };
   });
 }
 
-function metricOf({ objective }: FitOperation, inputs: Inputs | undefined, cols: number): Metric {
+/** A group's fit, from the text or, for plain SVD, from the weights. */
+async function fitIn(
+  digests: FitPlan['digests'],
+  operation: FitOperation,
+  group: Group,
+  context: OperationContext,
+): Promise<Fitted> {
+  const { layer } = itemAt(group.members, 0);
+  return digests.get(layer)?.get(group.name) ?? fittedOf(operation, group, context);
+}
+
+function metricOf(objective: Objective, inputs: Inputs | undefined, cols: number): Metric {
   if (objective === 'weights' || !inputs) return { diagonal: new Float64Array(cols).fill(1) };
   return objective === 'outputs' ? { full: secondMomentOf(inputs.given) } : { diagonal: inputs.given.meanAbsolute };
 }
@@ -99,8 +196,6 @@ const noFactor = () => {
   throw new RangeError('a diagonal metric needs no factor');
 };
 
-const randomDirections = ({ rows, cols }: Matrix, seed: number) => randomOrthonormal(rows, cols, seededRandom(seed));
-
 /** Rows of each member in the stacked matrix. */
 function rowsOf(members: readonly Member[]): Rows[] {
   let from = 0;
@@ -112,12 +207,10 @@ function rowsOf(members: readonly Member[]): Rows[] {
 
 /** @throws SurgeryError `numeric`, by tensor name, for weights that are not finite or do not fit the dtype */
 async function apply(plan: FitPlan, layer: number, context: OperationContext): Promise<Edit<FitDetails>> {
-  const { operation, digests } = plan;
   const tensors = new Map<string, Float32Array>();
   const groups: GroupReport[] = [];
-  for (const group of groupsIn(operation, layer, context)) {
-    const fitted = digests.get(layer)?.get(group.name) ?? (await fittedOf(operation, group, context));
-    const { report, members } = await rebuilt(plan, group, fitted, context);
+  for (const group of groupsIn(plan.operation, layer, context)) {
+    const { report, members } = await rebuilt(plan, group, context);
     for (const member of members) place(tensors, context.checkpoint, member);
     groups.push(report);
   }
@@ -125,56 +218,83 @@ async function apply(plan: FitPlan, layer: number, context: OperationContext): P
 }
 
 async function rebuilt(
-  { operation }: FitPlan,
+  plan: FitPlan,
   group: Group,
-  { eigenvalues, lost, directions }: Fitted,
   context: OperationContext,
 ): Promise<{ readonly report: GroupReport; readonly members: readonly RebuiltMember[] }> {
+  const { operation, digests, ranks } = plan;
+  const fitted = await fitIn(digests, operation, group, context);
+  const { eigenvalues } = fitted;
   const members = await context.shared(decompositionsOf).members(group);
   const { rows, cols, data } = stack(members);
-  const rank = rankOf(eigenvalues, budgetOf(operation), [rows, cols]);
-  const kept = rowRange(await directions(), 0, rank);
+  const rank = ranks?.get(keyOf(group)) ?? rankOf({ eigenvalues, shape: [rows, cols] }, budgetOf(operation));
+  const directions = await fitted.directions();
+  const kept = await keptDirections(plan, group, directions, rank, context);
   const along = await multiply(kept, { rows, cols, data: new Float32Array(data) });
   const projected = await multiply(kept, along, { transposeA: true });
   const placed = { mean: new Float64Array(cols), transposed: false };
-  const made = rebuiltOf(members, projected, placed, { budget: { rank }, mean: 'drop', ...drawn(group, operation) });
+  const made = rebuiltOf(members, projected, placed, { budget: { rank }, mean: 'drop' });
+  const energies = await lostAlong({ eigenvalues, directions }, kept, rowsOf(members));
+  const [lost, all] = [sum(energies.map((one) => one.lost)), sum(energies.map((one) => one.all))];
   const ratio = explainedRatios(eigenvalues);
   const report = reportOf(
     group,
     {
       rank,
       of: ratio.length,
-      explained: explainedBy(ratio, rank),
+      explained: all > 0 ? 1 - lost / all : 1,
       explainedVarianceRatio: ratio,
       fromCache: false,
       members: made,
     },
     itemAt(group.members, 0).layer,
   );
-  return { report: { ...report, ...outputErrors(group, lost, rank) }, members: made };
+  return { report: { ...report, ...outputErrors(operation, group, fitted, energies, rank) }, members: made };
 }
 
-/** Relative errors of a group's outputs on the calibration text, by projection. */
-function outputErrors({ members }: Group, lost: Fitted['lost'], rank: number): Pick<GroupReport, 'outputError'> {
-  if (!lost) return {};
-  return {
-    outputError: Object.fromEntries(
-      members.map(({ projection }, i) => {
-        const energies = itemAt(lost, i);
-        const all = itemAt(energies, 0);
-        return [projection, all > 0 ? Math.sqrt(itemAt(energies, rank) / all) : 0];
-      }),
-    ),
-  };
+/** Leading directions, or those of a control: random ones, or those of the next chosen layer's group. */
+async function keptDirections(
+  { operation, digests }: FitPlan,
+  group: Group,
+  own: Matrix<Float32Array>,
+  rank: number,
+  context: OperationContext,
+): Promise<Matrix<Float32Array>> {
+  const { control, layers } = operation;
+  if (control === 'random-subspace') {
+    const { rows, cols, data } = await randomOrthonormal(
+      rank,
+      own.cols,
+      seededRandom(drawn(group, operation).control?.seed ?? 0),
+    );
+    return { rows, cols, data: new Float32Array(data) };
+  }
+  if (control !== 'other-layer') return rowRange(own, 0, rank);
+  const next = itemAt(layers, (layers.indexOf(itemAt(group.members, 0).layer) + 1) % layers.length);
+  const other = groupsIn(operation, next, context).find(({ name }) => name === group.name);
+  if (!other) throw new TypeError(`layer ${next} has no ${group.name}`);
+  return rowRange(await (await fitIn(digests, operation, other, context)).directions(), 0, rank);
 }
 
-/** Directions to keep of a group of m outputs and n inputs. Factors of rank r have r (m + n) parameters. */
-export function rankOf(
-  eigenvalues: Float64Array,
-  budget: FitBudget,
-  [m, n]: readonly [outputs: number, inputs: number],
-): number {
-  if ('energy' in budget) return rankForVariance(explainedRatios(eigenvalues), budget.energy);
-  const wanted = 'rank' in budget ? budget.rank : Math.floor((m * n * (1 - budget.ratio)) / (m + n));
-  return Math.min(wanted, eigenvalues.length);
+/** Relative errors of a group's outputs on the calibration text, by projection, where they are known. */
+function outputErrors(
+  { objective, control }: FitOperation,
+  { members }: Group,
+  { lost }: Fitted,
+  energies: readonly { readonly lost: number; readonly all: number }[],
+  rank: number,
+): Pick<GroupReport, 'outputError'> {
+  const isKept = control === undefined || partOf({ control }) !== undefined;
+  // A scaled fit knows what its own directions leave out, and of no others.
+  if (objective === 'weights' || (objective === 'scaled' && !isKept)) return {};
+  const errors = members.map(({ projection }, i) => {
+    const curve = lost?.[i];
+    const [left, all] = curve
+      ? [itemAt(curve, rank), itemAt(curve, 0)]
+      : [itemAt(energies, i).lost, itemAt(energies, i).all];
+    return [projection, all > 0 ? Math.sqrt(left / all) : 0] as const;
+  });
+  return { outputError: Object.fromEntries(errors) };
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -57,7 +57,7 @@ export interface Matched {
 export function matchedRanks(
   rule: MatchRule,
   { rank, squaredError, shapes }: Matched,
-  members: readonly GroupSpectrum[],
+  members: readonly Pick<GroupSpectrum, 'eigenvalues' | 'meanSquares'>[],
   mean: MeanRule,
 ): number[] {
   const order = merged(members.map(({ eigenvalues }) => eigenvalues));

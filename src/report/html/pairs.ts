@@ -1,6 +1,6 @@
 // What a study compares: matched pairs, controls, the directions of k and v.
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, pairsTitle, roundingWords } from '../cells.ts';
+import { type Cells, cellName, fitControlWords, pairsTitle, roundingWords } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { withIntervalMark } from '../scores.ts';
 import { verdict } from '../terminal/study.ts';
@@ -157,7 +157,8 @@ function controlsFigure(study: Study, cells: Cells): Figure {
     caption:
       `none: unchanged weights, must be exactly 0. full-rank: all components, so ${roundingWords(study)}. ` +
       'random-subspace: the same number of random directions of the row space. noise: Gaussian noise with the norm of each projection’s error. ' +
-      'other-layer: k shares a basis with the v of the next layer. Seed 0. If a control does as well as its cell, the cell is not evidence.',
+      'other-layer: k shares a basis with the v of the next layer. Seed 0. ' +
+      `If a control does as well as its cell, the cell is not evidence.${fitControlWords(study, cells)}`,
     scored: true,
     panels: [],
     table: controlsTable(study, cells),

@@ -7,6 +7,7 @@ import {
   type Cells,
   cellName,
   cellNotes,
+  fitControlWords,
   gridCells,
   inOrder,
   ownFitWords,
@@ -243,8 +244,8 @@ function controlsText(study: Study, cells: Cells): string {
   )}\n${wrap(
     `none: unchanged weights, must be exactly 0; full-rank: all components, so ${roundingWords(study)}; ` +
       'random-subspace: the same number of random directions of the row space (seed 0); noise: Gaussian noise with the norm of each ' +
-      'projection’s error (seed 0); other-layer: k shares a basis with the v of the next layer. If a control is no worse than its ' +
-      'cell, the cell is no evidence.',
+      'projection’s error (seed 0); other-layer: k shares a basis with the v of the next layer. ' +
+      `If a control is no worse than its cell, the cell is no evidence.${fitControlWords(study, cells)}`,
   )}`;
 }
 
