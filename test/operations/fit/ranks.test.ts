@@ -34,12 +34,16 @@ test('an energy is reached, a rank is at most all', () => {
 });
 
 describe('ranks spread over groups', () => {
-  const groups = [group('q', 0, falling(8, 2)), group('q', 1, falling(8, 1.1)), group('k', 0, falling(4, 1.5), [4, 8])];
+  const groups = [
+    group('q', 0, falling(32, 1.6), [32, 32]),
+    group('q', 1, falling(32, 1.02), [32, 32]),
+    group('k', 0, falling(16, 1.1), [16, 32]),
+  ];
 
   test('globally take no more parameters, and lose less of the relative energies', () => {
     const [uniform, global] = [
-      spreadRanks(completed({ rank: 3 }), groups),
-      spreadRanks(completed({ rank: 3, allocate: 'global' }), groups),
+      spreadRanks(completed({ rank: 8 }), groups),
+      spreadRanks(completed({ rank: 8, allocate: 'global' }), groups),
     ];
     const parameters = (ranks: readonly number[]) =>
       groups.reduce((sum, { shape: [m, n] }, i) => sum + (ranks[i] ?? Number.NaN) * (m + n), 0);
@@ -48,7 +52,7 @@ describe('ranks spread over groups', () => {
         const all = eigenvalues.reduce((a, b) => a + b, 0);
         return sum + eigenvalues.subarray(ranks[i]).reduce((a, b) => a + b, 0) / all;
       }, 0);
-    expect(uniform).toEqual([3, 3, 3]);
+    expect(uniform).toEqual([8, 8, 8]);
     expect(parameters(global)).toBeLessThanOrEqual(parameters(uniform));
     expect(lost(global)).toBeLessThan(lost(uniform));
   });
