@@ -22,7 +22,11 @@ const svd = { kind: 'fit', objective: 'weights' };
 function recipeOf(key, { ranks }) {
   const [, width] = /_(\d+)$/.exec(key) ?? [];
   const name = key.replace(/[-_][\d.]+$/, '');
-  const all = { mode: 'separate', targets: seven, ratio: name === 'asvd-exact' ? 1 - Number(/[\d.]+$/.exec(key)) : Number(/[\d.]+$/.exec(key)) };
+  const all = {
+    mode: 'separate',
+    targets: seven,
+    ratio: name === 'asvd-exact' ? 1 - Number(/[\d.]+$/.exec(key)) : Number(/[\d.]+$/.exec(key)),
+  };
   if (name === 'closed' || name === 'svdllm-whiten') return { kind: 'fit', ...all };
   if (name === 'closed-seq') return { kind: 'fit', ...all, sequential: true };
   if (name === 'plainsvd') return { ...svd, ...all };
@@ -30,16 +34,24 @@ function recipeOf(key, { ranks }) {
   if (name === 'palu-gs1') return { kind: 'fit', mode: 'per-head', ...kv, rank: ranks.k[0] };
   if (name === 'palu-gs3') return { kind: 'fit', mode: 'separate', ...kv, rank: [ranks.k].flat()[0] };
   const laser = /^laser_(\d+)_(\w+)_/.exec(key);
-  if (laser) return { ...svd, mode: 'separate', layers: [Number(laser[1])], targets: [laser[2]], rank: ranks[laser[2]] };
+  if (laser)
+    return { ...svd, mode: 'separate', layers: [Number(laser[1])], targets: [laser[2]], rank: ranks[laser[2]] };
   const [, how, sharing] = /^kv_(out|svd|pca)_(shared|separate)/.exec(key) ?? [];
   if (how) {
-    const where = { ...kv, mode: sharing === 'shared' ? 'shared-kv' : 'separate', rank: Number(width) / (sharing === 'shared' ? 1 : 2) };
+    const where = {
+      ...kv,
+      mode: sharing === 'shared' ? 'shared-kv' : 'separate',
+      rank: Number(width) / (sharing === 'shared' ? 1 : 2),
+    };
     return how === 'pca' ? { kind: 'pca', ...where } : { ...(how === 'svd' ? svd : { kind: 'fit' }), ...where };
   }
   const [, of, variance] = /^kvvar_(shared|separate|matched)_([\d.]+)/.exec(key) ?? [];
   if (of)
     return {
-      kind: 'pca', ...kv, variance: Number(variance), mode: of === 'shared' ? 'shared-kv' : 'separate',
+      kind: 'pca',
+      ...kv,
+      variance: Number(variance),
+      mode: of === 'shared' ? 'shared-kv' : 'separate',
       ...(of === 'matched' ? { match: { rule: 'width', of: 'shared-kv' } } : {}),
     };
   return undefined;
@@ -72,5 +84,15 @@ for (const [i, { key, nll, kl }] of chosen.entries()) {
   const isRight = isDead ? off[0] < 0.01 * nll && off[1] < 0.01 : off[0] <= ofNll && off[1] <= ofKl;
   if (!isRight) process.exitCode = 1;
   const words = isRight ? (isDead ? 'dead, right to 1 %' : 'right') : 'OFF';
-  console.log([key, nll.toFixed(7), scores.nll.toFixed(7), kl.toFixed(8), scores.kl.toFixed(8), ...off.map((one) => one.toExponential(1)), words].join('\t'));
+  console.log(
+    [
+      key,
+      nll.toFixed(7),
+      scores.nll.toFixed(7),
+      kl.toFixed(8),
+      scores.kl.toFixed(8),
+      ...off.map((one) => one.toExponential(1)),
+      words,
+    ].join('\t'),
+  );
 }

@@ -26,6 +26,9 @@ interface Golden {
 }
 
 describe.each(golden<Golden[]>(fixture('.'), 'fits.json'))('$model', ({ model, documents, calibration, cases }) => {
+  // A model with one KV head has no heads apart, so heads' numbers are left out.
+  const classes = (all: readonly { layer: number; group: string; rank: number }[]) =>
+    all.map(({ layer, group, rank }) => [layer, group.replace(/\.\d+$/, ''), rank]);
   // A 16-bit weight half-way between two values may round either way.
   const [folder, tolerance] = model === 'pocket' ? [pocket, 1e-3] : [fixture(model), 1e-5];
 
@@ -39,10 +42,7 @@ describe.each(golden<Golden[]>(fixture('.'), 'fits.json'))('$model', ({ model, d
       const found = (cell.reports[0] as FitReport).layers.flatMap(({ layer, groups: own }) =>
         own.map(({ name, rank, outputError = {} }) => ({ layer, group: name, rank, output_error: outputError })),
       );
-      expect(
-        found.map(({ layer, group, rank }) => [layer, group, rank]),
-        label,
-      ).toEqual(groups.map(({ layer, group, rank }) => [layer, group, rank]));
+      expect(classes(found), label).toEqual(classes(groups));
       for (const [j, { output_error: errors }] of groups.entries())
         for (const [projection, value] of Object.entries(errors))
           expect(itemAt(found, j).output_error[projection], `${label} ${JSON.stringify(groups[j])}`).toBeCloseTo(
