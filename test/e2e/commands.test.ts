@@ -167,7 +167,7 @@ describe('surgery inspect', () => {
     ];
     const { code, stdout } = await surgery([...args, '--quiet']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/\nText {7}2 documents, 2 of them cut to 9, 16 scored tokens of the built-in passages\n/);
+    expect(stdout).toMatch(/\nText {7}2 documents, 2 of them cut to 9, 16 scored tokens of the built-in\s+passages\n/);
     expect(stdout).toMatch(
       /\n\n=== document 1 of 2, 9 tokens\nThis is the soup\b.*\n\n=== document 2 of 2, 9 tokens\nDear/s,
     );

@@ -269,7 +269,7 @@ describe('surgery report', () => {
   );
 
   test.each([
-    ['nothing', undefined, 'holds no results (run.json, study.json, lens.json, unlikely.json, probe.json, basis.json)'],
+    ['nothing', undefined, 'holds no results (run.json, study.json, lens.json, unlikely.json, probe.json, basis.json'],
     ['old-run', ['run.json', '{"schema":1}'], 'is not a run that this version reads, at kind: '],
     ['old-study', ['study.json', '{"schema":1,"cells":[],"context":{"format":1}}'], 'is not a study that this version'],
   ])('of %s is refused in a line', async (name, file, message) => {
