@@ -97,14 +97,16 @@ function buildProgram(argv: readonly string[]): CommandUnknownOpts {
 
   declared
     .sensitivityOptions(
-      command('sensitivity', 'operate on one layer or projection at a time, then on all', [
+      command('sensitivity', 'operate on one layer, projection or head at a time, then on all', [
         '--variance 0.9,0.5',
         '--by both --variance 0.5 --no-samples',
+        'zero --by head --no-samples',
       ]),
     )
+    .argument('[kind]', kindHelp, suggested(offeredKinds))
     .hook('preAction', announceContinuation)
-    .action(async (options) =>
-      (await import('./commands/sensitivity.ts')).sensitivity(withShard(withOperation(options)), recorded),
+    .action(async (kind, options) =>
+      (await import('./commands/sensitivity.ts')).sensitivity(withShard(withOperation(options, kind)), recorded),
     );
 
   declared

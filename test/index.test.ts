@@ -374,7 +374,11 @@ const mistakes: Readonly<Record<string, readonly [call: () => unknown, line: Reg
   ],
   sensitivity: [
     [() => lib.sensitivity(folder, documents), /^checkpoint is ".*", allowed: a Checkpoint/],
-    [() => lib.sensitivity(checkpoint, documents, { by: 'head' }), /^sensitivity: by is "head", allowed: layer, /],
+    [
+      () => lib.sensitivity(checkpoint, documents, { by: 'row' as Anything }),
+      /^sensitivity: by is "row", allowed: layer, /,
+    ],
+    [() => lib.sensitivity(checkpoint, documents, { by: 'head' }), /^--by head is of kinds that cut units/],
     [
       () => lib.sensitivity(checkpoint, documents, { variance: 0.9 }),
       /^sensitivity: variance is 0.9, allowed: a list of numbers above 0 up to 1, one at least$/,

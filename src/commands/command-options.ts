@@ -3,7 +3,7 @@
 import { nameOf } from '../platform/option-values.ts';
 import { type OptionGroup, type OptionsOf, optionGroup, together } from './option-groups.ts';
 import * as shared from './options.ts';
-import { type OperationRequest, operationOptions, pcaOptions, spectrumOptions } from './recipes.ts';
+import { type OperationRequest, operationOptions, partOptions, spectrumOptions } from './recipes.ts';
 
 const printing = together(shared.jsonOption, shared.quietOption);
 const engine = together(shared.runtimeOptions, shared.engineOption, shared.networkOptions, shared.configOption);
@@ -45,12 +45,7 @@ export const sweepOptions = together(
 );
 export type SweepOptions = WithOperation<typeof sweepOptions>;
 
-export const sensitivityOptions = together(
-  shared.modelOption,
-  shared.unitOption,
-  pcaOptions((key) => key === 'variance' || key === 'rank'),
-  studying,
-);
+export const sensitivityOptions = together(shared.modelOption, shared.unitOption, partOptions, studying);
 export type SensitivityOptions = WithOperation<typeof sensitivityOptions>;
 
 /** The options that sweep and sensitivity share. */

@@ -138,7 +138,7 @@ export const comparisonOptions = optionGroup('Comparisons:', (command) =>
 export const unitOption = optionGroup('Operation:', (command) =>
   command.option(
     '--by <unit>',
-    'operate on one layer at a time, on one projection (in all layers), or both in turn',
+    `operate on one of these at a time: layer, projection (in all layers), both (a projection in a layer); of kinds that cut units, such as zero: ${units.slice(3).join(', ')}`,
     oneOf('--by', units),
     'layer',
   ),

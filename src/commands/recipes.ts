@@ -3,7 +3,7 @@ import { type CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Field } from '../operations/kind.ts';
 import { type CompleteRecipe, completeRecipe, type Recipe } from '../operations/recipe.ts';
-import { type KindName, kindNames, kinds, type Operation } from '../operations/registry.ts';
+import { type KindName, kindNames, kindOf, kinds, type Operation } from '../operations/registry.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { listOf, nameOf, oneOf, repeatable, single } from '../platform/option-values.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
@@ -81,20 +81,27 @@ interface OperationUse {
   readonly writes?: boolean;
 }
 
-const recipeOptions = ({ optional }: OperationUse) =>
-  optionGroup('Operation:', (command) =>
-    command
-      .addOption(
-        new Option(
-          '--kind <kind>',
-          `${offeredKinds.map((name) => `${name}: ${kinds[name].summary}`).join('; ')} (default: ${optional ? `no operation, or ${defaultKind} where one of its options is given` : defaultKind})`,
-        ).argParser(oneOf('--kind', kindNames)),
-      )
-      .option(
+function kindOption({ optional }: OperationUse) {
+  return optionGroup('Operation:', (command) =>
+    command.addOption(
+      new Option(
+        '--kind <kind>',
+        `${offeredKinds.map((name) => `${name}: ${kinds[name].summary}`).join('; ')} (default: ${optional ? `no operation, or ${defaultKind} where one of its options is given` : defaultKind})`,
+      ).argParser(oneOf('--kind', kindNames)),
+    ),
+  );
+}
+
+const recipeOptions = (use: OperationUse) =>
+  together(
+    kindOption(use),
+    optionGroup('Operation:', (command) =>
+      command.option(
         '--recipe <file>',
         'JSON file of operations to apply in order, such as the recipe.json that run writes',
         repeatable(nameOf('--recipe', 'a JSON file')),
       ),
+    ),
   );
 
 /** --kind, --recipe, --dtype, a group for the options of each kind, and the calibration text. */
@@ -107,16 +114,23 @@ export function operationOptions(use: OperationUse = {}) {
   );
 }
 
-/** The options of the default kind alone, for a command that knows no other. */
-export function pcaOptions(takesSeveral: (key: string) => boolean) {
-  return together(fieldOptions(fieldsOf(defaultKind), { takesSeveral }), dtypeOption);
-}
+/** A kind's options but for those that name what it cuts, which `--by` does: each budget takes several values. */
+export const partOptions = together(
+  kindOption({}),
+  dtypeOption,
+  fieldOptions(
+    namedFields.filter(({ kinds: owners }) => owners.some((kind) => kindOf({ kind }).units === undefined)),
+    { takesSeveral: (key) => kindNames.some((kind) => kindOf({ kind }).budgets?.some((budget) => budget === key)) },
+  ),
+  calibrationOptions,
+);
 
-const fieldOptions = (fields: readonly NamedField[], use: OperationUse) =>
-  optionGroup('Operation:', (command) => {
+function fieldOptions(fields: readonly NamedField[], use: OperationUse) {
+  return optionGroup('Operation:', (command) => {
     for (const named of fields) command.addOption(optionOf(named, use));
     return command;
   });
+}
 
 type RecipeOptions = OptionsOf<ReturnType<typeof recipeOptions>>;
 

@@ -1,27 +1,20 @@
-// surgery sensitivity: operates on one layer or projection at a time, and on all at once.
+// surgery sensitivity: operates on one layer, projection, head, … at a time, and on all at once.
 
 import { planSensitivity } from '../experiments/design.ts';
 import { namedUnits } from '../experiments/sensitivity.ts';
-import { budgets } from '../operations/pca/design.ts';
-import type { PcaSpec } from '../operations/pca/spec.ts';
 import type { SensitivityOptions } from './command-options.ts';
 import { progressOf } from './model.ts';
-import { equivalentsOf } from './recipes.ts';
+import { equivalentsOf, kindNamed } from './recipes.ts';
 import type { Recorded } from './recorded-command.ts';
 import { makeStudy } from './study.ts';
 import { printStudy } from './study-output.ts';
 
 export async function sensitivity(options: SensitivityOptions, command: Recorded): Promise<void> {
   const { by, operation } = options;
-  const { variance, rank, ...spec } = operation.fields as Omit<PcaSpec, 'kind' | 'variance' | 'rank'> & {
-    readonly variance?: readonly number[];
-    readonly rank?: readonly number[];
-  };
   const finished = await makeStudy(
     options,
     ({ config }) => {
-      const budgetList = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
-      const plan = planSensitivity({ kind: 'pca', ...spec }, budgetList, by, config);
+      const plan = planSensitivity({ ...operation.fields, kind: kindNamed(operation) }, by, config);
       for (const line of equivalentsOf(operation, config)) progressOf(options).say(line);
       return {
         kind: 'sensitivity',

@@ -1,9 +1,8 @@
 // The design of a study: the cells of a sweep or of a sensitivity study, and which of them are compared.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import type { Projection } from '../checkpoint/names.ts';
-import type { SweepPlan, SweepRequest } from '../operations/kind.ts';
-import { mostFirst } from '../operations/pca/design.ts';
-import { complete, matchRules, type PcaOperation, type PcaSpec, type RankBudget } from '../operations/pca/spec.ts';
+import { type ModelUnit, modelUnits, type SweepPlan, type SweepRequest } from '../operations/kind.ts';
+import { matchRules } from '../operations/pca/spec.ts';
 import {
   type CompleteRecipe,
   completeRecipe,
@@ -96,52 +95,128 @@ function everyCombination(
   };
 }
 
-/** The unit of a sensitivity study: a layer, a projection in all layers, or a projection in a layer. */
-export const units = ['layer', 'projection', 'both'] as const;
+/** The unit of a sensitivity study: a layer, a projection in all layers, a projection in a layer, or a unit that a kind cuts. */
+export const units = ['layer', 'projection', 'both', ...modelUnits] as const;
 export type Unit = (typeof units)[number];
 
-/** One row of a sensitivity study: some layers and projections, and their cells at each threshold. */
+/** How much a cell keeps: one field of its kind, or none where there is nothing to choose. */
+export type Budget = Readonly<Partial<Record<string, number>>>;
+
+/** One row of a sensitivity study: some layers and projections or a unit, and their cells at each budget. */
 export interface SensitivityRow {
   readonly layers: readonly number[];
   readonly targets: readonly Projection[];
-  /** By threshold, as indices into the cells. */
+  /** As options name it. */
+  readonly unit?: string;
+  /** By budget, as indices into the cells. */
   readonly cells: readonly number[];
 }
 
 export interface SensitivityPlan {
-  readonly cells: readonly PcaOperation[];
-  /** What is kept, most first. */
-  readonly kept: readonly RankBudget[];
+  readonly cells: readonly CompleteOperation[];
+  /** Most kept first. */
+  readonly kept: readonly Budget[];
   readonly rows: readonly SensitivityRow[];
-  /** Everything at once, by threshold. */
+  /** Everything at once, by budget. */
   readonly joint: readonly number[];
 }
 
-/** Cells that operate on one part of what the operation touches at a time, and on all of it. */
+/** A kind and its fields, those that say how much is kept as lists. */
+export type SensitivityRequest = { readonly kind: KindName } & Readonly<Record<string, unknown>>;
+
+/**
+ * Cells that operate on one part of what the operation touches at a time, and on all of it.
+ * @throws SurgeryError `usage` for units that the kind does not have, and as an operation's completion does
+ */
 export function planSensitivity(
-  spec: Omit<PcaSpec, 'variance' | 'rank'>,
-  kept: readonly RankBudget[],
+  { kind, ...fields }: SensitivityRequest,
   by: Unit,
   config: LlamaConfig,
 ): SensitivityPlan {
-  const { layers, targets } = complete(spec, config);
-  const parts = layers
-    .flatMap((layer) => (by === 'projection' ? [] : [[layer]]))
-    .concat(by === 'projection' ? [[...layers]] : [])
-    .flatMap((some) =>
-      by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] })),
-    );
-  const cells: PcaOperation[] = [];
-  const add = ({ layers, targets }: Where, budget: RankBudget) =>
-    cells.push(complete({ ...spec, ...budget, layers, targets }, config)) - 1;
-  const rows = parts.map((part) => ({ ...part, cells: [] as number[] }));
+  const { budgets = [], units: unitsOf } = kindOf({ kind });
+  const keys: readonly string[] = budgets;
+  const spec = Object.fromEntries(Object.entries(fields).filter(([key]) => !keys.includes(key)));
+  const completed = (more: object): CompleteOperation => {
+    const [operation] = completeRecipe([{ ...spec, ...more, kind } as unknown as Operation], config);
+    if (!operation) throw new RangeError('a recipe of one operation has one');
+    return operation;
+  };
+  const { parts, all } = unitsOf
+    ? cutParts(kind, by, (unit) => unitsOf(unit, config))
+    : weightParts(kind, by, completed({}) as unknown as Where);
+  const kept = keptOf(keys, fields, () => completed(all));
+  const cells: CompleteOperation[] = [];
+  const add = (part: object, budget: Budget) => cells.push(completed({ ...budget, ...part })) - 1;
+  const rows = parts.map(({ row }) => ({ ...row, cells: [] as number[] }));
   const joint: number[] = [];
-  const sorted = [...kept].sort(mostFirst);
-  for (const budget of sorted) {
-    joint.push(add({ layers, targets }, budget));
-    for (const row of rows) row.cells.push(add(row, budget));
+  for (const budget of kept) {
+    joint.push(add(all, budget));
+    for (const [i, part] of parts.entries()) rows[i]?.cells.push(add(part.spec, budget));
   }
-  return { cells, kept: sorted, rows, joint };
+  return { cells, kept, rows, joint };
+}
+
+interface Part {
+  readonly row: Omit<SensitivityRow, 'cells'>;
+  /** What makes an operation touch this part alone. */
+  readonly spec: object;
+}
+
+/** The parts of a study, and what makes an operation touch all of them. */
+interface Parts {
+  readonly parts: readonly Part[];
+  readonly all: object;
+}
+
+/** @throws SurgeryError `usage` for a unit that is cut, not rewritten */
+function weightParts(kind: KindName, by: Unit, { layers, targets }: Where): Parts {
+  if (by !== 'layer' && by !== 'projection' && by !== 'both')
+    throw new SurgeryError(
+      'usage',
+      `--by ${by} is of kinds that cut units, such as zero: ${kind} takes layer, projection or both`,
+    );
+  const places = by === 'projection' ? [layers] : layers.map((layer) => [layer]);
+  const wheres: readonly Where[] = places.flatMap((some) =>
+    by === 'layer' ? [{ layers: some, targets }] : targets.map((one) => ({ layers: some, targets: [one] })),
+  );
+  return { parts: wheres.map((where) => ({ row: where, spec: where })), all: { layers, targets } };
+}
+
+/** A layer that is cut is its block. @throws SurgeryError `usage` for a projection, which is no unit to cut */
+function cutParts(
+  kind: KindName,
+  by: Unit,
+  unitsOf: (unit: ModelUnit) => readonly { readonly layer: number; readonly name: string; readonly spec: object }[],
+): Parts {
+  if (by === 'projection' || by === 'both')
+    throw new SurgeryError(
+      'usage',
+      `--by ${by} is of kinds that rewrite projections: ${kind} takes layer, ${modelUnits.join(', ')}`,
+    );
+  const found = unitsOf(by === 'layer' ? 'block' : by);
+  const all: Record<string, unknown[]> = {};
+  for (const { spec } of found)
+    for (const [key, list] of Object.entries(spec)) all[key] = [...(all[key] ?? []), ...(list as unknown[])];
+  return {
+    parts: found.map(({ layer, name, spec }) => ({ row: { layers: [layer], targets: [], unit: name }, spec })),
+    all,
+  };
+}
+
+/** The given budgets, most kept first; without any the kind's own, and nothing to choose where it has none. */
+function keptOf(
+  keys: readonly string[],
+  fields: Readonly<Record<string, unknown>>,
+  completed: () => object,
+): readonly Budget[] {
+  const given = keys.flatMap((key) => {
+    const values = [...new Set([fields[key] ?? []].flat() as number[])].sort((a, b) => b - a);
+    // A ratio is what goes.
+    return (key === 'ratio' ? values.reverse() : values).map((value) => ({ [key]: value }));
+  });
+  if (given.length > 0 || keys.length === 0) return given.length > 0 ? given : [{}];
+  const own = completed() as Readonly<Record<string, number | undefined>>;
+  return keys.flatMap((key) => (own[key] === undefined ? [] : [{ [key]: own[key] }])).slice(0, 1);
 }
 
 /** The name of a cell: a hash of everything that decides its result. */

@@ -1,9 +1,8 @@
 // A sensitivity study in one call: an operation on one unit of a model at a time, and on all at once.
 import type { Checkpoint } from '../checkpoint/reader.ts';
 import { requireCheckpoint } from '../checkpoint/reader.ts';
-import { budgets } from '../operations/pca/design.ts';
-import type { PcaSpec } from '../operations/pca/spec.ts';
-import { completeRecipe, recipeHash } from '../operations/recipe.ts';
+import { recipeHash } from '../operations/recipe.ts';
+import type { Operation } from '../operations/registry.ts';
 import { aCount, aList, aNumber, isPlainObject, oneOfWords, requireOptions } from '../platform/arguments.ts';
 import { itemAt } from '../platform/indexing.ts';
 import type { SensitivityResult } from '../results/study.ts';
@@ -18,15 +17,18 @@ export interface SensitivityOptions extends ExperimentOptions {
   /** Shares of the variance to keep. Default: 0.9, unless there are ranks. */
   readonly variance?: readonly number[];
   readonly rank?: readonly number[];
-  /** The PCA apart from what it keeps. Default: shared-kv of q, k and v in all layers. */
-  readonly operation?: Omit<PcaSpec, 'kind' | 'variance' | 'rank'>;
+  /**
+   * The operation, of the kind pca unless it names another. Default: shared-kv of q, k and v in all layers. Of a kind that
+   * cuts units, such as zero, the kind alone: `by` names the units.
+   */
+  readonly operation?: Partial<Operation>;
 }
 
 /** Each cell once, and which cells are whose: rows by unit, all at once, and how the effects add up. */
 export type SensitivityOfCheckpoint = ExperimentResult & { readonly sensitivity: SensitivityResult };
 
 /**
- * Applies a PCA to one layer or projection at a time and to all at once, as `surgery sensitivity` does, and scores each on the
+ * Applies an operation to one layer, projection or other unit at a time and to all at once, as `surgery sensitivity` does, and scores each on the
  * same documents.
  * @param given documents, as of {@link runExperiment}
  * @throws SurgeryError as {@link runExperiment}, `usage` for an option that is not allowed
@@ -42,13 +44,13 @@ export async function sensitivity(
     by: oneOfWords(units),
     variance: aList(aNumber(0, 1, true), 'a list of numbers above 0 up to 1, one at least', 1),
     rank: aList(aCount(0), 'a list of whole numbers from 0, one at least', 1),
-    operation: { words: 'an object of fields of a PCA', test: isPlainObject },
+    operation: { words: 'an object of fields of an operation', test: isPlainObject },
   });
   const { by = 'layer', variance, rank, operation = {}, ...settings } = options;
   const { config } = checkpoint;
-  completeRecipe([{ ...operation, kind: 'pca' }], config);
-  const kept = budgets({ ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) });
-  const plan = planSensitivity({ ...operation, kind: 'pca' }, kept, by, config);
+  const { kind = 'pca', ...fields } = operation;
+  const kept = { ...(variance ? { variance } : {}), ...(rank ? { rank } : {}) };
+  const plan = planSensitivity({ ...fields, ...kept, kind }, by, config);
   const recipes = plan.cells.map((cell) => [cell]);
   const ids = recipes.map((recipe) => recipeHash(recipe));
   const once = new Map(ids.map((id, i) => [id, itemAt(recipes, i)]));

@@ -145,6 +145,19 @@ export interface Finding {
   readonly sound?: readonly number[];
 }
 
+/** Units of a model that a kind can cut one at a time. */
+export const modelUnits = ['head', 'kv-head', 'neuron-group', 'attention', 'mlp', 'block'] as const;
+export type ModelUnit = (typeof modelUnits)[number];
+
+/** One of them. */
+export interface UnitPart<Spec> {
+  readonly layer: number;
+  /** As options name it: "2.5". */
+  readonly name: string;
+  /** Lists that name it, which all units at once have joined. */
+  readonly spec: Partial<Spec>;
+}
+
 /** A sweep: several values for some fields of a kind, fixed values for others. */
 export interface SweepRequest<Spec> {
   /** The values to try of each field. */
@@ -213,6 +226,10 @@ export interface OperationKind<
    * @param layers of the model
    */
   next(operation: Complete, found: Finding, layers: number): string;
+  /** Fields that say how much is kept, of which an operation has one. Without them: there is nothing to choose. */
+  readonly budgets?: readonly Exclude<keyof Spec, 'kind'>[];
+  /** The units that a sensitivity study operates on one at a time. Without it: layers and projections. */
+  units?(by: ModelUnit, config: LlamaConfig): readonly UnitPart<Spec>[];
   /** Cells, matched partners and controls of a sweep. Without it: every combination of what is varied, and no pairs. */
   design?(request: SweepRequest<Spec>, config: LlamaConfig): SweepPlan<Complete | { readonly kind: 'none' }>;
   /** Checks what it has reported when a file is read back: an object schema with its `kind`. */

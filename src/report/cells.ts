@@ -114,13 +114,31 @@ function ofItsOwn(kept: (operation: PcaOperation) => number | undefined) {
   };
 }
 
+/** Units of which a layer has several, by layer; undefined for others. */
+export function unitGrid({ by, rows }: Pick<SensitivityResult, 'by' | 'rows'>) {
+  if (by !== 'head' && by !== 'kv-head' && by !== 'neuron-group') return undefined;
+  const layers = [...new Set(rows.flatMap((row) => row.layers))];
+  return layers.map((layer) => ({ layer, units: rows.filter((row) => row.layers[0] === layer) }));
+}
+
 /** Δnll of each unit alone, by threshold, with everything at once in the last row. */
 export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
   const effect = (id: string) => cells.get(id)?.scores.deltaNll;
+  const grid = unitGrid({ by, rows });
+  if (grid)
+    return {
+      title: 'Δnll in nats per token, one unit operated on at a time',
+      rowLabel: 'layer',
+      rows: grid.map(({ layer }) => String(layer)),
+      columnLabel: unitWords[by],
+      columns: Array.from({ length: Math.max(...grid.map(({ units }) => units.length)) }, (_, i) => String(i)),
+      values: grid.map(({ units }) => units.map((row) => effect(row.cells[0] ?? ''))),
+      log: true,
+    };
   return {
     title: 'Δnll in nats per token, one unit operated on at a time',
     rowLabel: by === 'both' ? 'unit' : by,
-    rows: [...rows.map(({ layers, targets }) => unitLabel(by, layers, targets)), 'all at once'],
+    rows: [...rows.map(({ layers, targets, unit }) => unit ?? unitLabel(by, layers, targets)), 'all at once'],
     columnLabel: 'kept',
     columns: kept.map(keptName),
     values: [...rows.map((row) => row.cells.map(effect)), joint.map(effect)],
@@ -199,16 +217,44 @@ export function projectionErrors(groups: readonly GroupReport[]): ReadonlyMap<st
   return new Map([...sums].map(([projection, sum]) => [projection, error(sum)]));
 }
 
-/** How much a PCA keeps, as short as can be. */
-export function keptName({ variance, rank }: { readonly variance?: number; readonly rank?: number }): string {
-  return rank === undefined ? String(variance) : `rank ${rank}`;
+type Kept = Readonly<Partial<Record<'variance' | 'rank' | 'ratio' | 'energy' | 'bits', number | undefined>>>;
+
+/** How much an operation keeps, as short as can be. */
+export function keptName(kept: Kept): string {
+  return kept.variance === undefined ? keptText(kept) || 'none' : String(kept.variance);
 }
 
-/** A unit of a sensitivity study: "layer 0", "q", "q of layer 0". */
+/** "variance 0.5", "4 bits"; empty where there is nothing to choose. */
+export function keptText({ bits, ...others }: Kept): string {
+  if (bits !== undefined) return `${bits} bits`;
+  return Object.entries(others)
+    .flatMap(([key, value]) => (value === undefined ? [] : `${key} ${value}`))
+    .join();
+}
+
+/** What units are called. */
+export const unitWords = {
+  layer: 'layer',
+  projection: 'projection',
+  both: 'layer and projection',
+  head: 'head',
+  'kv-head': 'KV head',
+  'neuron-group': 'group of neurons',
+  attention: 'attention',
+  mlp: 'MLP',
+  block: 'block',
+} as const satisfies Record<SensitivityResult['by'], string>;
+
+/** A unit of a sensitivity study: "layer 0", "q", "q of layer 0", "head 2.5". */
 export function unitName(
   by: SensitivityResult['by'],
-  { layers, targets }: Pick<SensitivityResult['rows'][number], 'layers'> & { readonly targets: readonly string[] },
+  {
+    layers,
+    targets,
+    unit,
+  }: Pick<SensitivityResult['rows'][number], 'layers' | 'unit'> & { readonly targets: readonly string[] },
 ): string {
+  if (unit !== undefined) return `${by === 'neuron-group' ? 'neurons' : unitWords[by]} ${unit}`;
   const [layer, projection] = [`layer ${layers.join()}`, targets.join()];
   return by === 'layer' ? layer : by === 'projection' ? projection : `${projection} of ${layer}`;
 }

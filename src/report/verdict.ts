@@ -8,7 +8,7 @@ import type { Diagnosis, RunResult } from '../results/run.ts';
 import type { CellResult, Difference, Study } from '../results/study.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScore } from '../scores/tasks.ts';
-import { bySeries, type Cells, cellName, gridCells, keptName, pcaOf, unitName } from './cells.ts';
+import { bySeries, type Cells, cellName, gridCells, keptName, keptText, pcaOf, unitName } from './cells.ts';
 import { areMany, type Units, unitsText } from './findings.ts';
 import { counted, integer, listed, percent, perplexity, sentence, short, signed } from './format.ts';
 import { sizeText, storesOtherwise, valueText } from './scores.ts';
@@ -415,15 +415,16 @@ function breakingPoint(line: readonly CellResult[]): string | undefined {
 export interface SingleEffect {
   readonly layers: readonly number[];
   readonly targets: readonly string[];
+  readonly unit?: string | undefined;
   /** Nats per token. */
   readonly deltaNll: number;
 }
 
 /** The single effects of a sensitivity study at one of its thresholds, without those that are not measured yet. */
 export function singleEffects({ sensitivity }: Study, cells: Cells, threshold: number): SingleEffect[] {
-  return (sensitivity?.rows ?? []).flatMap(({ layers, targets, cells: ids }) => {
+  return (sensitivity?.rows ?? []).flatMap(({ layers, targets, unit, cells: ids }) => {
     const cell = cells.get(ids[threshold] ?? '');
-    return cell ? { layers, targets, deltaNll: cell.scores.deltaNll } : [];
+    return cell ? { layers, targets, unit, deltaNll: cell.scores.deltaNll } : [];
   });
 }
 
@@ -453,7 +454,7 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
     const { worst, held, total, share, sumName } = largestEffects(effects);
     const [first] = worst;
     if (!first || effects.length < 2) return [];
-    const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
+    const at = keptText(budget);
     const names = worst.map((effect) => unitName(by, effect));
     const missing = rows.length - effects.length;
     const single = `${sumName}${missing > 0 ? `, ${missing} of ${rows.length} missing` : ''}`;
@@ -462,7 +463,7 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
         ? `${worst.length} of ${effects.length} units hold ${percent(share, 0)} of ${single} (Δnll ${short(held)} of ${short(total)}), the worst is ${names[0]} (Δnll ${short(first.deltaNll)})`
         : `${listed(names)} hold${worst.length > 1 ? '' : 's'} ${percent(share, 0)} of ${single} (Δnll ${short(held)} of ${short(total)})`;
     return [
-      `At ${at} ${who}.`,
+      `${at ? `At ${at} ${who}` : sentence(who)}.`,
       ...(all
         ? [
             `All at once: Δnll ${short(all.scores.deltaNll)}, KL ${short(all.scores.kl)}${severityWords(all.scores, study.text)}.`,

@@ -1,5 +1,6 @@
 // study.json and a line of cells.jsonl: the files of a study. They hold no clock time and no path, so that a repeated study gives the same bytes.
 import { z } from 'zod';
+import { modelUnits } from '../operations/kind.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { projections } from '../operations/where.ts';
 import { type Frozen, type Issue, numbers, ofOneLength, type Path, problem, texts } from '../platform/schemas.ts';
@@ -103,14 +104,22 @@ const angle = z.object({
   }),
 });
 
-const budget = z.union([z.object({ variance: number }), z.object({ rank: number })], 'expected a variance or a rank');
+const budget = z.strictObject({
+  variance: number.optional(),
+  rank: number.optional(),
+  ratio: number.optional(),
+  energy: number.optional(),
+  bits: number.optional(),
+});
 
 const sensitivity = z
   .object({
-    by: z.enum(['layer', 'projection', 'both']),
+    by: z.enum(['layer', 'projection', 'both', ...modelUnits]),
     kept: z.array(budget),
     /** Cells by name, one a threshold. */
-    rows: z.array(z.object({ layers: numbers, targets: z.array(z.enum(projections)), cells: texts })),
+    rows: z.array(
+      z.object({ layers: numbers, targets: z.array(z.enum(projections)), unit: text.optional(), cells: texts }),
+    ),
     /** Everything at once, one a threshold. */
     joint: texts,
     /** Δnll in nats of all at once and of the parts' sum, one a threshold. */

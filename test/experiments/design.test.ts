@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cellId, planSensitivity, planSweep, type Sweep } from '../../src/experiments/design.ts';
-import { complete, type PcaSpec } from '../../src/operations/pca/spec.ts';
+import { complete, type PcaOperation, type PcaSpec } from '../../src/operations/pca/spec.ts';
 import { completeRecipe, type Recipe } from '../../src/operations/recipe.ts';
 import { configWith } from '../support/models.ts';
 import type { PcaParameters } from '../support/operations.ts';
@@ -48,15 +48,14 @@ describe('a sweep of a kind that has no design of its own', () => {
 describe('sensitivity', () => {
   const operation = { kind: 'pca', mode: 'separate', mean: 'keep' } as const;
   const small = configWith({ num_hidden_layers: 3 });
-  const kept = [{ variance: 0.5 }, { variance: 0.9 }];
   const rows = (by: 'layer' | 'projection' | 'both', more: Partial<PcaSpec> = {}) => {
-    const found = planSensitivity({ ...operation, ...more }, kept, by, small);
+    const found = planSensitivity({ ...operation, ...more, variance: [0.5, 0.9] }, by, small);
     for (const [threshold, one] of found.kept.entries()) {
       for (const { cells, layers, targets } of found.rows)
         expect(found.cells[cells[threshold] ?? -1]).toEqual(
           complete({ ...operation, ...more, ...one, layers, targets }, small),
         );
-      const joint = found.cells[found.joint[threshold] ?? -1];
+      const joint = found.cells[found.joint[threshold] ?? -1] as PcaOperation | undefined;
       expect(joint).toMatchObject(one);
       expect([joint?.layers, joint?.targets]).toEqual([
         [...new Set(found.rows.flatMap(({ layers }) => layers))],
@@ -68,6 +67,54 @@ describe('sensitivity', () => {
     expect(new Set(found.cells.map((cell) => cellId([cell], null))).size).toBe(found.cells.length);
     return found.rows.map(({ layers, targets }) => `${layers.join('')} ${targets.join('')}`);
   };
+
+  test('of a kind that cuts units: one at a time, and all of them', () => {
+    const found = planSensitivity({ kind: 'zero' }, 'kv-head', small);
+    const { kvHeads } = small;
+    expect(found.rows).toHaveLength(3 * kvHeads);
+    expect(found.rows[kvHeads]).toEqual({ layers: [1], targets: [], unit: '1.0', cells: [kvHeads + 1] });
+    expect(found.cells[kvHeads + 1]).toEqual({ kind: 'zero', kvHeads: ['1.0'] });
+    const all = kvHeads > 1 ? `-${kvHeads - 1}` : '';
+    expect(found.cells[0]).toEqual({ kind: 'zero', kvHeads: [`0.0${all}`, `1.0${all}`, `2.0${all}`] });
+    expect([found.kept, found.joint]).toEqual([[{}], [0]]);
+    const groups = planSensitivity({ kind: 'zero' }, 'neuron-group', small).rows.filter(
+      ({ layers }) => layers[0] === 2,
+    );
+    expect(groups.length).toBeLessThanOrEqual(16);
+    const ends = groups.map(({ unit = '' }) => unit.split('.')[1]?.split('-').map(Number) ?? []);
+    expect(ends.flatMap(([from = 0, to = from]) => Array.from({ length: to - from + 1 }, (_, i) => from + i))).toEqual(
+      Array.from({ length: small.intermediateSize }, (_, i) => i),
+    );
+    expect(planSensitivity({ kind: 'zero' }, 'layer', small).cells[2]).toEqual({ kind: 'zero', blocks: [1] });
+  });
+
+  test('of other kinds that rewrite projections, at their own budgets', () => {
+    const found = planSensitivity({ kind: 'quantise', bits: [2, 6], group: 'row' }, 'projection', small);
+    expect(found.kept).toEqual([{ bits: 6 }, { bits: 2 }]);
+    expect(found.rows).toHaveLength(7);
+    expect(found.cells[found.rows[1]?.cells[1] ?? -1]).toEqual({
+      kind: 'quantise',
+      bits: 2,
+      group: 'row',
+      targets: ['k'],
+      layers: [0, 1, 2],
+    });
+    expect(planSensitivity({ kind: 'quantise' }, 'layer', small).kept).toEqual([{ bits: 4 }]);
+    expect(planSensitivity({ kind: 'fit', ratio: [0.5, 0.2] }, 'layer', small).kept).toEqual([
+      { ratio: 0.2 },
+      { ratio: 0.5 },
+    ]);
+    expect(planSensitivity({ kind: 'pca' }, 'layer', small).kept).toEqual([{ variance: 0.9 }]);
+  });
+
+  test('a unit that the kind does not have is refused in a line', () => {
+    expect(() => planSensitivity({ kind: 'pca' }, 'head', small)).toThrow(
+      /^--by head is of kinds that cut units, such as zero: pca takes layer, projection or both$/,
+    );
+    expect(() => planSensitivity({ kind: 'zero' }, 'both', small)).toThrow(
+      /^--by both is of kinds that rewrite projections: zero takes layer, head, /,
+    );
+  });
 
   test('by layer, by projection, by both, and all at once', () => {
     expect(rows('layer')).toEqual(['0 qkv', '1 qkv', '2 qkv']);

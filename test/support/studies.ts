@@ -7,6 +7,7 @@ import { designSweep } from '../../src/operations/pca/design.ts';
 import { footprint } from '../../src/operations/pca/footprint.ts';
 import { modes } from '../../src/operations/pca/grouping.ts';
 import type { GroupReport, LayerReport } from '../../src/operations/pca/report.ts';
+import type { PcaOperation } from '../../src/operations/pca/spec.ts';
 import { completeRecipe } from '../../src/operations/recipe.ts';
 import { canonical } from '../../src/platform/canonical.ts';
 import { itemAt } from '../../src/platform/indexing.ts';
@@ -245,8 +246,12 @@ export function sensitivityStudy(
   cells: Map<string, CellResult>;
 } {
   const operation = { kind: 'pca', mode: 'separate', mean: 'keep', targets: ['q', 'k', 'v', 'gate'] } as const;
-  const plan = planSensitivity(operation, budgets, by, config);
-  const cells = measured(plan.cells);
+  const kept = {
+    variance: budgets.flatMap(({ variance = [] }) => variance),
+    rank: budgets.flatMap(({ rank = [] }) => rank),
+  };
+  const plan = planSensitivity({ ...operation, ...kept }, by, config);
+  const cells = measured(plan.cells as readonly PcaOperation[]);
   const name = (index: number) => `c${index}`;
   const sensitivity: SensitivityResult = {
     by,

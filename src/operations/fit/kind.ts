@@ -31,6 +31,7 @@ export const fitKind: OperationKind<FitSpec, FitOperation, FitPlan, FitDetails, 
   stored: 'stored as low-rank factors',
   next,
   design: designFits,
+  budgets: ['ratio', 'rank', 'energy'],
   reportSchema: async () => (await import('./report.ts')).fitReport,
   load: async () => (await import('./work.ts')).fitWork,
 };

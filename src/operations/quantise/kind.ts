@@ -35,6 +35,7 @@ export const quantiseKind: OperationKind<
       .replaceAll(' ', '-'),
   stored: 'stored as integers with their scales',
   next,
+  budgets: ['bits'],
   reportSchema: async () => (await import('./report.ts')).quantiseReport,
   load: async () => (await import('./work.ts')).quantiseWork,
 };

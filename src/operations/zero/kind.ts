@@ -7,6 +7,7 @@ import { projections } from '../where.ts';
 import { cutOf, cutsOf } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import { complete, type ZeroOperation, type ZeroSpec, zeroFields } from './spec.ts';
+import { unitsOfModel } from './units.ts';
 import type { ZeroPlan } from './work.ts';
 
 export const zeroKind: OperationKind<ZeroSpec, ZeroOperation, ZeroPlan, ZeroDetails, ZeroReport> = {
@@ -29,6 +30,7 @@ export const zeroKind: OperationKind<ZeroSpec, ZeroOperation, ZeroPlan, ZeroDeta
   slug: (operation) => `zero-${cutText(operation, '-').replace(/[^\w.-]+/g, '-')}`.slice(0, 80).replace(/-$/, ''),
   stored: 'without the zeroed columns',
   next,
+  units: unitsOfModel,
   reportSchema: async () => (await import('./report.ts')).zeroReport,
   load: async () => (await import('./work.ts')).zeroWork,
 };

@@ -1,6 +1,15 @@
 // The map of a sensitivity study, and whether the effects of its parts add up.
 import type { CellResult, SensitivityResult } from '../../results/study.ts';
-import { type Cells, keptName, ownFitWords, sensitivityMap, unitName } from '../cells.ts';
+import {
+  type Cells,
+  keptName,
+  keptText,
+  ownFitWords,
+  sensitivityMap,
+  unitGrid,
+  unitName,
+  unitWords,
+} from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { barsText, hasIntervals, pointOf, scores, scoreTip, withIntervalMark } from '../scores.ts';
 import { shadeOf } from '../terminal/heat-map.ts';
@@ -17,24 +26,31 @@ export async function sensitivitySection(sensitivity: SensitivityResult, cells: 
   };
 }
 
+const notAlone = 'The effect of a unit alone is not its effect in combination with others.';
 const notShown =
   'A threshold keeps a different number of components in each unit: one with a larger effect may have lost more components rather than matter more. ' +
-  'The effect of a unit alone is not its effect in combination with others.';
+  notAlone;
 
 /** Bars with intervals at a single budget, a map over several. */
 async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Promise<Figure> {
   const { by, rows, joint } = sensitivity;
+  const named = rows.map((row) => ({ name: unitName(by, row), cells: row.cells.map((id) => cells.get(id)) }));
+  const worstFirst = (a: Unit, b: Unit) => effectOf(b) - effectOf(a);
   const units: Unit[] = [
-    ...rows.map((row) => ({ name: unitName(by, row), cells: row.cells.map((id) => cells.get(id)) })),
+    ...(unitGrid(sensitivity) ? named.toSorted(worstFirst) : named),
     { name: 'all at once', cells: joint.map((id) => cells.get(id)) },
   ];
   const columns = sensitivity.kept.map(keptName);
   const intervals = units.flatMap((unit) => unit.cells.map((cell) => cell?.scores.intervals.deltaNll));
-  const drawn = columns.length > 1 ? await mapPart(sensitivity, units, cells) : await barsPart(units.slice(0, -1));
+  const drawn = unitGrid(sensitivity)
+    ? await gridPart(sensitivity, cells)
+    : columns.length > 1
+      ? await mapPart(sensitivity, units, cells)
+      : await barsPart(units.slice(0, -1));
   return {
     title: 'ΔNLL in nats per token, one unit operated on at a time',
     scored: true,
-    notShown,
+    notShown: rows.some(({ unit }) => unit !== undefined) ? notAlone : notShown,
     ...drawn,
     table: {
       name: 'sensitivity',
@@ -50,13 +66,14 @@ async function effectsFigure(sensitivity: SensitivityResult, cells: Cells): Prom
   };
 }
 
+/** At the first budget; below all others where it is not measured yet. */
+const effectOf = ({ cells: [cell] }: Unit) => cell?.scores.deltaNll ?? Number.NEGATIVE_INFINITY;
+
 interface Unit {
   readonly name: string;
   /** One per budget. */
   readonly cells: readonly (CellResult | undefined)[];
 }
-
-export const unitWords = { layer: 'layer', projection: 'projection', both: 'layer and projection' } as const;
 
 function effectText(cell: CellResult | undefined): string {
   return cell ? withInterval(cell.scores.deltaNll, cell.scores.intervals.deltaNll) : 'not done yet';
@@ -68,7 +85,7 @@ async function mapPart(sensitivity: SensitivityResult, units: readonly Unit[], c
   const svg = await shadesSvg({
     about: 'ΔNLL by unit and by budget; the table holds the numbers',
     rowLabel: '',
-    columnLabel: sensitivity.kept.every((one) => 'variance' in one) ? 'variance kept (share)' : 'kept',
+    columnLabel: sensitivity.kept.every(({ variance }) => variance !== undefined) ? 'variance kept (share)' : 'kept',
     cells: units.flatMap(({ name, cells: own }) =>
       map.columns.map((column, j) => {
         const value = own[j]?.scores.deltaNll;
@@ -79,6 +96,31 @@ async function mapPart(sensitivity: SensitivityResult, units: readonly Unit[], c
   });
   return {
     caption: `Last row: all units at once. Shading is logarithmic${hasIntervals([...cells.values()].map((cell) => cell.scores)) ? '; the table lists the intervals' : ''}.`,
+    panels: [{ svg }],
+    layout: 'wide' as const,
+  };
+}
+
+/** Layers by units. */
+async function gridPart(sensitivity: SensitivityResult, cells: Cells) {
+  const { by } = sensitivity;
+  const shade = shadeOf(sensitivityMap(sensitivity, cells));
+  const svg = await shadesSvg({
+    about: `ΔNLL by layer and ${unitWords[by]}; the table holds the numbers`,
+    rowLabel: 'layer',
+    columnLabel: unitWords[by],
+    cells: (unitGrid(sensitivity) ?? []).flatMap(({ layer, units }) =>
+      units.map((row, column) => {
+        const cell = cells.get(row.cells[0] ?? '');
+        const value = cell?.scores.deltaNll;
+        const tip = `${unitName(by, row)}\nΔNLL ${effectText(cell)}`;
+        const text = value === undefined ? '–' : short(value);
+        return { row: String(layer), column: String(column), text, shade: shade(value), tip };
+      }),
+    ),
+  });
+  return {
+    caption: 'Shading is logarithmic; the table lists the intervals.',
     panels: [{ svg }],
     layout: 'wide' as const,
   };
@@ -125,7 +167,7 @@ function additivityFigure(sensitivity: SensitivityResult, cells: Cells): Figure 
     if (!one || !at) return [];
     return [
       [
-        'variance' in at ? `variance ${at.variance}` : `rank ${at.rank}`,
+        keptText(at) || '–',
         number(one.sum, signed),
         number(one.joint, signed),
         number(one.difference, (value) => withInterval(value, one.interval), one.interval),

@@ -8,10 +8,12 @@ import {
   cellName,
   gridCells,
   inOrder,
+  keptText,
   otherCellsText,
   pcaOf,
   unitName,
   unitNames,
+  unitWords,
 } from '../cells.ts';
 import { areMany, trusted, trustedCells } from '../findings.ts';
 import { counted, listed, percent, short, signed } from '../format.ts';
@@ -33,7 +35,7 @@ import { pageHtml } from './page.ts';
 import { comparisonsSection, pairCounts } from './pairs.ts';
 import { calibrationFacts, samplingRule, scoringFacts, textFacts, withLeak } from './rules.ts';
 import { type Comparison, comparison, samplesSection } from './samples.ts';
-import { sensitivitySection, unitWords } from './sensitivity.ts';
+import { sensitivitySection } from './sensitivity.ts';
 import { weightsSection } from './spectra.ts';
 import { tasksSection } from './tasks.ts';
 
@@ -186,7 +188,7 @@ const mostBudgets = 3;
 function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, cells: Cells): Card[] {
   return kept.slice(-mostBudgets).flatMap((budget): Card[] => {
     const i = kept.indexOf(budget);
-    const at = 'variance' in budget ? `variance ${budget.variance}` : `rank ${budget.rank}`;
+    const at = keptText(budget) ? ` at ${keptText(budget)}` : '';
     const sum = additivity[i];
     const effects = singleEffects(study, cells, i);
     const { worst, held, total, share, sumName } = largestEffects(effects);
@@ -198,7 +200,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
         ? [
             [
               signed(sum.joint),
-              `ΔNLL of all at once at ${at} (nats/token); the single effects sum to ${signed(sum.sum)}`,
+              `ΔNLL of all at once${at} (nats/token); the single effects sum to ${signed(sum.sum)}`,
             ] as const,
           ]
         : []),
@@ -206,7 +208,7 @@ function unitCards(study: Study, { by, kept, additivity }: SensitivityResult, ce
         ? [
             [
               `${worst.length > 1 ? `${worst.length} of ${effects.length}` : name}: ${percent(share, 0)}`,
-              `of ${sumName} at ${at} (ΔNLL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
+              `of ${sumName}${at} (ΔNLL ${short(held)} of ${short(total)})${worst.length > 1 ? `: ${those}` : ''}`,
             ] as const,
           ]
         : []),

@@ -10,6 +10,7 @@ import {
   fitControlWords,
   gridCells,
   inOrder,
+  keptText,
   ownFitWords,
   pairsTitle,
   parametersAxis,
@@ -17,6 +18,8 @@ import {
   roundingWords,
   sensitivityMap,
   studyCharts,
+  unitName,
+  unitWords,
 } from '../cells.ts';
 import { trusted, trustedCells, type Units, unitsText } from '../findings.ts';
 import { counted, integer, labelled, percent, printable, short, signed, table, withInterval, wrap } from '../format.ts';
@@ -274,14 +277,7 @@ function sensitivityText(sensitivity: SensitivityResult, cells: Cells): string {
   const rows = sensitivity.additivity.flatMap((one, i) => {
     const kept = sensitivity.kept[i];
     if (!one || !kept) return [];
-    return [
-      [
-        'variance' in kept ? `variance ${kept.variance}` : `rank ${kept.rank}`,
-        signed(one.sum),
-        signed(one.joint),
-        withInterval(one.difference, one.interval),
-      ],
-    ];
+    return [[keptText(kept) || '–', signed(one.sum), signed(one.joint), withInterval(one.difference, one.interval)]];
   });
   const intervals = sensitivity.additivity.map((one) => one?.interval);
   const joint = cells.get(sensitivity.joint[0] ?? '');
@@ -290,12 +286,37 @@ function sensitivityText(sensitivity: SensitivityResult, cells: Cells): string {
   return [
     whole && wrap(`Operation  ${whole.mode}, mean ${whole.mean === 'keep' ? 'kept' : 'dropped'}`),
     heatMap(sensitivityMap(sensitivity, cells)),
+    rankedText(sensitivity, cells),
     `${table(['kept', 'sum of the single effects', 'all at once', withIntervalMark('all − sum', intervals)], 'lrrl', rows)}\n${wrap(
       'Δnll in nats per token. If all at once equals the sum, the units do not interact; if it exceeds the sum, they amplify each other.',
     )}${ownFit ? `\n${wrap(ownFit)}` : ''}`,
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+/** Units that the ranked table lists. */
+const mostRanked = 10;
+
+/** The units that are cut, the worst first, with their intervals; nothing for layers and projections, which the map has. */
+function rankedText({ by, rows }: SensitivityResult, cells: Cells): string | undefined {
+  const measured = rows.flatMap((row) => {
+    const cell = row.unit === undefined ? undefined : cells.get(row.cells[0] ?? '');
+    return cell ? [{ name: unitName(by, row), scores: cell.scores }] : [];
+  });
+  if (measured.length === 0) return undefined;
+  const ranked = measured.toSorted((a, b) => b.scores.deltaNll - a.scores.deltaNll).slice(0, mostRanked);
+  const intervals = ranked.map(({ scores }) => scores.intervals.deltaNll);
+  const rest = measured.length > mostRanked ? `\n${wrap(`The ${mostRanked} largest of ${measured.length}.`)}` : '';
+  return `${table(
+    [unitWords[by], withIntervalMark('Δnll', intervals), 'KL'],
+    'llr',
+    ranked.map(({ name, scores }) => [
+      name,
+      withInterval(scores.deltaNll, scores.intervals.deltaNll),
+      short(scores.kl),
+    ]),
+  )}${rest}`;
 }
 
 function secondsText({ total = 0, score = 0, ...rest }: Readonly<Record<string, number>>): string {
