@@ -6,6 +6,7 @@ import { setProductThreads } from '../linalg/products.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { type CalibrationInput, operatorSettings } from './calibration.ts';
+import { sayInt8 } from './int8.ts';
 import type { OpenModel } from './model.ts';
 import type { MemoryOptions, ModelOptions, RuntimeOptions, WeightOptions } from './options.ts';
 
@@ -47,12 +48,15 @@ export async function openLens(
 async function running<T>(
   { precision, sublayers = false, ...options }: InsideOptions,
   recipe: CompleteRecipe | undefined,
-  { info }: OpenModel,
+  model: OpenModel,
   progress: Progress,
   run: (settings: VariantOptions, onProgress: (done: number, total: number) => void) => Promise<T>,
 ): Promise<T> {
   setProductThreads(options.threads ?? 0);
+  await sayInt8({ ...options, precision }, model, progress);
   const settings: VariantOptions = { ...operatorSettings(options), recipe, precision, sublayers };
-  const { value } = await progress.step(`Running ${info.ref}`, 'blocks', (onProgress) => run(settings, onProgress));
+  const { value } = await progress.step(`Running ${model.info.ref}`, 'blocks', (onProgress) =>
+    run(settings, onProgress),
+  );
   return value;
 }

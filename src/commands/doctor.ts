@@ -13,7 +13,8 @@ import { format } from '../results/format.ts';
 import type { Diagnosis, FolderFinding } from '../results/outputs.ts';
 import { leastMemory } from '../runtime/walk/walk.ts';
 import type { DoctorOptions } from './command-options.ts';
-import { openModel, print, versions } from './model.ts';
+import { costOfInt8 } from './int8.ts';
+import { openModel, print, progressOf, versions } from './model.ts';
 import { sessionBytes } from './session.ts';
 
 /**
@@ -63,9 +64,12 @@ export async function doctor(options: DoctorOptions): Promise<void> {
 
 /** What a model takes here. */
 async function modelFinding(ref: string, options: DoctorOptions): Promise<Diagnosis['model']> {
-  const { checkpoint, info } = await openModel(ref, options);
+  const model = await openModel(ref, options);
+  const { checkpoint, info } = model;
   const text = { fp32: sessionBytes(checkpoint, 'fp32'), int8: sessionBytes(checkpoint, 'int8') };
-  return { ref: info.ref, parameters: checkpoint.parameters, text, reading: leastMemory(checkpoint) };
+  const reading = { fp32: leastMemory(checkpoint), int8: leastMemory(checkpoint, { precision: 'int8' }) };
+  const int8 = await costOfInt8(model, {}, progressOf(options));
+  return { ref: info.ref, parameters: checkpoint.parameters, text, reading, int8 };
 }
 
 /** Version and speed of the native library, float32 products of 1024², all cores, the best of five. */

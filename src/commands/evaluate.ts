@@ -3,16 +3,16 @@ import { SurgeryError } from '../platform/errors.ts';
 import { evalText } from '../report/terminal/text.ts';
 import { format } from '../results/format.ts';
 import type { EvalResult } from '../results/outputs.ts';
-import { scoreDocuments } from '../scores/likelihood.ts';
-import { scoreTasks } from '../scores/tasks.ts';
+import { scoreWalked } from '../scores/walked.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { calibrationInput } from './calibration.ts';
 import type { EvalOptions } from './command-options.ts';
+import { sayInt8 } from './int8.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
 import { scoringInput } from './scoring.ts';
 import { sayMemory } from './session.ts';
-import { openVariant, optionalRecipe } from './variants.ts';
+import { optionalRecipe } from './variants.ts';
 import { walkModel } from './walked.ts';
 
 export async function evaluate(options: EvalOptions, command: Recorded): Promise<void> {
@@ -26,27 +26,22 @@ export async function evaluate(options: EvalOptions, command: Recorded): Promise
   const { tasks, documents } = scoring;
   const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : [], documents);
   const fitting = { ...options, calibrated };
-  if (options.precision === 'fp32') sayMemory(options, model, progress);
-  // 8-bit weights need the whole model; others are read block by block.
-  const session = options.precision === 'int8' ? await openVariant(fitting, recipe, model, progress) : undefined;
-  const walked = session ? undefined : await walkModel(fitting, recipe, model, documents, progress, tasks?.questions);
+  sayMemory(options, model, progress);
+  await sayInt8(options, model, progress);
+  const walked = await walkModel(fitting, recipe, model, documents, progress, tasks?.questions);
   // The reference is always exact: --base with the model itself then measures what int8 costs.
-  const reference = base && (await walkModel(options, undefined, base, documents, progress));
-  const ours = session ?? walked?.variant ?? walked?.original;
+  const exact = { ...options, precision: 'fp32' } as const;
+  const reference = base && (await walkModel(exact, undefined, base, documents, progress));
+  const ours = walked.variant ?? walked.original;
   // Without --base, a variant is compared with its original.
-  const own = recipe ? (walked?.original ?? (session && { runtime: session.runtime })) : undefined;
-  const theirs = reference?.original ?? own;
-  if (!ours) throw new RangeError('nothing to score');
+  const theirs = reference?.original ?? (recipe ? walked.original : undefined);
+  const scored = { documents, checkpoint: model.checkpoint };
   const { value: scores } = await progress.step('Scoring', 'tokens', (onProgress) =>
-    theirs ? scoreDocuments(documents, theirs, [ours], onProgress) : scoreDocuments(documents, ours, [], onProgress),
+    scoreWalked(scored, theirs ?? ours, theirs ? [ours] : [], onProgress),
   );
   const answered =
-    tasks &&
-    (await progress.step('Answering', 'questions', (onProgress) =>
-      'answer' in ours ? ours.answer(tasks.questions, onProgress) : scoreTasks(tasks.questions, ours, onProgress),
-    ));
-  await session?.runtime.close();
-  await walked?.close();
+    tasks && (await progress.step('Answering', 'questions', (onProgress) => walked.answer(ours, onProgress)));
+  await walked.close();
   await reference?.close();
   const result: EvalResult = {
     format,

@@ -12,6 +12,7 @@ import { pipedIn } from '../text/standard-input.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { calibrationInput } from './calibration.ts';
 import type { GenerateOptions } from './command-options.ts';
+import { sayInt8 } from './int8.ts';
 import { identify, openModel, print, progressOf, versions } from './model.ts';
 import type { Recorded } from './recorded-command.ts';
 import { generateSettings, samplePrompts, samplingInfo, withNotes } from './samples.ts';
@@ -26,6 +27,7 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   const { prompts, info: prompting, notes, chosen } = await samplePrompts(asked, tokenizer, checkpoint);
   const recipe = await optionalRecipe(options, model);
   const calibrated = await calibrationInput(options, model, tokenizer, recipe ? [recipe] : []);
+  await sayInt8(options, model, progress);
   const { runtime, weights } = await openVariant({ ...options, calibrated }, recipe, model, progress);
   for (const note of notes) progress.say(printable(note));
   const show = (text: string) => {

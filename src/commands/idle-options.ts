@@ -84,15 +84,6 @@ const rules: readonly Rule[] = [
     why: 'with --no-save, as no checkpoint is written: leave one out',
   },
   {
-    options: ['memory'],
-    // A run that breaks the model looks for the cause block by block, and so does an evaluation read its base.
-    isIdle: ({ command, values }) =>
-      command !== 'run' &&
-      values.base === undefined &&
-      (values.precision === 'int8' || (command === 'eval' && values.tasks !== undefined)),
-    why: 'on a model that is loaded whole, in int8 or for the --tasks of eval: leave it out',
-  },
-  {
     options: ['dtype', 'pcaEngine'],
     isIdle: (given) => isOptional(given) && !namesOperation(requestOf(given)),
     why: 'without an operation: add one, such as --variance 0.9, or leave it out',

@@ -7,10 +7,8 @@ import { units } from '../experiments/design.ts';
 import { defaultMaxNewTokens, defaultSampling } from '../generate/defaults.ts';
 import { pcaEngines } from '../operations/kind.ts';
 import { matchRules } from '../operations/pca/spec.ts';
-import { quoted } from '../platform/command-line.ts';
 import { cores } from '../platform/limits.ts';
 import { bytes, day, listOf, nameOf, number, oneOf, repeatable, whole } from '../platform/option-values.ts';
-import { programName } from '../platform/program.ts';
 import { chunkRules } from '../text/windows.ts';
 import { type OptionsOf, optionGroup, together } from './option-groups.ts';
 import { parseShard } from './shard.ts';
@@ -50,43 +48,19 @@ export const configOption = optionGroup('Machine:', (command) =>
 export const folder = nameOf('--output', 'a folder');
 
 /** Speed and precision of the forward passes. */
-export const runtimeOptions = optionGroup(
-  'Machine:',
-  (command) => {
-    const threads = new Option('--threads <n>', `threads (default: ${cores()}, one per core)`).argParser(threadCount);
-    // An empty variable counts as unset.
-    if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS');
-    return command
-      .option(
-        '--precision <p>',
-        'fp32 (exact), or int8 (8-bit weights where no operation applies)',
-        oneOf('--precision', ['fp32', 'int8']),
-        'fp32',
-      )
-      .addOption(threads);
-  },
-  (command) => {
-    command.hook('preAction', (_, action) => {
-      const { precision, quiet, model, base } = action.opts();
-      if (precision === 'int8' && !quiet)
-        process.stderr.write(`${int8Notice(typeof model === 'string' ? model : undefined, base !== undefined)}\n`);
-    });
-  },
-);
-
-/**
- * What 8-bit weights cost, as measured on SmolLM2-135M, and how to measure it.
- * @param model named by the user, if any
- * @param compares whether the command compares with a base, and so measures it itself
- */
-export function int8Notice(model?: string, compares = false): string {
-  const own = model === undefined ? 'M' : quoted(model);
-  const known =
-    'int8 is not exact: on SmolLM2-135M and wikitext-2 it costs KL 0.0029 nats per token, and perplexity rises by 0.4 %.';
-  return compares
-    ? known
-    : `${known} Measure yours: ${programName()} eval --precision int8 --model ${own} --base ${own}`;
-}
+export const runtimeOptions = optionGroup('Machine:', (command) => {
+  const threads = new Option('--threads <n>', `threads (default: ${cores()}, one per core)`).argParser(threadCount);
+  // An empty variable counts as unset.
+  if (process.env.SURGERY_THREADS !== '') threads.env('SURGERY_THREADS');
+  return command
+    .option(
+      '--precision <p>',
+      'fp32 (exact), or int8 (products of 8-bit integers)',
+      oneOf('--precision', ['fp32', 'int8']),
+      'fp32',
+    )
+    .addOption(threads);
+});
 
 function threadCount(value: string): number {
   return whole(value === process.env.SURGERY_THREADS ? 'SURGERY_THREADS' : '--threads', 1, 256)(value);

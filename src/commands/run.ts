@@ -39,6 +39,7 @@ import { scoredTokens } from '../scores/likelihood.ts';
 import type { Comparison } from '../scores/registry.ts';
 import { type OperatorOptions, openOperator } from './calibration.ts';
 import type { RunOptions } from './command-options.ts';
+import { sayInt8 } from './int8.ts';
 import { measurementInput } from './measurement.ts';
 import { identify, type OpenModel, openModel, print, progressOf, versions } from './model.ts';
 import { nextSteps } from './next-steps.ts';
@@ -65,10 +66,11 @@ export async function run(options: RunOptions, command: Recorded): Promise<void>
   await requireRoom(options, checkpoint);
   const { precision, threads, memory } = options;
   const replaceable = touchedBy([recipe], checkpoint.config);
-  const { needsSession } = groupingOf(checkpoint, measurement, precision, replaceable, 1);
+  const { needsSession } = groupingOf(checkpoint, measurement, replaceable, 1);
 
   const info = await identify(model, progress);
   sayMemory(options, model, progress);
+  await sayInt8(options, model, progress);
   // Text takes all of the variant's weights at once; scores and checkpoints are made a layer at a time.
   const made = needsSession ? await makeVariant(fitting, recipe, model, progress) : undefined;
   const operator = made ? undefined : await openOperator(fitting, recipe, model, progress);

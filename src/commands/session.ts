@@ -61,10 +61,16 @@ export function sessionBytes(
  * Says how a model is read that takes more memory than may be used.
  * @throws SurgeryError `usage` where too little may be used to read it at all
  */
-export function sayMemory({ memory: given }: MemoryOptions, { checkpoint, info }: OpenModel, progress: Progress): void {
-  const whole = 4 * checkpoint.parameters;
-  const allowed = requireMemory(checkpoint, given);
+export function sayMemory(
+  { memory: given, precision }: MemoryOptions & Pick<RuntimeOptions, 'precision'>,
+  { checkpoint, info }: OpenModel,
+  progress: Progress,
+): void {
+  const whole = (precision === 'int8' ? 1 : 4) * checkpoint.parameters;
+  const allowed = requireMemory(checkpoint, given, precision);
   if (whole <= allowed) return;
   const limit = given === undefined ? 'half of what is free; --memory sets it' : '--memory';
-  progress.say(`${info.ref} takes ${size(whole)} in float32: it is read block by block in ${size(allowed)} (${limit})`);
+  progress.say(
+    `${info.ref} takes ${size(whole)} in ${precision === 'int8' ? precision : 'float32'}: it is read block by block in ${size(allowed)} (${limit})`,
+  );
 }

@@ -21,6 +21,7 @@ import type { ModelInfo } from '../results/shapes.ts';
 import type { AngleResult, Context, Study } from '../results/study.ts';
 import { calibrate, operatorSettings } from './calibration.ts';
 import type { StudyOptions } from './command-options.ts';
+import { sayInt8 } from './int8.ts';
 import { type MeasurementInput, measurementInput } from './measurement.ts';
 import { hashOf, identify, type OpenModel, openModel, progressOf, versions } from './model.ts';
 import { resultsFolder, slugOf } from './output.ts';
@@ -169,6 +170,7 @@ interface Work {
 /** The slow part: measures the original and the cells. */
 async function work({ options, model, input, folder, replaceable, cells, angles, curves, progress }: Work) {
   sayMemory(options, model, progress);
+  await sayInt8(options, model, progress);
   let load: number | undefined;
   const setup: Setup = {
     checkpoint: model.checkpoint,

@@ -149,7 +149,7 @@ export interface Setup extends Omit<Experiment, 'variants' | 'runtime'>, Operato
   readonly replaceable: readonly string[];
   /** Reads the calibration text for all cells, where there is one. */
   readonly calibrate: (operator: Operator, recipes: readonly CompleteRecipe[]) => Promise<void>;
-  /** Loads the model, where text is written or weights are in 8 bits. */
+  /** Loads the model, where text is written. */
   readonly open: (session: Pick<RuntimeOptions, 'replaceable' | 'variantsTogether'>) => Promise<Runtime>;
 }
 
@@ -170,8 +170,8 @@ export async function withExperiment<T>(
   cells: readonly PlannedCell[],
   use: (experiment: ReadyExperiment) => Promise<T>,
 ): Promise<T> {
-  const { checkpoint, measurement, precision, replaceable, dtype, threads, memory, engine, calibration } = setup;
-  const { needsSession, most, together } = groupingOf(checkpoint, measurement, precision, replaceable, cells.length);
+  const { checkpoint, measurement, replaceable, dtype, threads, memory, engine, calibration } = setup;
+  const { needsSession, most, together } = groupingOf(checkpoint, measurement, replaceable, cells.length);
   const recipes = cells.map(({ recipe }) => recipe);
   const bytes = 4 * checkpoint.numbersIn(replaceable);
   const upcoming = fitsInMemory(3 * bytes, memory) ? recipes.flat() : undefined;

@@ -15,8 +15,8 @@ import type { Weights } from '../runtime/sequence.ts';
 import type { Runtime } from '../runtime/session.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import { blocksToRun, type EarlierRun, Walk } from '../runtime/walk/walk.ts';
-import { type Scores, scoreDocuments } from '../scores/likelihood.ts';
-import { type EncodedQuestion, scoreTasks, type TaskScores } from '../scores/tasks.ts';
+import type { Scores } from '../scores/likelihood.ts';
+import type { EncodedQuestion, TaskScores } from '../scores/tasks.ts';
 import { scoreWalked } from '../scores/walked.ts';
 import { taskTrees, walkedTasks } from '../scores/walked-tasks.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -92,7 +92,7 @@ export interface Experiment {
   /** Writes text: needed where there are prompts, and for variants that have all their tensors. */
   readonly runtime?: Runtime | undefined;
   readonly tokenizer: Tokenizer;
-  /** Default: fp32. In 8 bits the runtime is needed. */
+  /** Default: fp32. */
   readonly precision?: Precision | undefined;
   readonly threads?: number | undefined;
   /** Bytes that the walk may use. */
@@ -153,11 +153,10 @@ export interface Grouping {
 export function groupingOf(
   checkpoint: Checkpoint,
   { documents, tasks, prompts }: Pick<Measurement, 'documents' | 'tasks' | 'prompts'>,
-  precision: Precision | undefined,
   replaceable: readonly string[],
   cells: number,
 ): Grouping {
-  const needsSession = prompts.length > 0 || precision === 'int8';
+  const needsSession = prompts.length > 0;
   const trees = taskTrees(tasks).flatMap(({ prefix, branches }) => [prefix, ...branches]);
   const rows = [...documents, ...trees].reduce((sum, { length }) => sum + length, 0);
   const inWalk = cellsInWalk(rows, checkpoint.parameters);
@@ -201,14 +200,19 @@ export class CellScoring {
   readonly #groups: (readonly PlannedCell[])[];
   readonly #walk: Walk;
   readonly #kept = new Map<number, Stream>();
-  #original: { readonly stream: Stream | undefined; readonly result: Omit<OriginalResult, 'samples'> } | undefined;
+  #original: { readonly stream: Stream; readonly result: Omit<OriginalResult, 'samples'> } | undefined;
 
   /** @throws SurgeryError as {@link Walk} does */
   constructor(experiment: Experiment, groups: readonly (readonly PlannedCell[])[]) {
-    const { checkpoint, measurement, threads, memory } = experiment;
+    const { checkpoint, measurement, precision, threads, memory } = experiment;
     this.#experiment = experiment;
     this.#groups = [...groups];
-    this.#walk = new Walk(checkpoint, measurement.documents, { threads, memory, trees: taskTrees(measurement.tasks) });
+    this.#walk = new Walk(checkpoint, measurement.documents, {
+      precision,
+      threads,
+      memory,
+      trees: taskTrees(measurement.tasks),
+    });
     this.blocks = groups.reduce((sum, group, i) => {
       const variants = group.map(({ recipe }) => ({ from: this.#from(recipe) }));
       const run = blocksToRun(this.#layers, variants, i > 0 ? this.#begins(group) : undefined);
@@ -274,8 +278,7 @@ export class CellScoring {
     seconds: Seconds,
     onBlock: ((blocks: number) => void) | undefined,
   ): Promise<GroupScores> {
-    const { runtime, precision, measurement } = this.#experiment;
-    if (runtime && precision === 'int8') return scoreInSession(runtime, variants, measurement, seconds);
+    const { measurement } = this.#experiment;
     const walk = this.#walk;
     const keep = this.#original ? [] : this.#groups.map((later) => this.#begins(later)).filter((layer) => layer > 0);
     const before = this.#original?.stream;
@@ -319,22 +322,7 @@ interface GroupScores {
   /** The original's, then those of each variant. */
   readonly answers?: readonly TaskScores[];
   /** The original's stream after the walk. */
-  readonly original?: Stream;
-}
-
-/** In 8 bits. */
-async function scoreInSession(
-  runtime: Runtime,
-  variants: readonly CellVariant[],
-  { documents, tasks }: Measurement,
-  seconds: Seconds,
-): Promise<GroupScores> {
-  const models = variants.map((variant) => ({ runtime, weights: weightsOf(variant, runtime) ?? runtime.original }));
-  const scores = await timed(seconds, 'score', () => scoreDocuments(documents, { runtime }, models));
-  const answers: TaskScores[] = [];
-  for (const model of tasks.length > 0 ? [{ runtime }, ...models] : [])
-    answers.push(await timed(seconds, 'answer', () => scoreTasks(tasks, model)));
-  return { scores, ...(tasks.length > 0 && { answers }) };
+  readonly original: Stream;
 }
 
 const weightsOf = ({ tensors }: CellVariant, runtime: Runtime | undefined): Weights | undefined =>

@@ -181,12 +181,11 @@ export function runVerdict(run: Verdicted): string[] {
   ];
 }
 
-/** What small losses in 8 bits may be: inputs that differ in their last bits are rounded to other integers. */
+/** What small losses in 8 bits may be: activations that an edit changes are rounded to other integers. */
 function int8Words(precision: string | undefined): string[] {
   if (precision !== 'int8') return [];
   return [
-    'Computed in int8, where an edit that changes nothing has a KL too, of the rounding alone (0.003 on SmolLM2-135M): ' +
-      'measure smaller ones in fp32.',
+    'Original and variant are computed in int8, whose own KL from fp32 the command prints: measure losses near it in fp32.',
   ];
 }
 

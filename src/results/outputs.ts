@@ -3,6 +3,7 @@ import type { Mode } from '../operations/pca/grouping.ts';
 import type { Spectrum } from '../operations/pca/spectrum.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Precision } from '../runtime/precision.ts';
+import type { Int8Cost } from '../scores/int8-cost.ts';
 import type { ScoredText } from '../scores/likelihood.ts';
 import type { Comparison, Score } from '../scores/registry.ts';
 import type { TaskScores } from '../scores/tasks.ts';
@@ -103,12 +104,13 @@ export interface Diagnosis {
   readonly defaultModel: { readonly ref: string; readonly runs: string };
   /** Parameters of the largest model that fits into the free memory to write text, roughly. */
   readonly fits: { readonly fp32: number; readonly int8: number };
-  /** Of the model that was named: its parameters, and bytes of memory to write text and, at least, to read it. */
+  /** Of the model that was named: its parameters, bytes of memory to write text and, at least, to read it, and what int8 costs. */
   readonly model?: {
     readonly ref: string;
     readonly parameters: number;
     readonly text: { readonly fp32: number; readonly int8: number };
-    readonly reading: number;
+    readonly reading: { readonly fp32: number; readonly int8: number };
+    readonly int8: Int8Cost;
   };
   readonly problems: readonly string[];
 }

@@ -4,10 +4,8 @@ import { itemAt } from '../platform/indexing.ts';
 import type { WalkVariant } from '../runtime/walk/steps.ts';
 import type { Stream } from '../runtime/walk/streams.ts';
 import { logitNumbers, type Unembedding, Walk } from '../runtime/walk/walk.ts';
-import { describeRows, type Predictions, ScoreSums, type Scores } from './likelihood.ts';
-import type { EncodedQuestion, TaskScores } from './tasks.ts';
+import { describeRows, ScoreSums, type Scores } from './likelihood.ts';
 import type { Prediction } from './token-sums.ts';
-import { walkedTasks } from './walked-tasks.ts';
 
 /**
  * Scores a checkpoint on the documents of a walk, and compares variants with it. Each block's weights are read once for
@@ -108,63 +106,4 @@ function predictionsOf(chunk: readonly PredictingRow[], logits: Float32Array, vo
     const own = logits.subarray((row - first) * vocab, (row - first + 1) * vocab);
     return { logits: own, target, ...itemAt(describeRows(own, vocab), 0) };
   });
-}
-
-/** A model after a walk that is still open: its logits on the documents, and its answers to questions. */
-export interface WalkedPredictions extends Predictions {
-  /** As `walkedTasks`. */
-  answer(
-    questions: readonly EncodedQuestion[],
-    onProgress?: (done: number, total: number) => void,
-  ): Promise<TaskScores>;
-}
-
-/**
- * Takes the documents and trees of a walk through all blocks.
- * @returns what the original and each variant give on them
- * @throws SurgeryError as {@link scoreWalk}
- */
-export async function walkPredictions(
-  walk: Walk,
-  variants: readonly WalkVariant[],
-  onBlock?: (done: number, total: number) => void,
-): Promise<{ readonly original: WalkedPredictions; readonly variants: readonly WalkedPredictions[] }> {
-  const end = await walk.run(variants, onBlock ? { onBlock } : {});
-  const unembedding = await walk.unembedding();
-  const models = 1 + variants.length;
-  const walked = (stream: Stream): WalkedPredictions => ({
-    ...streamPredictions(walk, stream, unembedding, models),
-    answer: (questions, onProgress) => walkedTasks(walk, stream, unembedding, questions, onProgress),
-  });
-  return { original: walked(end.original), variants: end.variants.map(walked) };
-}
-
-/**
- * @param models how many are compared: the logits of each are in memory at the same time
- */
-function streamPredictions(walk: Walk, stream: Stream, unembedding: Unembedding, models: number): Predictions {
-  const { vocabSize: vocab } = walk.checkpoint.config;
-  const together = Math.max(1, Math.floor(logitNumbers / models / vocab));
-  let made: { readonly from: number; readonly logits: Promise<Float32Array> } | undefined;
-  /** Logits of the rows from a multiple of `together` on. */
-  const logitsFrom = (from: number) => {
-    if (made?.from !== from) made = { from, logits: unembedding(stream, from, Math.min(together, walk.rows - from)) };
-    return made.logits;
-  };
-  const starts = [0];
-  for (const ids of walk.documents) starts.push((starts.at(-1) ?? 0) + ids.length);
-  return {
-    vocab,
-    async *chunks(document, read) {
-      const begin = itemAt(starts, document);
-      const end = begin + read.length;
-      for (let row = begin; row < end; ) {
-        const from = row - (row % together);
-        const to = Math.min(end, from + together);
-        const logits = await logitsFrom(from);
-        yield { logits: logits.subarray((row - from) * vocab, (to - from) * vocab) };
-        row = to;
-      }
-    },
-  };
 }

@@ -58,13 +58,17 @@ test('a model larger than what may be used is said to be read block by block, un
   const model: { checkpoint: Checkpoint } = await open();
   vi.spyOn(model.checkpoint, 'parameters', 'get').mockReturnValue(1e9);
   free(4e9);
-  sayMemory({}, model as never, progress);
-  sayMemory({ memory: 1e9 }, model as never, progress);
-  sayMemory({ memory: 4e9 }, model as never, progress);
-  expect(() => sayMemory({ memory: 1e6 }, model as never, progress)).toThrow('1 MB of memory are too few');
+  sayMemory({ precision: 'fp32' }, model as never, progress);
+  sayMemory({ memory: 1e9, precision: 'fp32' }, model as never, progress);
+  sayMemory({ memory: 4e9, precision: 'fp32' }, model as never, progress);
+  sayMemory({ memory: 5e8, precision: 'int8' }, model as never, progress);
+  expect(() => sayMemory({ memory: 1e6, precision: 'fp32' }, model as never, progress)).toThrow(
+    '1 MB of memory are too few',
+  );
   const words = 'pocket takes 4.00 GB in float32: it is read block by block in';
   expect(said).toEqual([
     `${words} 2.00 GB (half of what is free; --memory sets it)\n`,
     `${words} 1.00 GB (--memory)\n`,
+    'pocket takes 1.00 GB in int8: it is read block by block in 500 MB (--memory)\n',
   ]);
 });

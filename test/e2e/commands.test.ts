@@ -150,6 +150,17 @@ describe('surgery eval', () => {
     expect(fast.scores.nll).not.toBe(exact.scores.nll);
     expect(Math.abs(fast.scores.nll - exact.scores.nll)).toBeLessThan(0.02);
   });
+
+  test('a run in int8 and an evaluation of its checkpoint give the same figures', async () => {
+    const output = join(tmp, 'run-int8');
+    const settings = ['--precision', 'int8', '--json', '--quiet'];
+    const text = ['--documents', '12', '--max-tokens', '48'];
+    const edit = ['--model', 'pocket', '--variance', '0.7', '--no-samples', '--output', output];
+    const run = JSON.parse((await surgery(['run', ...edit, ...text, ...settings])).stdout);
+    const found = JSON.parse((await surgery(['eval', '--model', join(output, 'model'), ...settings])).stdout);
+    expect(found.scores.nll).toBe(run.cell.scores.nll);
+    expect(found.scores.nll).not.toBe(run.original.scores.nll);
+  });
 });
 
 describe('surgery inspect', () => {
@@ -273,6 +284,7 @@ describe('doctor', () => {
     expect(named.stdout).toContain(
       'Model        pocket: 1,369,728 parameters\n             to write text, in fp32 5.48 MB',
     );
+    expect(named.stdout).toMatch(/in int8 KL [\d.]+ nats\/token from fp32 on the built-in passages,/);
     expect(named.stdout).toMatch(/Next: .* run --variance 0\.3 --model pocket\n$/);
   });
 

@@ -162,7 +162,7 @@ test('answers at chance level are marked as such', () => {
     cell: cell('a', { mode: 'separate' }),
     text,
   };
-  expect(runVerdict({ ...run, precision: 'int8' }).join(' ')).toContain('an edit that changes nothing has a KL too');
+  expect(runVerdict({ ...run, precision: 'int8' }).join(' ')).toContain('computed in int8, whose own KL from fp32');
   expect(runVerdict({ ...run, precision: 'fp32' }).join(' ')).not.toContain('int8');
   expect(words(0.8, 0.3)).toBe(
     'Questions answered correctly: 80.0 % → 30.0 %, not distinguishable from chance (25.0 %).',

@@ -2,7 +2,7 @@
 import { quoted } from '../../platform/command-line.ts';
 import { pasteable } from '../../platform/program.ts';
 import type { Diagnosis } from '../../results/outputs.ts';
-import { counted, integer, size } from '../format.ts';
+import { counted, integer, percent, perplexity, short, size } from '../format.ts';
 
 const titles = { results: 'Results', cache: 'Cache', models: 'Models' };
 
@@ -48,13 +48,20 @@ export function doctorText(found: Diagnosis): string {
 /** What the named model takes. */
 function modelLines({ model, memory: { free } }: Diagnosis): string[][] {
   if (!model) return [];
-  const { ref, parameters, text, reading } = model;
+  const { ref, parameters, text, reading, int8 } = model;
   const takes = (bytes: number) => `${size(bytes)}${bytes > free ? ', which is not free' : ''}`;
   return [
     ['Model', `${ref}: ${integer(parameters)} parameters`],
     ['', `to write text, in fp32 ${takes(text.fp32)}`],
     ['', `to write text, in int8 ${takes(text.int8)}`],
-    ['', `to read text ${takes(roundedUp(reading))}, more for long texts, many variants, and operations`],
+    ['', `to read text, in fp32 ${takes(roundedUp(reading.fp32))}`],
+    ['', `to read text, in int8 ${takes(roundedUp(reading.int8))}`],
+    ['', 'more for long texts, many variants, and operations'],
+    ['', `in int8 KL ${short(int8.kl)} nats/token from fp32 on the built-in passages,`],
+    [
+      '',
+      `perplexity ${perplexity(int8.perplexity.fp32)} → ${perplexity(int8.perplexity.int8)}, ${percent(int8.sameTop)} same top token`,
+    ],
   ];
 }
 

@@ -16,7 +16,7 @@ import { checkpointIdentity } from '../identity.ts';
 import { filesIn, type SessionWeights } from '../weights.ts';
 import { findOutliers } from './outliers.ts';
 import type { QuantiseJob, Region } from './quantise.ts';
-import { outlierCount } from './sample.ts';
+import { int8Version, outlierCount } from './sample.ts';
 
 type StoredMatrix = { readonly name: string; readonly weight: FileWeight | Int8Weight<ExternalData> };
 
@@ -25,9 +25,6 @@ interface Layout {
   readonly matrices: readonly StoredMatrix[];
   readonly bytes: number;
 }
-
-/** Changes when the meaning of the file does: older ones are then no longer found. */
-const version = 'rotated2';
 
 /** Bytes that prepared models may take together; the one not used for the longest time goes first. */
 const cacheBytes = 8e9;
@@ -49,7 +46,7 @@ export async function withInt8Weights<T>(
   discard: (result: T) => Promise<void>,
   settings: Preparation = {},
 ): Promise<T> {
-  const path = join(cacheFolder('int8'), `${version}-${await checkpointIdentity(checkpoint)}.bin`);
+  const path = join(cacheFolder('int8'), `${int8Version}-${await checkpointIdentity(checkpoint)}.bin`);
   const layout = layoutOf(checkpoint, basename(path));
   const found = await stat(path).catch(() => undefined);
   if (found?.size === layout.bytes + digestBytes(layout)) {

@@ -4,6 +4,9 @@ import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Activation, Projection } from '../../checkpoint/names.ts';
 import { itemAt } from '../../platform/indexing.ts';
 
+/** Changes when what is computed in 8 bits does: what caches hold of it is then no longer found. */
+export const int8Version = 'rotated2';
+
 /** How many coordinates of an input of `size` numbers are multiplied in float32. */
 export const outlierCount = (size: number) => Math.min(8, size);
 
