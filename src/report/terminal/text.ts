@@ -261,6 +261,7 @@ export function pullText({ ref, path, commit, files, bytes, received }: PullResu
 /** One row per group; all heads of a projection in one row. */
 function layersText(layers: readonly LayerReport[]): string | false {
   if (layers.length === 0) return false;
+  const hasOutputs = layers.some(({ groups }) => groups.some(({ outputError }) => outputError));
   const rows = layers.flatMap(({ layer, groups }) =>
     classes(groups).map(([name, members], i) => [
       i === 0 ? String(layer) : '',
@@ -268,11 +269,28 @@ function layersText(layers: readonly LayerReport[]): string | false {
       `${span(members.map(({ rank }) => rank))} / ${members[0]?.of ?? 0}`,
       percent(mean(members.map(({ explained }) => explained))),
       [...projectionErrors(members)].map(([projection, error]) => `${projection} ${errorText(error)}`).join('  '),
+      ...(hasOutputs ? [outputErrorsText(members)] : []),
     ]),
   );
   const isMarked = rows.some(([, , , , errors]) => errors?.includes(worseMark));
   const note = isMarked ? `\n${wrap(worseNote)}` : '';
-  return table(['layer', 'group', 'rank / of', 'explained', 'relative error'], 'rlrrl', rows) + note;
+  const head = ['layer', 'group', 'rank / of', 'explained', 'relative error', ...(hasOutputs ? ['of outputs'] : [])];
+  const outputs = hasOutputs
+    ? `\n${wrap('relative error: of the weights; of outputs: of what they give on the calibration text, √(tr(E C Eᵀ) / tr(W C Wᵀ)).')}`
+    : '';
+  return table(head, hasOutputs ? 'rlrrll' : 'rlrrl', rows) + note + outputs;
+}
+
+/** The relative error of each projection's outputs; of several heads the least and the most. */
+function outputErrorsText(members: readonly GroupReport[]): string {
+  const projections = [...new Set(members.flatMap(({ outputError = {} }) => Object.keys(outputError)))];
+  return projections
+    .map((projection) => {
+      const errors = members.flatMap(({ outputError }) => outputError?.[projection] ?? []);
+      const ends = [...new Set([Math.min(...errors), Math.max(...errors)].map((error) => errorText(error)))];
+      return `${projection} ${ends.join('-')}`;
+    })
+    .join('  ');
 }
 
 /** Groups by their name without a head, in their order. */
