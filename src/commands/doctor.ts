@@ -84,7 +84,7 @@ async function nativeCore(problems: string[]): Promise<{ version: string; gigafl
       await multiply(a, a);
       seconds = Math.min(seconds, (performance.now() - start) / 1000);
     }
-    return { version: versions().onnxruntime ?? '', gigaflops: (2 * n ** 3) / seconds / 1e9 };
+    return { version: versions().onnxruntime, gigaflops: (2 * n ** 3) / seconds / 1e9 };
   } catch (error) {
     problems.push(`onnxruntime-node cannot be loaded: ${messageOf(error)}; npm install again on this machine`);
     return undefined;

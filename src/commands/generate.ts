@@ -38,7 +38,7 @@ export async function generate(options: GenerateOptions, command: Recorded): Pro
   // A template's markers are tokens that the model read.
   const pieces = prompts.map(({ text, ids, isChat }) => [isChat ? text : tokenizer.decode(ids)]);
   const put = (i: number, text: string) => (i === 0 ? show(text) : void pieces[i]?.push(text));
-  show(pieces[0]?.join('') ?? '');
+  show(itemAt(pieces, 0).join(''));
   const generated = await generateTogether(
     runtime,
     prompts.map(({ ids }, i) => ({

@@ -66,7 +66,7 @@ export function print(options: Pick<ModelOptions, 'json'>, result: unknown, text
   process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
 }
 
-export function versions(): Record<string, string> {
+export function versions(): Readonly<Record<'surgery' | 'node' | 'onnxruntime', string>> {
   const require = createRequire(import.meta.url);
   return {
     surgery: require('../../package.json').version,

@@ -267,7 +267,7 @@ async function write(
 ): Promise<number> {
   if (!save) return 0;
   const provenance = {
-    'surgery.version': versions().surgery ?? '',
+    'surgery.version': versions().surgery,
     'surgery.recipe': JSON.stringify(variant.recipe),
     'surgery.source': info.sha256,
   };

@@ -242,7 +242,7 @@ function contextOf(
   { documentsSha256, tasks }: ScoringInput,
   { prompts, info: prompting }: Prompts,
 ): Context {
-  const { surgery = '', onnxruntime = '' } = versions();
+  const { surgery, onnxruntime } = versions();
   return {
     format,
     versions: { surgery, onnxruntime },

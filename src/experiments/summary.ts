@@ -1,6 +1,6 @@
 // Paired differences and additivity, computed from a study's cells. Pure arithmetic.
 
-import { itemAt } from '../platform/indexing.ts';
+import { itemAt, lookUp } from '../platform/indexing.ts';
 import type { Additivity, CellResult, Difference, OriginalResult, SensitivityResult, Study } from '../results/study.ts';
 import type { ByDocument } from '../scores/likelihood.ts';
 import { meanOver } from '../scores/token-sums.ts';
@@ -18,7 +18,7 @@ export function summarised(study: Study, cells: ReadonlyMap<string, CellResult>)
       return { ...pair, difference: difference(cell, partner), met };
     }),
     controls: controls.map((control) => {
-      const [own, of] = [cells.get(control.cell), cells.get(control.of ?? '')];
+      const [own, of] = [cells.get(control.cell), lookUp(cells, control.of)];
       return { ...control, difference: own && of ? difference(own, of) : null };
     }),
     ...(sensitivity ? { sensitivity: withAdditivity(sensitivity, cells, original) } : {}),

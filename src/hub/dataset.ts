@@ -146,7 +146,7 @@ export function splitsOf(paths: readonly string[]): SplitFiles[] {
   for (const path of [...paths].sort()) {
     if (!path.endsWith('.parquet')) continue;
     const parts = path.slice(0, -'.parquet'.length).split('/');
-    const last = parts.pop() ?? '';
+    const last = parts.pop() as string;
     const isNumber = /^\d+$/.test(last);
     const split = isNumber ? (parts.pop() ?? '') : last.replace(/-\d{5}-of-\d{5}.*$/, '');
     const config = parts.filter((part, i) => !(i === 0 && part === 'data')).join('/') || 'default';

@@ -50,8 +50,8 @@ export function connectionMessage(error: unknown): string {
   const codes = chain.map((one) => (one instanceof Error && 'code' in one ? String(one.code) : ''));
   const tunnel = /Proxy response \((\d+)\)/.exec(chain.map(messageOf).join(' '))?.[1];
   if (tunnel) return `it answers ${tunnel}${tunnel === '407' ? ': it wants a user name and password' : ''}`;
-  const known = codes.find((code) => words[code]);
-  if (known) return words[known] ?? '';
+  const [known] = codes.flatMap((code) => words[code] ?? []);
+  if (known !== undefined) return known;
   const certificate = codes.find((code) => /CERT|SIGNATURE|ERR_TLS/.test(code));
   if (certificate)
     return `its certificate is not trusted (${certificate}): NODE_EXTRA_CA_CERTS may name your network's`;

@@ -1,6 +1,8 @@
 // What a repository holds at a revision: the commit and its files, as @huggingface/hub lists them.
+
 import { z } from 'zod';
 import { messageOf, SurgeryError } from '../platform/errors.ts';
+import { itemAt } from '../platform/indexing.ts';
 import type { HubClient } from './client.ts';
 import { isCommit, type Repository } from './paths.ts';
 
@@ -51,7 +53,7 @@ export async function listRepository(client: HubClient, repository: Repository, 
     return { repository, revision, commit, files };
   } catch (cause) {
     if (cause instanceof SurgeryError) throw cause;
-    const what = cause instanceof z.ZodError ? (cause.issues[0]?.path.join('.') ?? '') : messageOf(cause);
+    const what = cause instanceof z.ZodError ? itemAt(cause.issues, 0).path.join('.') : messageOf(cause);
     throw new SurgeryError(
       'network',
       `${client.endpoint} gives no list of ${name}'s files that can be read: ${what}`,

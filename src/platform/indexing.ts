@@ -15,6 +15,11 @@ export function entryOf<K, V>(map: ReadonlyMap<K, V>, key: K): V {
   return value;
 }
 
+/** The value of a key that there may not be. */
+export function lookUp<K, V>(map: ReadonlyMap<K, V>, key: K | undefined): V | undefined {
+  return key === undefined ? undefined : map.get(key);
+}
+
 /** The value that the map has for a key; where it has none, one is made and put there. */
 export function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);

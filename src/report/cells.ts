@@ -90,7 +90,7 @@ export function studyCharts(study: Study, cells: Cells): LineChart[] {
       y: { label: score.unit, log: true },
       series: [...bySeries(placed, study)].map(([name, own]) => ({
         name,
-        points: own.map((cell) => ({ x: x(cell) ?? 0, ...pointOf(score, cell) })).sort((a, b) => a.x - b.x),
+        points: own.map((cell) => ({ x: x(cell) as number, ...pointOf(score, cell) })).sort((a, b) => a.x - b.x),
       })),
     }));
   });

@@ -1,7 +1,7 @@
 // What scores mean, in sentences: the terminal prints them, pages show them. Words only; every figure is a result's.
 
 import { layersName } from '../operations/where.ts';
-import { itemAt } from '../platform/indexing.ts';
+import { itemAt, lookUp } from '../platform/indexing.ts';
 import { rangesText } from '../platform/option-values.ts';
 import type { EvalResult } from '../results/outputs.ts';
 import type { Diagnosis, RunResult } from '../results/run.ts';
@@ -284,7 +284,7 @@ const controlNames: Readonly<Record<string, string>> = {
 /** What the controls showed: which cells lose less than what stands in for them. */
 function controlsWords(study: Study, cells: Cells): string[] {
   const compared = study.controls.flatMap(({ control, cell, of, difference }) => {
-    const against = cells.get(of ?? '');
+    const against = lookUp(cells, of);
     const isOfFit = control === 'other-layer' && against?.recipe.some(({ kind }) => kind === 'fit');
     const name = controlNames[isOfFit ? `${control} of a fit` : control];
     return against && name && difference && cells.has(cell)
@@ -422,7 +422,7 @@ export interface SingleEffect {
 /** The single effects of a sensitivity study at one of its thresholds, without those that are not measured yet. */
 export function singleEffects({ sensitivity }: Study, cells: Cells, threshold: number): SingleEffect[] {
   return (sensitivity?.rows ?? []).flatMap(({ layers, targets, unit, cells: ids }) => {
-    const cell = cells.get(ids[threshold] ?? '');
+    const cell = lookUp(cells, ids[threshold]);
     return cell ? { layers, targets, unit, deltaNll: cell.scores.deltaNll } : [];
   });
 }
@@ -449,7 +449,7 @@ function sensitivityWords(study: Study, cells: Cells): string[] {
   const { kept = [], joint = [], rows = [], by = 'layer' } = study.sensitivity ?? {};
   return kept.flatMap((budget, i) => {
     const effects = singleEffects(study, cells, i);
-    const all = cells.get(joint[i] ?? '');
+    const all = lookUp(cells, joint[i]);
     const { worst, held, total, share, sumName } = largestEffects(effects);
     const [first] = worst;
     if (!first || effects.length < 2) return [];

@@ -112,7 +112,7 @@ export class Lens {
     }
     normalise(figures, figures.logSum, positions);
     if (shuffled) normalise(shuffled, figures.logSum, positions, partners);
-    if (constant) normalise(constant, new Float64Array(positions).fill(this.#constant ?? 0), positions);
+    if (constant) normalise(constant, new Float64Array(positions).fill(this.#constant as number), positions);
     return { ...figures, ranked, ...(shuffled && { shuffled }), ...(constant && { constant }) };
   }
 

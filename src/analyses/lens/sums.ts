@@ -71,7 +71,9 @@ export class LensAverages {
     if (constant) this.#addLens('unigram', document, constant, 0, positions);
     const hidden = itemAt(chunk.points, 0).length / chunk.ids.length;
     this.#sample.take(
-      ...([document, first, from] as const),
+      document,
+      first,
+      from,
       chunk.points.map((residual) => normalised(residual, hidden, this.#epsilon)),
     );
     return figures;

@@ -28,8 +28,9 @@ function errorOver(groups: readonly GroupReport[], isCounted: (projection: strin
   for (const { relativeError, squaredNorm } of groups) {
     for (const [projection, relative] of Object.entries(relativeError)) {
       if (!isCounted(projection)) continue;
-      error += relative ** 2 * (squaredNorm[projection] ?? 0);
-      norm += squaredNorm[projection] ?? 0;
+      const own = squaredNorm[projection] as number;
+      error += relative ** 2 * own;
+      norm += own;
     }
   }
   return norm > 0 ? Math.sqrt(error / norm) : null;

@@ -1,4 +1,5 @@
 // Perplexity and KL of a study's cells over variance, width and parameters, with the controls as bands.
+import { lookUp } from '../../platform/indexing.ts';
 import type { CellResult, Study } from '../../results/study.ts';
 import { bySeries, type CellAxis, type Cells, cellName, cellNotes, gridCells, pcaOf, variedAxes } from '../cells.ts';
 import { listed, sentence } from '../format.ts';
@@ -197,7 +198,7 @@ function seriesOf(shown: readonly CellResult[], study: Pick<Study, 'model'>): Ma
 function controlCurves(study: Study, cells: Cells, axis: CellAxis) {
   const curves = new Map<string, { series: Series; places: { x: number; cell: CellResult }[] }>();
   for (const { control, cell, of } of study.controls) {
-    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    const [own, against] = [cells.get(cell), lookUp(cells, of)];
     const what = bandControls[control];
     const x = against && axis.of(against);
     if (!own || !against || !what || x === undefined) continue;

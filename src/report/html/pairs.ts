@@ -1,4 +1,5 @@
 // What a study compares: matched pairs, controls, the directions of k and v.
+import { itemAt } from '../../platform/indexing.ts';
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
 import { type Cells, cellName, fitControlWords, pairsTitle, roundingWords } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
@@ -204,7 +205,7 @@ async function anglesFigure(angles: readonly AngleResult[]): Promise<Figure> {
   }
   return {
     title: 'Do k and v read the same directions of the residual stream?',
-    caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 means the same space. Band: up to the largest of ${angles[0]?.random.draws ?? 0} pairs of random subspaces of the same dimensions, seed 0.`,
+    caption: `Mean squared cosine of the principal angles between their leading row spaces, by layer; 1 means the same space. Band: up to the largest of ${itemAt(angles, 0).random.draws} pairs of random subspaces of the same dimensions, seed 0.`,
     notShown: 'Agreement of directions does not show how the model uses them; the loss from sharing is measured above.',
     panels,
     layout: 'small',

@@ -1,4 +1,5 @@
 // The tables of a study: cells and controls.
+import { lookUp } from '../../platform/indexing.ts';
 import type { CellResult, Study } from '../../results/study.ts';
 import { type Cells, cellName } from '../cells.ts';
 import { withInterval } from '../format.ts';
@@ -19,7 +20,7 @@ export function cellsTable(study: Study, shown: readonly CellResult[]): DataTabl
 export function controlsTable(study: Study, cells: Cells): DataTable {
   const columns = scoresIn('controls').map(withoutInterval);
   const rows = study.controls.flatMap(({ control, cell, of, difference }): Cell[][] => {
-    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    const [own, against] = [cells.get(cell), lookUp(cells, of)];
     if (!own) return [];
     return [
       [

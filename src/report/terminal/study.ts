@@ -1,6 +1,7 @@
 // A study as text for a terminal: cells, matched pairs, controls, angles, sensitivity.
 
 import { kinds } from '../../operations/registry.ts';
+import { itemAt, lookUp } from '../../platform/indexing.ts';
 import type { CellResult, Difference, SensitivityResult, Study } from '../../results/study.ts';
 import type { TaskScores } from '../../scores/tasks.ts';
 import {
@@ -229,7 +230,7 @@ function controlsText(study: Study, cells: Cells): string {
   ).map(brief);
   const intervals = study.controls.map(({ difference }) => difference?.interval);
   const rows = study.controls.flatMap(({ control, cell, of, difference }) => {
-    const [own, against] = [cells.get(cell), cells.get(of ?? '')];
+    const [own, against] = [cells.get(cell), lookUp(cells, of)];
     if (!own) return [];
     return [
       [
@@ -268,7 +269,7 @@ function anglesText({ angles }: Study): string {
     short(random.largestCosine),
   ]);
   return `${table(['layer', 'kept', 'k : v', 'mean cos²', 'by chance', 'largest', 'by chance'], 'rrlrlrr', rows)}\n${wrap(
-    `Principal angles between the leading row spaces of k and v. By chance: mean (and largest) of ${angles[0]?.random.draws ?? 0} pairs of ` +
+    `Principal angles between the leading row spaces of k and v. By chance: mean (and largest) of ${itemAt(angles, 0).random.draws} pairs of ` +
       'random subspaces of the same dimensions, seed 0; for the largest cosine, the largest of all pairs.',
   )}`;
 }
@@ -280,7 +281,7 @@ function sensitivityText(sensitivity: SensitivityResult, cells: Cells): string {
     return [[keptText(kept) || '–', signed(one.sum), signed(one.joint), withInterval(one.difference, one.interval)]];
   });
   const intervals = sensitivity.additivity.map((one) => one?.interval);
-  const joint = cells.get(sensitivity.joint[0] ?? '');
+  const joint = lookUp(cells, sensitivity.joint[0]);
   const whole = joint && pcaOf(joint);
   const ownFit = ownFitWords(sensitivity, cells);
   return [

@@ -266,7 +266,7 @@ function layersText(layers: readonly LayerReport[]): string | false {
     classes(groups).map(([name, members], i) => [
       i === 0 ? String(layer) : '',
       members.length > 1 ? `${name}, ${members.length} heads` : name,
-      `${span(members.map(({ rank }) => rank))} / ${members[0]?.of ?? 0}`,
+      `${span(members.map(({ rank }) => rank))} / ${itemAt(members, 0).of}`,
       percent(mean(members.map(({ explained }) => explained))),
       [...projectionErrors(members)].map(([projection, error]) => `${projection} ${errorText(error)}`).join('  '),
       ...(hasOutputs ? [outputErrorsText(members)] : []),

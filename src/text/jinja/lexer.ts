@@ -1,4 +1,5 @@
 // A template's text → tokens for the library's parser, as Jinja's own lexer cuts it: line ends, white space around tags, strings.
+import { itemAt } from '../../platform/indexing.ts';
 
 /** A token as the parser of @huggingface/jinja takes it. */
 export interface Token {
@@ -124,7 +125,7 @@ function withoutEnd(data: string, sign: string | undefined): string {
 /** A text without the white space at its end, Python's. */
 export function trimmedEnd(text: string): string {
   let end = text.length;
-  while (end > 0 && oneWhiteSpace.test(text[end - 1] ?? '')) end--;
+  while (end > 0 && oneWhiteSpace.test(itemAt(text, end - 1))) end--;
   return text.slice(0, end);
 }
 
@@ -175,7 +176,7 @@ function nextToken(text: string, at: number): { token: Token; length: number } {
   const quoted = matchAt(string, text, at);
   if (quoted)
     return {
-      token: { type: 'StringLiteral', value: unescaped(quoted[1] ?? quoted[2] ?? '') },
+      token: { type: 'StringLiteral', value: unescaped(quoted[1] ?? itemAt(quoted, 2)) },
       length: quoted[0].length,
     };
   const operator = operators.find(([spelling]) => text.startsWith(spelling, at));

@@ -1,4 +1,5 @@
 // Values of the template language, with the meaning that Python gives them: truth, equality, order, text, JSON.
+import { itemAt } from '../../platform/indexing.ts';
 import { trimmedEnd, whiteSpace } from './lexer.ts';
 
 /** A list is an array, a dict a Map, an int a number. */
@@ -243,7 +244,7 @@ function quoted(text: string): string {
     .replace(/\\/g, '\\\\')
     .replaceAll(quote, `\\${quote}`)
     .replace(unprintable, (found) => {
-      const code = (found.codePointAt(0) ?? 0).toString(16);
+      const code = (found.codePointAt(0) as number).toString(16);
       const [letter, width] = code.length <= 2 ? ['x', 2] : code.length <= 4 ? ['u', 4] : ['U', 8];
       return short[found] ?? `\\${letter}${code.padStart(width, '0')}`;
     });
@@ -310,7 +311,7 @@ export function stripped(text: string, set: string | null, ends: 'both' | 'left'
     return ends === 'right' ? right : right.replace(leadingBlanks, '');
   }
   const points = characters(text);
-  const isOff = (at: number) => set.includes(points[at] ?? '') && points[at] !== undefined;
+  const isOff = (at: number) => set.includes(itemAt(points, at));
   let [from, to] = [0, points.length];
   if (ends !== 'left') while (to > 0 && isOff(to - 1)) to--;
   if (ends !== 'right') while (from < to && isOff(from)) from++;

@@ -1,7 +1,9 @@
 // The model of tokenizer.json, byte-pair encoding: the library joins the pairs, what it does not know is dealt with here.
+
 import { BPE } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { shown } from '../../platform/errors.ts';
+import { lookUp } from '../../platform/indexing.ts';
 import { readFields } from './step.ts';
 
 /** What is used of the library. Its own declarations cannot be found by Node's rules. */
@@ -132,7 +134,7 @@ export class BytePairs {
   }
 
   #unknownId(): number {
-    const id = this.#ids.get(this.#unknown ?? '');
+    const id = lookUp(this.#ids, this.#unknown);
     if (id === undefined) throw new Error(`model.unk_token ${shown(this.#unknown)} is not in the vocabulary`);
     return id;
   }

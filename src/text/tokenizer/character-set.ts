@@ -1,5 +1,6 @@
 // Sets of characters as regular expressions with the flag u match them. (The flag v was made for this, but in Node 20
 // /(?:[^\n]\t)+/v does not match "a\t".)
+import { itemAt } from '../../platform/indexing.ts';
 
 /** What one class lists, and expressions that each match one character, for what a class cannot list. */
 export interface CharacterSet {
@@ -28,6 +29,6 @@ export function complement({ listed, others }: CharacterSet): CharacterSet {
 /** The expression that matches one character of the set. */
 export function source({ listed, others }: CharacterSet): string {
   if (others.length === 0) return `[${listed}]`;
-  if (others.length === 1 && listed === '') return others[0] ?? '';
+  if (others.length === 1 && listed === '') return itemAt(others, 0);
   return `(?:${[...(listed === '' ? [] : [`[${listed}]`]), ...others].join('|')})`;
 }

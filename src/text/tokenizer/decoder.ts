@@ -1,5 +1,7 @@
 // The last step of tokenizer.json: tokens become text again.
+
 import { z } from 'zod';
+import { itemAt } from '../../platform/indexing.ts';
 import { bytesOfTokens, textOfBytes } from './bytes.ts';
 import { patternSchema, replacer } from './pattern.ts';
 import { metaspaceSchema } from './pre-tokenizer.ts';
@@ -55,7 +57,7 @@ function fallBack(tokens: readonly string[]): string[] {
 /** The byte that a token such as `<0x0A>` stands for. */
 function byteOf(token: string): number | undefined {
   const hex = /^<0x(?:([\da-fA-F]{2})|\+([\da-fA-F]))>$/.exec(token);
-  return hex ? Number.parseInt(hex[1] ?? hex[2] ?? '', 16) : undefined;
+  return hex ? Number.parseInt(hex[1] ?? itemAt(hex, 2), 16) : undefined;
 }
 
 function textOrMarks(bytes: Uint8Array): string[] {

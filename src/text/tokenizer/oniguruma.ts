@@ -1,5 +1,6 @@
 // Oniguruma's patterns (Ruby's syntax, Unicode) as JavaScript's regular expressions with the flag u. What is not sure to
 // match the same is refused by name.
+import { itemAt } from '../../platform/indexing.ts';
 import { type CharacterSet, complement, intersection, listed, source, union } from './character-set.ts';
 
 /** Deepest nesting of groups and classes. */
@@ -255,7 +256,7 @@ class Translation {
   #one(): string | undefined {
     const hex = this.#match(/^u([\da-fA-F]{4})|^x\{([\da-fA-F]{1,6})\}|^x([0-7][\da-fA-F])/);
     if (hex) {
-      const code = Number.parseInt(hex[1] ?? hex[2] ?? hex[3] ?? '', 16);
+      const code = Number.parseInt(hex[1] ?? hex[2] ?? itemAt(hex, 3), 16);
       if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) this.#refuse(`\\${hex[0]}`);
       return String.fromCodePoint(code);
     }
@@ -307,7 +308,7 @@ class Translation {
   #member(options: Options, first: boolean): CharacterSet {
     const name = this.#match(/^\[:(\^?)(\w+):\]/);
     if (name) {
-      const set = posix.get(name[2] ?? '') ?? this.#refuse(name[0]);
+      const set = posix.get(itemAt(name, 2)) ?? this.#refuse(name[0]);
       return this.#setInClass(name[1] === '^' ? complement(set) : set, options);
     }
     const from = this.#character(options, first);
@@ -335,7 +336,7 @@ class Translation {
   }
 
   #range(from: string, to: string, { ignoreCase }: Options): string {
-    const [low, high] = [from.codePointAt(0) ?? 0, to.codePointAt(0) ?? 0];
+    const [low, high] = [from.codePointAt(0) as number, to.codePointAt(0) as number];
     if (low > high) this.#refuse(`the range ${from}-${to}`);
     const range = `${point(from)}-${point(to)}`;
     if (!ignoreCase) return range;

@@ -47,7 +47,7 @@ export function spans(text: string, pattern: RegExp): Span[] {
 
 /** Whether a place lies inside a surrogate pair: what starts with a look around is tried there too. */
 function splitsPair(text: string, at: number): boolean {
-  return at > 0 && (text.codePointAt(at - 1) ?? 0) > 0xffff;
+  return at > 0 && (text.codePointAt(at - 1) as number) > 0xffff;
 }
 
 /** What gives a text with each match as `content`. */
