@@ -1,7 +1,8 @@
 // Names and shapes of the tensors of a Llama checkpoint, in Hugging Face's spelling.
 import type { LlamaConfig } from './config.ts';
 
-export type Projection = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
+export const projections = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
+export type Projection = (typeof projections)[number];
 
 /** Inputs of projections: of q, k and v; of o; of gate and up; of down. */
 export const activations = ['qkv', 'o', 'gateup', 'down'] as const;
@@ -61,6 +62,24 @@ export function hasBias(config: LlamaConfig, projection: Projection): boolean {
   return 'qkvo'.includes(projection) ? config.attentionBias.some((one) => one === projection) : config.mlpBias;
 }
 
+/** The biases that the model has. */
+export function* biasNames(config: LlamaConfig): Generator<string> {
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const projection of projections)
+      if (hasBias(config, projection)) yield projectionName(layer, projection, 'bias');
+}
+
+/**
+ * The shape of a projection's bias by its name, undefined for any other name. A model may lack it: an operation may add it.
+ */
+export function biasShape(config: LlamaConfig, name: string): readonly [number] | undefined {
+  const [, layer, projection] = /^model\.layers\.(\d+)\.\w+\.(\w+)_proj\.bias$/.exec(name) ?? [];
+  const found = projections.find((one) => one === projection);
+  if (!found || Number(layer) >= config.layers || projectionName(Number(layer), found, 'bias') !== name)
+    return undefined;
+  return [projectionShape(config, found)[0]];
+}
+
 /** A tensor's name and shape. */
 interface NamedShape {
   readonly name: string;
@@ -71,7 +90,7 @@ interface NamedShape {
 export function* blockTensors(config: LlamaConfig, layer: number): Generator<NamedShape> {
   yield { name: inputNormName(layer), shape: [config.hiddenSize] };
   yield { name: postNormName(layer), shape: [config.hiddenSize] };
-  for (const projection of ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const) {
+  for (const projection of projections) {
     const shape = projectionShape(config, projection);
     yield { name: projectionName(layer, projection), shape };
     if (hasBias(config, projection)) yield { name: projectionName(layer, projection, 'bias'), shape: [shape[0]] };

@@ -8,7 +8,7 @@ import { parseJsonFile } from '../platform/strict-json.ts';
 import { type LlamaConfig, parseConfig } from './config.ts';
 import { isWeightDtype, toFloat32, type WeightDtype } from './dtypes.ts';
 import { type Header, headerLength, parseHeader, type TensorEntry } from './header.ts';
-import { embedName, expectedTensors, unembedName } from './names.ts';
+import { biasShape, embedName, expectedTensors, unembedName } from './names.ts';
 import { locate, maxBytes, readText } from './safe-paths.ts';
 import { misnamed, unsupportedFile, unsupportedFolder, unsupportedTensor } from './unsupported.ts';
 
@@ -91,7 +91,7 @@ export class Checkpoint {
   /** Numbers in some tensors. @throws SurgeryError `checkpoint` for one that is not there */
   numbersIn(names: Iterable<string>): number {
     let total = 0;
-    for (const name of names) total += this.tensor(name).shape.reduce((product, n) => product * n, 1);
+    for (const name of names) total += this.shapeOf(name).reduce((product, n) => product * n, 1);
     return total;
   }
 
@@ -114,6 +114,14 @@ export class Checkpoint {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new SurgeryError('checkpoint', `${this.folder} holds no tensor ${name}`);
     return tensor;
+  }
+
+  /**
+   * The shape of a tensor, or of a bias that the model lacks and an operation may add.
+   * @throws SurgeryError `checkpoint` for another one that is not there
+   */
+  shapeOf(name: string): readonly number[] {
+    return this.tensors.get(name)?.shape ?? biasShape(this.config, name) ?? this.tensor(name).shape;
   }
 
   /**

@@ -12,9 +12,10 @@ import {
 } from '../platform/arguments.ts';
 import { append, copySafely, writeFileSafely, writeFolderSafely } from '../platform/atomic-files.ts';
 import { SurgeryError } from '../platform/errors.ts';
+import { biasesToWrite, biasFields, withBiases } from './added-biases.ts';
 import { fromFloat32, isWeightDtype, torchDtype, type WeightDtype, weightDtypes } from './dtypes.ts';
 import { buildHeader } from './header.ts';
-import { layerOf } from './names.ts';
+import { biasShape, layerOf } from './names.ts';
 import { type Checkpoint, indexFile, requireCheckpoint, singleFile } from './reader.ts';
 import { locate, maxBytes, readText } from './safe-paths.ts';
 import { cutFiles, type PlannedFile, sourceFiles } from './shards.ts';
@@ -24,6 +25,8 @@ export type Replacements = ReadonlyMap<string, Float32Array>;
 
 /** Rebuilt tensors a layer at a time, so that they are never held whole. */
 export interface LayeredReplacements {
+  /** Biases among them that the source lacks. */
+  readonly added?: readonly string[];
   /** Those of a layer, by name; empty where nothing changes. */
   edit(layer: number): Promise<Replacements>;
 }
@@ -67,8 +70,8 @@ export const companions: readonly string[] = [
 
 /**
  * Checks weights by name that stand for a checkpoint's own.
- * @throws SurgeryError `usage` for what is no map of weights, for a name that the checkpoint lacks, and for numbers of
- * another type or count
+ * @throws SurgeryError `usage` for what is no map of weights, for a name that the checkpoint lacks (biases of projections
+ * apart, which may be added), and for numbers of another type or count
  */
 export function requireReplacements(source: Checkpoint, replaced: Replacements): void {
   requireArgument('the replaced weights', replaced, {
@@ -76,9 +79,9 @@ export function requireReplacements(source: Checkpoint, replaced: Replacements):
     test: (value) => value instanceof Map,
   });
   for (const [name, values] of replaced) {
-    const tensor = source.tensors.get(name);
-    if (!tensor) throw new SurgeryError('usage', `the replaced weight ${name} is not in ${source.folder}`);
-    const count = tensor.shape.reduce((product, n) => product * n, 1);
+    if (!source.tensors.has(name) && !biasShape(source.config, name))
+      throw new SurgeryError('usage', `the replaced weight ${name} is not in ${source.folder}`);
+    const count = source.numbersIn([name]);
     requireArgument(`the replaced weight ${name}`, values, {
       words: `a Float32Array of ${count} numbers`,
       test: (value) => value instanceof Float32Array && value.length === count,
@@ -104,7 +107,8 @@ export async function writeCheckpoint(
   requireArgument('folder', folder, aText);
   requireOptions('writeCheckpoint', options, writeOptions);
   const { dtype, maxShardBytes, provenance } = options;
-  const same = sourceFiles(source, dtype);
+  const added = biasesToWrite(source, 'edit' in replaced ? (replaced.added ?? []) : [...replaced.keys()]);
+  const same = withBiases(source, sourceFiles(source, dtype), added);
   const files = maxShardBytes === undefined ? same : cutFiles(same, maxShardBytes);
   const total = files.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
@@ -118,7 +122,7 @@ export async function writeCheckpoint(
           options.onProgress?.(done, total);
         }
       });
-    await writeText(join(target, 'config.json'), await configText(source, dtype));
+    await writeText(join(target, 'config.json'), await configText(source, dtype, added));
     const index = await readText(source.folder, indexFile, maxBytes.index);
     if (!files.some(({ file }) => file === singleFile))
       await writeText(join(target, indexFile), indexText(files === same ? index : undefined, files, total));
@@ -156,16 +160,23 @@ async function tensorBytes(
   replacement: Float32Array | undefined,
   dtype: string,
 ): Promise<Uint8Array> {
+  if (isWeightDtype(dtype) && !source.tensors.has(name))
+    return fromFloat32(replacement ?? new Float32Array(source.numbersIn([name])), dtype, name);
   if (!isWeightDtype(dtype) || (!replacement && source.tensor(name).dtype === dtype)) return source.readBytes(name);
   return fromFloat32(replacement ?? (await source.readFloat32(name)), dtype, name);
 }
 
-async function configText(source: Checkpoint, dtype: WeightDtype | undefined): Promise<string> {
+async function configText(
+  source: Checkpoint,
+  dtype: WeightDtype | undefined,
+  added: readonly string[],
+): Promise<string> {
   const text = (await readText(source.folder, 'config.json', maxBytes.config)) ?? '{}';
-  if (!dtype) return text;
+  if (!dtype && added.length === 0) return text;
   const config = JSON.parse(text);
   const key = 'dtype' in config ? 'dtype' : 'torch_dtype';
-  return `${JSON.stringify({ ...config, [key]: torchDtype[dtype] }, null, 2)}\n`;
+  const changed = { ...config, ...(dtype && { [key]: torchDtype[dtype] }), ...biasFields(source.config, added) };
+  return `${JSON.stringify(changed, null, 2)}\n`;
 }
 
 /** The source's index with the new size, or that of a new set of files. */

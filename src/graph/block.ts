@@ -1,14 +1,7 @@
 // One decoder block of a Llama-architecture model, written top to bottom: what a whole model's graph repeats, and what the
 // walk runs alone, with its weights as inputs.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import {
-  type Activation,
-  hasBias,
-  inputNormName,
-  type Projection,
-  postNormName,
-  projectionName,
-} from '../checkpoint/names.ts';
+import { type Activation, inputNormName, type Projection, postNormName, projectionName } from '../checkpoint/names.ts';
 import { type GraphBuilder, microsoft } from './builder.ts';
 import type { Linears } from './linear.ts';
 
@@ -73,6 +66,7 @@ export function rmsNorm(
  * Inputs that it declares: `past.<layer>.key|value` (batch, kvHeads, capacity, cacheHeadDim); outputs:
  * `present.<layer>.key|value`, which may be the same buffers.
  * @param x (rows, hidden)
+ * @param hasBias whether there is a bias of this name
  */
 export function addBlock(
   g: GraphBuilder,
@@ -81,6 +75,7 @@ export function addBlock(
   layer: number,
   x: string,
   sequences: Sequences,
+  hasBias: (name: string) => boolean,
 ): BlockPoints {
   const { heads, kvHeads, headDim } = config;
   const at = `layers.${layer}`;
@@ -94,7 +89,7 @@ export function addBlock(
       output: `${at}.${p}`,
       rows: sequences.rows,
       weight: projectionName(layer, p),
-      bias: hasBias(config, p) ? projectionName(layer, p, 'bias') : undefined,
+      bias: hasBias(projectionName(layer, p, 'bias')) ? projectionName(layer, p, 'bias') : undefined,
     });
 
   /** (batch, tokens, n * headDim) → (batch, tokens, n * padded): zeros change neither the scores nor the sums. */

@@ -1,13 +1,15 @@
 // The forward pass of a Llama-architecture model as an ONNX graph, written top to bottom. Tensor names are the
 // checkpoint's.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { embedName, finalNormName, unembedName } from '../checkpoint/names.ts';
+import { biasNames, embedName, finalNormName, unembedName } from '../checkpoint/names.ts';
 import { addBlock, rmsNorm, type Sequences } from './block.ts';
 import { elementTypes, GraphBuilder } from './builder.ts';
 import { elementType, type FileWeight, Linears, type WeightSource } from './linear.ts';
 import { attentionTap, blockTap, embeddingTap, type Tap, type TapOptions } from './taps.ts';
 
 export interface GraphOptions extends TapOptions {
+  /** Biases that the model lacks and variants may have. Their source is `input`. */
+  readonly addedBiases?: Iterable<string>;
   /** Variants of the replaceable weights that the rows of one batch may use. Default 1. */
   readonly variantsTogether?: number;
 }
@@ -75,8 +77,9 @@ export function llamaGraph(
     pastLengths,
     totalLength,
   };
+  const biases = new Set([...(options.addedBiases ?? []), ...biasNames(config)]);
   for (let i = 0; i < layers; i++) {
-    const points = addBlock(g, linears, config, i, x, sequences);
+    const points = addBlock(g, linears, config, i, x, sequences, (name) => biases.has(name));
     x = points.afterAttention;
     if (options.sublayers) tap(attentionTap(i));
     x = points.output;

@@ -1,6 +1,7 @@
 // The graphs of the walk: one block, and the unembedding, with all weights as inputs.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Activation, activationWidth, finalNormName } from '../checkpoint/names.ts';
+import { entryOf } from '../platform/indexing.ts';
 import { addBlock, rmsNorm } from './block.ts';
 import { GraphBuilder } from './builder.ts';
 import { Linears, type WeightSource } from './linear.ts';
@@ -24,14 +25,14 @@ export function innerWidth(config: LlamaConfig, point: InnerPoint): number {
  * `place_of` (rows), each row's place among the flattened positions; `position_ids` (batch, tokens), `past_lengths`
  * (batch), `total_length` (1), `cos`, `sin` and the caches as in `llamaGraph`; the weights of the block. Output: `out`
  * (rows, hidden).
- * @param source of each of the block's tensors
+ * @param sources of the block's tensors: a projection has a bias if one is among them
  * @param options `masked`: whether there is an input `attention_bias` (batch, 1, tokens, total length), which also holds the window
  * `inner`: further outputs, (rows, width) each
  */
 export function blockGraph(
   config: LlamaConfig,
   layer: number,
-  source: (name: string) => WeightSource,
+  sources: ReadonlyMap<string, WeightSource>,
   { masked = false, inner = [] }: { readonly masked?: boolean; readonly inner?: readonly InnerPoint[] } = {},
 ): Uint8Array {
   const { hiddenSize, headDim } = config;
@@ -39,21 +40,29 @@ export function blockGraph(
   const x = g.input('x', 'float32', ['rows', hiddenSize]);
   const rowOf = g.input('row_of', 'int64', ['batch', 'tokens']);
   const placeOf = g.input('place_of', 'int64', ['rows']);
-  const linears = new Linears(g, source, 1);
-  const points = addBlock(g, linears, config, layer, x, {
-    batched: (y) => g.node('Gather', [y, rowOf], `${y}.batched`, { axis: 0 }),
-    flat: (y, width) => {
-      const places = g.node('Reshape', [y, g.constant([-1, width])], `${y}.places`);
-      return g.node('Gather', [places, placeOf], `${y}.flat`, { axis: 0 });
+  const linears = new Linears(g, (name) => entryOf(sources, name), 1);
+  const points = addBlock(
+    g,
+    linears,
+    config,
+    layer,
+    x,
+    {
+      batched: (y) => g.node('Gather', [y, rowOf], `${y}.batched`, { axis: 0 }),
+      flat: (y, width) => {
+        const places = g.node('Reshape', [y, g.constant([-1, width])], `${y}.places`);
+        return g.node('Gather', [places, placeOf], `${y}.flat`, { axis: 0 });
+      },
+      rows: placeOf,
+      positions: g.input('position_ids', 'int64', ['batch', 'tokens']),
+      cos: g.input('cos', 'float32', ['positions', headDim / 2]),
+      sin: g.input('sin', 'float32', ['positions', headDim / 2]),
+      pastLengths: g.input('past_lengths', 'int32', ['batch']),
+      totalLength: g.input('total_length', 'int32', [1]),
+      ...(masked ? { attentionBias: g.input('attention_bias', 'float32', ['batch', 1, 'tokens', 'total']) } : {}),
     },
-    rows: placeOf,
-    positions: g.input('position_ids', 'int64', ['batch', 'tokens']),
-    cos: g.input('cos', 'float32', ['positions', headDim / 2]),
-    sin: g.input('sin', 'float32', ['positions', headDim / 2]),
-    pastLengths: g.input('past_lengths', 'int32', ['batch']),
-    totalLength: g.input('total_length', 'int32', [1]),
-    ...(masked ? { attentionBias: g.input('attention_bias', 'float32', ['batch', 1, 'tokens', 'total']) } : {}),
-  });
+    (name) => sources.has(name),
+  );
   g.node('Identity', [points.output], 'out');
   g.output('out', 'float32', ['rows', hiddenSize]);
   for (const point of inner) {

@@ -1,11 +1,11 @@
 // Which layers and projections an operation is about.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import type { Projection } from '../checkpoint/names.ts';
+import { type Projection, projections } from '../checkpoint/names.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { listOf, oneOf, ranges, rangesText } from '../platform/option-values.ts';
 import type { Field } from './kind.ts';
 
-export const projections = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const satisfies Projection[];
+export { projections } from '../checkpoint/names.ts';
 
 export interface Where {
   readonly targets: readonly Projection[];

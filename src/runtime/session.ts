@@ -95,8 +95,9 @@ export class Runtime implements GraphRunner {
     const products = options.precision === 'int8' ? await integerOptions() : {};
     const start = ({ embedding, source, folder }: SessionWeights) => {
       const from = (name: string): WeightSource =>
-        replaceable.has(name) ? { kind: 'input', shape: checkpoint.tensor(name).shape } : source(name);
-      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, variantsTogether });
+        replaceable.has(name) ? { kind: 'input', shape: checkpoint.shapeOf(name) } : source(name);
+      const addedBiases = [...replaceable].filter((name) => !checkpoint.tensors.has(name));
+      const graph = llamaGraph(checkpoint.config, embedding, from, { ...options, variantsTogether, addedBiases });
       return createSession(graph, options.threads, folder, products);
     };
     const session =
@@ -105,7 +106,10 @@ export class Runtime implements GraphRunner {
         : await start(fileWeights(checkpoint));
     const original: Record<string, Tensor> = {};
     for (const name of replaceable) {
-      original[name] = new Tensor('float32', await checkpoint.readFloat32(name), [...checkpoint.tensor(name).shape]);
+      const values = checkpoint.tensors.has(name)
+        ? await checkpoint.readFloat32(name)
+        : new Float32Array(checkpoint.numbersIn([name])); // a bias that variants add
+      original[name] = new Tensor('float32', values, [...checkpoint.shapeOf(name)]);
     }
     return new Runtime(checkpoint, session, original, { ...options, variantsTogether });
   }

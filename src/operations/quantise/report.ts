@@ -6,7 +6,7 @@ import { projections } from '../where.ts';
 
 const changed = z.object({
   layer: z.number(),
-  projection: z.enum(projections satisfies Projection[]),
+  projection: z.enum(projections satisfies readonly Projection[]),
   /** Weights, and scales that they are multiplied by. */
   weights: z.number(),
   scales: z.number(),

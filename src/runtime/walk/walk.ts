@@ -507,12 +507,13 @@ export class Walk {
   ): Promise<void> {
     const shape = blockShape(this.#config, layer);
     const named = (name: string) => name.replace(layerPrefix, `model.layers.${shape}.`);
-    const dims = (name: string) => [...this.checkpoint.tensor(name).shape];
+    const dims = (name: string) => [...this.checkpoint.shapeOf(name)];
+    const added = [...weights.keys()].filter((name) => !this.checkpoint.tensors.has(name)).map(named); // biases
     const sources = new Map([...weights].map(([name, fed]) => [named(name), sourceOf(dims(name), fed)]));
     const precision = [...weights.values()].every((fed) => fed instanceof Float32Array) ? '' : 'int8';
     const sessionFor = (masked: boolean, given: readonly InnerPoint[]) =>
-      this.#session(['block', shape, precision, ...(masked ? ['masked'] : []), ...given].join(' '), () =>
-        blockGraph(this.#config, shape, (name) => entryOf(sources, name), { masked, inner: given }),
+      this.#session(['block', shape, precision, ...(masked ? ['masked'] : []), ...given, ...added].join(' '), () =>
+        blockGraph(this.#config, shape, sources, { masked, inner: given }),
       );
     const feeds: Record<string, Tensor> = { ...this.#rotary };
     for (const [name, fed] of weights) Object.assign(feeds, feedsOf(named(name), dims(name), fed));

@@ -1,0 +1,66 @@
+// Biases that an operation adds to a model without them, as a checkpoint that transformers opens has to hold them.
+import { SurgeryError } from '../platform/errors.ts';
+import type { LlamaConfig } from './config.ts';
+import { bitsPerElement } from './dtypes.ts';
+import { hasBias, type Projection, projectionName } from './names.ts';
+import type { Checkpoint } from './reader.ts';
+import type { PlannedFile, PlannedTensor } from './shards.ts';
+
+/** transformers gives biases to all projections of the attention, and of the MLP, or to none. */
+const together: readonly (readonly Projection[])[] = [
+  ['q', 'k', 'v', 'o'],
+  ['gate', 'up', 'down'],
+];
+
+/**
+ * Every bias that the written checkpoint holds and the source lacks: with each one in `names`, those of all projections of
+ * the attention, or of the MLP, in all layers. The others are zeros.
+ * @throws SurgeryError `output` for an architecture whose checkpoints cannot hold them
+ */
+export function biasesToWrite({ config, tensors, folder }: Checkpoint, names: readonly string[]): string[] {
+  const isAdded = (name: string) => !tensors.has(name);
+  const some = names.filter(isAdded);
+  if (some.length === 0) return [];
+  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
+  const added = together
+    .filter((all) => all.some((one) => hasBias(config, one) || some.some((name) => name.endsWith(`.${one}_proj.bias`))))
+    .flatMap((all) => layers.flatMap((layer) => all.map((one) => projectionName(layer, one, 'bias'))))
+    .filter(isAdded);
+  if (config.slidingWindow)
+    throw new SurgeryError(
+      'output',
+      `${folder}: a ${config.architecture} with a sliding window has no place for the biases that mean ablation adds: evaluate it without writing it, with --no-save`,
+    );
+  return added;
+}
+
+/** The files with the biases next to the weights that they belong to, in the weights' dtype. */
+export function withBiases(source: Checkpoint, files: readonly PlannedFile[], added: readonly string[]): PlannedFile[] {
+  const names = new Set(added);
+  const biasOf = ({ name, dtype }: PlannedTensor): PlannedTensor[] => {
+    const bias = name.replace(/weight$/, 'bias');
+    if (!names.has(bias)) return [];
+    const numbers = source.numbersIn([bias]);
+    return [
+      { name: bias, dtype, shape: source.shapeOf(bias), bytes: (numbers * (bitsPerElement[dtype] as number)) / 8 },
+    ];
+  };
+  return files.map((file) => ({ ...file, tensors: file.tensors.flatMap((one) => [one, ...biasOf(one)]) }));
+}
+
+/**
+ * What config.json says of them. Of the architectures that run, Llama's alone has such flags; the others compute what it
+ * does, so the checkpoint becomes one of it.
+ */
+export function biasFields(config: LlamaConfig, added: readonly string[]): Readonly<Record<string, unknown>> {
+  if (added.length === 0) return {};
+  const [attention, mlp] = together.map((all) =>
+    all.some((one) => hasBias(config, one) || added.includes(projectionName(0, one, 'bias'))),
+  );
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    attention_bias: attention,
+    mlp_bias: mlp,
+  };
+}
