@@ -1,6 +1,7 @@
 // The kinds of operation there are. A new one is a folder and a line here.
 import { fitKind } from './fit/kind.ts';
 import type { OperationKind, OperationPlan } from './kind.ts';
+import { meanKind } from './mean/kind.ts';
 import { noneKind } from './none/kind.ts';
 import { pcaKind } from './pca/kind.ts';
 import { quantiseKind } from './quantise/kind.ts';
@@ -10,6 +11,7 @@ export const kinds = {
   pca: pcaKind,
   fit: fitKind,
   zero: zeroKind,
+  mean: meanKind,
   quantise: quantiseKind,
   none: noneKind,
 } as const;

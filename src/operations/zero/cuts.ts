@@ -2,7 +2,7 @@
 // single weights of any projection.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Projection } from '../../checkpoint/names.ts';
-import { type SingleWeight, type Units, unitsOf, weightOf, type ZeroOperation } from './spec.ts';
+import { type SingleWeight, type UnitLists, type Units, unitsOf, weightOf } from './spec.ts';
 
 /** Columns of a matrix from the first up to the second, or all of it. */
 export type Columns = readonly (readonly [from: number, to: number])[] | 'all';
@@ -15,7 +15,10 @@ export interface LayerCut {
 }
 
 /** Layer by layer. Heads are columns of o, which reads them; neurons are columns of down. */
-export function cutsOf(operation: ZeroOperation, config: LlamaConfig): LayerCut[] {
+export function cutsOf(
+  operation: UnitLists & { readonly weights?: readonly string[] },
+  config: LlamaConfig,
+): LayerCut[] {
   const { heads, kvHeads, headDim } = config;
   const queries = heads / kvHeads; // query heads that read one KV head
   const all = (layers: readonly number[] = []) => new Set(layers);
@@ -42,6 +45,13 @@ function columns(texts: readonly string[] = [], width: number): { layer: number;
     .map(unitsOf)
     .filter((one): one is Units => one !== undefined)
     .map(({ layer, from, to }) => ({ layer, range: [from * width, (to + 1) * width] as const }));
+}
+
+/** 1 for each column that is cut, 0 for the others, (cols). */
+export function isCut(columns: Columns, cols: number): Uint8Array {
+  const cut = new Uint8Array(cols);
+  for (const [from, to] of columns === 'all' ? [[0, cols] as const] : columns) cut.fill(1, from, to);
+  return cut;
 }
 
 /** What a layer's cut takes of a projection; undefined where it takes nothing. */

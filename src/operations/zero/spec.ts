@@ -6,8 +6,8 @@ import { listOf, NotAllowed, rangeOf, ranges } from '../../platform/option-value
 import type { Fields } from '../kind.ts';
 import { ordered, projections, requireLayer } from '../where.ts';
 
-export interface ZeroSpec {
-  readonly kind: 'zero';
+/** Heads, neurons, attention, MLPs and blocks: what can be cut out of a model. */
+export interface UnitLists {
   /** Query heads, as `layer.head`: what o reads of them. */
   readonly heads?: readonly string[];
   /** Key/value heads, as `layer.head`: all query heads that read one. */
@@ -20,6 +20,10 @@ export interface ZeroSpec {
   readonly mlp?: readonly number[];
   /** Layers whose attention and MLP both add nothing: the block is skipped. */
   readonly blocks?: readonly number[];
+}
+
+export interface ZeroSpec extends UnitLists {
+  readonly kind: 'zero';
   /** Single weights, as `layer.projection[row,column]`, (out, in) of the projection. */
   readonly weights?: readonly string[];
 }
@@ -120,15 +124,9 @@ const weightText = ({ layer, projection, row, column }: SingleWeight) => `${laye
 
 /** @throws SurgeryError `usage` for nothing to cut, and for layers, heads, neurons and weights that the model does not have */
 export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
-  const { heads, kvHeads, intermediateSize } = config;
   const chosen: ZeroOperation = {
     kind: 'zero',
-    ...given('heads', spec.heads && orderedUnits(spec.heads, 'heads', heads, config)),
-    ...given('kvHeads', spec.kvHeads && orderedUnits(spec.kvHeads, 'KV heads', kvHeads, config)),
-    ...given('neurons', spec.neurons && orderedUnits(spec.neurons, 'neurons', intermediateSize, config)),
-    ...given('attention', spec.attention && ordered(spec.attention, config)),
-    ...given('mlp', spec.mlp && ordered(spec.mlp, config)),
-    ...given('blocks', spec.blocks && ordered(spec.blocks, config)),
+    ...completeUnits(spec, config),
     ...given('weights', spec.weights && orderedWeights(spec.weights, config)),
   };
   if (Object.keys(chosen).length > 1) return chosen;
@@ -136,6 +134,19 @@ export function complete(spec: ZeroSpec, config: LlamaConfig): ZeroOperation {
     'usage',
     'zero names nothing to cut: give --heads, --kv-heads, --neurons, --attention, --mlp, --blocks or --weights',
   );
+}
+
+/** The lists that are not empty, each sorted. @throws SurgeryError `usage` for layers, heads and neurons that the model does not have */
+export function completeUnits(spec: UnitLists, config: LlamaConfig): UnitLists {
+  const { heads, kvHeads, intermediateSize } = config;
+  return {
+    ...given('heads', spec.heads && orderedUnits(spec.heads, 'heads', heads, config)),
+    ...given('kvHeads', spec.kvHeads && orderedUnits(spec.kvHeads, 'KV heads', kvHeads, config)),
+    ...given('neurons', spec.neurons && orderedUnits(spec.neurons, 'neurons', intermediateSize, config)),
+    ...given('attention', spec.attention && ordered(spec.attention, config)),
+    ...given('mlp', spec.mlp && ordered(spec.mlp, config)),
+    ...given('blocks', spec.blocks && ordered(spec.blocks, config)),
+  };
 }
 
 /** The list under its key; nothing for an empty one. */

@@ -3,7 +3,7 @@ import { hasBias, type Projection, projectionName } from '../../checkpoint/names
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
 import { rounded, weightsOf } from '../weights.ts';
 import { projections } from '../where.ts';
-import { cutOf, cutsOf, type LayerCut } from './cuts.ts';
+import { cutOf, cutsOf, isCut, type LayerCut } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import type { ZeroOperation } from './spec.ts';
 
@@ -53,8 +53,7 @@ async function clear(
   const name = projectionName(layer, projection);
   const [rows = 0, cols = 0] = context.checkpoint.tensor(name).shape;
   const weight = await weightsOf(context, name);
-  const isCleared = new Uint8Array(cols);
-  for (const [from, to] of columns === 'all' ? [[0, cols] as const] : columns) isCleared.fill(1, from, to);
+  const isCleared = isCut(columns, cols);
   let [squaredNorm, squaredError] = [0, 0];
   for (const [i, value] of weight.entries()) {
     squaredNorm += value * value;
