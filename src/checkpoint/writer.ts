@@ -25,8 +25,8 @@ export type Replacements = ReadonlyMap<string, Float32Array>;
 
 /** Rebuilt tensors a layer at a time, so that they are never held whole. */
 export interface LayeredReplacements {
-  /** Biases among them that the source lacks. */
-  readonly added?: readonly string[];
+  /** Their names. Without them, none is a bias that the source lacks. */
+  readonly touched?: readonly string[];
   /** Those of a layer, by name; empty where nothing changes. */
   edit(layer: number): Promise<Replacements>;
 }
@@ -107,7 +107,7 @@ export async function writeCheckpoint(
   requireArgument('folder', folder, aText);
   requireOptions('writeCheckpoint', options, writeOptions);
   const { dtype, maxShardBytes, provenance } = options;
-  const added = biasesToWrite(source, 'edit' in replaced ? (replaced.added ?? []) : [...replaced.keys()]);
+  const added = biasesToWrite(source, 'edit' in replaced ? (replaced.touched ?? []) : [...replaced.keys()]);
   const same = withBiases(source, sourceFiles(source, dtype), added);
   const files = maxShardBytes === undefined ? same : cutFiles(same, maxShardBytes);
   const total = files.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0);

@@ -272,9 +272,15 @@ async function write(
     'surgery.source': info.sha256,
   };
   const { tensors } = variant;
+  const touched = touchedBy([variant.recipe], checkpoint.config);
   const words = tensors ? 'Writing the checkpoint' : `Operating on ${info.ref} and writing the checkpoint`;
   const { seconds } = await progress.step(words, 'bytes', (onProgress) =>
-    writeCheckpoint(checkpoint, tensors ?? variant, folder, { dtype, maxShardBytes, provenance, onProgress }),
+    writeCheckpoint(checkpoint, tensors ?? { ...variant, touched }, folder, {
+      dtype,
+      maxShardBytes,
+      provenance,
+      onProgress,
+    }),
   );
   return seconds;
 }

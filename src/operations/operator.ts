@@ -184,7 +184,10 @@ export class Operator {
   #inBytes(footprint: KindFootprint | null, operation: CompleteOperation): Footprint | null {
     if (!footprint) return null;
     const { storedBytes, ...rest } = footprint;
-    const touched = kindOf(operation).touches(operation, this.checkpoint.config);
+    const { tensors, config } = this.checkpoint;
+    const touched = kindOf(operation)
+      .touches(operation, config)
+      .filter((name) => tensors.has(name));
     const bytes = this.checkpoint.bytesIn(touched) / this.checkpoint.numbersIn(touched);
     const { dense, reduced } = rest.parameters;
     return { ...rest, bytes: { dense: dense * bytes, reduced: storedBytes ?? reduced * bytes } };

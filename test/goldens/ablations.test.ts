@@ -42,13 +42,17 @@ interface Golden {
  */
 const leastKl = 5e-9;
 
-/** The cases that need no calibration, in our words; undefined for other kinds of operation. */
+/** The cases of cuts and of rounding, in our words; undefined for other kinds of operation. */
 function specOf({ name, layer, head, kvHead, neurons = [], layers = [], bits, group }: Case): Operation | undefined {
   if (name === 'zero-head') return { kind: 'zero', heads: [`${layer}.${head}`] };
   if (name === 'zero-kv-head') return { kind: 'zero', kvHeads: [`${layer}.${kvHead}`] };
   if (name === 'zero-neurons') return { kind: 'zero', neurons: neurons.map((neuron) => `${layer}.${neuron}`) };
   if (name === 'zero-attention') return { kind: 'zero', attention: [layer] };
   if (name === 'zero-mlp') return { kind: 'zero', mlp: [layer] };
+  if (name === 'mean-head') return { kind: 'mean', heads: [`${layer}.${head}`] };
+  if (name === 'mean-neurons') return { kind: 'mean', neurons: neurons.map((neuron) => `${layer}.${neuron}`) };
+  if (name === 'mean-attention') return { kind: 'mean', attention: [layer] };
+  if (name === 'mean-mlp') return { kind: 'mean', mlp: [layer] };
   if (name === 'round' && bits) return { kind: 'quantise', bits, group: group ?? 'row' };
   return name === 'skip-blocks' ? { kind: 'zero', blocks: layers } : undefined;
 }
@@ -64,15 +68,16 @@ describe('pocket', needs(hasShared, noShared), () => {
   let checkpoint: Checkpoint;
   let runtime: Runtime;
   let documents: number[][];
+  let calibration: number[][];
   beforeAll(async () => {
     checkpoint = await Checkpoint.open(pocket);
     const tokenizer = await Tokenizer.open(checkpoint);
-    documents = (await readDocuments(join(pocket, 'valid.txt')))
-      .slice(0, 20)
-      .map((text) => tokenizer.encode(text).slice(0, 512));
-    const replaceable = Array.from({ length: checkpoint.config.layers }, (_, layer) =>
-      projections.map((projection) => projectionName(layer, projection)),
-    ).flat();
+    const all = (await readDocuments(join(pocket, 'valid.txt'))).map((text) => tokenizer.encode(text).slice(0, 512));
+    [documents, calibration] = [all.slice(0, 20), all.slice(20, 40)];
+    const replaceable = Array.from({ length: checkpoint.config.layers }, (_, layer) => [
+      ...projections.map((projection) => projectionName(layer, projection)),
+      ...(['o', 'down'] as const).map((projection) => projectionName(layer, projection, 'bias')),
+    ]).flat();
     runtime = await Runtime.open(checkpoint, { replaceable, threads: 1 });
   });
   afterAll(() => runtime.close());
@@ -87,17 +92,21 @@ describe('pocket', needs(hasShared, noShared), () => {
   test('every kind of cut is among the goldens', () => {
     expect([...new Set(known.map(({ row }) => row.name))]).toEqual([
       'zero-head',
+      'mean-head',
       'zero-kv-head',
       'zero-neurons',
+      'mean-neurons',
       'zero-attention',
+      'mean-attention',
       'zero-mlp',
+      'mean-mlp',
       'skip-blocks',
       'round',
     ]);
   });
 
   test.each(known)('$words', async ({ row, spec }) => {
-    const { tensors } = await operate(checkpoint, [spec], { dtype: 'F32' });
+    const { tensors } = await operate(checkpoint, [spec], { dtype: 'F32', calibration });
     const found = await scoreDocuments(documents, { runtime }, [{ runtime, weights: runtime.variant(tensors) }]);
     const { nll = 0, kl = 0, sameTop } = found.variants[0] ?? {};
     expect(found.tokens).toBe(row.tokens);

@@ -86,10 +86,8 @@ async function replace(
     added[row] = (added[row] as number) + value * (mean[column] as number);
     weight[i] = 0;
   }
-  const before =
-    context.checkpoint.tensors.has(bias) || context.edited.has(bias)
-      ? await weightsOf(context, bias)
-      : added.map(() => 0);
+  const hadBias = context.checkpoint.tensors.has(bias) || context.edited.has(bias);
+  const before = hadBias ? await weightsOf(context, bias) : new Float32Array(rows);
   const dtype = context.dtype ?? context.checkpoint.weightDtype(name);
   tensors.set(name, rounded(context, name, weight));
   tensors.set(
@@ -106,7 +104,7 @@ async function replace(
     projection: reader,
     replacedColumns,
     columns: cols,
-    parameters: { dense: rows * cols, reduced: rows * (cols - replacedColumns) },
+    parameters: { dense: rows * cols, reduced: rows * (cols - replacedColumns + (hadBias ? 0 : 1)) },
     squaredNorm,
     squaredError,
     meanNorm: Math.sqrt(added.reduce((sum, value) => sum + value * value, 0)),
