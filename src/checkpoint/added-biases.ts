@@ -57,10 +57,15 @@ export function biasFields(config: LlamaConfig, added: readonly string[]): Reado
   const [attention, mlp] = together.map((all) =>
     all.some((one) => hasBias(config, one) || added.includes(projectionName(0, one, 'bias'))),
   );
+  const biases = { attention_bias: attention, mlp_bias: mlp };
+  if (config.architecture === 'LlamaForCausalLM') return biases;
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
-    attention_bias: attention,
-    mlp_bias: mlp,
+    // These have other defaults in a Llama, and a window that is not used may stand in the file.
+    num_key_value_heads: config.kvHeads,
+    max_position_embeddings: config.contextLength,
+    sliding_window: null,
+    ...biases,
   };
 }
