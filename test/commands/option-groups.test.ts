@@ -57,7 +57,7 @@ describe('the help of a command', () => {
     expect(screen.match(/^ {2}--\w+/gm)).toEqual(['  --model', '  --variance', '  --text', '  --prompt', '  --output']);
     expect(help.match(/^\S.*:$/gm)).toEqual([
       ...['Common options:', 'Operation:', 'Operation, pca, fit:', 'Operation, pca:', 'Operation, pca, fit, quantise:'],
-      ...['Operation, fit:', 'Operation, zero:', 'Operation, quantise:', 'Calibration:'],
+      ...['Operation, fit:', 'Operation, zero, mean:', 'Operation, zero:', 'Operation, quantise:', 'Calibration:'],
       ...['Text:', 'Samples:', 'Output:', 'Machine:', 'Options:'],
     ]);
   });

@@ -2,6 +2,7 @@
 import { projectionName } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
 import { cutsOf } from '../zero/cuts.ts';
+import { unitsOfModel } from '../zero/units.ts';
 import { cutSlug, cutText, nextCut } from '../zero/words.ts';
 import type { MeanDetails, MeanReport } from './report.ts';
 import { complete, type MeanOperation, type MeanSpec, meanFields } from './spec.ts';
@@ -31,6 +32,7 @@ export const meanKind: OperationKind<MeanSpec, MeanOperation, MeanPlan, MeanDeta
   slug: cutSlug,
   stored: 'without the replaced columns',
   next: nextCut,
+  units: unitsOfModel,
   reportSchema: async () => (await import('./report.ts')).meanReport,
   load: async () => (await import('./work.ts')).meanWork,
 };

@@ -1,14 +1,14 @@
 // The units of a model that a sensitivity study cuts one at a time.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { ModelUnit, UnitPart } from '../kind.ts';
-import type { ZeroSpec } from './spec.ts';
+import type { UnitLists } from './spec.ts';
 
 /** Groups that the neurons of a layer are cut in. */
 const neuronGroups = 16;
 
-export function unitsOfModel(by: ModelUnit, config: LlamaConfig): UnitPart<ZeroSpec>[] {
+export function unitsOfModel(by: ModelUnit, config: LlamaConfig): UnitPart<UnitLists>[] {
   const { layers, heads, kvHeads, intermediateSize } = config;
-  const each = (of: (layer: number) => UnitPart<ZeroSpec>[]) =>
+  const each = (of: (layer: number) => UnitPart<UnitLists>[]) =>
     Array.from({ length: layers }, (_, layer) => of(layer)).flat();
   const whole = (key: 'attention' | 'mlp' | 'blocks') =>
     each((layer) => [{ layer, name: String(layer), spec: { [key]: [layer] } }]);
