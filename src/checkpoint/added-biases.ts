@@ -1,4 +1,4 @@
-// Biases that an operation adds to a model without them, as a checkpoint that transformers opens has to hold them.
+// Biases that an operation adds to a model without them, in the form that transformers needs to open the checkpoint.
 import { SurgeryError } from '../platform/errors.ts';
 import type { LlamaConfig } from './config.ts';
 import { bitsPerElement } from './dtypes.ts';
@@ -13,8 +13,8 @@ const together: readonly (readonly Projection[])[] = [
 ];
 
 /**
- * Every bias that the written checkpoint holds and the source lacks: with each one in `names`, those of all projections of
- * the attention, or of the MLP, in all layers. The others are zeros.
+ * Lists every bias that the written checkpoint holds and the source lacks. A bias in `names` requires those of all attention
+ * projections, or of all MLP projections, in all layers; the ones not in `names` are zeros.
  * @throws SurgeryError `output` for an architecture whose checkpoints cannot hold them
  */
 export function biasesToWrite({ config, tensors, folder }: Checkpoint, names: readonly string[]): string[] {
@@ -34,7 +34,7 @@ export function biasesToWrite({ config, tensors, folder }: Checkpoint, names: re
   return added;
 }
 
-/** The files with the biases next to the weights that they belong to, in the weights' dtype. */
+/** Adds each bias to the file of its weight, in the weight's dtype. */
 export function withBiases(source: Checkpoint, files: readonly PlannedFile[], added: readonly string[]): PlannedFile[] {
   const names = new Set(added);
   const biasOf = ({ name, dtype }: PlannedTensor): PlannedTensor[] => {
@@ -49,8 +49,8 @@ export function withBiases(source: Checkpoint, files: readonly PlannedFile[], ad
 }
 
 /**
- * What config.json says of them. Of the architectures that run, Llama's alone has such flags; the others compute what it
- * does, so the checkpoint becomes one of it.
+ * The entries of config.json for added biases. Of the supported architectures only Llama has flags for them. The others
+ * compute the same forward pass, so their checkpoint is written as a Llama.
  */
 export function biasFields(config: LlamaConfig, added: readonly string[]): Readonly<Record<string, unknown>> {
   if (added.length === 0) return {};
@@ -62,7 +62,7 @@ export function biasFields(config: LlamaConfig, added: readonly string[]): Reado
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
-    // These have other defaults in a Llama, and a window that is not used may stand in the file.
+    // Their defaults differ in a Llama, and the file may name a window that is not used.
     num_key_value_heads: config.kvHeads,
     max_position_embeddings: config.contextLength,
     sliding_window: null,

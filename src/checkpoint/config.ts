@@ -104,8 +104,8 @@ const configSchema = z.object({
 });
 
 /**
- * Defaults of transformers' config classes for keys that config.json lacks. A null key is not lacking.
- * The sizes that every config.json gives have defaults there too; here they are asked for by name.
+ * Defaults of transformers' config classes for keys that config.json lacks. A key that is null is not missing.
+ * transformers also has defaults for the sizes that every config.json gives; here a missing size is an error.
  */
 const common = { hidden_act: 'silu', rms_norm_eps: 1e-6, tie_word_embeddings: false, max_window_layers: 28 };
 const defaults: Record<Architecture, Partial<z.input<typeof configSchema>>> = {
@@ -167,7 +167,7 @@ export function parseConfig(text: string, file: string, generation?: { text: str
   };
 }
 
-/** The architecture that config.json names, or the one of its model_type, by which transformers goes. */
+/** The architecture that config.json names, or that of its model_type, which is what transformers uses. */
 function architectureOf(
   { architectures: names, model_type }: z.infer<typeof familySchema>,
   file: string,
@@ -227,8 +227,8 @@ const layerTypes = { full: 'full_attention', sliding: 'sliding_attention' };
 
 /**
  * As in transformers: Mistral's window is in every layer, Qwen2's where layer_types says so, else from max_window_layers on.
- * Its Llama reads a prompt with full attention and goes on with a window, and its Mistral with layer_types is another model,
- * so there the two must say the same.
+ * transformers' Llama applies full attention to the prompt and a window to what follows, and its Mistral with layer_types is
+ * a different model. For these two, both keys must therefore describe the same attention.
  */
 function slidingWindow(raw: RawConfig, architecture: Architecture, refuse: Refuse): SlidingWindow | undefined {
   if (architecture === 'LlamaForCausalLM' && raw.sliding_window != null)

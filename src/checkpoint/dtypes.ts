@@ -55,13 +55,13 @@ interface Kernels {
   halfs(source: number, target: number, count: number): void;
 }
 
-/** Elements widened at a time: few enough for the cache near the core. A multiple of 8, as the kernels want it. */
+/** Elements widened at a time: few enough for the cache near the core. A multiple of 8, which the kernels require. */
 const chunk = 1 << 16;
 
 let made: { readonly kernels: Kernels; readonly source: Uint8Array; readonly target: Float32Array } | undefined;
 
 /**
- * Fills `out` with the float32 values of elements as they lie in a file, little-endian, which are asked for in order.
+ * Fills `out` with the float32 values of little-endian elements, which it reads in order.
  * @param read fills the bytes that it is given with those from `at` on
  */
 export function widenInto(out: Float32Array, dtype: WeightDtype, read: (bytes: Uint8Array, at: number) => void): void {

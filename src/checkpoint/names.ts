@@ -4,7 +4,7 @@ import type { LlamaConfig } from './config.ts';
 export const projections = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
 export type Projection = (typeof projections)[number];
 
-/** Inputs of projections: of q, k and v; of o; of gate and up; of down. */
+/** Activations that projections read: q, k and v share one, gate and up share one, o and down each have their own. */
 export const activations = ['qkv', 'o', 'gateup', 'down'] as const;
 export type Activation = (typeof activations)[number];
 
@@ -14,7 +14,7 @@ export function activationOf(projection: Projection): Activation {
   return projection === 'gate' || projection === 'up' ? 'gateup' : 'qkv';
 }
 
-/** Numbers of an activation: the in_features of the projections that read it. */
+/** Width of an activation: the in_features of the projections that read it. */
 export function activationWidth(config: Parameters<typeof projectionShape>[0], activation: Activation): number {
   const reader = { qkv: 'q', o: 'o', gateup: 'gate', down: 'down' } as const;
   return projectionShape(config, reader[activation])[1];
@@ -27,7 +27,7 @@ export const unembedName = 'lm_head.weight';
 /** Prefix of a layer's tensor names; the first group is its number. */
 export const layerPrefix = /^model\.layers\.(\d+)\./;
 
-/** The layer of a tensor, NaN of one outside the layers. */
+/** The layer of a tensor; NaN for a tensor outside the layers. */
 export const layerOf = (name: string) => Number(layerPrefix.exec(name)?.[1]);
 
 export const inputNormName = (layer: number) => `model.layers.${layer}.input_layernorm.weight`;

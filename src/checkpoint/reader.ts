@@ -88,14 +88,14 @@ export class Checkpoint {
     return this.numbersIn(this.tensors.keys());
   }
 
-  /** Numbers in some tensors. @throws SurgeryError `checkpoint` for one that is not there */
+  /** Counts the numbers in some tensors. @throws SurgeryError `checkpoint` for one that is not there */
   numbersIn(names: Iterable<string>): number {
     let total = 0;
     for (const name of names) total += this.shapeOf(name).reduce((product, n) => product * n, 1);
     return total;
   }
 
-  /** Bytes of some tensors in the files. @throws SurgeryError `checkpoint` for one that is not there */
+  /** Counts the bytes that some tensors take in the files. @throws SurgeryError `checkpoint` for one that is not there */
   bytesIn(names: Iterable<string>): number {
     let total = 0;
     for (const name of names) total += this.tensor(name).end - this.tensor(name).begin;
@@ -156,7 +156,7 @@ export class Checkpoint {
     return toFloat32(await this.readBytes(name, rows), this.weightDtype(name));
   }
 
-  /** The dtype of a tensor that is computed with. @throws SurgeryError `unsupported` for any other. */
+  /** The dtype of a tensor, if it is one that this program computes with. @throws SurgeryError `unsupported` for any other. */
   weightDtype(name: string): WeightDtype {
     const { dtype, file } = this.tensor(name);
     if (isWeightDtype(dtype)) return dtype;
@@ -213,7 +213,7 @@ export class Checkpoint {
   }
 }
 
-/** @throws SurgeryError `usage` for anything else than a checkpoint that is open */
+/** @throws SurgeryError `usage` for anything other than an open checkpoint */
 export function requireCheckpoint(checkpoint: Checkpoint): void {
   requireArgument('checkpoint', checkpoint, {
     words: 'a Checkpoint, from openCheckpoint',
@@ -221,7 +221,7 @@ export function requireCheckpoint(checkpoint: Checkpoint): void {
   });
 }
 
-/** Bytes of each of two tensors that are compared at a time. */
+/** Bytes compared at a time, of each of two tensors. */
 const compareBytes = 1 << 24;
 
 /** @throws SurgeryError `checkpoint` if the file cannot be read or is shorter. */
@@ -278,7 +278,7 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
  * Tensor name → shard file name, from the text of an index.
- * @throws SurgeryError `checkpoint` for anything else than that, and for shard names that lead out of the folder.
+ * @throws SurgeryError `checkpoint` for any other text, and for shard names that lead out of the folder.
  */
 export function parseIndex(text: string, file: string): Map<string, string> {
   const parsed = indexSchema.safeParse(parseJsonFile(text, 'checkpoint', file));

@@ -5,7 +5,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { SurgeryError, systemMessage } from '../platform/errors.ts';
 import { programName } from '../platform/program.ts';
 
-/** Most bytes that are read of a file of this kind: more than any in use has. */
+/** The largest size of each kind of file, in bytes: larger than any file in use. */
 export const maxBytes = {
   config: 1_000_000, // config.json, generation_config.json
   template: 1_000_000, // chat_template.jinja

@@ -25,9 +25,9 @@ export type Replacements = ReadonlyMap<string, Float32Array>;
 
 /** Rebuilt tensors a layer at a time, so that they are never held whole. */
 export interface LayeredReplacements {
-  /** Their names. Without them, none is a bias that the source lacks. */
+  /** Their names; may be left out if none of them is a bias that the source lacks. */
   readonly touched?: readonly string[];
-  /** Those of a layer, by name; empty where nothing changes. */
+  /** A layer's rebuilt tensors by name; empty if the layer does not change. */
   edit(layer: number): Promise<Replacements>;
 }
 
@@ -140,7 +140,7 @@ function whole(source: Checkpoint, replaced: Replacements): FindReplacement {
   return (name) => replaced.get(name);
 }
 
-/** Keeps one layer: a file's tensors lie layer by layer. */
+/** Keeps the tensors of one layer only, since a file stores tensors layer by layer. */
 function byLayer(source: Checkpoint, replaced: LayeredReplacements): FindReplacement {
   let kept: { readonly layer: number; readonly tensors: Replacements } | undefined;
   return async (name) => {

@@ -1,4 +1,4 @@
-// The calibration text of a command: what --calibration names, as token ids, and how it stands to the text that is scored.
+// The calibration text of a command: what --calibration names, as token ids, and whether it shares text with what is scored.
 
 import { activationWidth } from '../checkpoint/names.ts';
 import { Operator } from '../operations/operator.ts';
@@ -30,13 +30,13 @@ type Ids = readonly (readonly number[])[];
 export interface CalibrationInput {
   readonly documents: Ids;
   readonly info: CalibrationInfo;
-  /** The commit of a dataset, and the text where none was named. */
+  /** The dataset's commit, or the default text if none was named, for the recorded command. */
   readonly chosen: Choices;
 }
 
-/** Tokens of a calibration text, at most, where --calibration-tokens does not say. */
+/** Default of --calibration-tokens: the maximum number of tokens of a calibration text. */
 const mostTokens = { pocket: 16_384, others: 32_768 };
-/** Longest piece of a text, in tokens, where --max-tokens does not say. */
+/** Maximum number of tokens in a window without --max-tokens. */
 const mostTogether = 2048;
 
 type Settings = CalibrationOptions &
@@ -44,10 +44,11 @@ type Settings = CalibrationOptions &
   Pick<ModelOptions, 'offline' | 'quiet'>;
 
 /**
- * The text of --calibration, where a recipe looks at it; for pocket its own training stories, if none is named.
+ * Reads the text of --calibration if a recipe needs one. pocket's default is its own training stories.
  * @param scored documents that the variants are scored on
- * @throws SurgeryError `usage` where none is named, `text` for one that cannot be read, and for one that shares text with the
- * scored documents unless --allow-leak
+ * @returns undefined if no recipe needs a calibration text
+ * @throws SurgeryError `usage` if none is named, `text` for one that cannot be read, and for one that shares text with the
+ * scored documents unless --allow-leak is given
  */
 export async function calibrationInput(
   options: Partial<Settings>,
@@ -103,7 +104,7 @@ function kindsOf(recipes: readonly CompleteRecipe[]): string {
   return [...new Set(recipes.flatMap((recipe) => recipe.map(({ kind }) => kind)))].join(', ');
 }
 
-/** Positions that statistics are summed over. */
+/** States which positions the statistics of each kind are summed over. */
 function positionsRule(recipes: readonly CompleteRecipe[], config: OpenModel['checkpoint']['config']): string {
   const words = recipes.flat().flatMap((operation) => {
     const need = kindOf(operation).needs?.(operation, config);
@@ -113,7 +114,7 @@ function positionsRule(recipes: readonly CompleteRecipe[], config: OpenModel['ch
   return [...new Set(words)].join(', ');
 }
 
-/** What a reader should know of a text that is too short for what is fitted to it. */
+/** Warns of a text with fewer tokens than the inputs of a projection that is fitted to it. */
 function notesOf(
   recipes: readonly CompleteRecipe[],
   tokens: number,
@@ -134,12 +135,12 @@ function notesOf(
 
 interface Cut {
   readonly documents: Ids;
-  /** How, in words. */
+  /** The rule of the cut, in words. */
   readonly cut: string;
 }
 
 /**
- * Each document in windows, the last of all cut so that there are so many tokens in all.
+ * Cuts each document into windows, and ends after `tokens` tokens in total.
  * @throws SurgeryError `text` if nothing is left
  */
 function cutTo(
@@ -171,7 +172,7 @@ function cutTo(
   };
 }
 
-/** Texts that are encoded at a time: of a large file only the beginning is read. */
+/** Texts that are encoded at a time, so that only the beginning of a large file is encoded. */
 const textsAtOnce = 64;
 
 function* encodedUpTo(texts: readonly string[], tokens: number, tokenizer: Tokenizer): Generator<readonly number[]> {
@@ -179,7 +180,7 @@ function* encodedUpTo(texts: readonly string[], tokens: number, tokenizer: Token
     yield* tokenizer.encodeAll(texts.slice(at, at + textsAtOnce), tokens);
 }
 
-/** Options of an operator, and the text that it has to read. */
+/** Options of an operator, and its calibration text. */
 export type OperatorOptions = Pick<RuntimeOptions, 'threads'> &
   MemoryOptions &
   WeightOptions & { readonly calibrated?: CalibrationInput | undefined };
@@ -193,7 +194,7 @@ export const operatorSettings = ({ dtype, threads, memory, pcaEngine: engine, ca
   calibration: calibrated?.documents,
 });
 
-/** Reads the calibration text for all recipes, where one is there. */
+/** Runs the calibration text, if there is one, through the model for all recipes. */
 export async function calibrate(
   operator: Operator,
   calibrated: CalibrationInput | undefined,
@@ -206,7 +207,7 @@ export async function calibrate(
   );
 }
 
-/** An operator that has read the calibration text for its recipe. */
+/** Opens an operator whose calibration statistics are complete for its recipe. */
 export async function openOperator(
   options: OperatorOptions,
   recipe: CompleteRecipe | undefined,

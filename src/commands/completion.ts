@@ -52,7 +52,7 @@ function flagOf(option: Option): Flag {
   const takesValue = option.required || option.optional;
   const values = allowedOf(option);
   return {
-    long: option.long ?? '',
+    long: `--${option.name()}`,
     description: option.description,
     takesValue,
     values,

@@ -177,7 +177,7 @@ function entriesOf(command: CommandUnknownOpts, values: Values, prefix: string, 
     const option = optionOf(command, key);
     if (!option) return [];
     const place = `${prefix}${key}`;
-    const long = option.long ?? '';
+    const long = `--${option.name()}`;
     if (!takesValue(option) || (option.optional && typeof value === 'boolean')) {
       if (typeof value !== 'boolean') throw refused(file, place, value, 'true or false');
       const isOn = long === `--${key}` ? value : !value;

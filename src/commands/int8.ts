@@ -1,4 +1,4 @@
-// What int8 costs the model of a command, said before anything is computed with it.
+// What int8 costs the model of a command, printed before anything is computed with it.
 import { percent, perplexity, short } from '../report/format.ts';
 import type { Progress } from '../report/terminal/progress.ts';
 import { type Int8Cost, int8Cost } from '../scores/int8-cost.ts';
@@ -17,12 +17,12 @@ export async function costOfInt8(
   return (await progress.step(`Measuring what int8 costs ${info.ref}, once`, 'blocks', known)).value;
 }
 
-/** In words. */
+/** The cost in words. */
 const int8Words = ({ kl, sameTop, perplexity: { fp32, int8 } }: Int8Cost) =>
   `KL ${short(kl)} nats/token from fp32 on the built-in passages, perplexity ${perplexity(fp32)} → ${perplexity(int8)}, ` +
   `${percent(sameTop)} same top token`;
 
-/** Says what int8 costs where it is used; with --quiet it is not measured. */
+/** Prints what int8 costs if the command uses it. With --quiet it is neither measured nor printed. */
 export async function sayInt8(
   options: Pick<RuntimeOptions, 'precision' | 'threads'> & MemoryOptions & Pick<ModelOptions, 'quiet'>,
   model: OpenModel,

@@ -1,4 +1,4 @@
-// What run, sweep and sensitivity measure models on: documents, questions, prompts, and the text that operations look at.
+// What run, sweep and sensitivity measure models on: documents, questions, prompts, and the text that operations are calibrated on.
 import type { Measurement } from '../experiments/run-cells.ts';
 import type { CompleteRecipe } from '../operations/recipe.ts';
 import type { Study } from '../results/study.ts';

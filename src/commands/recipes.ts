@@ -152,7 +152,7 @@ function optionOf({ key, kinds: owners, fields }: NamedField, { takesSeveral, op
   if (!flags.includes(' ')) return option;
   if (several === 'repeat') return option.argParser(repeatable(parse));
   if (several === 'commas') return option.argParser(listOf(parse));
-  return option.argParser(field.several === 'commas' ? single(option.long ?? '', parse, 'sweep') : parse);
+  return option.argParser(field.several === 'commas' ? single(`--${option.name()}`, parse, 'sweep') : parse);
 }
 
 /** "q,k,v; of quantise: all" */

@@ -72,13 +72,17 @@ function difference(a: CellResult, b: CellResult): Difference {
 }
 
 /**
- * Whether a partner's error over what shares a PCA, k and v or all of q, k and v, is within the shared cell's, but for
- * rounding to float32.
+ * Whether a partner's error over what shares a PCA, k and v or all of q, k and v, is within the shared cell's, up to
+ * rounding to float32. Null where a cell has no such error.
  */
-function reaches(partner: CellResult, shared: CellResult): boolean {
-  const isShared = shared.recipe.some((operation) => operation.kind === 'pca' && operation.mode === 'shared-qkv');
-  const error = ({ footprint }: CellResult) => (isShared ? footprint?.relativeError : footprint?.relativeErrorKv) ?? 0;
-  return error(partner) <= error(shared) * (1 + 1e-5) + 1e-6;
+function reaches(partner: CellResult, shared: CellResult): boolean | null {
+  const [operation] = shared.recipe;
+  // Fits are matched in the loss of their objective, not in the error of the weights. All directions together lose nothing.
+  if (operation?.kind === 'fit') return true;
+  const isQkv = operation?.kind === 'pca' && operation.mode === 'shared-qkv';
+  const error = ({ footprint }: CellResult) => (isQkv ? footprint?.relativeError : footprint?.relativeErrorKv) ?? null;
+  const [own, most] = [error(partner), error(shared)];
+  return own === null || most === null ? null : own <= most * (1 + 1e-5) + 1e-6;
 }
 
 function minus(a: readonly number[], b: readonly number[]): number[] {

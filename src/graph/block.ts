@@ -5,7 +5,7 @@ import { type Activation, inputNormName, type Projection, postNormName, projecti
 import { type GraphBuilder, microsoft } from './builder.ts';
 import type { Linears } from './linear.ts';
 
-/** Numbers a head takes in the cache: onnxruntime's attention wants multiples of 8, so other head sizes are padded with zeros. */
+/** Width of a head in the cache: onnxruntime's attention needs multiples of 8, so other head sizes are padded with zeros. */
 export const cacheHeadDim = ({ headDim }: LlamaConfig) => Math.ceil(headDim / 8) * 8;
 
 /** Positions that a layer's attention sees, a token's own included, where there is a limit. */
@@ -19,7 +19,7 @@ const keyValue = ['key', 'value'] as const;
 export const cacheName = (when: 'past' | 'present', layer: number, what: (typeof keyValue)[number]) =>
   `${when}.${layer}.${what}`;
 
-/** Linear layers see flattened rows, attention sees sequences: the way from one to the other, and what attention reads. */
+/** Linear layers take flattened rows, attention takes sequences: conversions between them, and the other inputs of attention. */
 export interface Sequences {
   /** (rows, width) → (batch, tokens, width) */
   readonly batched: (x: string) => string;

@@ -21,16 +21,16 @@ export type WeightSource =
   /** Fed at every run in 8 bits, see {@link int8Part}. */
   | Int8Weight<Fed>;
 
-/** Stands for a part of a weight that is fed at every run. */
+/** Marks a part of a weight that is fed at every run. */
 export type Fed = 'fed';
 
 /** A weight in 8 bits, and where its parts are. A few outlier coordinates of its input are multiplied in float32. */
 export interface Int8Weight<Part> {
   readonly kind: 'int8';
   readonly shape: readonly number[];
-  /** Of the rotated weight, see {@link hadamard}: (in, out). */
+  /** Integers of the rotated weight, see {@link hadamard}: (in, out). */
   readonly integers: Part;
-  /** Whether the integers are from 1 to 255 about 128, where they are from −127 to 127 otherwise. */
+  /** Whether the integers run from 1 to 255 around 128, instead of from −127 to 127. */
   readonly unsigned?: boolean;
   /** float32, (out) */
   readonly scales: Part;
@@ -46,8 +46,8 @@ export interface Int8Weight<Part> {
 }
 
 /**
- * Name of a part of a weight in 8 bits in the graph. Places and rest belong to what is multiplied, and are named after the first
- * weight that reads it.
+ * Names a part of an 8-bit weight in the graph. Places and rest belong to the input of the product, and are named after the
+ * first weight that reads it.
  */
 export const int8Part = (weight: string, part: 'integers' | 'scales' | 'places' | 'rest' | 'outliers') =>
   `${weight}.${part}`;

@@ -14,7 +14,7 @@ export function blockShape({ slidingWindow }: LlamaConfig, layer: number): numbe
 /** Further outputs of a block's graph: the residual stream after its attention, and its activations. */
 export type InnerPoint = 'afterAttention' | Activation;
 
-/** Numbers of a row of it. */
+/** Width of such an output. */
 export function innerWidth(config: LlamaConfig, point: InnerPoint): number {
   return point === 'afterAttention' ? config.hiddenSize : activationWidth(config, point);
 }

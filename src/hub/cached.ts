@@ -1,4 +1,4 @@
-// Whether the cache holds a model as a whole. Needs nothing of what a download needs.
+// Whether the cache holds a whole model. Imports none of the code that a download needs.
 import { join } from 'node:path';
 import { exists, indexFile, parseIndex, singleFile } from '../checkpoint/reader.ts';
 import { maxBytes, readText } from '../checkpoint/safe-paths.ts';

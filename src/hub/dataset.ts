@@ -38,7 +38,7 @@ export interface DatasetFiles {
 const ownThenConverted = ['main', 'refs/convert/parquet'];
 const revisionsOf = ({ revision }: DatasetReference) => (revision === undefined ? ownThenConverted : [revision]);
 
-/** The split that is taken where none is named: the first of these that there is. */
+/** If no split is named, the first of these that exists is used. */
 const preferred = ['test', 'validation', 'train'];
 
 /** @throws SurgeryError `text` for anything else */
@@ -122,7 +122,7 @@ async function cachedSplit(reference: DatasetReference): Promise<DatasetFiles | 
   return undefined;
 }
 
-/** Whether all files are there that their names count: `…-00000-of-00003.parquet`. */
+/** Whether all the files are present that their names count: `…-00000-of-00003.parquet`. */
 function isWhole({ paths }: SplitFiles): boolean {
   const counts = paths.flatMap((path) => /-of-(\d+)/.exec(path)?.[1] ?? []);
   return counts.every((count) => Number(count) === paths.length);

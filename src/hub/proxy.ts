@@ -25,7 +25,7 @@ export function dispatcherFor(url: URL): Dispatcher {
   );
 }
 
-/** Address of the proxy for a URL, as the environment says; names may be in small or capital letters. */
+/** Address of the proxy for a URL, as the environment says; variable names may be in lower or upper case. */
 export function proxyFor(url: URL): string | undefined {
   const read = (name: string) => process.env[name] || process.env[name.toUpperCase()];
   const address = read(url.protocol === 'https:' ? 'https_proxy' : 'http_proxy') || read('all_proxy');

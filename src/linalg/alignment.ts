@@ -17,7 +17,7 @@ export function alignment(k: Matrix, l: Matrix): number {
   return size > 0 ? innerProduct(k.data, l.data) / size : 0;
 }
 
-/** {@link alignment} after the rows of the second matrix have changed places: its row i stands at order[i]. For each order. */
+/** {@link alignment} for each reordering of the second matrix's rows: its row order[i] is compared with row i of the first. */
 export function permutedAlignments(k: Matrix, l: Matrix, orders: readonly ArrayLike<number>[]): number[] {
   const size = Math.sqrt(squaredNorm(k.data) * squaredNorm(l.data));
   return orders.map((order) => {

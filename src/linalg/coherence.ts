@@ -8,11 +8,12 @@ export interface Coherence {
   readonly mean: number;
   /** For each limit, the share of pairs within it. */
   readonly pairs: readonly number[];
-  /** For each limit, how many directions there are of which no two lie outside it, taken in their order. */
+  /** For each limit, how many directions a greedy pass in order keeps, such that every pair of them is within it. */
   readonly independent: readonly number[];
 }
 
 /**
+ * Statistics of the |cosine| of all pairs of directions.
  * @param directions unit rows, (directions, size)
  * @param limits of |cosine| up to which two directions count as nearly orthogonal
  */

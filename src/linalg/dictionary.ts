@@ -9,7 +9,7 @@ import { pickRows, squaredLengths, unitRows } from './rows.ts';
 export interface Dictionary {
   /** Unit rows, (atoms, size), the most used first. */
   readonly atoms: Matrix;
-  /** The signals in them. */
+  /** The coefficients of the signals in these atoms. */
   readonly codes: SparseCodes;
 }
 
@@ -23,7 +23,7 @@ export interface DictionaryOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Atoms more alike than this stand for the same thing: one of them begins anew. */
+/** Two atoms whose |cosine| exceeds this count as the same: one of them is replaced. */
 const sameAtom = 0.99;
 
 /**

@@ -5,9 +5,9 @@ import { seededRandom } from './random.ts';
 import { innerProduct, rowOf, squaredNorm } from './rows.ts';
 
 export interface Factors {
-  /** How much of each component is in each row, (rows, components), from 0. */
+  /** Non-negative weight of each component in each row, (rows, components). */
   readonly weights: Matrix<Float32Array>;
-  /** (components, cols), from 0, at unit length. */
+  /** Non-negative rows of unit length, (components, cols). */
   readonly components: Matrix<Float32Array>;
   /** ‖X − W C‖² / ‖X‖². */
   readonly error: number;
@@ -16,14 +16,14 @@ export interface Factors {
 
 export interface NmfOptions {
   readonly seed: number;
-  /** Most updates. Default 500. */
+  /** Maximum number of updates. Default 500. */
   readonly iterations?: number;
-  /** Ends where the relative error falls by less than this over {@link checked} updates. Default 1e-4. */
+  /** Stops when the relative error falls by less than this over {@link checked} updates. Default 1e-4. */
   readonly tolerance?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Updates between looks at the error. */
+/** Updates between two checks of the error. */
 const checked = 10;
 
 /** What counts as zero, and keeps it from dividing by zero. */
@@ -31,9 +31,9 @@ const tiny = 1e-12;
 
 /**
  * X ≈ W C with no negative number anywhere, by the multiplicative updates for squared error of Lee and Seung (2001),
- * which never raise it. They begin at random numbers and end in a local minimum. Components are put in order of their
- * part in the sum, ‖w‖ ‖c‖, largest first. Products in float32: 8 · rows · cols · count flops an update.
- * @param x (rows, cols), from 0
+ * which never raise it. They start from random numbers and end in a local minimum. Components are sorted by their
+ * contribution ‖w‖ ‖c‖ to the sum, largest first. Products in float32: 8 · rows · cols · count flops per update.
+ * @param x (rows, cols), non-negative
  */
 export async function factorise(
   x: Matrix<Float32Array>,
@@ -72,11 +72,11 @@ export async function factorise(
 function update({ data }: Matrix<Float32Array>, above: Matrix<Float32Array>, below: Matrix<Float32Array>): void {
   for (let i = 0; i < data.length; i++) {
     const value = ((data[i] as number) * (above.data[i] as number)) / ((below.data[i] as number) + tiny);
-    data[i] = value > tiny ? value : 0; // what vanishes would become denormal, which products are slow with
+    data[i] = value > tiny ? value : 0; // vanishing numbers would become denormal, which makes products slow
   }
 }
 
-/** Components at unit length, their lengths in the weights, the largest part of the sum first. */
+/** Moves the components' lengths into the weights, and sorts by contribution to the sum, largest first. */
 function ordered(
   weights: Matrix<Float32Array>,
   components: Matrix<Float32Array>,

@@ -14,26 +14,29 @@ export interface Pca {
   readonly eigenvalues: Float64Array;
   /** Share of the variance along each component, largest first, (min(rows, cols)). All 0 where rows do not differ. */
   readonly explainedVarianceRatio: Float64Array;
-  /** What was fitted, lying down: (rows, cols), or (cols, rows) if there are more rows than columns. */
+  /** The fitted matrix, transposed if it has more rows than columns: the smaller side comes first. */
   readonly centred: Matrix;
   /** Whether `centred` is the transpose. */
   readonly transposed: boolean;
-  /** Leading eigenvectors of `centred · centredᵀ`, one a row, (k, min(rows, cols)). */
+  /** Leading eigenvectors of `centred · centredᵀ`, one per row, (k, min(rows, cols)). */
   readonly vectors: Matrix<Float32Array>;
 }
 
-/** Eigenvalues of `centred · centredᵀ`, all, largest first, and the leading eigenvectors, one a row. */
+/** Eigenvalues of `centred · centredᵀ`, all, largest first, and the leading eigenvectors, one per row. */
 export interface Components {
   readonly eigenvalues: Float64Array;
   readonly vectors: Matrix<Float32Array>;
 }
 
-/** Finds the components of a matrix that lies down; `count` says from the explained-variance ratios how many are wanted. */
+/**
+ * Finds the components of a matrix that has no more rows than columns; `count` says from the explained-variance ratios how
+ * many are wanted.
+ */
 export type Solver = (centred: Matrix, count: (explainedVarianceRatio: Float64Array) => number) => Promise<Components>;
 
 /** What is done to the matrix before it is decomposed. */
 export interface PcaOptions {
-  /** Whether column means are taken off. Default: yes. */
+  /** Whether column means are subtracted. Default: yes. */
   readonly center?: boolean;
   /** The block that each row belongs to, (rows): after centring, every block is divided by its own Frobenius norm. */
   readonly balance?: readonly number[];
@@ -66,7 +69,7 @@ export async function fitPca(
   return { mean, ...(scales ? { scales } : {}), eigenvalues, explainedVarianceRatio, centred, transposed, vectors };
 }
 
-/** Directions that are worked on at once: eigenvectors by the eigensolver, and terms of a reconstruction. */
+/** Directions per block: of eigenvectors in the eigensolver, and of terms in a reconstruction. */
 const slab = 128;
 
 /**
@@ -76,7 +79,7 @@ const slab = 128;
 export const solveByGram: Solver = async (centred, count) => {
   const side = centred.rows;
   const { data } = await gramOfRows(centred);
-  // In whole slabs: then a vector's last digits do not depend on how many others were asked for with it.
+  // In whole slabs: then a vector's last digits do not depend on how many others are computed with it.
   let rows = 0;
   const inSlabs = (all: Float64Array) => {
     rows = count(explainedRatios(all));
@@ -116,9 +119,9 @@ export function rankForVariance(explainedVarianceRatio: Float64Array, variance: 
   return all;
 }
 
-/** Eigenvalues above what rounding leaves of a zero: their number × float64's epsilon × the largest, as in LAPACK. */
+/** How many eigenvalues exceed the rounding error of a zero, their number × float64's epsilon × the largest, as in LAPACK. */
 function numericalRank(values: Float64Array): number {
-  const rounding = values.length * Number.EPSILON * (values[0] ?? 0);
+  const rounding = values.length * Number.EPSILON * itemAt(values, 0);
   return values.findLastIndex((value) => value > rounding) + 1;
 }
 
@@ -130,11 +133,11 @@ export function explainedBy(explainedVarianceRatio: Float64Array, rank: number):
 
 /** What a matrix is rebuilt from: its leading directions and how much of it lies along each, without the matrix itself. */
 export interface Leading extends Pick<Pca, 'transposed' | 'vectors'> {
-  /** The matrix's entries along each vector, (k, the lying matrix's columns). */
+  /** The projection of `centred` on each vector, (k, its columns). */
   readonly scores: Matrix<Float32Array>;
 }
 
-/** The sum over the first `blocks` blocks of directions, to go on from: (side, columns) of the lying matrix. */
+/** The sum over the first `blocks` blocks of directions, for a larger rank to continue from, in the shape of `centred`. */
 export interface PartialSum {
   readonly blocks: number;
   readonly sum: Float32Array;
@@ -149,14 +152,14 @@ export async function leadingOf({ centred, transposed, vectors }: Pca, count: nu
 }
 
 /**
- * What was fitted, projected on the leading directions, `(X − μ) Vᵣ Vᵣᵀ` in the shape of `x`, (rows, cols), balanced rows
- * still balanced; products in float32. Vᵣ are the leading right singular vectors; on a matrix that lies on its other side
- * the left ones serve, since `U Uᵀ X = X V Vᵀ`, so that nothing is divided by a singular value.
+ * Projects the fitted matrix on the leading directions: `(X − μ) Vᵣ Vᵣᵀ` in the shape of `x`, (rows, cols), balanced rows
+ * still balanced; products in float32. Vᵣ are the leading right singular vectors. Where the smaller side gives the left ones,
+ * these are used, since `U Uᵀ X = X V Vᵀ`; nothing is divided by a singular value.
  *
- * It is summed over whole blocks of directions, always in the same order: so a larger rank can go on from where a smaller
- * one was, and gives the same digits as from nothing.
- * @param from is used up; that of a larger rank is of no use
- * @returns not to be changed, since it may be the sum itself; and the sum to go on from
+ * The sum runs over whole blocks of directions, always in the same order. A larger rank can therefore continue from the sum
+ * of a smaller one, with the same digits as from zero.
+ * @param from is overwritten; ignored if it is of a larger rank
+ * @returns the projection, which must not be changed since it may share its memory with the sum; and the sum to continue from
  * @throws RangeError if `rank` is above the number of vectors kept
  */
 export async function project(

@@ -51,7 +51,8 @@ export function productThreads(): number | undefined {
 
 /**
  * A B, or with either side transposed; both matrices hold the same type of numbers, which the result shares.
- * 2 · rows · cols · inner flops. Throws SurgeryError('numeric') if shapes, types or lengths do not fit together, ('usage') for what are no matrices.
+ * 2 · rows · cols · inner flops. Throws SurgeryError('numeric') if shapes, types or lengths do not fit together, ('usage') for
+ * arguments that are not matrices.
  *
  *     await multiply({ rows: 1, cols: 2, data: Float64Array.of(1, 2) }, { rows: 2, cols: 1, data: Float64Array.of(3, 4) })
  *     // { rows: 1, cols: 1, data: Float64Array [ 11 ] }

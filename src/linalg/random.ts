@@ -31,8 +31,8 @@ export function gaussian(count: number, random: () => number): Float64Array {
 
 /**
  * `rows` orthonormal rows of length `cols`, spanning a subspace that is uniformly random: X of normal numbers, made
- * orthonormal as (X Xᵀ)^(−½) X. With nearly as many rows as columns X may be ill-conditioned, and X Xᵀ is so twice over:
- * what comes of it is made orthonormal once more.
+ * orthonormal as (X Xᵀ)^(−½) X. With nearly as many rows as columns X may be ill-conditioned, and the condition number of
+ * X Xᵀ is its square: the result is then made orthonormal a second time.
  * @throws RangeError for more rows than columns
  */
 export async function randomOrthonormal(rows: number, cols: number, random: () => number): Promise<Matrix> {
@@ -43,7 +43,7 @@ export async function randomOrthonormal(rows: number, cols: number, random: () =
   return ratio < 1e-4 ? (await symmetricallyOrthonormalised(matrix)).matrix : matrix;
 }
 
-/** (X Xᵀ)^(−½) X (Löwdin 1950), and the smallest eigenvalue of X Xᵀ over the largest: rounding is as much larger as that is small. */
+/** (X Xᵀ)^(−½) X (Löwdin 1950), and the smallest eigenvalue of X Xᵀ over the largest: rounding errors grow with its inverse. */
 async function symmetricallyOrthonormalised(x: Matrix): Promise<{ matrix: Matrix; ratio: number }> {
   const { rows } = x;
   const { values, vectors } = await symmetricEigen((await gramOfRows(x)).data, rows);

@@ -6,7 +6,7 @@ import { symmetricEigen } from './eigen/eigen.ts';
 import { gramOfRows, type Matrix, multiply } from './products.ts';
 import { innerProduct, rowOf } from './rows.ts';
 
-/** A map fitted with the penalty that served best. */
+/** A linear map fitted with the best of several penalties. */
 export interface RidgeFit {
   /** (inputs, outputs): a centred row x is mapped to x · coefficients. */
   readonly coefficients: Matrix;

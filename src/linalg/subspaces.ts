@@ -48,8 +48,8 @@ async function centredGram(x: Matrix<Numbers>): Promise<Matrix> {
 }
 
 /**
- * Principal components of the rows of a matrix, (count, cols), orthonormal, the largest variance first; as many as there
- * are columns where asked for, those without variance too. By the project's eigensolver, in float64.
+ * Principal components of the rows of a matrix, (count, cols), orthonormal, the largest variance first. Up to `cols` of
+ * them, those without variance included. By the project's eigensolver, in float64.
  * @param count default: all columns
  */
 export async function principalComponents(x: Matrix<Numbers>, count = x.cols): Promise<Matrix> {

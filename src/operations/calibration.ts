@@ -11,7 +11,7 @@ import { Walk } from '../runtime/walk/walk.ts';
 import { type Documents, encodeDocuments } from '../text/encode-documents.ts';
 import type { CalibrationNeed, CalibrationPart } from './kind.ts';
 
-/** A need, and what takes a layer's statistics. They are dropped when it is done: only one layer's are in memory. */
+/** A need, and the callback that takes a layer's statistics. They are freed when it returns: only one layer's are in memory. */
 export interface Gathering {
   readonly need: CalibrationNeed;
   readonly take: (statistics: LayerStatistics) => Promise<void>;
@@ -20,7 +20,7 @@ export interface Gathering {
 /** New weights of a layer, by tensor name. */
 type Edits = WalkVariant['edit'];
 
-/** A calibration text and a checkpoint. */
+/** Gathers the statistics of a calibration text in a checkpoint. */
 export class Calibration {
   readonly #checkpoint: Checkpoint;
   readonly #documents: Promise<readonly (readonly number[])[]>;
@@ -38,8 +38,8 @@ export class Calibration {
   }
 
   /**
-   * One walk for needs of one part of the text.
-   * @param edited the model as operations before have left it
+   * Gathers all statistics of one part of the text in one walk.
+   * @param edited the model as earlier operations have left it
    * @param onBlock called with the blocks done and in all
    * @throws SurgeryError `text` for documents that the model cannot read, `numeric` for activations that are not finite
    */
@@ -59,8 +59,8 @@ export class Calibration {
   }
 
   /**
-   * A walk in which each block's statistics are taken from the stream that the operated blocks before it write.
-   * @param found a layer's weights that operations before have changed
+   * Gathers each block's statistics from the residual stream that the already edited blocks before it write.
+   * @param found a layer's weights that earlier operations have changed
    * @param edit the layer's new weights, once its statistics have been taken
    * @throws SurgeryError as {@link gather}
    */
@@ -128,7 +128,7 @@ function permuted(ids: readonly number[], seed: number): number[] {
   return all;
 }
 
-/** Sums of one activation, or of the residual stream alone, in the layers where any operation wants them. */
+/** Sums of one activation, or of the residual stream alone, in the layers where any operation needs them. */
 interface Summed {
   readonly activation: Activation | undefined;
   readonly need: CalibrationNeed;
@@ -142,8 +142,8 @@ const activationsOf = ({ activations }: CalibrationNeed): readonly (Activation |
   activations.length > 0 ? activations : [undefined];
 
 /**
- * What several gatherings look at, each sum once.
- * @param model whose blocks are looked at in a layer
+ * Computes the sums that several gatherings need, each once.
+ * @param model the walk's model whose blocks are recorded in a layer: 0 is the original
  */
 function visitorOf(
   walk: Walk,

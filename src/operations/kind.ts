@@ -14,7 +14,7 @@ export interface Field<T> {
   readonly flags?: string;
   /** One line, lower case, without a full stop. */
   readonly help: string;
-  /** The default in words, for help; and that of a sweep where it is another. */
+  /** The default in words, for help; and that of a sweep if it differs. */
   readonly default?: string;
   readonly sweepDefault?: string;
   /** Reads an option's text. @throws SurgeryError `usage` that names the option */
@@ -57,23 +57,23 @@ export interface Footprint {
   readonly width: number | null;
 }
 
-/** A footprint as a kind has it. */
+/** A footprint as a kind reports it. */
 export interface KindFootprint extends Omit<Footprint, 'bytes'> {
   /** Bytes of what is kept. Without it: as many as the reduced parameters take in the checkpoint's dtype. */
   readonly storedBytes?: number;
 }
 
 /**
- * What of the calibration text is read: all of it; one half, to see how much a fit depends on the text; or the same
- * tokens in a random order within each document, which have the words' frequencies and no context.
+ * Parts of the calibration text, instead of all of it: one half, to see how much a fit depends on the text; or the same
+ * tokens in a random order within each document, which keeps token frequencies and removes context.
  */
 export const calibrationParts = ['first-half', 'second-half', 'permuted'] as const;
 export type CalibrationPart = (typeof calibrationParts)[number];
 
-/** What an operation looks at. Statistics are those of the model that the operation finds: as operations before it left it. */
+/** The statistics that an operation needs, of the model as earlier operations of the recipe have left it. */
 export interface CalibrationNeed {
   readonly layers: readonly number[];
-  /** Inputs of projections. None where the residual stream alone is looked at. */
+  /** Inputs of projections. None if only the residual stream is needed. */
   readonly activations: readonly Activation[];
   /** Whether Σ x xᵀ is gathered, 8 · n² bytes for n inputs. Default: no. */
   readonly secondMoments?: boolean;
@@ -82,8 +82,8 @@ export interface CalibrationNeed {
   /** Default: all. */
   readonly part?: CalibrationPart | undefined;
   /**
-   * Whether a block is looked at after the blocks before it have been operated on. Then the ranks, heads or layers must
-   * follow from the operation alone: `plan` comes before the first layer's statistics.
+   * Whether a block's statistics are gathered after the blocks before it have been edited. The ranks, heads or layers must
+   * then follow from the operation alone, since `plan` runs before the first layer's statistics are known.
    */
   readonly sequential?: boolean;
 }
@@ -121,11 +121,11 @@ export interface OperatorSettings {
   /** Solver for principal components. Default: the project's own eigensolver. */
   readonly engine?: PcaEngine | undefined;
   /**
-   * The calibration text, whose activations operations may look at: texts, which are cut to the model's context, or token
+   * The calibration text, whose activations operations may use: texts, which are cut to the model's context, or token
    * ids with BOS first where the model has one. Default: none, and operations that need one are refused.
    */
   readonly calibration?: Documents | undefined;
-  /** Bytes of memory that weights and activations may take while text is read, as of `Walk`. Default: half of what is free. */
+  /** Bytes of memory that weights and activations may take while text is read, as in `Walk`. Default: half of what is free. */
   readonly memory?: number | undefined;
   /** Every operation to come, where what they share may stay in memory from one to the next. */
   readonly upcoming?: readonly { readonly kind: string }[] | undefined;
@@ -149,12 +149,12 @@ export interface Finding {
 export const modelUnits = ['head', 'kv-head', 'neuron-group', 'attention', 'mlp', 'block'] as const;
 export type ModelUnit = (typeof modelUnits)[number];
 
-/** One of them. */
+/** One unit of a model. */
 export interface UnitPart<Spec> {
   readonly layer: number;
   /** As options name it: "2.5". */
   readonly name: string;
-  /** Lists that name it, which all units at once have joined. */
+  /** Fields of an operation that cuts this unit. To cut all units at once, their lists are joined. */
   readonly spec: Partial<Spec>;
 }
 
@@ -209,13 +209,13 @@ export interface OperationKind<
   complete(spec: Spec, config: LlamaConfig): Complete;
   /** Names of the tensors that it changes. */
   touches(operation: Complete, config: LlamaConfig): string[];
-  /** What it looks at of the calibration text. Nothing, or without it: the text is not read. */
+  /** The statistics of the calibration text that it needs. Without them the text is not read. */
   needs?(operation: Complete, config: LlamaConfig): CalibrationNeed | undefined;
-  /** The operation in a line, what is as by default left out. @param layers of the model */
+  /** The operation in one line, without parameters at their defaults. @param layers of the model */
   describe(operation: Complete, layers: number): string;
   /** The operation in a few words, for tables. */
   label(operation: Complete, layers: number): string;
-  /** The line of a chart that cells which differ in their budget alone are on. Without it: each is one by itself. */
+  /** Names the chart line of cells that differ only in their budget. Without it each cell has its own. */
   series?(operation: Complete, layers: number): string;
   /** For the name of a results folder: all that differs from the default, in a few words. @param layers of the model */
   slug(operation: Complete, layers: number): string;
@@ -226,7 +226,7 @@ export interface OperationKind<
    * @param layers of the model
    */
   next(operation: Complete, found: Finding, layers: number): string;
-  /** Fields that say how much is kept, of which an operation has one. Without them: there is nothing to choose. */
+  /** Fields that say how much is kept, of which an operation has one. Without them the kind has no budget. */
   readonly budgets?: readonly Exclude<keyof Spec, 'kind'>[];
   /** The units that a sensitivity study operates on one at a time. Without it: layers and projections. */
   units?(by: ModelUnit, config: LlamaConfig): readonly UnitPart<Spec>[];
@@ -241,13 +241,13 @@ export interface OperationKind<
 /** The part of a kind that computes. */
 export interface OperationWork<Complete, Plan extends OperationPlan, Details, Report, Digest = undefined> {
   /**
-   * What it keeps of a layer's statistics, which are dropped afterwards: something small, or a handle of what it has put
+   * What it keeps of a layer's statistics, which are freed afterwards: something small, or a handle to what it has stored
    * elsewhere. Called for the layers of `needs`, in their order.
    */
   digest?(operation: Complete, statistics: LayerStatistics, context: OperationContext): Promise<Digest>;
   /**
-   * Ranks, heads, layers: everything that is decided before weights change.
-   * @param digests by layer. Of a sequential operation it is empty yet, and a layer's is there when it is applied
+   * Decides everything that does not need edited weights: ranks, heads, layers.
+   * @param digests by layer. For a sequential operation the map is still empty; a layer's digest is added before `apply`
    */
   plan(operation: Complete, context: OperationContext, digests: ReadonlyMap<number, Digest>): Promise<Plan>;
   apply(plan: Plan, layer: number, context: OperationContext): Promise<Edit<Details>>;

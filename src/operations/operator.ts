@@ -49,7 +49,7 @@ export interface LayeredVariant {
   readonly from: number;
   /** A layer's new weights, empty where nothing changes: by tensor name, as {@link Operated.tensors}. */
   edit(layer: number): Promise<ReadonlyMap<string, Float32Array>>;
-  /** Once every layer has been edited. */
+  /** Available once every layer has been edited. */
   result(): Pick<Operated, 'reports' | 'footprint'>;
 }
 
@@ -59,7 +59,7 @@ type Digests = Map<number, unknown>;
 /** Called with the layers done so far and in all. */
 export type OnProgress = (done: number, total: number) => void;
 
-/** The options of all that operates. */
+/** Options of everything that applies operations. */
 export const operatorOptions: AllowedOptions<OperatorSettings> = {
   threads: aCount(1, 256),
   dtype: oneOfWords(weightDtypes),
@@ -75,7 +75,7 @@ export class Operator {
   readonly #settings: OperatorSettings;
   readonly #shared = new Map<MakeShared<Closable>, Closable>();
   readonly #calibration: Calibration | undefined;
-  /** Of operations on the original, by the operation. */
+  /** Digests of operations on the original model, by operation. */
   readonly #digests = new Map<string, Digests>();
 
   /** @throws SurgeryError `usage` for an argument that is not allowed */
@@ -94,8 +94,7 @@ export class Operator {
   }
 
   /**
-   * Reads the calibration text for all recipes at once: what the first operation of each needs is gathered in one walk, so
-   * that each recipe need not have its own.
+   * Runs the calibration text through the model once for all recipes: one walk gathers what the first operation of each needs.
    * @param onProgress called with the blocks done so far and in all
    * @throws SurgeryError `usage` for an operation that needs a calibration text where there is none, `text` for documents
    * that the model cannot read, `numeric` for activations or weights that are not finite
@@ -266,7 +265,7 @@ export class Operator {
     return all;
   }
 
-  /** One operation on what those before it have made. */
+  /** Plans one operation on the weights that earlier ones have left. */
   async #planned(operation: CompleteOperation, edited: ReadonlyMap<string, EditedTensor>) {
     const work = await kindOf(operation).load();
     const context = this.#context(edited);
@@ -279,7 +278,7 @@ export class Operator {
         details.set(layer, edit.details);
         return edit.tensors;
       },
-      /** Once every layer has been edited. */
+      /** Available once every layer has been edited. */
       result: () => {
         const report = work.report(
           operation,

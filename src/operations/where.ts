@@ -1,4 +1,4 @@
-// Which layers and projections an operation is about.
+// Which layers and projections an operation edits.
 import type { LlamaConfig } from '../checkpoint/config.ts';
 import { type Projection, projections } from '../checkpoint/names.ts';
 import { SurgeryError } from '../platform/errors.ts';
@@ -12,7 +12,7 @@ export interface Where {
   readonly layers: readonly number[];
 }
 
-/** Kinds that have layers take them alike. */
+/** The field `layers` of every kind that has it. */
 export const layersField: Field<readonly number[]> = {
   flags: '--layers <list>',
   help: 'layers to operate on, counted from 0, such as 0,5-9',

@@ -4,6 +4,7 @@ import type { PcaOperation } from '../operations/pca/spec.ts';
 import { widthText } from '../operations/pca/words.ts';
 import { recipeLabel } from '../operations/recipe.ts';
 import { kindOf } from '../operations/registry.ts';
+import { lookUp } from '../platform/indexing.ts';
 import type { CellResult, Sample, SensitivityResult, Study } from '../results/study.ts';
 import { counted, short } from './format.ts';
 import { pointOf, scores, scoresIn, storesOtherwise } from './scores.ts';
@@ -123,7 +124,7 @@ export function unitGrid({ by, rows }: Pick<SensitivityResult, 'by' | 'rows'>) {
 
 /** Δnll of each unit alone, by threshold, with everything at once in the last row. */
 export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cells: Cells): HeatMap {
-  const effect = (id: string) => cells.get(id)?.scores.deltaNll;
+  const effect = (id: string | undefined) => lookUp(cells, id)?.scores.deltaNll;
   const grid = unitGrid({ by, rows });
   if (grid)
     return {
@@ -132,7 +133,7 @@ export function sensitivityMap({ by, kept, rows, joint }: SensitivityResult, cel
       rows: grid.map(({ layer }) => String(layer)),
       columnLabel: unitWords[by],
       columns: Array.from({ length: Math.max(...grid.map(({ units }) => units.length)) }, (_, i) => String(i)),
-      values: grid.map(({ units }) => units.map((row) => effect(row.cells[0] ?? ''))),
+      values: grid.map(({ units }) => units.map((row) => effect(row.cells[0]))),
       log: true,
     };
   return {
@@ -270,6 +271,14 @@ export function unitNames({ by, kept, rows, joint }: SensitivityResult): Map<str
 function unitLabel(by: SensitivityResult['by'], layers: readonly number[], targets: readonly string[]): string {
   if (by === 'layer') return layers.join();
   return by === 'projection' ? targets.join() : `${layers.join()} ${targets.join()}`;
+}
+
+/** What equal error is for pairs of fits; empty, or a text that begins with a blank. */
+export function fitPairWords(
+  pairs: readonly { readonly rule: string; readonly cell: CellResult | undefined }[],
+): string {
+  const isOfFits = pairs.some(({ rule, cell }) => rule === 'error' && cell?.recipe.some(({ kind }) => kind === 'fit'));
+  return isOfFits ? ' For fits, equal error means at most the same loss of the objective.' : '';
 }
 
 /** What the controls of fits are; empty, or a text that begins with a blank. */

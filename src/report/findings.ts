@@ -37,8 +37,10 @@ export function readWords({ text, documents, chunk, cut, maxTokens }: TextRead, 
   const whole = cut === undefined || chunk === 'stream';
   const most = whole ? ` of at most ${integer(maxTokens)} tokens` : '';
   const each = documents > 1 ? 'each ' : '';
-  const which = cut === documents ? each : `${integer(cut ?? 0)} of them `;
-  const some = !whole && cut > 0 ? `, ${which}cut to ${integer(maxTokens)} tokens` : '';
+  const some =
+    !whole && cut > 0
+      ? `, ${cut === documents ? each : `${integer(cut)} of them `}cut to ${integer(maxTokens)} tokens`
+      : '';
   return `${unitsText({ documents, chunk })}${most} of ${text}${some}, ${counted(positions, 'position')}`;
 }
 
@@ -135,7 +137,7 @@ function layersText(some: readonly { readonly point: string }[], all: readonly {
   const runs: string[][] = [];
   for (const { point } of some) {
     const run = runs.at(-1);
-    const isNext = run && names.indexOf(point) === names.indexOf(run.at(-1) ?? '') + 1;
+    const isNext = run && names.indexOf(point) === names.indexOf(itemAt(run, run.length - 1)) + 1;
     if (isNext) run.push(point);
     else runs.push([point]);
   }
@@ -198,6 +200,11 @@ function lensOfTextWords({ variants }: LensOfText): string[] {
 }
 
 type Energies = UnlikelyResult['variants'][number]['points'];
+
+/** Names of the bands, the likeliest first: the same at every point. */
+export function bandNames({ points }: { readonly points: Energies }): string[] {
+  return itemAt(points, 0).bands.map(({ band }) => band);
+}
 
 /** The least likely tokens' energy before the last layer, and the layers where it exceeds both baselines. */
 export function exceeding(points: Energies) {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { modelUnits } from '../operations/kind.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
 import { projections } from '../operations/where.ts';
+import { itemAt } from '../platform/indexing.ts';
 import { type Frozen, type Issue, numbers, ofOneLength, type Path, problem, texts } from '../platform/schemas.ts';
 import { scoreShapes } from '../scores/registry.ts';
 import { interval } from '../scores/score.ts';
@@ -177,7 +178,7 @@ export const study = z
         cell: text,
         partner: text,
         difference,
-        /** For `error`: whether the partner reaches the cell's error. Dropped means may forbid it. */
+        /** For `error`: whether the partner reaches the cell's error, which dropped means may prevent. Null while unknown. */
         met: z.boolean().nullable(),
       }),
     ),
@@ -256,7 +257,7 @@ export function unmatched({ samples }: Pick<CellResult, 'samples'>, base: Origin
       problem(samples, ['samples'], `expected ${originals.length} as of the original, received ${samples.length}`),
     ];
   return samples.flatMap(({ ofOriginal }, i) => {
-    const length = originals[i]?.logprobs.length ?? 0;
+    const { length } = itemAt(originals, i).logprobs;
     const words = `expected ${length} items as the original's sample has, received ${ofOriginal.length}`;
     return ofOriginal.length === length ? [] : problem(ofOriginal, ['samples', i, 'ofOriginal'], words);
   });

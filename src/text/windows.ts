@@ -1,11 +1,11 @@
 // All text as one stream, cut into consecutive windows: how llama.cpp's perplexity and most papers score a long text.
 import { counted } from '../platform/counts.ts';
 
-/** How text becomes what is scored at a time: each document alone, or windows of all of it. */
+/** What is scored at a time: each document alone, or windows of all text. */
 export const chunkRules = ['documents', 'stream'] as const;
 export type ChunkRule = (typeof chunkRules)[number];
 
-/** Texts joined to one: a line break is put between two where the first does not end in one. */
+/** Joins texts, with a line break between two of them if the first does not end in one. */
 export function joinTexts(texts: readonly string[]): string {
   return texts.map((text, i) => (i === texts.length - 1 || text.endsWith('\n') ? text : `${text}\n`)).join('');
 }

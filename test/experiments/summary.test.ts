@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { summarised } from '../../src/experiments/summary.ts';
+import { completeRecipe } from '../../src/operations/recipe.ts';
 import type { CellResult, SensitivityResult, Study } from '../../src/results/study.ts';
+import { configWith } from '../support/models.ts';
 import { operatePca, type PcaParameters } from '../support/operations.ts';
 import { fixture } from '../support/paths.ts';
 import { type CellSums, cell, group, study } from '../support/studies.ts';
@@ -9,14 +11,14 @@ import { type CellSums, cell, group, study } from '../support/studies.ts';
 const shared = (sums: CellSums = {}) => cell('shared', { mode: 'shared-kv', variance: 0.9, mean: 'keep' }, sums);
 const partner = (sums: CellSums = {}) => cell('separate', { mode: 'separate', variance: 0.9, mean: 'keep' }, sums);
 const byId = (...cells: CellResult[]) => new Map(cells.map((each) => [each.id, each]));
-/** A study of these two cells, held against each other by a rule. */
+/** A study of these two cells, paired by a rule. */
 const paired = (rule: Study['pairs'][number]['rule']) =>
   study(['shared', 'separate'], {
     pairs: [{ rule, cell: 'shared', partner: 'separate', difference: null, met: null }],
   });
 
 describe('a pair', () => {
-  test('is the shared cell less its partner, by token', () => {
+  test('is the shared cell minus its partner, per token', () => {
     const cells = byId(shared({ nll: [23, 46], kl: [2, 7] }), partner({ nll: [20, 43], kl: [1, 2] }));
     const [pair] = summarised(paired('width'), cells).pairs;
     expect(pair?.met).toBe(true);
@@ -27,7 +29,7 @@ describe('a pair', () => {
     expect(high).toBeGreaterThanOrEqual(0.2);
   });
 
-  test('that differs by as much a token in every document has an interval of no width', () => {
+  test('that differs by as much per token in every document has an interval of no width', () => {
     const cells = byId(shared({ nll: [25, 50] }), partner({ nll: [20, 40] }));
     expect(summarised(paired('variance'), cells).pairs[0]?.difference).toEqual({
       deltaNll: 0.5,
@@ -51,6 +53,24 @@ describe('a pair', () => {
     expect(summarised(paired('width'), byId(shared(of(0.5)), partner(of(0.9)))).pairs[0]?.met).toBe(true);
   });
 
+  test('of fits by error is met whatever their weights lose: it is their objective that is matched', () => {
+    const asFit = (one: CellResult, mode: 'shared-kv' | 'separate'): CellResult => ({
+      ...one,
+      recipe: completeRecipe([{ kind: 'fit', mode, rank: 4 }], configWith({})),
+    });
+    const of = (error: number) => ({ groups: [group('k', 4, { k: error }), group('v', 4, { v: error })] });
+    const cells = byId(asFit(shared(of(0.5)), 'shared-kv'), asFit(partner(of(0.6)), 'separate'));
+    expect(summarised(paired('error'), cells).pairs[0]?.met).toBe(true);
+  });
+
+  test('by error is neither met nor missed where the weights have no relative error', () => {
+    const without = { groups: [group('q', 4, { q: 0.5 })] };
+    expect(summarised(paired('error'), byId(shared(without), partner(without))).pairs[0]).toMatchObject({
+      difference: { deltaNll: 0 },
+      met: null,
+    });
+  });
+
   test('by error of q, k and v together is met where the partner is as near over all three', async () => {
     const checkpoint = await Checkpoint.open(fixture('mha-tied-f16'));
     for (const variance of [0.3, 0.5, 0.7, 0.9]) {
@@ -68,7 +88,7 @@ describe('a pair', () => {
   });
 });
 
-test('a control is held against its cell, if it has one', () => {
+test('a control is compared with its cell, if it has one', () => {
   const controls = [
     { control: 'none', cell: 'separate', of: null, difference: null },
     { control: 'noise', cell: 'shared', of: 'separate', difference: null },

@@ -9,7 +9,7 @@ import type { OutlierLayer } from './result.ts';
 export interface OutlierOptions {
   /** Threads. Default: one a core. */
   readonly threads?: number | undefined;
-  /** Bytes of memory that weights and activations may take, as of `Walk`. */
+  /** Bytes of memory that weights and activations may take, as in `Walk`. */
   readonly memory?: number | undefined;
 }
 

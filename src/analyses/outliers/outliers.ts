@@ -1,4 +1,4 @@
-// Outliers around the down projections, seen while a text goes through a model block by block.
+// Outliers around the down projections, recorded while a text goes through a model block by block.
 import { projectionName } from '../../checkpoint/names.ts';
 import type { Checkpoint } from '../../checkpoint/reader.ts';
 import { SurgeryError } from '../../platform/errors.ts';
@@ -12,8 +12,8 @@ type Spell = (id: number) => { readonly token: string; readonly shown: string };
 
 /**
  * The largest input and output of each layer's down projection over all documents and positions, and the weight that joins
- * them: a single weight, set to zero, can ruin a model ("super weights", Yu et al. 2024). What down adds is the difference of
- * the residual stream after and before the MLP. A layer's weights are read once.
+ * them: a single weight, set to zero, can ruin a model ("super weights", Yu et al. 2024). The output of
+ * down is the difference of the residual stream after and before the MLP. Each layer's weights are read once.
  * @param onBlock called with the blocks run so far and in all
  * @throws SurgeryError `numeric`, by layer, for values that are not finite
  */
@@ -52,7 +52,7 @@ export async function findOutliers(
       onBlock,
       sublayers: true,
       activations: () => ['down'],
-      // The point between attention and MLP comes right before the block whose inside it is.
+      // The point between a block's attention and MLP is visited right before that block.
       visit: ({ point, residual }) => {
         if (point.endsWith('attn')) beforeMlp = residual as Float32Array<ArrayBuffer>;
       },

@@ -8,7 +8,7 @@ import { median, number, piece, probedText } from '../shapes.ts';
 const outlier = z.object({
   value: number,
   coordinate: z.number(),
-  /** Where: both counted from 0, and the token that was read there. */
+  /** Where it is, both counted from 0, and the token at that position. */
   document: z.number(),
   position: z.number(),
   ...piece,
@@ -18,7 +18,7 @@ const outlier = z.object({
 
 const layer = z.object({
   layer: z.number(),
-  /** Of what down reads, and of what it adds to the residual stream. */
+  /** The largest number that down reads, and the largest that it adds to the residual stream. */
   input: outlier,
   output: outlier,
   /** The weight of down in the row of the largest output and the column of the largest input. */

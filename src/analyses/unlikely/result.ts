@@ -22,25 +22,29 @@ const band = z.object({
 
 export const unlikely = finding.extend({
   text: averagedText,
-  variants: z.array(
-    z.object({
-      variant,
-      positions: number,
-      /** Tokens that are likely in enough contexts to be compared with themselves there. */
-      likelyTokens: number,
-      points: z.array(
-        z.object({
-          point: text,
-          /** Energy along uniformly random directions, and along random mixtures of the tokens' directions. */
-          random: mean,
-          mixtures: mean,
-          bands: z.array(band),
-        }),
-      ),
-      /** Energy of each band at the last point minus that at the middle one. */
-      fromMiddle: z.object({ from: text, to: text, bands: z.array(mean) }),
-    }),
-  ),
+  variants: z
+    .array(
+      z.object({
+        variant,
+        positions: number,
+        /** Tokens that are likely in enough contexts to be compared with themselves there. */
+        likelyTokens: number,
+        points: z
+          .array(
+            z.object({
+              point: text,
+              /** Energy along uniformly random directions, and along random mixtures of the tokens' directions. */
+              random: mean,
+              mixtures: mean,
+              bands: z.array(band).min(1),
+            }),
+          )
+          .min(1),
+        /** Energy of each band at the last point minus that at the middle one. */
+        fromMiddle: z.object({ from: text, to: text, bands: z.array(mean) }),
+      }),
+    )
+    .min(1),
 });
 
 export type UnlikelyResult = Frozen<z.infer<typeof unlikely>>;

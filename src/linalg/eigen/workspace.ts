@@ -10,7 +10,7 @@ type Exports = { readonly memory: WasmMemory } & Readonly<Record<Kernel, (...par
 /** Bytes in a page of WebAssembly's memory. */
 const page = 65536;
 
-/** Room of the workspaces that are kept: a thousand small problems then need no thousand instances, which the collector minds. */
+/** Workspaces up to this many bytes are reused: a new one for each of many small problems would burden the garbage collector. */
 const keptBytes = 2 ** 24;
 const spare: Workspace[] = [];
 

@@ -5,13 +5,13 @@ import { getOrMake } from '../../platform/indexing.ts';
 import { memory } from '../../platform/limits.ts';
 import { Streams } from '../../runtime/walk/streams.ts';
 
-/** A group's fit, its directions put away. */
+/** A group's fit. Its directions may be on disk. */
 export interface Fitted {
   /** Energy along each direction, largest first. */
   readonly eigenvalues: Float64Array;
   /**
-   * Of each member, the energy of its outputs that is lost when only the first directions are kept, at each number of them
-   * from 0 on, where `eigenvalues` are of something else. Undefined where they are of the outputs, or no text was read.
+   * For each member, the output energy that is lost when the first r directions are kept, r = 0, 1, …. Undefined if this
+   * follows from `eigenvalues`, or if no text was read.
    */
   readonly lost: readonly Float64Array[] | undefined;
   /** (count, m), in float32. */
@@ -25,12 +25,16 @@ class Fits {
   readonly #fits = new Map<string, Promise<Fitted>>();
   readonly #stores = new Map<string, Streams>();
 
-  /** @param key what the fit is made of. Undefined: nothing else shares it */
+  /** @param key names everything that the fit depends on. Undefined: the fit is not shared */
   fitted(key: string | undefined, make: () => Promise<Fitted>): Promise<Fitted> {
     return key === undefined ? make() : getOrMake(this.#fits, key, make);
   }
 
-  /** @returns what reads them again @throws SurgeryError `output` where they have to go to a disk that has no room */
+  /**
+   * Stores directions.
+   * @returns a function that reads them back
+   * @throws SurgeryError `output` if the disk has no room for them
+   */
   async put({ rows, cols, data }: Matrix): Promise<Fitted['directions']> {
     const store = getOrMake(
       this.#stores,

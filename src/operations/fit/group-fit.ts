@@ -5,10 +5,10 @@ import { gramOfRows, type Matrix, multiply, multiplyInto } from '../../linalg/pr
 import { innerProduct, rowOf, rowRange, squaredNorm, unitRows } from '../../linalg/rows.ts';
 import { itemAt } from '../../platform/indexing.ts';
 
-/** What distances between outputs are measured by: x ↦ xᵀ G x of inputs, (n, n), or its diagonal, (n). */
+/** G in the error tr(E G Eᵀ) of a replacement Ŵ = W − E: (n, n), or a diagonal, (n). */
 export type Metric = { readonly full: Matrix } | { readonly diagonal: Float64Array };
 
-/** Directions of a group's outputs, from the one that matters most on. */
+/** Directions of a group's outputs, most important first. */
 export interface GroupFit {
   /** Energy along each direction, the eigenvalues of W G Wᵀ, largest first, (min(m, n)). */
   readonly eigenvalues: Float64Array;
@@ -16,23 +16,23 @@ export interface GroupFit {
   readonly directions: Matrix;
 }
 
-/** Energies below this share of the largest are taken for rounding: a direction is exact to the inverse of its share. */
+/** Energies below this share of the largest count as rounding: the error of a direction grows with the inverse of its share. */
 const smallest = 1e-12;
 
 /**
- * Directions of a group. With m ≤ n outputs they are eigenvectors of W G Wᵀ; with more, left singular vectors of W F with
- * G = F Fᵀ, through its Gram matrix on the smaller side.
+ * Finds the directions of a group. With m ≤ n outputs they are eigenvectors of W G Wᵀ; with more, left singular vectors of
+ * W F with G = F Fᵀ, through its Gram matrix on the smaller side.
  *
- * Inputs that do not span their space, such as fewer samples than inputs, leave part of W without any energy. It is cut
- * by its own singular values then, which is the limit of G + ε as ε goes to 0.
+ * If the samples do not span the input space, as with fewer samples than inputs, part of W has no energy. That part is
+ * truncated by its own singular values, which is the limit of G + ε as ε goes to 0.
  * @param w stacked weights, (m, n)
- * @param factor F of a full metric, (n, n), asked for where there are more outputs than inputs
+ * @param factor F of a full metric, (n, n), called only if there are more outputs than inputs
  */
 export async function fitOutputs(w: Matrix, metric: Metric, factor: () => Promise<Matrix>): Promise<GroupFit> {
   const { values, vectors } = await energies(w, metric, factor);
   const size = Math.min(w.rows, w.cols);
   const directions = { rows: size, cols: w.rows, data: new Float64Array(size * w.rows) };
-  const rank = above(values, smallest * Math.max(values[0] ?? 0, 0));
+  const rank = above(values, smallest * Math.max(itemAt(values, 0), 0));
   const seen = await orthonormal(rowRange(vectors, 0, rank));
   directions.data.set(seen.data);
   if (rank < size) {
@@ -70,7 +70,7 @@ async function energies(w: Matrix, metric: Metric, factor: () => Promise<Matrix>
   return { values, vectors: await multiply(right, x, { transposeB: true }) };
 }
 
-/** F with F Fᵀ = G for a symmetric G without negative eigenvalues but for rounding: Qᵀ √Λ of its eigenvectors Q, as rows. */
+/** F with F Fᵀ = G for a symmetric G that is positive semi-definite up to rounding: Qᵀ √Λ of its eigenvectors Q, as rows. */
 export async function symmetricFactor({ rows, data }: Matrix): Promise<Matrix> {
   const { values, vectors } = await symmetricEigen(data.slice(), rows);
   const factor = new Float64Array(rows * rows);
@@ -96,9 +96,9 @@ async function without(w: Matrix, directions: Matrix): Promise<Matrix> {
 }
 
 /**
- * Rows of any lengths that are at right angles but for rounding → orthonormal ones. Each span of the first rows stays what
- * it was, as a row changes by those before it alone: twice U − E U, E the lower triangle of U Uᵀ − 1 with half of its
- * diagonal, which is Gram and Schmidt's method to first order, in products.
+ * Makes rows orthonormal that are orthogonal up to rounding, of any lengths. The span of the first k rows stays the same
+ * for every k, since a row changes only by those before it: twice U − E U, with E the lower triangle of U Uᵀ − 1 and half of
+ * its diagonal. This is the Gram–Schmidt method to first order, in matrix products.
  */
 async function orthonormal(rows: Matrix): Promise<Matrix> {
   let made = unitRows(rows);
@@ -116,10 +116,10 @@ async function orthonormal(rows: Matrix): Promise<Matrix> {
 }
 
 /**
- * What is lost of some outputs' energy, tr(E G Eᵀ) of these rows with E = W − V Vᵀ W, when a group's outputs are kept along V
- * instead of along all of its own directions U: the squared norm of these rows of (1 − V Vᵀ) U √Λ.
+ * Output energy that each part of a group loses, tr(E G Eᵀ) over its rows with E = W − V Vᵀ W, when the group keeps the
+ * directions V instead of all its own, U: the squared norm of its rows of (1 − V Vᵀ) U √Λ.
  * @param kept V: orthonormal rows, (r, m), its own leading directions or others
- * @returns of each part what is lost, and all that there is
+ * @returns for each part the energy that is lost, and its total energy
  */
 export async function lostAlong(
   own: { readonly eigenvalues: Float64Array; readonly directions: Matrix<Float32Array> },
@@ -141,12 +141,12 @@ export async function lostAlong(
   return parts.map((part, i) => ({ lost: energyOf(part), all: itemAt(all, i) }));
 }
 
-/** Rows of the stacked weights: from the first up to the second. */
+/** Rows of the stacked weights: the first included, the second excluded. */
 export type Rows = readonly [from: number, to: number];
 
 /**
- * What is lost of some outputs' energy on given inputs when only the first directions are kept, tr(E C Eᵀ) of these rows
- * with E = W − U Uᵀ W, at each number of directions from 0 on, (directions + 1).
+ * Output energy that each part of a group loses on given inputs when only the first r directions U are kept, tr(E C Eᵀ) over
+ * its rows with E = W − U Uᵀ W, for r from 0 to all: (directions + 1) for each part.
  * @param w stacked weights, (m, n)
  * @param c second moment of the inputs, (n, n)
  * @param parts rows of each part of the outputs

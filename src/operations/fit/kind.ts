@@ -1,4 +1,4 @@
-// The kind `fit`: low-rank weights that keep the outputs best which a calibration text gives.
+// The kind `fit`: low-rank weights that best preserve the outputs on a calibration text.
 import { activationOf, projectionName } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
 import { designFits } from './design.ts';

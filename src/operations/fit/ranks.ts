@@ -13,7 +13,7 @@ export interface GroupEnergies {
   readonly shape: readonly [outputs: number, inputs: number];
 }
 
-/** Directions to keep of a group of m outputs and n inputs. Factors of rank r have r (m + n) parameters. */
+/** How many directions a group of m outputs and n inputs keeps. Factors of rank r have r (m + n) parameters. */
 export function rankOf(
   { eigenvalues, shape: [m, n] }: Pick<GroupEnergies, 'eigenvalues' | 'shape'>,
   budget: FitBudget,
@@ -25,14 +25,17 @@ export function rankOf(
 
 /** Ranks of all groups. @throws SurgeryError `numeric` where a loss is too small for `v2` */
 export function spreadRanks(operation: FitOperation, groups: readonly GroupEnergies[]): number[] {
-  const uniform = groups.map((group) => rankOf(group, budgetOf(operation)));
+  const budget = budgetOf(operation);
+  const uniform = groups.map((group) => rankOf(group, budget));
   if (operation.allocate === 'global') return filled(groups, uniform);
-  return operation.allocate === 'v2' ? byLoss(groups, uniform, operation.ratio ?? 0) : uniform;
+  if (operation.allocate === 'uniform') return uniform;
+  if (!('ratio' in budget)) throw new TypeError('allocate v2 spreads a ratio');
+  return byLoss(groups, uniform, budget.ratio);
 }
 
 /**
- * No more parameters in all than `uniform` ranks have, spent on the directions with the largest share of their own group's
- * energy a parameter, which minimises the sum of the relative losses. Ties go to the earlier group.
+ * Spends no more parameters in total than `uniform` ranks have, on the directions with the largest share of their own
+ * group's energy per parameter, which minimises the sum of the relative losses. Ties go to the earlier group.
  */
 function filled(groups: readonly GroupEnergies[], uniform: readonly number[]): number[] {
   const costs = groups.map(({ shape: [m, n] }) => m + n);
@@ -49,7 +52,7 @@ function filled(groups: readonly GroupEnergies[], uniform: readonly number[]): n
   return ranks;
 }
 
-/** Of each class, removed shares whose mean is `ratio` and that are proportional to 1 / ln of the loss at it. */
+/** Within each class, removes shares that average `ratio` and are proportional to 1 / ln of the loss at a uniform `ratio`. */
 function byLoss(groups: readonly GroupEnergies[], uniform: readonly number[], ratio: number): number[] {
   const weights = groups.map(({ group, eigenvalues }, i) => {
     const rest = eigenvalues.subarray(itemAt(uniform, i));

@@ -1,4 +1,4 @@
-// What a fit reports of each layer's groups: what a PCA does, and the errors of outputs on the calibration text.
+// What a fit reports of each layer's groups: the same as a PCA, and the errors of outputs on the calibration text.
 import { z } from 'zod';
 import type { Frozen } from '../../platform/schemas.ts';
 import { layerReport } from '../pca/report.ts';

@@ -9,8 +9,9 @@ import { type MatchRule, pcaFields } from '../pca/spec.ts';
 import { completeWhere } from '../where.ts';
 
 /**
- * What the kept directions are best for. `outputs`: the outputs on the calibration text. `scaled`: the weights, each input
- * times the square root of its mean size there (ASVD, α 0.5). `weights`: the weights, without any text.
+ * The error that the kept directions minimise. `outputs`: that of the outputs on the calibration text. `scaled`: that of the
+ * weights, each input scaled by the square root of its mean magnitude there (ASVD, α 0.5). `weights`: that of the weights,
+ * without any text.
  */
 export const objectives = ['outputs', 'scaled', 'weights'] as const;
 export type Objective = (typeof objectives)[number];
@@ -20,9 +21,9 @@ export const fitControls = ['random-subspace', 'other-layer', ...calibrationPart
 export type FitControl = (typeof fitControls)[number];
 
 /**
- * How ranks are spread. `uniform`: each group keeps the same. `global`: as many parameters in all, spent where each keeps most
- * of its own group's energy (reverse water-filling). `v2`: within projections of one name, the share that is removed is
- * proportional to 1 / log of the loss at the same share for all (SVD-LLM v2, Wang et al. 2025).
+ * How ranks are spread. `uniform`: each group keeps the same. `global`: the same parameters in total, spent where each keeps
+ * most of its own group's energy (reverse water-filling). `v2`: among projections of one name, the removed share is
+ * proportional to 1 / log of the loss at a uniform share (SVD-LLM v2, Wang et al. 2025).
  */
 export const fitAllocations = ['uniform', 'global', 'v2'] as const;
 export type FitAllocation = (typeof fitAllocations)[number];
@@ -33,7 +34,7 @@ export interface FitSpec {
   readonly objective?: Objective;
   /** Which projections share a basis of their outputs. Default: shared-kv. */
   readonly mode?: Mode;
-  /** Share of each group's parameters that its factors do without, 0 ≤ ratio < 1. Default 0.2, unless `rank` or `energy` is given. */
+  /** Share of each group's parameters that is removed, 0 ≤ ratio < 1. Default 0.2, unless `rank` or `energy` is given. */
   readonly ratio?: number;
   /** Directions to keep in every group (all if a group has fewer). */
   readonly rank?: number;
@@ -43,7 +44,7 @@ export interface FitSpec {
   readonly targets?: readonly Projection[];
   /** Layers, counted from 0. Default: all. */
   readonly layers?: readonly number[];
-  /** Whether each layer is fitted to what the operated layers before it write. Default: no. */
+  /** Whether each layer is fitted to the residual stream that the already edited layers before it write. Default: no. */
   readonly sequential?: boolean;
   /** How ranks are spread over the groups. Default: uniform. */
   readonly allocate?: FitAllocation;
@@ -59,7 +60,7 @@ type WithDefault = 'objective' | 'mode' | 'targets' | 'layers' | 'sequential' | 
 /** A fit with every default filled in. */
 export interface FitOperation extends Omit<FitSpec, WithDefault>, Required<Pick<FitSpec, WithDefault>> {}
 
-/** Parameters removed where nothing says how much is kept. */
+/** Share of parameters removed if neither ratio, rank nor energy is given. */
 const defaultRatio = 0.2;
 
 export const fitFields: Fields<FitSpec> = {
@@ -117,7 +118,7 @@ export function budgetOf({
 }
 
 /**
- * What does the same is the same operation, as of the kind pca.
+ * Fills in the defaults, so that specs with the same effect give the same operation, as for the kind pca.
  * @throws SurgeryError `usage` for two budgets, for one of them out of range, for a layer that there is not, and for a mode
  * or a control that a fit cannot have
  */

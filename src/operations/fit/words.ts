@@ -2,7 +2,7 @@
 import { rangesText } from '../../platform/option-values.ts';
 import type { Finding } from '../kind.ts';
 import { layersName } from '../where.ts';
-import type { FitOperation } from './spec.ts';
+import { budgetOf, type FitOperation } from './spec.ts';
 
 /** Parameters at their defaults are left out. @param layers of the model */
 export function describe(operation: FitOperation, layers: number): string {
@@ -66,9 +66,10 @@ export function slug(operation: FitOperation, layers: number): string {
   ]);
 }
 
-/** The layers that work; else milder budgets if it loses much, or harder ones. */
+/** Suggests the layers that the model survives; else milder budgets after a severe loss, or harder ones. */
 export function next(operation: FitOperation, { isSevere, sound }: Finding, layers: number): string {
-  const { objective, mode, targets, layers: chosen, sequential, allocate, ratio, rank, energy } = operation;
+  const { objective, mode, targets, layers: chosen, sequential, allocate } = operation;
+  const budget = budgetOf(operation);
   const kept = keptText(operation).split(' ');
   const same = words(' ', [
     objective !== 'outputs' && `--objective ${objective}`,
@@ -81,11 +82,11 @@ export function next(operation: FitOperation, { isSevere, sound }: Finding, laye
   if (sound) return words(' ', ['run fit', `--${kept.join(' ')}`, same, `--layers ${rangesText(sound)}`]);
   const factors = isSevere ? [1 / 4, 1 / 2] : [1, 1.5, 2];
   const others =
-    rank !== undefined
-      ? factors.map((factor) => Math.ceil(rank / factor))
-      : energy !== undefined
-        ? factors.map((factor) => short(1 - (1 - energy) * factor)).filter((one) => one > 0)
-        : factors.map((factor) => short((ratio ?? 0) * factor)).filter((one) => one < 1);
+    'rank' in budget
+      ? factors.map((factor) => Math.ceil(budget.rank / factor))
+      : 'energy' in budget
+        ? factors.map((factor) => short(1 - (1 - budget.energy) * factor)).filter((one) => one > 0)
+        : factors.map((factor) => short(budget.ratio * factor)).filter((one) => one < 1);
   return words(' ', ['sweep fit', `--${kept[0]} ${[...new Set(others)].join()}`, same, layersText]);
 }
 

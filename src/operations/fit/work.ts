@@ -23,13 +23,13 @@ import { type GroupEnergies, rankOf, spreadRanks } from './ranks.ts';
 import type { FitReport } from './report.ts';
 import { budgetOf, type FitOperation, type Objective, partOf } from './spec.ts';
 
-/** A layer's fits, by the groups' names. */
+/** A layer's fits by group name. */
 export type LayerFit = ReadonlyMap<string, Fitted>;
 
 export interface FitPlan extends OperationPlan {
   readonly operation: FitOperation;
   readonly digests: ReadonlyMap<number, LayerFit>;
-  /** By the groups' names in each layer, where they do not follow from a group alone. */
+  /** By layer and group name; undefined if each follows from its group alone. */
   readonly ranks: ReadonlyMap<string, number> | undefined;
 }
 
@@ -68,7 +68,7 @@ async function plan(
 
 const keyOf = ({ layer, name }: Group) => `${layer} ${name}`;
 
-/** Ranks of groups that stand alone, at the budget of those that share. */
+/** Ranks of the separate groups at the budget of the shared ones. */
 function matchedTo(
   rule: MatchRule,
   shared: readonly GroupEnergies[],
@@ -103,7 +103,7 @@ function matchedTo(
 const isSame = (a: ProjectionRows, b: ProjectionRows) =>
   a.layer === b.layer && a.projection === b.projection && a.rows?.[0] === b.rows?.[0];
 
-/** Of the stacked matrix. */
+/** Shape of a group's stacked matrix. */
 function shapeOf({ members }: Group, { checkpoint }: OperationContext): [outputs: number, inputs: number] {
   let [outputs, inputs] = [0, 0];
   for (const { projection, rows } of members) {
@@ -139,13 +139,13 @@ async function digest(
   return fits;
 }
 
-/** What a group reads on the calibration text, and a factor of its second moment. */
+/** Statistics of a group's inputs on the calibration text, and a factor of their second moment. */
 interface Inputs {
   readonly given: ActivationStatistics;
   readonly factor: () => Promise<Matrix>;
 }
 
-/** A group's fit. One to the original model's text is shared by all operations that differ only in what they keep. */
+/** A group's fit. Operations that differ only in what they keep share one fit to the original model's activations. */
 function fittedOf(
   { objective, sequential, control }: FitOperation,
   group: Group,
@@ -261,12 +261,9 @@ async function keptDirections(
   context: OperationContext,
 ): Promise<Matrix<Float32Array>> {
   const { control, layers } = operation;
-  if (control === 'random-subspace') {
-    const { rows, cols, data } = await randomOrthonormal(
-      rank,
-      own.cols,
-      seededRandom(drawn(group, operation).control?.seed ?? 0),
-    );
+  const random = drawn(group, operation).control;
+  if (random) {
+    const { rows, cols, data } = await randomOrthonormal(rank, own.cols, seededRandom(random.seed));
     return { rows, cols, data: new Float32Array(data) };
   }
   if (control !== 'other-layer') return rowRange(own, 0, rank);
@@ -285,7 +282,7 @@ function outputErrors(
   rank: number,
 ): Pick<GroupReport, 'outputError'> {
   const isKept = control === undefined || partOf({ control }) !== undefined;
-  // A scaled fit knows what its own directions leave out, and of no others.
+  // A scaled fit knows the loss of its own directions only.
   if (objective === 'weights' || (objective === 'scaled' && !isKept)) return {};
   const errors = members.map(({ projection }, i) => {
     const curve = lost?.[i];

@@ -9,7 +9,7 @@ const changed = z.object({
   replacedColumns: z.number(),
   columns: z.number(),
   parameters: z.object({ dense: z.number(), reduced: z.number() }),
-  /** ‖W‖², and of the columns that were replaced. */
+  /** ‖W‖², and that of the replaced columns alone. */
   squaredNorm: z.number(),
   squaredError: z.number(),
   /** Euclidean norm of what was added to the bias: the mean of what the cut part adds to the residual stream. */

@@ -1,4 +1,4 @@
-// The kind `mean` at work: columns of o and down become 0, and what they give on the mean input goes into the bias.
+// The kind `mean` at work: columns of o and down become 0, and their output on the mean input is added to the bias.
 import { roundTo } from '../../checkpoint/dtypes.ts';
 import { projectionName } from '../../checkpoint/names.ts';
 import { entryOf, itemAt } from '../../platform/indexing.ts';
@@ -13,7 +13,7 @@ import type { MeanOperation } from './spec.ts';
 const readers = ['o', 'down'] as const;
 type Reader = (typeof readers)[number];
 
-/** A layer's mean inputs of o and down, over all positions of the calibration text but each document's first. */
+/** A layer's mean inputs of o and down, over all positions of the calibration text except each document's first. */
 export type Means = ReadonlyMap<Reader, Float64Array>;
 
 export interface MeanPlan extends OperationPlan {

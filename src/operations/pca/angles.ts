@@ -12,7 +12,7 @@ export interface Angles {
   readonly cosines: readonly number[];
 }
 
-/** How large the two subspaces are: as a threshold asks for in each, or two ranks. */
+/** Dimensions of the two subspaces: those that reach a variance threshold in each, or two ranks. */
 export type AnglesAt = { readonly variance: number } | { readonly ranks: readonly [k: number, v: number] };
 
 /**

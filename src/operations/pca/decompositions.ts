@@ -51,7 +51,7 @@ const inLine = 4;
 export class Decompositions {
   readonly checkpoint: Checkpoint;
   readonly #options: DecompositionOptions;
-  /** Small matrices are decomposed faster than a thread is asked or a file looked up. */
+  /** Undefined for small matrices, which take less time to decompose than to hand to a thread or look up in a file. */
   readonly #pool: WorkerPool | undefined;
   readonly #spectra = new Map<string, Promise<GroupSpectrum>>();
   /** Small groups' PCAs with all their components. */
@@ -184,7 +184,7 @@ export class Decompositions {
   }
 }
 
-/** Apart from what threads take with them. */
+/** A copy, since buffers that are passed to a thread are moved. */
 function copied({ eigenvalues, explainedVarianceRatio, meanSquares }: GroupSpectrum): GroupSpectrum {
   return {
     eigenvalues: eigenvalues.slice(),

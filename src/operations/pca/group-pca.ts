@@ -43,7 +43,7 @@ export interface FitOptions {
   readonly engine: PcaEngine;
   /** Whether to look for the components on disk, and to keep them there. */
   readonly cache: boolean;
-  /** Whether column means are taken off first. */
+  /** Whether column means are subtracted first. */
   readonly center: boolean;
   /** Whether each projection is divided by its Frobenius norm first, if there are several. */
   readonly balance: boolean;
@@ -152,8 +152,9 @@ export async function rebuildGroup(
 ): Promise<RebuiltGroup> {
   const ratio = pca.explainedVarianceRatio;
   const rank = rankFor(ratio, rebuilding.budget);
-  const isRandom = rebuilding.control?.kind === 'random-subspace';
-  const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(rebuilding.control?.seed ?? 0)) : pca;
+  const { control } = rebuilding;
+  const isRandom = control?.kind === 'random-subspace';
+  const along = isRandom ? await withRandomVectors(pca, rank, seededRandom(control.seed)) : pca;
   const { projected } = await project(await leadingOf(along, rank), rank);
   const rebuilt = rebuiltOf(members, projected, { ...pca, transposed }, rebuilding);
   const explained = isRandom ? shareOf(projected, pca) : explainedBy(ratio, rank);
@@ -169,10 +170,10 @@ export interface Prepared {
   readonly partial?: PartialSum;
 }
 
-/** How a fitted matrix stands to the weights: what was taken off, and whether it is their transpose. */
+/** How a fitted matrix relates to the weights: what was subtracted and divided out, and whether it is their transpose. */
 type Placed = Pick<Pca, 'mean' | 'scales'> & Pick<Fitted, 'transposed'>;
 
-/** Fits a group for all of some budgets. @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
+/** Fits a group for several budgets. @throws SurgeryError `numeric`, by tensor name, for NaN or infinity */
 export async function prepareGroup(
   members: readonly Member[],
   budgets: readonly RankBudget[],
@@ -188,8 +189,8 @@ export async function prepareGroup(
 }
 
 /**
- * {@link operateGroup} from what was prepared: the same digits. Not for random directions, which need the matrix.
- * @returns also what to rebuild from next, quickest at a larger rank
+ * {@link operateGroup} from a prepared fit, with the same digits. Not for random directions, which need the matrix.
+ * @returns also what to rebuild from next, which is fastest at a larger rank
  */
 export async function rebuildPrepared(
   members: readonly Member[],
@@ -218,7 +219,7 @@ export function rebuiltOf(
   { mean, scales, transposed }: Placed,
   { mean: rule, control }: Rebuilding,
 ): RebuiltMember[] {
-  const random = seededRandom(control?.seed ?? 0);
+  const random = control?.kind === 'noise' ? seededRandom(control.seed) : undefined;
   const { data } = transposed ? transpose(projected) : projected;
   const rebuilt: RebuiltMember[] = [];
   let first = 0;
@@ -245,7 +246,7 @@ export function rebuiltOf(
       }
     }
     first += rows;
-    if (control?.kind === 'noise') putNoise(exact, values, squaredError, random);
+    if (random) putNoise(exact, values, squaredError, random);
     rebuilt.push({ name, row, cols, values: roundTo(writeAs, exact, name), squaredError, squaredNorm });
   }
   return rebuilt;
@@ -257,7 +258,7 @@ export function rankFor(explainedVarianceRatio: Float64Array, budget: RankBudget
   return rankForVariance(explainedVarianceRatio, budget.variance);
 }
 
-/** Random directions on the smaller side: within the row space of a matrix that lies down, as the components are. */
+/** Random directions on the smaller side: like the components, they lie within the row space of the matrix. */
 async function withRandomVectors(pca: Pca, rank: number, random: () => number): Promise<Pca> {
   const { rows, cols, data } = await randomOrthonormal(rank, pca.centred.rows, random);
   return { ...pca, vectors: { rows, cols, data: new Float32Array(data) } };

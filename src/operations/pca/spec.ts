@@ -126,8 +126,8 @@ export const pcaFields: Fields<PcaSpec> = {
 };
 
 /**
- * What does the same is the same operation: the mode is the plainest that groups the chosen projections so, and a rank is
- * at most the components that there are.
+ * Fills in the defaults, so that specs with the same effect give the same operation: the mode becomes the simplest with the
+ * same groups, and a rank is at most the number of components.
  * @throws SurgeryError `usage` for both a threshold and a rank, for one of them out of range, and for a layer or an
  * allocation that there is not
  */

@@ -67,7 +67,7 @@ export function slug(operation: PcaOperation, layers: number): string {
 /** Thresholds of the sweeps that {@link next} names, most kept first. */
 const thresholds = [0.999, 0.995, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1];
 
-/** The layers that work; where budgets were swept, its parts; else milder budgets if it loses much, or harder ones. */
+/** Suggests the layers that the model survives; after a sweep, its parts; else milder budgets after a severe loss, or harder ones. */
 export function next(operation: PcaOperation, { isSevere, isSwept, sound }: Finding, layers: number): string {
   const { variance = 1, rank } = operation;
   const rest = restText(operation, layers);

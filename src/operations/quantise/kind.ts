@@ -42,7 +42,7 @@ export const quantiseKind: OperationKind<
 
 const groupWords = ({ group }: QuantiseOperation) => (group === 'row' ? 'row' : `group ${group}`);
 
-/** Where it is, if not everywhere. */
+/** Names the projections and layers, if they are not all. */
 function whereWords({ targets, layers: chosen }: QuantiseOperation, layers: number): string[] {
   return [
     ...(targets.length < projections.length ? [targets.join()] : []),
@@ -50,7 +50,7 @@ function whereWords({ targets, layers: chosen }: QuantiseOperation, layers: numb
   ];
 }
 
-/** The layers that work; else more bits if it loses much, or fewer. */
+/** Suggests the layers that the model survives; else more bits after a severe loss, or fewer. */
 function next(operation: QuantiseOperation, { isSevere, isSwept, sound }: Finding, layers: number): string {
   const { bits, group, targets, layers: chosen } = operation;
   const options = [

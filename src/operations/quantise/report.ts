@@ -7,7 +7,7 @@ import { projections } from '../where.ts';
 const changed = z.object({
   layer: z.number(),
   projection: z.enum(projections satisfies readonly Projection[]),
-  /** Weights, and scales that they are multiplied by. */
+  /** How many weights, and how many scales they are multiplied by. */
   weights: z.number(),
   scales: z.number(),
   /** ‖W‖² and ‖Ŵ − W‖², before rounding to the dtype. */
@@ -17,7 +17,7 @@ const changed = z.object({
 
 export const quantiseReport = z.object({
   kind: z.literal('quantise'),
-  /** Of a weight. */
+  /** Bits per weight. */
   bits: z.number(),
   changed: z.array(changed),
 });

@@ -11,7 +11,7 @@ export type ScaleGroup = number | 'row';
 
 export interface QuantiseSpec {
   readonly kind: 'quantise';
-  /** Bits of a weight, 2 to 8. Default: 4. */
+  /** Bits per weight, 2 to 8. Default: 4. */
   readonly bits?: number;
   /** Default: 32. */
   readonly group?: ScaleGroup;

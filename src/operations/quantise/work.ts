@@ -61,12 +61,12 @@ async function apply(
   return { tensors, details };
 }
 
-/** Added and taken away again, it rounds a smaller float64 to a whole number, halves to the even one. */
+/** Adding and subtracting it rounds a smaller float64 to a whole number, halves to even. */
 const toWhole = 1.5 * 2 ** 52;
 
 /**
  * Round to nearest, symmetric, in place: the scale of a row or a group is its largest magnitude / (2^(bits − 1) − 1), and a
- * weight becomes the nearest multiple of it, halves to the even one. The last group of a row may be narrower.
+ * weight becomes the nearest multiple of it, halves to even. The last group of a row may be narrower.
  * @param weight (rows, inputs), row-major
  * @returns the number of scales, ‖W‖² and ‖Ŵ − W‖²
  */

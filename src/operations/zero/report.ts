@@ -12,7 +12,7 @@ const changed = z.object({
   /** Zeroed weights of other columns; none in older results, which could not zero any. */
   zeroedWeights: z.number().optional(),
   parameters: z.object({ dense: z.number(), reduced: z.number() }),
-  /** ‖W‖², and of what was cleared. */
+  /** ‖W‖², and that of the zeroed weights alone. */
   squaredNorm: z.number(),
   squaredError: z.number(),
 });

@@ -6,7 +6,7 @@ import { type ZeroSpec, zeroFields } from './spec.ts';
 /** An operation that cuts such units, of whatever kind. */
 type Cut = Omit<ZeroSpec, 'kind'> & { readonly kind: string };
 
-/** Each unit by itself where several of one sort are cut; else where in the model a prediction changes. */
+/** Suggests each unit by itself if several of one sort are cut; else a lens, to see where in the model predictions change. */
 export function nextCut({ kind, ...cut }: Cut): string {
   const chosen = Object.entries(cut).map(([key, units]) => {
     const { flags = '' } = zeroFields[key as keyof typeof zeroFields];

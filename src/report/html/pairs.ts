@@ -1,7 +1,7 @@
 // What a study compares: matched pairs, controls, the directions of k and v.
 import { itemAt } from '../../platform/indexing.ts';
 import type { AngleResult, PairResult, Study } from '../../results/study.ts';
-import { type Cells, cellName, fitControlWords, pairsTitle, roundingWords } from '../cells.ts';
+import { type Cells, cellName, fitControlWords, fitPairWords, pairsTitle, roundingWords } from '../cells.ts';
 import { short, signed, withInterval } from '../format.ts';
 import { withIntervalMark } from '../scores.ts';
 import { verdict } from '../terminal/study.ts';
@@ -71,7 +71,11 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
     x: difference.deltaNll,
     ...(difference.interval ? { low: difference.interval[0], high: difference.interval[1] } : {}),
     series:
-      better === 'shared' || better === 'global' ? outcomes.cell : better === '–' ? outcomes.open : outcomes.partner,
+      better === 'shared' || better === 'global'
+        ? outcomes.cell
+        : better === 'separate' || better === 'uniform'
+          ? outcomes.partner
+          : outcomes.open,
     tip: `equal ${rule}: ${name}\nΔnll ${withInterval(difference.deltaNll, difference.interval)}\nΔKL ${signed(difference.deltaKl)}`,
   }));
   const svg = await forestSvg({
@@ -89,7 +93,7 @@ export async function pairsFigure(studies: readonly Paired[]): Promise<Figure | 
       `Below 0 the cell is better, above 0 its partner (separate, or with uniform ranks). Linear within ±0.01, logarithmic beyond. ` +
       `${rows.some((row) => 'low' in row) ? 'Error bars: 95 % intervals of the paired difference. ' : ''}${rest}` +
       'Equal width: the same width in every layer. Equal parameters: at most as many parameters, rank × (in + Σ out). Equal error: at most the same ' +
-      'Frobenius error over the projections that share a PCA. Equal variance: the same threshold.',
+      `Frobenius error over the projections that share a PCA. Equal variance: the same threshold.${fitPairWords(pairs)}`,
     scored: true,
     ...(pairs.some(({ rule }) => rule === 'variance' || rule === 'rank')
       ? {

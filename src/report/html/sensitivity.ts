@@ -1,4 +1,5 @@
 // The map of a sensitivity study, and whether the effects of its parts add up.
+import { lookUp } from '../../platform/indexing.ts';
 import type { CellResult, SensitivityResult } from '../../results/study.ts';
 import {
   type Cells,
@@ -111,7 +112,7 @@ async function gridPart(sensitivity: SensitivityResult, cells: Cells) {
     columnLabel: unitWords[by],
     cells: (unitGrid(sensitivity) ?? []).flatMap(({ layer, units }) =>
       units.map((row, column) => {
-        const cell = cells.get(row.cells[0] ?? '');
+        const cell = lookUp(cells, row.cells[0]);
         const value = cell?.scores.deltaNll;
         const tip = `${unitName(by, row)}\nΔNLL ${effectText(cell)}`;
         const text = value === undefined ? '–' : short(value);

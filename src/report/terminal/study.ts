@@ -9,6 +9,7 @@ import {
   cellName,
   cellNotes,
   fitControlWords,
+  fitPairWords,
   gridCells,
   inOrder,
   keptText,
@@ -205,7 +206,7 @@ function pairsText(study: Study, cells: Cells): string {
       'documents: above 0, the partner is better. equal: the quantity matched in every layer. variance: the threshold, at unequal budgets; width: its components; parameters: rank × (in + ' +
       'Σ out); error: the Frobenius error over the projections that share a PCA. Both treat q in the same way where it shares none. At equal width a shared fit never has the larger weight ' +
       'error, at equal rank of each matrix never the smaller (Eckart–Young, means aside): these are different questions. ' +
-      '“–”: no measurable difference, as the interval contains 0 or is over too few documents.',
+      `“–”: no measurable difference, as the interval contains 0 or is over too few documents.${fitPairWords(study.pairs.map(({ rule, cell }) => ({ rule, cell: cells.get(cell) })))}`,
   )}`;
 }
 
@@ -302,7 +303,7 @@ const mostRanked = 10;
 /** The units that are cut, the worst first, with their intervals; nothing for layers and projections, which the map has. */
 function rankedText({ by, rows }: SensitivityResult, cells: Cells): string | undefined {
   const measured = rows.flatMap((row) => {
-    const cell = row.unit === undefined ? undefined : cells.get(row.cells[0] ?? '');
+    const cell = row.unit === undefined ? undefined : lookUp(cells, row.cells[0]);
     return cell ? [{ name: unitName(by, row), scores: cell.scores }] : [];
   });
   if (measured.length === 0) return undefined;

@@ -425,14 +425,20 @@ function differenceText(
 function tasksText(file: string, rule: string, columns: Readonly<Record<string, TaskScores>>): string {
   const [first] = Object.values(columns);
   if (!first) return '';
-  const names = Object.keys(first.byTask);
-  const row = (name: string, of: (scores: TaskScores) => TaskScore | undefined) => [
+  const row = (
+    name: string,
+    { questions, chance }: TaskScore,
+    of: (scores: TaskScores) => TaskScore | undefined,
+  ): string[] => [
     name,
-    integer(of(first)?.questions ?? 0),
+    integer(questions),
     ...Object.values(columns).map((scores) => accuracyText(of(scores))),
-    percent(of(first)?.chance ?? 0),
+    percent(chance),
   ];
-  const rows = [...names.map((name) => row(name, (scores) => scores.byTask[name])), row('all', (scores) => scores)];
+  const rows = [
+    ...Object.entries(first.byTask).map(([name, own]) => row(name, own, (scores) => scores.byTask[name])),
+    row('all', first, (scores) => scores),
+  ];
   const head = ['tasks', 'questions', ...Object.keys(columns), 'chance'];
   return `${table(head, `lr${'r'.repeat(head.length - 2)}`, rows)}\n${wrap(`${file}: ${rule}; in brackets Wilson's 95 % interval`)}`;
 }

@@ -3,7 +3,16 @@
 import type { Mean } from '../../analyses/shapes.ts';
 import type { BandFigures, UnlikelyResult } from '../../analyses/unlikely/result.ts';
 import { describeRecipe } from '../../operations/recipe.ts';
-import { fewDocumentsWords, intervalText, layerRule, readWords, trusted, unlikelyWords } from '../findings.ts';
+import { itemAt } from '../../platform/indexing.ts';
+import {
+  bandNames,
+  fewDocumentsWords,
+  intervalText,
+  layerRule,
+  readWords,
+  trusted,
+  unlikelyWords,
+} from '../findings.ts';
 import { counted, integer, labelled, sentence, table, wrap } from '../format.ts';
 import { screenWidth } from '../screen.ts';
 import type { LineChart, Point } from './line-chart.ts';
@@ -38,7 +47,7 @@ export function unlikelyText(whole: UnlikelyResult, full: boolean, output?: stri
 
 /** The least likely tokens and their baselines. */
 function briefText({ variant, points }: UnlikelyResult['variants'][number], width: number): string {
-  const band = points[0]?.bands.at(-1)?.band ?? '';
+  const band = bandNames({ points }).at(-1);
   const rows = points.toReversed().map(({ point, random, mixtures, bands }) => {
     const least = bands.at(-1);
     return [point, plusMinus(least?.energy ?? null), ...[least?.shuffled ?? null, mixtures, random].map(plain)];
@@ -49,7 +58,7 @@ function briefText({ variant, points }: UnlikelyResult['variants'][number], widt
 
 function variantText(one: UnlikelyResult['variants'][number], width: number): string[] {
   const { variant, points, likelyTokens, fromMiddle } = one;
-  const names = points[0]?.bands.map(({ band }) => band) ?? [];
+  const names = bandNames({ points });
   const align = `l${'r'.repeat(names.length)}`;
   const up = points.toReversed();
   const byBand = (title: string, show: (band: BandFigures) => string) =>
@@ -59,7 +68,9 @@ function variantText(one: UnlikelyResult['variants'][number], width: number): st
       up.map(({ point, bands }) => [point, ...bands.map(show)]),
       width,
     )}`;
-  const pairs = points[0]?.bands.map(({ band, pairs }) => `${band}: ${integer(pairs)}`).join(', ');
+  const pairs = itemAt(points, 0)
+    .bands.map(({ band, pairs }) => `${band}: ${integer(pairs)}`)
+    .join(', ');
   const chance = up.map(({ point, random, mixtures, bands }) => [
     point,
     ...[random, mixtures, ...bands.map(({ shuffled }) => shuffled)].map(plain),
@@ -94,7 +105,7 @@ function variantText(one: UnlikelyResult['variants'][number], width: number): st
 /** Energy, projection and the comparison with the same tokens, over depth. */
 export function unlikelyCharts({ variants }: UnlikelyResult): LineChart[] {
   return variants.flatMap(({ variant, points }) => {
-    const names = points[0]?.bands.map(({ band }) => band) ?? [];
+    const names = bandNames({ points });
     const curves = (label: string, log: boolean, of: (band: BandFigures) => Mean | null): LineChart => ({
       title: `${variant}: ${label}`,
       x: { label: 'layer, from the embedding up' },

@@ -163,11 +163,11 @@ const textMethods: Readonly<Record<string, (text: string, args: Arguments) => Va
   },
   startswith: (text, args) => alternatives(args).some((begin) => text.startsWith(begin)),
   strip: strip('both'),
-  title: withoutArguments((text) => text.replace(/\p{Cased}+/gu, capitalized)), // large after anything but a letter
+  title: withoutArguments((text) => text.replace(/\p{Cased}+/gu, capitalized)), // upper case after anything but a letter
   upper: withoutArguments((text) => text.toUpperCase()),
 };
 
-/** The first letter large, the others small. @throws Error for one of the few letters with a third form for this place */
+/** The first letter in upper case, the others in lower case. @throws Error for one of the few letters with a third form for this place */
 export function capitalized(text: string): string {
   const [first = ''] = characters(text);
   const large = first.toUpperCase();

@@ -1,6 +1,7 @@
 // Figures of unlikely.json: energy of the residual along tokens by their final probability, over depth, with its chance level.
 import type { BandFigures, UnlikelyResult } from '../../../analyses/unlikely/result.ts';
-import { exceeding, intervalText } from '../../findings.ts';
+import { itemAt } from '../../../platform/indexing.ts';
+import { bandNames, exceeding, intervalText } from '../../findings.ts';
 import { counted, integer, sentence } from '../../format.ts';
 import { ofMean, type Value } from '../../values.ts';
 import type { Scale, Series } from '../axes.ts';
@@ -17,8 +18,7 @@ const randomSeries: Series = { name: 'random directions', colour: 'c1', shape: '
 const mixturesSeries: Series = { name: 'mixtures of tokens', colour: 'c2', shape: 'diamond', dashed: true };
 
 export async function unlikelySections(result: UnlikelyResult): Promise<Section[]> {
-  const [first] = result.variants;
-  const bands = first?.points[0]?.bands.map(({ band }) => band) ?? [];
+  const bands = bandNames(itemAt(result.variants, 0));
   const series = bands.map(
     (band, i): Series => ({ name: band, colour: `q${i % 6}`, shape: shapes[i % shapes.length] ?? 'circle' }),
   );
@@ -28,7 +28,7 @@ export async function unlikelySections(result: UnlikelyResult): Promise<Section[
       title: 'Near-impossible next tokens',
       lead: 'Does the network reuse the directions of tokens that are near-impossible in context, and clear them at the end? Reuse would raise their energy above the chance level.',
       figures: [
-        await crucialFigure(result, bands.length - 1),
+        await crucialFigure(result, series),
         await energyFigure(result, series),
         await bandsFigure(result, series, others.projection),
         await bandsFigure(result, series, others.sameTokens),
@@ -68,10 +68,11 @@ const names = ({ points }: Variant) => points.map(({ point }) => point);
 const titled = (result: UnlikelyResult, { variant }: Variant) =>
   result.variants.length > 1 ? `${variant} model` : 'the model';
 
-/** The band in question, and the baselines that it would have to exceed. */
-async function crucialFigure(result: UnlikelyResult, band: number): Promise<Figure> {
-  const name = result.variants[0]?.points[0]?.bands[band]?.band ?? '';
-  const own: Series = { name, colour: `q${band % 6}`, shape: shapes[band % shapes.length] ?? 'circle' };
+/** The least likely band, and the baselines that it would have to exceed. */
+async function crucialFigure(result: UnlikelyResult, series: readonly Series[]): Promise<Figure> {
+  const band = series.length - 1;
+  const own = itemAt(series, band);
+  const { name } = own;
   const curvesOf = ({ points }: Variant): DepthCurve[] => [
     { series: shuffledSeries, values: points.map(({ bands }) => ofMean(bands[band]?.shuffled)) },
     { series: mixturesSeries, values: points.map(({ mixtures }) => ofMean(mixtures)) },
@@ -202,10 +203,13 @@ async function bandsFigure(result: UnlikelyResult, series: readonly Series[], as
 }
 
 function middleFigure(result: UnlikelyResult, bands: readonly string[]): Figure {
-  const pairs = result.variants[0]?.points[0]?.bands.map((one) => `${one.band}: ${integer(one.pairs)}`).join(', ');
+  const { points, likelyTokens } = itemAt(result.variants, 0);
+  const pairs = itemAt(points, 0)
+    .bands.map((one) => `${one.band}: ${integer(one.pairs)}`)
+    .join(', ');
   return {
     title: 'From the middle to the end',
-    caption: `Energy at the last layer minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(result.variants[0]?.likelyTokens ?? 0, 'token')} can be compared with themselves where they are likely.${rule(result)}`,
+    caption: `Energy at the last layer minus that at the middle one. Pairs of a position and a token in each band: ${pairs}. ${counted(likelyTokens, 'token')} can be compared with themselves where they are likely.${rule(result)}`,
     panels: [],
     table: {
       name: 'unlikely-middle',
