@@ -58,9 +58,9 @@ function checked(bytes, path) {
   return bytes;
 }
 
-/** Files of the cache that are not, byte for byte, what an undisturbed run put there. */
+/** Files of the cache that are not, byte for byte, what an undisturbed command put there. @param known hashes by file */
 export function wrongInCache(cache, known) {
-  return filesIn(cache).filter((path) => known.get(path) !== hash(readFileSync(path)));
+  return filesIn(cache).filter((path) => !known.get(path)?.includes(hash(readFileSync(path))));
 }
 
 /** Whole lines of a study's cells. */

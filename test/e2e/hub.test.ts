@@ -236,7 +236,7 @@ describe('--text hub:… and --chunk', () => {
     const args = ['sweep', '--model', 'pocket', '--text', 'hub:some/lines', '--chunk', 'stream', '--no-samples'];
     const few = ['--max-tokens', '32', '--documents', '4', '--variance', '0.9', '--mode', 'separate'];
     const { stdout } = await surgery([...args, ...few, '--output', output, '--quiet'], { env });
-    expect(stdout).toMatch(/Text {7}4 windows, 124 scored tokens of hub:some\/lines\/lines-v1\/test/);
+    expect(stdout).toMatch(/Text {7}4 windows, 124 tokens of hub:some\/lines\/lines-v1\/test/);
     expect(JSON.parse(readFileSync(join(output, 'study.json'), 'utf8')).text).toMatchObject({
       chunk: 'stream',
       documents: 4,

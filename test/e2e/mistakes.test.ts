@@ -66,7 +66,11 @@ const mistakes: [string, () => string[], RegExp][] = [
   ['a prompt that stands alone', () => ['lens', 'The sea'], /by itself: give a prompt as --prompt 'The sea'$/],
   ['values that stand apart', () => ['sweep', '--variance', '0.9', '0.5', '0.3'], /as in --variance 0\.9,0\.5,0\.3$/],
   ['values with blanks', () => ['sweep', '--mode', 'separate,', 'shared-kv'], /as in --mode separate,shared-kv$/],
-  ['a kind that there is not', () => ['run', 'zeros'], /run takes no "zeros" here, allowed: pca, zero, /],
+  [
+    'a kind that there is not',
+    () => ['run', 'zeros'],
+    /run takes no "zeros" here, allowed: pca, fit, zero, mean, quantise$/,
+  ],
   ['a shell that there is not', () => ['completion', 'tcsh'], /takes no "tcsh" here, allowed: bash, zsh, fish$/],
   ['no folder to report', () => ['report'], /report lacks <dir>: results of run, sweep/],
   [
