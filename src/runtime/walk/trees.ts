@@ -72,14 +72,16 @@ export const positionIn = ({ prefix, starts }: LaidTree, token: number) => prefi
  * What a batch of trees adds to the scores of attention, (batch, 1, tokens, total): -∞ where a token must not see one
  * before it, otherwise 0. That none sees a later one is the attention's own doing.
  * @param window positions that a token sees, its own included
+ * @param into numbers to use again, as many as there are
  */
 export function attentionBias(
   { pieces }: RowBatch,
   { tokens, total }: Places,
   trees: readonly LaidTree[],
   window = Number.POSITIVE_INFINITY,
+  into = new Float32Array(pieces.length * tokens * total),
 ): Float32Array {
-  const bias = new Float32Array(pieces.length * tokens * total);
+  const bias = into.fill(0);
   for (const [i, { document, from, to }] of pieces.entries()) {
     const tree = itemAt(trees, document);
     for (let token = from; token < to; token++) {

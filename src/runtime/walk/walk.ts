@@ -149,6 +149,7 @@ export class Walk {
   readonly #streams: Streams;
   readonly #lots: readonly Lot[];
   readonly #caches: readonly [key: Float32Array, value: Float32Array];
+  #biases = new Float32Array();
   readonly #outputs = new Map<string, Float32Array>();
   readonly #rotary: Readonly<Record<string, Tensor>>;
   readonly #threads: number | undefined;
@@ -532,7 +533,7 @@ export class Walk {
         {
           ...feeds,
           ...caches.past,
-          ...(trees ? { attention_bias: biasTensor(batch, places, trees, windowOf(this.#config, layer)) } : {}),
+          ...(trees ? { attention_bias: this.#bias(batch, places, trees, windowOf(this.#config, layer)) } : {}),
           x: new Tensor('float32', x, [rows, hiddenSize]),
           row_of: new Tensor('int64', places.rowOf, grid),
           place_of: new Tensor('int64', places.placeOf, [rows]),
@@ -551,6 +552,14 @@ export class Walk {
       if (!trees) await look.see(batch, x, out, seen);
       await to.write(start, out);
     }
+  }
+
+  /** Made anew for each batch, as all together could take much memory, but in one place. */
+  #bias(batch: RowBatch, places: Places, trees: readonly LaidTree[], window: number | undefined): Tensor {
+    const dims = [batch.pieces.length, 1, places.tokens, places.total];
+    const size = dims.reduce((a, b) => a * b, 1);
+    if (this.#biases.length < size) this.#biases = new Float32Array(size);
+    return new Tensor('float32', attentionBias(batch, places, trees, window, this.#biases.subarray(0, size)), dims);
   }
 
   /** A buffer for the rows of a batch; each output has its own. */
@@ -641,11 +650,6 @@ function treeLots(given: readonly TokenTree[], most: number, firstRow: number): 
 function capacityOf({ batch, places, sequences }: Lot): number {
   const [first, second] = batch.pieces;
   return first && !second ? itemAt(sequences, first.document).length : places.total;
-}
-
-function biasTensor(batch: RowBatch, places: Places, trees: readonly LaidTree[], window: number | undefined): Tensor {
-  const dims = [batch.pieces.length, 1, places.tokens, places.total];
-  return new Tensor('float32', attentionBias(batch, places, trees, window), dims);
 }
 
 /**
