@@ -108,8 +108,8 @@ async function finish(attempt, known) {
   const end = await undisturbed(attempt.world);
   if (end.code !== 0) problem('crashes', `${attempt.name} does not end: ${end.code} ${end.stderr.slice(-600)}`);
   if (attempt.look() !== attempt.final()) problem('filesLost', `${attempt.name} ends in another state`);
-  if (wrongInCache(at('cache'), known).length > 0)
-    problem('filesLost', `${attempt.name}: wrong in the cache at the end`);
+  const wrong = wrongInCache(at('cache'), known);
+  if (wrong.length > 0) problem('filesLost', `${attempt.name}: wrong in the cache at the end: ${wrong}`);
 }
 
 function problem(kind, text) {

@@ -109,7 +109,8 @@ export class StudyFolder {
   /** Closes the folder, and takes it away if it held no study and got no cell, unless something else lies in it. */
   async discard(): Promise<void> {
     const isOfUse = this.study !== undefined || this.cells.size > 0;
-    if (!isOfUse) await rm(join(this.path, studyFile), { force: true });
+    // A cell whose writing failed may have left its file.
+    if (!isOfUse) for (const name of [cellsFile, studyFile]) await rm(join(this.path, name), { force: true });
     await this.close();
     if (!isOfUse) await rmdir(this.path).catch(() => {});
   }

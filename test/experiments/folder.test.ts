@@ -209,6 +209,12 @@ test('what is given up before its first cell leaves no folder, and nothing else 
   await folder.discard();
   expect(existsSync(path)).toBe(false);
 
+  const full = await StudyFolder.open(path); // a disk that has no room for the first cell
+  await full.write(twoDocuments(['one']));
+  writeFileSync(join(path, 'cells.jsonl'), '{"id":"one","rec');
+  await full.discard();
+  expect(existsSync(path)).toBe(false);
+
   const kept = await StudyFolder.open(path);
   await kept.write(twoDocuments(['one']));
   await kept.close();
