@@ -153,6 +153,7 @@ async function prepare() {
       ),
     ),
   ];
+  await alone(referenceStudy(world('sweep', '--variance', '0.5', '--output', at('study')))); // what a killed one may lack
   const sweep = await alone(referenceStudy(world('sweep', '--variance', '0.9,0.5', '--output', at('study'))));
   if (known.size < 5) throw new Error(`only ${known.size} files in the cache: there is too little to look at`);
   return { known, run, sweep };
