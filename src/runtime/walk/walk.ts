@@ -543,7 +543,7 @@ export class Walk {
         },
         {
           out: new Tensor('float32', out, [rows, hiddenSize]),
-          ...caches.present,
+          ...(isRead(lot) ? caches.present : {}),
           ...Object.fromEntries(
             [...seen].map(([point, values]) => [point, new Tensor('float32', values, [rows, values.length / rows])]),
           ),
@@ -645,6 +645,10 @@ function treeLots(given: readonly TokenTree[], most: number, firstRow: number): 
   const positionOf = (tree: number, token: number) => positionIn(itemAt(trees, tree), token);
   return batches.map((batch) => ({ batch, places: placesOf(batch, positionOf), sequences, trees }));
 }
+
+/** Whether later pieces read the keys and values of this one: onnxruntime copies every output that is asked for. */
+const isRead = ({ batch: { pieces }, sequences }: Lot) =>
+  pieces.some(({ document, to }) => to < itemAt(sequences, document).length);
 
 /** Positions that the cache holds for each piece: of a long document all, so that later pieces find the earlier ones. */
 function capacityOf({ batch, places, sequences }: Lot): number {
