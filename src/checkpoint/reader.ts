@@ -156,6 +156,26 @@ export class Checkpoint {
     return toFloat32(await this.readBytes(name, rows), this.weightDtype(name));
   }
 
+  /**
+   * The values that an operation starts from: those of a tensor, or zeros for a bias that the model lacks.
+   * @throws SurgeryError as {@link readFloat32}
+   */
+  async readOrZeros(name: string): Promise<Float32Array> {
+    return this.#isAddable(name) ? new Float32Array(this.numbersIn([name])) : this.readFloat32(name);
+  }
+
+  /**
+   * The dtype that an operation writes a tensor in: its own, or for a bias that the model lacks its weight's.
+   * @throws SurgeryError as {@link weightDtype}
+   */
+  editedDtype(name: string): WeightDtype {
+    return this.weightDtype(this.#isAddable(name) ? name.replace(/bias$/, 'weight') : name);
+  }
+
+  #isAddable(name: string): boolean {
+    return !this.tensors.has(name) && biasShape(this.config, name) !== undefined;
+  }
+
   /** The dtype of a tensor, if it is one that this program computes with. @throws SurgeryError `unsupported` for any other. */
   weightDtype(name: string): WeightDtype {
     const { dtype, file } = this.tensor(name);

@@ -160,10 +160,9 @@ async function tensorBytes(
   replacement: Float32Array | undefined,
   dtype: string,
 ): Promise<Uint8Array> {
-  if (isWeightDtype(dtype) && !source.tensors.has(name))
-    return fromFloat32(replacement ?? new Float32Array(source.numbersIn([name])), dtype, name);
-  if (!isWeightDtype(dtype) || (!replacement && source.tensor(name).dtype === dtype)) return source.readBytes(name);
-  return fromFloat32(replacement ?? (await source.readFloat32(name)), dtype, name);
+  const isSame = !replacement && source.tensors.get(name)?.dtype === dtype;
+  if (!isWeightDtype(dtype) || isSame) return source.readBytes(name);
+  return fromFloat32(replacement ?? (await source.readOrZeros(name)), dtype, name);
 }
 
 async function configText(

@@ -106,9 +106,7 @@ export class Runtime implements GraphRunner {
         : await start(fileWeights(checkpoint));
     const original: Record<string, Tensor> = {};
     for (const name of replaceable) {
-      const values = checkpoint.tensors.has(name)
-        ? await checkpoint.readFloat32(name)
-        : new Float32Array(checkpoint.numbersIn([name])); // a bias that variants add
+      const values = await checkpoint.readOrZeros(name);
       original[name] = new Tensor('float32', values, [...checkpoint.shapeOf(name)]);
     }
     return new Runtime(checkpoint, session, original, { ...options, variantsTogether });

@@ -1,11 +1,10 @@
 // The kind `mean` at work: columns of o and down become 0, and their output on the mean input is added to the bias.
-import { roundTo } from '../../checkpoint/dtypes.ts';
 import { projectionName } from '../../checkpoint/names.ts';
 import { entryOf, itemAt } from '../../platform/indexing.ts';
 import type { LayerStatistics } from '../../runtime/statistics.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
-import { rounded, weightsOf } from '../weights.ts';
-import { type Columns, cutsOf, isCut, type LayerCut } from '../zero/cuts.ts';
+import { hasBiasNow, rounded, weightsOf } from '../weights.ts';
+import { type Columns, clearColumns, cutFootprint, cutsOf, isCut, type LayerCut } from '../zero/cuts.ts';
 import type { MeanDetails, MeanReport } from './report.ts';
 import type { MeanOperation } from './spec.ts';
 
@@ -35,17 +34,7 @@ export const meanWork: OperationWork<MeanOperation, MeanPlan, MeanDetails, MeanR
   },
   apply,
   report: (_, details) => ({ kind: 'mean', changed: details.flat() }),
-  footprint: ({ changed }) => {
-    const sum = (of: (one: MeanDetails[number]) => number) => changed.reduce((total, one) => total + of(one), 0);
-    return {
-      parameters: { dense: sum((one) => one.parameters.dense), reduced: sum((one) => one.parameters.reduced) },
-      squaredNorm: sum((one) => one.squaredNorm),
-      relativeError: Math.sqrt(sum((one) => one.squaredError) / (sum((one) => one.squaredNorm) || 1)),
-      relativeErrorKv: null,
-      rank: null,
-      width: null,
-    };
-  },
+  footprint: ({ changed }) => cutFootprint(changed),
 };
 
 /** @throws SurgeryError `checkpoint` if a weight cannot be read, `numeric` for a mean that does not fit the dtype */
@@ -76,37 +65,26 @@ async function replace(
   const weight = await weightsOf(context, name);
   const cut = isCut(columns, cols);
   const added = new Float64Array(rows);
-  let [squaredNorm, squaredError] = [0, 0];
   for (const [i, value] of weight.entries()) {
-    squaredNorm += value * value;
-    const column = i % cols;
-    if (cut[column] === 0) continue;
-    squaredError += value * value;
-    const row = Math.floor(i / cols);
-    added[row] = (added[row] as number) + value * (mean[column] as number);
-    weight[i] = 0;
+    const [row, column] = [Math.floor(i / cols), i % cols];
+    if (cut[column] === 1) added[row] = (added[row] as number) + value * (mean[column] as number);
   }
-  const hadBias = context.checkpoint.tensors.has(bias) || context.edited.has(bias);
-  const before = hadBias ? await weightsOf(context, bias) : new Float32Array(rows);
-  const dtype = context.dtype ?? context.checkpoint.weightDtype(name);
+  const cleared = clearColumns(weight, cut);
+  const before = await weightsOf(context, bias);
   tensors.set(name, rounded(context, name, weight));
-  tensors.set(
-    bias,
-    roundTo(
-      dtype,
-      Float32Array.from(added, (value, row) => value + itemAt(before, row)),
-      bias,
-    ),
-  );
+  const after = Float32Array.from(added, (value, row) => value + itemAt(before, row));
+  tensors.set(bias, rounded(context, bias, after));
   const replacedColumns = cut.reduce((sum, one) => sum + one, 0);
   return {
     layer,
     projection: reader,
     replacedColumns,
     columns: cols,
-    parameters: { dense: rows * cols, reduced: rows * (cols - replacedColumns + (hadBias ? 0 : 1)) },
-    squaredNorm,
-    squaredError,
+    parameters: {
+      dense: rows * cols,
+      reduced: rows * (cols - replacedColumns + (hasBiasNow(context, layer, reader) ? 0 : 1)),
+    },
+    ...cleared,
     meanNorm: Math.sqrt(added.reduce((sum, value) => sum + value * value, 0)),
   };
 }

@@ -2,6 +2,7 @@
 // single weights of any projection.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
 import type { Projection } from '../../checkpoint/names.ts';
+import type { KindFootprint } from '../kind.ts';
 import { type SingleWeight, type UnitLists, type Units, unitsOf, weightOf } from './spec.ts';
 
 /** Columns of a matrix from the first up to the second, or all of it. */
@@ -45,6 +46,42 @@ function columns(texts: readonly string[] = [], width: number): { layer: number;
     .map(unitsOf)
     .filter((one): one is Units => one !== undefined)
     .map(({ layer, from, to }) => ({ layer, range: [from * width, (to + 1) * width] as const }));
+}
+
+/**
+ * Sets the columns of a matrix to zero, in place.
+ * @param cut as {@link isCut} gives it
+ * @returns ‖W‖² before, and that of the columns alone
+ */
+export function clearColumns(weight: Float32Array, cut: Uint8Array): { squaredNorm: number; squaredError: number } {
+  let [squaredNorm, squaredError] = [0, 0];
+  for (const [i, value] of weight.entries()) {
+    squaredNorm += value * value;
+    if (cut[i % cut.length] === 0) continue;
+    squaredError += value * value;
+    weight[i] = 0;
+  }
+  return { squaredNorm, squaredError };
+}
+
+/** What a report says of a matrix that columns were cut of, as the footprint needs it. */
+interface CutMatrix {
+  readonly parameters: { readonly dense: number; readonly reduced: number };
+  readonly squaredNorm: number;
+  readonly squaredError: number;
+}
+
+/** Size and error of all matrices that were cut. Cuts have no ranks. */
+export function cutFootprint(changed: readonly CutMatrix[]): KindFootprint {
+  const sum = (of: (one: CutMatrix) => number) => changed.reduce((total, one) => total + of(one), 0);
+  return {
+    parameters: { dense: sum((one) => one.parameters.dense), reduced: sum((one) => one.parameters.reduced) },
+    squaredNorm: sum((one) => one.squaredNorm),
+    relativeError: Math.sqrt(sum((one) => one.squaredError) / (sum((one) => one.squaredNorm) || 1)),
+    relativeErrorKv: null,
+    rank: null,
+    width: null,
+  };
 }
 
 /** 1 for each column that is cut, 0 for the others, (cols). */

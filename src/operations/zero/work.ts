@@ -1,9 +1,9 @@
 // The kind `zero` at work: columns of o and down, or all of them with their bias, and single weights become 0.
-import { hasBias, type Projection, projectionName } from '../../checkpoint/names.ts';
+import { type Projection, projectionName } from '../../checkpoint/names.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
-import { rounded, weightsOf } from '../weights.ts';
+import { hasBiasNow, rounded, weightsOf } from '../weights.ts';
 import { projections } from '../where.ts';
-import { cutOf, cutsOf, isCut, type LayerCut } from './cuts.ts';
+import { clearColumns, cutFootprint, cutOf, cutsOf, isCut, type LayerCut } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import type { ZeroOperation } from './spec.ts';
 
@@ -18,17 +18,7 @@ export const zeroWork: OperationWork<ZeroOperation, ZeroPlan, ZeroDetails, ZeroR
   },
   apply,
   report: (_, details) => ({ kind: 'zero', changed: details.flat() }),
-  footprint: ({ changed }) => {
-    const sum = (of: (one: ZeroDetails[number]) => number) => changed.reduce((total, one) => total + of(one), 0);
-    return {
-      parameters: { dense: sum((one) => one.parameters.dense), reduced: sum((one) => one.parameters.reduced) },
-      squaredNorm: sum((one) => one.squaredNorm),
-      relativeError: Math.sqrt(sum((one) => one.squaredError) / (sum((one) => one.squaredNorm) || 1)),
-      relativeErrorKv: null,
-      rank: null,
-      width: null,
-    };
-  },
+  footprint: ({ changed }) => cutFootprint(changed),
 };
 
 /** @throws SurgeryError `checkpoint` if a weight cannot be read */
@@ -54,20 +44,15 @@ async function clear(
   const [rows = 0, cols = 0] = context.checkpoint.tensor(name).shape;
   const weight = await weightsOf(context, name);
   const isCleared = isCut(columns, cols);
-  let [squaredNorm, squaredError] = [0, 0];
-  for (const [i, value] of weight.entries()) {
-    squaredNorm += value * value;
-    if (isCleared[i % cols] === 0) continue;
-    squaredError += value * value;
-    weight[i] = 0;
-  }
+  const { squaredNorm, ...cleared } = clearColumns(weight, isCleared);
+  let { squaredError } = cleared;
   const others = weights.filter(({ column }) => isCleared[column] === 0);
   for (const { row, column } of others) {
     squaredError += (weight[row * cols + column] as number) ** 2;
     weight[row * cols + column] = 0;
   }
   tensors.set(name, rounded(context, name, weight));
-  if (columns === 'all' && hasBias(context.checkpoint.config, projection)) {
+  if (columns === 'all' && hasBiasNow(context, layer, projection)) {
     const bias = projectionName(layer, projection, 'bias');
     tensors.set(bias, new Float32Array(rows));
   }

@@ -92,6 +92,20 @@ describe.each(['mqa-bias-f32', 'mha-tied-f16', 'qwen2-bias-f32'])('%s', (name) =
   });
 });
 
+test('zero ablation of an attention takes the bias with it that mean ablation has added', async () => {
+  const checkpoint = await Checkpoint.open(fixture('mha-tied-f16'));
+  const { tensors } = await operate(
+    checkpoint,
+    [
+      { kind: 'mean', heads: ['0.0'], neurons: ['1.0'] },
+      { kind: 'zero', attention: [0] },
+    ],
+    { calibration, threads: 1 },
+  );
+  expect(tensors.get(projectionName(0, 'o', 'bias'))?.every((value) => value === 0)).toBe(true);
+  expect(tensors.get(projectionName(1, 'down', 'bias'))?.some((value) => value !== 0)).toBe(true);
+});
+
 test('biases of the MLP alone keep those that the attention of a Qwen2 has', async () => {
   const checkpoint = await Checkpoint.open(fixture('qwen2-bias-f32'));
   const { tensors } = await operate(checkpoint, [{ kind: 'mean', neurons: ['0.0'] }], { calibration, threads: 1 });
