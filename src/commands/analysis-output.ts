@@ -10,29 +10,42 @@ import type { FindingInfo } from '../results/finding.ts';
 import { format } from '../results/format.ts';
 import { type ModelInfo, withoutFolders } from '../results/shapes.ts';
 import type { CalibrationInput } from './calibration.ts';
-import { versions } from './model.ts';
+import { type OpenModel, versions } from './model.ts';
 import type { AnalysisOptions, RuntimeOptions } from './options.ts';
 import { type KnownResults, requireFolder, takeOutput } from './output.ts';
+import type { Recorded } from './recorded-command.ts';
+import type { Prompts } from './samples.ts';
 import type { ScoringInput } from './scoring.ts';
 import { pageName } from './study-output.ts';
 
 /** Texts by file name. */
 export type Files = Readonly<Record<string, string>>;
 
-/** The fields that all analyses share. @param scoring the text, if one is read */
+/** What an analysis was made of; nothing where it reads none. */
+export interface AnalysisInput {
+  readonly recipe?: CompleteRecipe | undefined;
+  readonly scoring?: ScoringInput | undefined;
+  readonly calibrated?: CalibrationInput | undefined;
+  readonly prompting?: Pick<Prompts, 'chosen'>;
+}
+
+/**
+ * The fields that all analyses share.
+ * @param command records the command with what it chose itself
+ */
 export function analysisInfo(
   { precision, seed }: Pick<RuntimeOptions, 'precision'> & Pick<AnalysisOptions, 'seed'>,
-  command: string,
-  model: ModelInfo,
-  recipe: CompleteRecipe | undefined,
-  scoring: ScoringInput | undefined,
-  calibrated: CalibrationInput | undefined,
+  command: Recorded,
+  model: OpenModel,
+  info: ModelInfo,
+  { recipe, scoring, calibrated, prompting }: AnalysisInput,
 ): FindingInfo {
+  const chosen = { '--model': model.pinned, ...scoring?.chosen, ...calibrated?.chosen, ...prompting?.chosen };
   return {
     format,
-    command,
+    command: command(chosen),
     versions: versions(),
-    model,
+    model: info,
     precision,
     ...(recipe ? { recipe } : {}),
     ...(calibrated ? { calibration: calibrated.info } : {}),

@@ -62,14 +62,7 @@ export async function basis(options: BasisOptions, command: Recorded): Promise<v
       weights.push({ variant: name, points });
     }
     const result: BasisResult = {
-      ...analysisInfo(
-        options,
-        command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
-        info,
-        recipe,
-        scoring,
-        calibrated,
-      ),
+      ...analysisInfo(options, command, model, info, { recipe, scoring, calibrated }),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         basis: basisRules[method],

@@ -42,9 +42,13 @@ export async function lens(options: LensOptions, command: Recorded): Promise<voi
   } finally {
     await sources.close();
   }
-  const recorded = command({ '--model': model.pinned, ...scoring?.chosen, ...calibrated?.chosen, ...prompting.chosen });
   const result: LensResult = {
-    ...analysisInfo(options, recorded, await identify(model, progress), recipe, scoring, calibrated),
+    ...analysisInfo(options, command, model, await identify(model, progress), {
+      recipe,
+      scoring,
+      calibrated,
+      prompting,
+    }),
     points: pointsOf(checkpoint.config.layers, options.sublayers),
     vocabulary: checkpoint.config.vocabSize,
     ...prompting.info,

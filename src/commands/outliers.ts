@@ -26,14 +26,7 @@ export async function outliers(options: OutliersOptions, command: Recorded): Pro
     findOutliers(model.checkpoint, documents, (id) => tokenizer.spelled(id), options, onBlock),
   );
   const result: OutliersResult = {
-    ...analysisInfo(
-      { ...options, seed: 0 },
-      command({ '--model': model.pinned, ...scoring.chosen }),
-      await identify(model, progress),
-      undefined,
-      scoring,
-      undefined,
-    ),
+    ...analysisInfo({ ...options, seed: 0 }, command, model, await identify(model, progress), { scoring }),
     text: { ...textRead(about), positions: documents.reduce((sum, { length }) => sum + length, 0) },
     layers,
   };

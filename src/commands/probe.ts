@@ -56,14 +56,7 @@ export async function probe(options: ProbeOptions, command: Recorded): Promise<v
       variants.push({ variant: name, ...value });
     }
     const result: ProbeResult = {
-      ...analysisInfo(
-        options,
-        command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
-        info,
-        recipe,
-        scoring,
-        calibrated,
-      ),
+      ...analysisInfo(options, command, model, info, { recipe, scoring, calibrated }),
       text: { ...textRead(about), positions: positions.rows },
       rules: {
         positions: positionRule(tokenizer.bosId !== undefined),

@@ -36,14 +36,7 @@ export async function unlikely(options: UnlikelyOptions, command: Recorded): Pro
   }
   const { intervalRule } = about;
   const result: UnlikelyResult = {
-    ...analysisInfo(
-      options,
-      command({ '--model': model.pinned, ...scoring.chosen, ...calibrated?.chosen }),
-      await identify(model, progress),
-      recipe,
-      scoring,
-      calibrated,
-    ),
+    ...analysisInfo(options, command, model, await identify(model, progress), { recipe, scoring, calibrated }),
     text: { ...textRead(about), rule: unlikelyRule(tokenizer.bosId !== undefined), intervalRule },
     variants: measured,
   };
