@@ -1,11 +1,9 @@
 // Which layers and projections an operation edits.
 import type { LlamaConfig } from '../checkpoint/config.ts';
-import { type Projection, projections } from '../checkpoint/names.ts';
+import { type Projection, projectionName, projections } from '../checkpoint/names.ts';
 import { SurgeryError } from '../platform/errors.ts';
 import { listOf, oneOf, ranges, rangesText } from '../platform/option-values.ts';
 import type { Field } from './kind.ts';
-
-export { projections } from '../checkpoint/names.ts';
 
 export interface Where {
   readonly targets: readonly Projection[];
@@ -28,6 +26,10 @@ export const targetsField = (byDefault: string): Field<readonly Projection[]> =>
   default: byDefault,
   parse: listOf(oneOf('--targets', projections)),
 });
+
+/** Names of the weights there. */
+export const weightNames = ({ targets, layers }: Where): string[] =>
+  layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection)));
 
 /** "layer 2", "layers 0-3,7" */
 export function layersName(chosen: readonly number[]): string {

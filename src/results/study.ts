@@ -1,8 +1,9 @@
 // study.json and a line of cells.jsonl: the files of a study. They hold no clock time and no path, so that a repeated study gives the same bytes.
+
 import { z } from 'zod';
+import { projections } from '../checkpoint/names.ts';
 import { modelUnits } from '../operations/kind.ts';
 import { spectrumCurves } from '../operations/pca/curves.ts';
-import { projections } from '../operations/where.ts';
 import { itemAt } from '../platform/indexing.ts';
 import { type Frozen, type Issue, numbers, ofOneLength, type Path, problem, texts } from '../platform/schemas.ts';
 import { scoreShapes } from '../scores/registry.ts';

@@ -1,11 +1,10 @@
 // Zero ablations and rounding of the trained pocket model against transformers in float64, where hooks put zeros in.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { projectionName } from '../../src/checkpoint/names.ts';
+import { projectionName, projections } from '../../src/checkpoint/names.ts';
 import { Checkpoint } from '../../src/checkpoint/reader.ts';
 import { operate } from '../../src/operations/operator.ts';
 import type { Operation } from '../../src/operations/registry.ts';
-import { projections } from '../../src/operations/where.ts';
 import { Runtime } from '../../src/runtime/session.ts';
 import { scoreDocuments } from '../../src/scores/likelihood.ts';
 import { readDocuments } from '../../src/text/documents.ts';

@@ -1,11 +1,12 @@
 // Recipes at random, for tests of what holds for all of them.
+
 import fc from 'fast-check';
 import type { LlamaConfig } from '../../src/checkpoint/config.ts';
+import { projections } from '../../src/checkpoint/names.ts';
 import { hasControl } from '../../src/operations/pca/controls.ts';
 import { modes, separateOf } from '../../src/operations/pca/grouping.ts';
 import { matchRules, means, type PcaSpec, pcaControls } from '../../src/operations/pca/spec.ts';
 import type { Operation } from '../../src/operations/registry.ts';
-import { projections } from '../../src/operations/where.ts';
 
 type Sizes = Pick<LlamaConfig, 'heads' | 'kvHeads' | 'intermediateSize'>;
 

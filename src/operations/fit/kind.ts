@@ -1,6 +1,7 @@
 // The kind `fit`: low-rank weights that best preserve the outputs on a calibration text.
-import { activationOf, projectionName } from '../../checkpoint/names.ts';
+import { activationOf } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
+import { weightNames } from '../where.ts';
 import { designFits } from './design.ts';
 import type { FitReport } from './report.ts';
 import { complete, type FitOperation, type FitSpec, fitFields, partOf } from './spec.ts';
@@ -12,8 +13,7 @@ export const fitKind: OperationKind<FitSpec, FitOperation, FitPlan, FitDetails, 
   summary: "low-rank approximation of projections' weights, fitted to their outputs on a calibration text",
   fields: fitFields,
   complete,
-  touches: ({ layers, targets }) =>
-    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  touches: weightNames,
   needs: ({ objective, layers, targets, sequential, ...operation }) =>
     objective === 'weights'
       ? undefined

@@ -1,9 +1,9 @@
 // The kind `none`: weights replaced by themselves, in the way in which operations replace them. A study's control of
 // everything but the operation: its effect must be exactly nothing.
-import { projectionName } from '../../checkpoint/names.ts';
+import { projections } from '../../checkpoint/names.ts';
 import { listOf, oneOf, ranges } from '../../platform/option-values.ts';
 import type { OperationKind } from '../kind.ts';
-import { completeWhere, projections } from '../where.ts';
+import { completeWhere, weightNames } from '../where.ts';
 import type { NoneReport } from './report.ts';
 import type { NoneOperation, NonePlan, NoneSpec } from './spec.ts';
 
@@ -15,8 +15,7 @@ export const noneKind: OperationKind<NoneSpec, NoneOperation, NonePlan, undefine
     layers: { help: 'layers to rewrite', default: 'all', parse: ranges('layers') },
   },
   complete: (spec, config) => ({ kind: 'none', ...completeWhere(spec, config) }),
-  touches: ({ layers, targets }) =>
-    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  touches: weightNames,
   describe: () => 'none: weights replaced by themselves',
   label: () => 'none',
   slug: () => 'none',

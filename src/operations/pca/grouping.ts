@@ -1,9 +1,9 @@
 // Which projections, or heads of them, share one PCA.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { type Projection, projectionShape } from '../../checkpoint/names.ts';
+import { type Projection, projectionShape, projections } from '../../checkpoint/names.ts';
 import { itemAt } from '../../platform/indexing.ts';
 import type { EditedTensor } from '../kind.ts';
-import { projections, type Where } from '../where.ts';
+import type { Where } from '../where.ts';
 
 /** Rows of a projection's weight: all, or from the first up to the second. */
 export interface ProjectionRows {

@@ -1,6 +1,6 @@
 // The kind `pca`: projections' weights rebuilt from their leading principal components, shared or each alone.
-import { projectionName } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
+import { weightNames } from '../where.ts';
 import { designSweep } from './design.ts';
 import type { PcaReport } from './report.ts';
 import { complete, type PcaOperation, type PcaSpec, pcaFields } from './spec.ts';
@@ -12,8 +12,7 @@ export const pcaKind: OperationKind<PcaSpec, PcaOperation, PcaPlan, PcaDetails, 
   summary: "low-rank approximation of projections' weights by PCA, shared or each alone",
   fields: pcaFields,
   complete,
-  touches: ({ layers, targets }) =>
-    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  touches: weightNames,
   describe,
   label,
   series,

@@ -1,7 +1,8 @@
 // A PCA in words: a line for a report, a name for a table, a name for a folder.
+import { projections } from '../../checkpoint/names.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import type { Finding } from '../kind.ts';
-import { layersName, projections } from '../where.ts';
+import { layersName } from '../where.ts';
 import type { GroupReport, LayerReport } from './report.ts';
 import type { PcaOperation } from './spec.ts';
 

@@ -1,8 +1,8 @@
 // The kind `quantise`: weights rounded to the nearest of a few evenly spaced values.
-import { projectionName } from '../../checkpoint/names.ts';
+import { projections } from '../../checkpoint/names.ts';
 import { rangesText } from '../../platform/option-values.ts';
 import type { Finding, OperationKind } from '../kind.ts';
-import { layersName, projections } from '../where.ts';
+import { layersName, weightNames } from '../where.ts';
 import type { QuantiseDetails, QuantiseReport } from './report.ts';
 import { complete, type QuantiseOperation, type QuantiseSpec, quantiseFields } from './spec.ts';
 import type { QuantisePlan } from './work.ts';
@@ -18,8 +18,7 @@ export const quantiseKind: OperationKind<
   summary: 'weights rounded to 2 to 8 bits, a scale for each row or group of inputs',
   fields: quantiseFields,
   complete,
-  touches: ({ layers, targets }) =>
-    layers.flatMap((layer) => targets.map((projection) => projectionName(layer, projection))),
+  touches: weightNames,
   describe: (operation, layers) => {
     const { bits, group } = operation;
     const scales = group === 'row' ? 'a scale for each row' : `a scale for each ${group} inputs`;

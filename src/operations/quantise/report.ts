@@ -1,8 +1,7 @@
 // What `quantise` reports of each matrix that it rounded.
 import { z } from 'zod';
-import type { Projection } from '../../checkpoint/names.ts';
+import { type Projection, projections } from '../../checkpoint/names.ts';
 import type { Frozen } from '../../platform/schemas.ts';
-import { projections } from '../where.ts';
 
 const changed = z.object({
   layer: z.number(),

@@ -1,10 +1,10 @@
 // The parameters of the kind `quantise`: bits, what shares a scale, and which weights.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { type Projection, projectionShape } from '../../checkpoint/names.ts';
+import { type Projection, projectionShape, projections } from '../../checkpoint/names.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import { NotAllowed, whole } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
-import { completeWhere, layersField, projections, targetsField } from '../where.ts';
+import { completeWhere, layersField, targetsField } from '../where.ts';
 
 /** Inputs of a row that share a scale, one after the other; `row`: all of them. */
 export type ScaleGroup = number | 'row';

@@ -1,7 +1,6 @@
 // The kind `zero`: heads, neurons, attention, MLPs or whole blocks cut out, by zeros where their output is read.
-import { hasBias, projectionName } from '../../checkpoint/names.ts';
+import { hasBias, projectionName, projections } from '../../checkpoint/names.ts';
 import type { OperationKind } from '../kind.ts';
-import { projections } from '../where.ts';
 import { cutOf, cutsOf } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import { complete, type ZeroOperation, type ZeroSpec, zeroFields } from './spec.ts';

@@ -1,7 +1,8 @@
 // What `zero` reports of each matrix that it cut.
+
 import { z } from 'zod';
+import { projections } from '../../checkpoint/names.ts';
 import type { Frozen } from '../../platform/schemas.ts';
-import { projections } from '../where.ts';
 
 const changed = z.object({
   layer: z.number(),

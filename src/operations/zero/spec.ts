@@ -1,10 +1,10 @@
 // The parameters of the kind `zero`: which heads, neurons, attention, MLPs, blocks and single weights are zeroed.
 import type { LlamaConfig } from '../../checkpoint/config.ts';
-import { type Projection, projectionShape } from '../../checkpoint/names.ts';
+import { type Projection, projectionShape, projections } from '../../checkpoint/names.ts';
 import { SurgeryError } from '../../platform/errors.ts';
 import { listOf, NotAllowed, rangeOf, ranges } from '../../platform/option-values.ts';
 import type { Fields } from '../kind.ts';
-import { ordered, projections, requireLayer } from '../where.ts';
+import { ordered, requireLayer } from '../where.ts';
 
 /** Heads, neurons, attention, MLPs and blocks: what can be cut out of a model. */
 export interface UnitLists {

@@ -1,8 +1,7 @@
 // The kind `zero` at work: columns of o and down, or all of them with their bias, and single weights become 0.
-import { type Projection, projectionName } from '../../checkpoint/names.ts';
+import { type Projection, projectionName, projections } from '../../checkpoint/names.ts';
 import type { Edit, OperationContext, OperationPlan, OperationWork } from '../kind.ts';
 import { hasBiasNow, rounded, weightsOf } from '../weights.ts';
-import { projections } from '../where.ts';
 import { clearColumns, cutFootprint, cutOf, cutsOf, isCut, type LayerCut } from './cuts.ts';
 import type { ZeroDetails, ZeroReport } from './report.ts';
 import type { ZeroOperation } from './spec.ts';

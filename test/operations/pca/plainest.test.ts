@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { projectionShape } from '../../../src/checkpoint/names.ts';
+import { projectionShape, projections } from '../../../src/checkpoint/names.ts';
 import { groupsOf, modes, mostComponents, plainest } from '../../../src/operations/pca/grouping.ts';
-import { projections } from '../../../src/operations/where.ts';
 import { configWith } from '../../support/models.ts';
 
 const sizes: Readonly<Record<string, number>>[] = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { projections } from '../../../src/checkpoint/names.ts';
 import { modes } from '../../../src/operations/pca/grouping.ts';
-import { projections } from '../../../src/operations/where.ts';
 import { pcaOf, sensitivityMap, studyCharts } from '../../../src/report/cells.ts';
 import { studyCsv, studyText } from '../../../src/report/terminal/study.ts';
 import type { CellResult } from '../../../src/results/study.ts';
