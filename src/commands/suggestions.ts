@@ -11,17 +11,18 @@ import { isBroken, isSevere, largestEffects, singleEffects } from '../report/ver
 import type { RunResult } from '../results/run.ts';
 import type { Study } from '../results/study.ts';
 import { outliersOptions, runOptions, sensitivityOptions, sweepOptions } from './command-options.ts';
-import { textOptions } from './options.ts';
+import { calibrationOptions, textOptions } from './options.ts';
 import { recipeName } from './output.ts';
 import { optionWords } from './recorded-command.ts';
 
 /** After a run: what its kind of operation suggests, in the layers that do not break the model if others do. */
 export function afterRun({ cell, model, diagnosis, command }: RunResult, folder: string): string {
   const [operation, ...others] = cell.recipe;
-  if (!operation || others.length > 0) return onModel(`lens --recipe ${quoted(join(folder, recipeName))}`, model.ref);
+  if (!operation || others.length > 0)
+    return onTexts(onModel(`lens --recipe ${quoted(join(folder, recipeName))}`, model.ref), command);
   const { rest } = diagnosis ?? {};
   const found = { isSevere: isSevere(cell.scores), isSwept: false, ...(rest?.works ? { sound: rest.layers } : {}) };
-  return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), command);
+  return onTexts(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), command);
 }
 
 /**
@@ -43,7 +44,7 @@ export function afterStudy(study: Study, cells: Cells): string {
     isSwept: !sensitivity,
     ...(sound.length > 0 ? { sound } : {}),
   };
-  return onText(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), study.command);
+  return onTexts(onModel(kindOf(operation).next(operation, found, model.layers), model.ref), study.command);
 }
 
 /** After a list of outliers: what the model is without the weight that adds most. */
@@ -51,7 +52,7 @@ export function afterOutliers(result: OutliersResult): string | undefined {
   const worst = worstOutlier(result);
   if (!worst) return undefined;
   const weight = quoted(weightName(worst));
-  return onText(onModel(`eval --kind zero --weights ${weight}`, result.model.ref), result.command);
+  return onTexts(onModel(`eval --kind zero --weights ${weight}`, result.model.ref), result.command);
 }
 
 /** Layers other than those that hold the damage; none if most layers do, or if effects are known by projection only. */
@@ -71,15 +72,15 @@ function onModel(words: string, ref: string): string {
 /** Commands whose results hold what was scored. */
 const scoring = { run: runOptions, sweep: sweepOptions, sensitivity: sensitivityOptions, outliers: outliersOptions };
 
-/** A command that scores, on the text that another one has scored, cut as there. */
-function onText(words: string, scored: string): string {
-  if (words.startsWith('lens')) return words;
+/** A command on the texts of another one, cut as there: the one that it calibrated on, and, but for a lens, the scored one. */
+function onTexts(words: string, scored: string): string {
   const [, name = '', ...argv] = wordsOf(scored);
   const command = new Command();
   for (const [own, declare] of Object.entries(scoring)) if (own === name) declare(command);
-  const ofText = textOptions(new Command()).options.map(({ long }) => long);
+  const declared = words.startsWith('lens') ? [calibrationOptions] : [textOptions, calibrationOptions];
+  const ofTexts = declared.flatMap((declare) => declare(new Command()).options.map(({ long }) => long));
   const kept = optionWords(command as unknown as CommandUnknownOpts, argv).filter(
-    ({ option }) => option && ofText.includes(option),
+    ({ option }) => option && ofTexts.includes(option),
   );
   return [words, ...kept.map((one) => commandLine(one.words))].join(' ');
 }

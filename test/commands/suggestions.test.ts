@@ -42,6 +42,27 @@ test('a cut that works is tried harder, one that breaks the model milder, or in 
   );
 });
 
+test('what was calibrated on is named again, also for a lens, which reads no text', () => {
+  const next = (recipe: Recipe) =>
+    afterRun(
+      {
+        model: study([]).model,
+        command: 'surgery run --calibration a.txt --calibration-tokens 64 --documents 3',
+        cell: { ...base, recipe: completeRecipe(recipe, config), scores: scored(0.01) },
+      } as unknown as RunResult,
+      'x',
+    );
+  const calibrated = ' --calibration a.txt --calibration-tokens 64';
+  expect(next([{ kind: 'mean', heads: ['0.1'] }])).toBe(`lens --model org/name --kind mean --heads 0.1${calibrated}`);
+  expect(
+    next([
+      { kind: 'mean', heads: ['0.1'] },
+      { kind: 'zero', mlp: [1] },
+    ]),
+  ).toBe(`lens --model org/name --recipe x/recipe.json${calibrated}`);
+  expect(next([{ kind: 'fit' }])).toContain(`${calibrated} --documents 3`);
+});
+
 test('the text is that of the options, in either spelling, and never what another option says', () => {
   const next = (command: string) =>
     afterRun(
